@@ -1,0 +1,14 @@
+//! `stress` load-tests database sync: many local databases write and sync at once, and a verdict says what broke,
+//! where, and on whose side. Data walk once through the house:
+//!
+//! ```text
+//! YAML file → Source → Scenario → Plan → Events/Record → Analysis → report
+//! ```
+
+pub mod cli;
+pub mod failure;
+pub mod plan;
+pub mod record;
+pub mod scenario;
+pub mod target;
+pub mod template;

@@ -1,0 +1,3 @@
+//! The `stress` program.
+
+fn main() {}

@@ -1,0 +1,201 @@
+//! Every decision of a run, made once from the scenario: databases, users, tables, phases, checks, thresholds. No
+//! option here means "later"; what depends on database, iteration and row is rendered lazily by the step itself.
+//! Pure: the same scenario gives an equal plan. It must not know files, clocks or the environment.
+
+pub mod threshold;
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::scenario::{CheckName, ErrorRule, Expect, Kind, OpenPolicy, QueryOn, Target};
+use crate::template::{Expression, Number, Text};
+use threshold::ThresholdPlan;
+
+/// A run, decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The scenario's name.
+    pub name: String,
+    /// Its one line.
+    pub description: String,
+    /// The seed of every generated value.
+    pub seed: u64,
+    /// What the databases sync with; secrets are still templates.
+    pub target: Target,
+    /// The databases, in index order.
+    pub databases: Vec<DatabasePlan>,
+    /// The users, in index order; without row-level security one, whom nothing distinguishes.
+    pub users: Vec<UserPlan>,
+    /// Whether row-level security is on.
+    pub rls: bool,
+    /// Iterations of each database.
+    pub iterations: u64,
+    /// `scale.rows`.
+    pub rows: u64,
+    /// The longest the run may take.
+    pub time_limit: Duration,
+    /// The synced tables, in the order of their creation.
+    pub tables: Vec<TablePlan>,
+    /// How long a connection lives.
+    pub open: OpenPolicy,
+    /// The pragmas of every connection, as statements.
+    pub pragmas: Vec<String>,
+    /// Steps before iteration 1.
+    pub setup: Vec<StepPlan>,
+    /// Steps of an iteration.
+    pub phases: Vec<StepPlan>,
+    /// Steps after the last iteration.
+    pub teardown: Vec<StepPlan>,
+    /// Rounds after the last iteration.
+    pub settle: SettlePlan,
+    /// What is checked on the data at the end.
+    pub checks: Vec<CheckPlan>,
+    /// Limits on what was measured, the ones that are always on first.
+    pub thresholds: Vec<ThresholdPlan>,
+    /// What to do about failures of a class.
+    pub errors: Vec<ErrorRule>,
+    /// What a scenario that is meant to fail must show.
+    pub expect: Option<Expect>,
+}
+
+/// A database of the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabasePlan {
+    /// Counted from 1.
+    pub index: u32,
+    /// Its user, counted from 1.
+    pub user: u32,
+}
+
+/// A user of the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserPlan {
+    /// Counted from 1.
+    pub index: u32,
+    /// The user id, as policies see it: `018ecfc2-b2b1-7cc3-a9f0-<12 digits>`.
+    pub id: String,
+}
+
+/// A synced table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TablePlan {
+    /// Its name, unquoted.
+    pub name: String,
+    /// `CREATE TABLE …`, rendered.
+    pub sql: String,
+    /// Statements run after it.
+    pub also: Vec<String>,
+    /// All columns that hold data (generated ones left out), in order.
+    pub columns: Vec<String>,
+    /// The columns of the primary key, in its order.
+    pub primary_key: Vec<String>,
+    /// The four policies, when row-level security is on for it; an absent one denies.
+    pub policies: Option<crate::scenario::Policies>,
+}
+
+/// A step, decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepPlan {
+    /// Where it stands in the scenario: `/phases/0`.
+    pub pointer: String,
+    /// The phase's name; steps without one are named after what they do and their place: `sync-3`.
+    pub name: String,
+    /// What it does before its sync calls.
+    pub action: Action,
+    /// Where it is done; everywhere when absent.
+    pub when: Option<Expression>,
+    /// How often per iteration.
+    pub repeat: Number,
+    /// The pause before it, from and to.
+    pub think: Option<(Duration, Duration)>,
+    /// Whether all databases start its sync calls together, and the time from one to the next.
+    pub barrier: Option<Duration>,
+    /// Its sync calls, in order.
+    pub sync: Vec<SyncPlan>,
+    /// The longest it may take.
+    pub timeout: Option<Duration>,
+}
+
+/// What a step does before its sync calls.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// SQL on the local database.
+    Sql(SqlPlan),
+    /// SQL on the server, as its administrator.
+    Admin(Text),
+    /// A pause.
+    Wait(Duration),
+    /// Nothing: the step is its sync calls.
+    Nothing,
+}
+
+/// A phase's SQL.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SqlPlan {
+    /// What its rows are counted as.
+    pub kind: Kind,
+    /// Its statements.
+    pub statements: Vec<Text>,
+    /// How often they run, when once per row.
+    pub rows: Option<Number>,
+    /// Parameters of the scenario's own, by name without the colon.
+    pub bind: Vec<(String, Text)>,
+    /// Rows per transaction; `None` for one transaction around all.
+    pub batch: Option<u64>,
+    /// How many rows must be changed in all.
+    pub expect_rows: Option<Number>,
+}
+
+/// A sync call, decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyncPlan {
+    /// Push.
+    Send,
+    /// Pull.
+    Receive(ReceivePlan),
+    /// Both, with the pause between tries and the most tries; the extension's own defaults when absent.
+    Sync(Option<(Duration, u32)>),
+    /// Pause.
+    Wait(Duration),
+}
+
+/// A pull, decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceivePlan {
+    /// Whether it was written as `check`, the seed's word.
+    pub check: bool,
+    /// What ends repeated calls; one call when absent.
+    pub until: Option<crate::scenario::ReceiveUntil>,
+    /// The most calls.
+    pub attempts: u32,
+    /// The pause between two calls.
+    pub every: Duration,
+    /// The most chunks of one call.
+    pub max_chunks: Option<u32>,
+}
+
+/// Rounds after the last iteration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SettlePlan {
+    /// The most rounds.
+    pub rounds: u32,
+    /// The pause between two.
+    pub wait: Duration,
+}
+
+/// A check at the end.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CheckPlan {
+    /// One of the checks on all tables.
+    Named(CheckName),
+    /// A query with the value it must give.
+    Query {
+        /// Where it runs.
+        on: QueryOn,
+        /// The query, rendered.
+        sql: String,
+        /// The value, rendered.
+        equals: Value,
+    },
+}

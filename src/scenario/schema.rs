@@ -1,0 +1,1 @@
+//! The JSON schema of a scenario, generated from its types, and checking a value against it.

@@ -1,0 +1,1 @@
+//! The embedded target: a hub of our own on loopback and the SQL functions that sync with it.

@@ -1,0 +1,3 @@
+//! What the databases sync with.
+
+pub mod embedded;
