@@ -1,14 +1,26 @@
-//! Thresholds: `metric[{label="value"}] [statistic] op value`, parsed into a limit that `analysis` can compare.
-
+//! Thresholds (placeholder until merge)
 use crate::scenario::Severity;
-
-/// A limit on what was measured.
+use std::ops::Range;
+/// A limit
 #[derive(Debug, Clone, PartialEq)]
 pub struct ThresholdPlan {
-    /// The expression as written.
+    /// text
     pub text: String,
-    /// How much a broken one weighs.
-    pub severity: Severity,
-    /// Whether the run ends early once it is broken beyond repair.
-    pub abort: bool,
+}
+/// p
+pub struct ThresholdProblem {
+    /// r
+    pub range: Range<usize>,
+    /// m
+    pub message: String,
+    /// h
+    pub help: String,
+}
+/// parse
+pub fn parse(text: &str, _: &[String], _: u32, _: Severity, _: bool) -> Result<ThresholdPlan, ThresholdProblem> {
+    Ok(ThresholdPlan { text: text.to_owned() })
+}
+/// b
+pub fn with_built_in(p: Vec<ThresholdPlan>) -> Vec<ThresholdPlan> {
+    p
 }
