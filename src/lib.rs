@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub mod failure;
+pub mod latency;
 pub mod plan;
 pub mod record;
 pub mod scenario;

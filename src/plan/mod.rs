@@ -2,6 +2,7 @@
 //! option here means "later"; what depends on database, iteration and row is rendered lazily by the step itself.
 //! Pure: the same scenario gives an equal plan. It must not know files, clocks or the environment.
 
+pub mod rule;
 pub mod threshold;
 
 use std::time::Duration;
