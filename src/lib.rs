@@ -6,10 +6,13 @@
 //! ```
 
 pub mod cli;
+pub mod execute;
 pub mod failure;
+pub mod latency;
 pub mod plan;
 pub mod record;
 pub mod scenario;
+pub mod session;
 pub mod suggest;
 pub mod target;
 pub mod template;

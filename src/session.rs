@@ -76,13 +76,19 @@ impl Session {
             session.networked = true;
             let id = &network.managed_database_id;
             match &network.address {
-                Some(address) => session.call(Call::Open, "SELECT cloudsync_network_init_custom(?1, ?2)", &[address, id])?,
+                Some(address) => {
+                    session.call(Call::Open, "SELECT cloudsync_network_init_custom(?1, ?2)", &[address, id])?
+                }
                 None => session.call(Call::Open, "SELECT cloudsync_network_init(?1)", &[id])?,
             };
             // An absent credential is never passed on: the extension crashes on NULL.
             match credential {
-                Credential::Token(token) => session.call(Call::Open, "SELECT cloudsync_network_set_token(?1)", &[token])?,
-                Credential::ApiKey(key) => session.call(Call::Open, "SELECT cloudsync_network_set_apikey(?1)", &[key])?,
+                Credential::Token(token) => {
+                    session.call(Call::Open, "SELECT cloudsync_network_set_token(?1)", &[token])?
+                }
+                Credential::ApiKey(key) => {
+                    session.call(Call::Open, "SELECT cloudsync_network_set_apikey(?1)", &[key])?
+                }
             };
         }
         Ok(session)

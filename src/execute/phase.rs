@@ -74,7 +74,13 @@ enum Bound<'c, 't> {
 }
 
 impl<'c, 't> Bound<'c, 't> {
-    fn new(connection: &'c Connection, sql: &SqlPlan, text: &'t Text, scope: &Scope, name: &str) -> Result<Self, RawError> {
+    fn new(
+        connection: &'c Connection,
+        sql: &SqlPlan,
+        text: &'t Text,
+        scope: &Scope,
+        name: &str,
+    ) -> Result<Self, RawError> {
         if text.varies_by_row() {
             return Ok(Self::Rendered(text));
         }
@@ -83,7 +89,14 @@ impl<'c, 't> Bound<'c, 't> {
         Ok(Self::Held { statement, varying, text: String::new() })
     }
 
-    fn run(&mut self, connection: &Connection, sql: &SqlPlan, scope: &Scope, name: &str, row: u64) -> Result<u64, RawError> {
+    fn run(
+        &mut self,
+        connection: &Connection,
+        sql: &SqlPlan,
+        scope: &Scope,
+        name: &str,
+        row: u64,
+    ) -> Result<u64, RawError> {
         match self {
             Self::Held { statement, varying, text } => {
                 for (index, parameter, value) in varying {

@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 
 use super::steps;
 use super::tables::Tables;
-use super::threshold;
+use super::threshold::{self, ThresholdPlan};
 use super::{CheckPlan, DatabasePlan, Plan, SettlePlan, TablePlan, UserPlan};
 use crate::scenario::{
-    Check, CheckName, CheckOptions, CloudsyncOptions, Count, Issue, Scenario, Severity, Target, TargetName,
-    TargetOptions, Threshold,
+    Check, CheckName, CheckOptions, CloudsyncOptions, Count, Issue, Scenario, Target, TargetName, TargetOptions,
+    Threshold,
 };
 use crate::suggest;
 use crate::template::{GENERATORS, Number, Scope, TemplateProblem, Text, Variables};
@@ -337,21 +337,22 @@ impl Builder {
         }
     }
 
-    fn thresholds(&mut self, scenario: &Scenario, phases: &[String], databases: u32) -> Vec<threshold::ThresholdPlan> {
+    fn thresholds(&mut self, scenario: &Scenario, phases: &[String], databases: u32) -> Vec<ThresholdPlan> {
         let mut plans = Vec::new();
         for (index, written) in scenario.thresholds.iter().enumerate() {
-            let (pointer, text, severity, abort) = match written {
-                Threshold::Text(text) => (format!("/thresholds/{index}"), text, Severity::Fail, false),
-                Threshold::Options(options) => {
-                    (format!("/thresholds/{index}/expr"), &options.expr, options.severity, options.abort)
-                }
+            let pointer = match written {
+                Threshold::Text(_) => format!("/thresholds/{index}"),
+                Threshold::Options(_) => format!("/thresholds/{index}/expr"),
             };
-            match threshold::parse(text, phases, databases, severity, abort) {
+            match ThresholdPlan::of(written, phases, databases) {
                 Ok(plan) => plans.push(plan),
                 Err(problem) => {
                     let issue =
                         Issue::new(pointer, "threshold::expression", problem.message).range(Some(problem.range));
-                    self.issues.push(issue.help(problem.help));
+                    self.issues.push(match problem.help {
+                        Some(help) => issue.help(help),
+                        None => issue,
+                    });
                 }
             }
         }

@@ -58,6 +58,11 @@ impl Draws {
         Self { key, rng: None }
     }
 
+    /// A whole number below `bound`; 0 when there is none.
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        if bound == 0 { 0 } else { self.rng().random_range(0..bound) }
+    }
+
     fn rng(&mut self) -> &mut ChaCha8Rng {
         let key = self.key;
         self.rng.get_or_insert_with(|| {

@@ -1,6 +1,6 @@
 //! The names a template may use, with their values: the author's `vars`, `scale`, and where in the run it is rendered.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::value::{Object, Serde, Value};
 use serde_json::Map;
@@ -112,6 +112,12 @@ impl Scope {
         ];
         scope.draws = Some(Arc::new(Mutex::new(Draws::new(key))));
         scope
+    }
+
+    /// A whole number below `bound`, drawn for this place.
+    pub fn draw_below(&self, bound: u64) -> u64 {
+        let draws = self.draws.as_ref().map(|draws| draws.lock().unwrap_or_else(PoisonError::into_inner).below(bound));
+        draws.unwrap_or(0)
     }
 
     /// The generator of this place's values.
