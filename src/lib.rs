@@ -10,5 +10,6 @@ pub mod failure;
 pub mod plan;
 pub mod record;
 pub mod scenario;
+pub mod source;
 pub mod target;
 pub mod template;
