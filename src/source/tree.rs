@@ -200,6 +200,10 @@ impl Builder<'_> {
             Event::MappingEnd | Event::SequenceEnd => skipped.open -= 1,
             _ => {}
         }
+        if skipped.open > MAX_DEPTH {
+            self.problems.push(syntax::too_deep(self.text, span.start));
+            return Err(Stop);
+        }
         if skipped.open > 0 {
             return Ok(());
         }
