@@ -6,7 +6,9 @@
 //! ```
 
 pub mod cli;
+pub mod diagnostic;
 pub mod failure;
+pub mod load;
 pub mod plan;
 pub mod record;
 pub mod scenario;

@@ -1,5 +1,8 @@
 //! The command line: arguments and environment in, text and exit codes out. Only this room prints.
 
+mod schema;
+mod validate;
+
 use std::process::ExitCode;
 
 /// What the process tells its caller.

@@ -76,11 +76,8 @@ pub(super) fn wrong_type(root: &Value, schema: &Value, found: &Value, pointer: &
         return empty(root, schema, pointer);
     }
     let message = format!("{} wants {}, found {}", name(pointer), describe(root, schema), show(found));
-    let issue = Issue::new(pointer, "scenario::type", message);
-    match type_help(root, schema, found) {
-        Some(help) => issue.help(help),
-        None => issue,
-    }
+    let help = type_help(root, schema, found).unwrap_or_else(|| format!("write {}", describe(root, schema)));
+    Issue::new(pointer, "scenario::type", message).help(help)
 }
 
 /// What to write instead of a value of the wrong type.
