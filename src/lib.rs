@@ -6,13 +6,17 @@
 //! ```
 
 pub mod cli;
+pub mod diagnostic;
 pub mod execute;
 pub mod failure;
 pub mod latency;
+pub mod load;
 pub mod plan;
 pub mod record;
 pub mod scenario;
 pub mod session;
+pub mod source;
 pub mod suggest;
 pub mod target;
 pub mod template;
+pub mod verify;
