@@ -7,9 +7,14 @@
 
 pub mod cli;
 pub mod failure;
+pub mod figure;
 pub mod latency;
 pub mod plan;
 pub mod record;
 pub mod scenario;
 pub mod target;
 pub mod template;
+pub mod verify;
+
+#[cfg(test)]
+mod fixture;
