@@ -9,6 +9,7 @@ pub mod cli;
 pub mod diagnostic;
 pub mod execute;
 pub mod failure;
+pub mod figure;
 pub mod latency;
 pub mod load;
 pub mod plan;
@@ -20,3 +21,6 @@ pub mod suggest;
 pub mod target;
 pub mod template;
 pub mod verify;
+
+#[cfg(test)]
+mod fixture;

@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
     let mut exit = Exit::Pass;
     for file in files {
         let path = file.display();
-        match load::load(&file, &Overrides::default(), check) {
+        match load::load(&file, &Overrides::default(), &check) {
             Ok(loaded) => {
                 let scenario = &loaded.scenario;
                 terminal.print(&format!("{path}\n    {}\n", scenario.description));

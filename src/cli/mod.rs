@@ -53,7 +53,7 @@ enum Command {
     /// Write a commented scenario that runs as it is
     New(new::Arguments),
     /// Print the JSON schema of a scenario
-    Schema,
+    Schema(schema::Arguments),
     /// Judge a finished run again
     Report(report::Arguments),
     /// Start the embedded hub alone, for several processes to share
@@ -157,18 +157,23 @@ pub fn run() -> Exit {
     };
     let mut terminal = Terminal::new(cli.color);
     let terminal = &mut terminal;
-    match cli.command {
-        Command::Run(arguments) => run::run(&arguments, terminal),
+    let done = match cli.command {
+        Command::Run(arguments) => Ok(run::run(&arguments, terminal)),
         Command::Validate(arguments) => {
             validate::run(&arguments, &mut terminal.out, &mut terminal.err, terminal.color)
         }
-        Command::Plan(arguments) => plan::run(&arguments, terminal),
-        Command::List(arguments) => list::run(&arguments, terminal),
-        Command::New(arguments) => new::run(&arguments, terminal),
-        Command::Schema => schema::run(&mut terminal.out),
-        Command::Report(arguments) => {
-            report::run(&arguments, &mut terminal.out, &mut terminal.err, terminal.width)
+        Command::Plan(arguments) => Ok(plan::run(&arguments, terminal)),
+        Command::List(arguments) => Ok(list::run(&arguments, terminal)),
+        Command::New(arguments) => Ok(new::run(&arguments, terminal)),
+        Command::Schema(arguments) => schema::run(&arguments, &mut terminal.out),
+    };
+    match done {
+        Ok(exit) => exit,
+        // A reader that went away has seen what it wanted.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Pass,
+        Err(error) => {
+            terminal.error(&format!("failed to print: {error}"));
+            Exit::CouldNotRun
         }
-        Command::Hub(arguments) => hub::run(&arguments, &mut terminal.out, &mut terminal.err),
     }
 }

@@ -62,8 +62,8 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("mine.yaml");
         write_new(&file, &TEMPLATE.replace(PLACEHOLDER, "mine")).expect("written");
-        let loaded = crate::load::load(&file, &crate::load::Overrides::default(), super::super::overrides::check);
-        let loaded = loaded.unwrap_or_else(|error| panic!("{}", error.render(false, 100)));
+        let loaded = crate::load::load(&file, &crate::load::Overrides::default(), &super::super::overrides::check);
+        let loaded = loaded.unwrap_or_else(|error| panic!("{}", crate::diagnostic::render(&error.diagnostics(), false, 100)));
         assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     }
 }

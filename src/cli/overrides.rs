@@ -6,12 +6,10 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{Exit, Terminal};
-use crate::load::{self, Loaded, Origin};
+use crate::diagnostic;
+use crate::load::{self, LoadError, Loaded, Origin};
 use crate::plan::Plan;
 use crate::scenario::{Scenario, TargetName};
-
-/// The prefix of environment variables that set variables of a scenario.
-const VARIABLE_PREFIX: &str = "STRESS_VAR_";
 
 /// Arguments shared by the commands that read one scenario.
 #[derive(Args)]
@@ -52,20 +50,15 @@ impl Arguments {
     /// Reads the scenario with everything laid over it, and decides the plan of each combination of its matrix.
     /// Problems are told here.
     pub(super) fn load(&self, terminal: &mut Terminal) -> Result<Loaded, Exit> {
-        let mut vars = Vec::new();
-        if let Some(path) = &self.vars_file {
-            let from_file = load::read_vars(path).map_err(|error| {
-                terminal.tell(&error.render(terminal.color, terminal.width));
-                Exit::Usage
-            })?;
-            vars.extend(from_file.into_iter().map(|(name, value)| (name, value, Origin::VarsFile(path.clone()))));
-        }
-        for (variable, value) in std::env::vars() {
-            if let Some(name) = variable.strip_prefix(VARIABLE_PREFIX) {
-                let origin = Origin::Environment(variable.clone());
-                vars.push((name.to_lowercase(), load::scalar(&value), origin));
-            }
-        }
+        let told = |error: &LoadError, terminal: &mut Terminal| {
+            terminal.tell(&diagnostic::render(&error.diagnostics(), terminal.color, terminal.width));
+            Exit::Usage
+        };
+        let mut vars = match &self.vars_file {
+            Some(path) => load::vars_file(path).map_err(|error| told(&error, terminal))?,
+            None => Vec::new(),
+        };
+        vars.extend(load::environment_vars(std::env::vars()));
         vars.extend(self.var.iter().map(|(name, value)| (name.clone(), value.clone(), Origin::Flag("--var"))));
         let overrides = load::Overrides {
             profile: self.profile.clone(),
@@ -77,10 +70,7 @@ impl Arguments {
             time_limit: self.time_limit.clone(),
             seed: self.seed,
         };
-        load::load(&self.file, &overrides, check).map_err(|error| {
-            terminal.tell(&error.render(terminal.color, terminal.width));
-            Exit::Usage
-        })
+        load::load(&self.file, &overrides, &check).map_err(|error| told(&error, terminal))
     }
 }
 
@@ -111,5 +101,5 @@ fn target(text: &str) -> Result<TargetName, String> {
 
 fn variable(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
-    Ok((name.trim().to_owned(), load::scalar(value)))
+    Ok((name.trim().to_owned(), load::parse_var(value)))
 }

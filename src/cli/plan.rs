@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::{Exit, Terminal, overrides, preview};
+use crate::diagnostic;
 use crate::plan::{Plan, combinations};
 
 #[derive(Args)]
@@ -19,7 +20,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    terminal.tell(&loaded.render_warnings(terminal.color, terminal.width));
+    terminal.tell(&diagnostic::render(&loaded.diagnostics(), terminal.color, terminal.width));
     for (scenario, label) in combinations(&loaded.scenario) {
         if !label.is_empty() {
             terminal.print(&format!("matrix      {label}\n"));

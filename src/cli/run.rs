@@ -11,6 +11,7 @@ use super::directory::RunDirectory;
 use super::{Exit, Terminal, overrides, progress};
 use crate::analysis::{self, Analysis, Verdict};
 use crate::execute::{self, Control, Job, Progress, write_whole};
+use crate::diagnostic;
 use crate::plan::{Plan, combinations};
 use crate::record::EndReason;
 use crate::report;
@@ -53,7 +54,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
         Err(exit) => return exit,
     };
     if !arguments.quiet {
-        terminal.tell(&loaded.render_warnings(terminal.color, terminal.width));
+        terminal.tell(&diagnostic::render(&loaded.diagnostics(), terminal.color, terminal.width));
     }
     let mut scenario = loaded.scenario;
     // Drawn here when the file does not fix it; 53 bits, so that every JSON reader keeps it.

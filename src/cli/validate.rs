@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::Exit;
 use crate::diagnostic::{Diagnostic, count, render};
 use crate::load::{Overrides, load};
-use crate::scenario::{Issue, Scenario};
 
 /// The width that diagnostics are wrapped at.
 const WIDTH: usize = 100;
@@ -62,11 +61,6 @@ pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write, err: &mut dyn Writ
     Ok(if good { Exit::Pass } else { Exit::Usage })
 }
 
-/// What the plan has to say about a scenario: templates, SQL, thresholds.
-fn meaning(_: &Scenario) -> Vec<Issue> {
-    Vec::new()
-}
-
 fn check_all(arguments: &Arguments) -> Vec<Checked> {
     let overrides = Overrides { profile: arguments.profile.clone(), ..Overrides::default() };
     let mut seen: Vec<PathBuf> = Vec::new();
@@ -91,7 +85,7 @@ fn check_all(arguments: &Arguments) -> Vec<Checked> {
 
 fn check(path: &std::path::Path, overrides: &Overrides) -> Checked {
     let file = path.display().to_string();
-    match load(path, overrides, &meaning) {
+    match load(path, overrides, &super::overrides::check) {
         Ok(loaded) => Checked { file, profiles: Some(loaded.profiles.len()), diagnostics: loaded.diagnostics() },
         Err(error) => Checked { file, profiles: None, diagnostics: error.diagnostics() },
     }

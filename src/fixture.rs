@@ -1,0 +1,244 @@
+//! Plans and records of runs that never were, for the tests of the judging and telling rooms.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::failure::{Call, Failure, RawError, classify};
+use crate::plan::threshold::with_built_in;
+use crate::plan::{
+    Action, CheckPlan, DatabasePlan, Plan, SettlePlan, SqlPlan, StepPlan, SyncPlan, TablePlan, UserPlan,
+};
+use crate::record::{
+    DatabaseState, Difference, EndReason, Ended, Event, FinalState, Holder, Holding, Machine, Record, RowDifference,
+    ServerState, SettleRecord, StepKind, TableState, TargetFacts, UserState, WorkerRecord,
+};
+use crate::scenario::{CheckName, Kind, OpenPolicy, Target, TargetName};
+use crate::template::Number;
+
+/// The table of the seed, five iterations of delete, insert and update with a send and a check after each.
+pub(crate) fn plan(databases: u32) -> Plan {
+    Plan {
+        name: "small".into(),
+        description: "Deletes, inserts and updates the same table, all at once.".into(),
+        seed: 42,
+        target: Target::Name(TargetName::Embedded),
+        databases: (1..=databases).map(|index| DatabasePlan { index, user: 1 }).collect(),
+        users: vec![UserPlan { index: 1, id: "018ecfc2-b2b1-7cc3-a9f0-000000000001".into() }],
+        rls: false,
+        iterations: 5,
+        rows: 1000,
+        time_limit: Duration::from_secs(600),
+        tables: vec![TablePlan {
+            name: "test_sync".into(),
+            sql: "CREATE TABLE test_sync (id TEXT PRIMARY KEY, name TEXT, value INTEGER)".into(),
+            also: Vec::new(),
+            columns: ["id", "name", "value"].map(str::to_owned).to_vec(),
+            primary_key: vec!["id".into()],
+            policies: None,
+        }],
+        open: OpenPolicy::PerIteration,
+        pragmas: Vec::new(),
+        setup: Vec::new(),
+        phases: vec![phase("delete", Kind::Delete), phase("insert", Kind::Insert), phase("update", Kind::Update)],
+        teardown: Vec::new(),
+        settle: SettlePlan { rounds: 10, wait: Duration::from_millis(10) },
+        checks: vec![CheckPlan::Named(CheckName::Converged), CheckPlan::Named(CheckName::Server)],
+        thresholds: with_built_in(Vec::new()),
+        errors: Vec::new(),
+        expect: None,
+    }
+}
+
+/// The same with row-level security and two databases per user.
+pub(crate) fn plan_with_users(databases: u32) -> Plan {
+    let mut plan = plan(databases);
+    plan.rls = true;
+    plan.checks.push(CheckPlan::Named(CheckName::Isolation));
+    for database in &mut plan.databases {
+        database.user = database.index.div_ceil(2);
+    }
+    let users = databases.div_ceil(2);
+    plan.users =
+        (1..=users).map(|index| UserPlan { index, id: format!("018ecfc2-b2b1-7cc3-a9f0-{index:012}") }).collect();
+    plan
+}
+
+fn phase(name: &str, kind: Kind) -> StepPlan {
+    let sql = SqlPlan { kind, statements: Vec::new(), rows: None, bind: Vec::new(), batch: None, expect_rows: None };
+    let receive = crate::plan::ReceivePlan {
+        check: true,
+        until: None,
+        attempts: 1,
+        every: Duration::from_millis(250),
+        max_chunks: None,
+    };
+    StepPlan {
+        pointer: format!("/phases/{name}"),
+        name: name.into(),
+        action: Action::Sql(sql),
+        when: None,
+        repeat: Number::Fixed(1),
+        think: None,
+        barrier: None,
+        sync: vec![SyncPlan::Send, SyncPlan::Receive(receive)],
+        timeout: None,
+    }
+}
+
+/// A run of the plan in which nothing went wrong.
+pub(crate) fn record(plan: &Plan) -> Record {
+    let workers: Vec<WorkerRecord> = plan.databases.iter().map(|database| worker(plan, database)).collect();
+    let end = workers.iter().flat_map(|worker| &worker.events).map(|event| event.at + event.took).max().unwrap_or(0);
+    Record {
+        version: crate::record::RECORD_VERSION,
+        stress: "0.1.0".into(),
+        id: "20260901T120000Z-1a2b3c".into(),
+        path: "scenarios/small.yaml".into(),
+        scenario: scenario(),
+        started: "2026-09-01T12:00:00Z".parse().expect("it is a time"),
+        machine: Machine { os: "linux".into(), arch: "x86_64".into(), cpus: 4, sqlite: "3.50.0".into() },
+        target: TargetFacts {
+            kind: "embedded".into(),
+            version: "1.1.4".into(),
+            address: "http://127.0.0.1:7800".into(),
+            extension: None,
+        },
+        workers,
+        failures: Vec::new(),
+        settle: Some(SettleRecord { rounds: 3, at: end, took: 40_000, stuck: Vec::new() }),
+        state: Some(state(plan)),
+        ended: Some(Ended { at: end + 100_000, reason: EndReason::Done }),
+    }
+}
+
+fn scenario() -> crate::scenario::Scenario {
+    let document = json!({
+        "version": 1,
+        "name": "small",
+        "seed": 42,
+        "schema": {"tables": [{"name": "test_sync", "sql": "CREATE TABLE test_sync (id TEXT PRIMARY KEY)"}]},
+        "phases": [{"name": "delete", "kind": "delete", "sql": "DELETE FROM test_sync", "sync": ["send", "check"]}],
+    });
+    serde_json::from_value(document).expect("it is a scenario")
+}
+
+fn worker(plan: &Plan, database: &DatabasePlan) -> WorkerRecord {
+    let mut events = Vec::new();
+    let mut at = u64::from(database.index) * 100;
+    let mut add = |iteration, phase: &str, step, took: u64, rows, bytes| {
+        events.push(Event {
+            iteration,
+            phase: phase.into(),
+            step,
+            at,
+            took,
+            rows,
+            chunks: u64::from(bytes > 0),
+            bytes,
+            attempt: 1,
+            retried: false,
+            failures: Vec::new(),
+        });
+        at += took;
+    };
+    for iteration in 1..=plan.iterations {
+        add(iteration, "session", StepKind::Open, 900, 0, 0);
+        for (phase, step, took) in [
+            ("delete", StepKind::Delete, 4_000),
+            ("insert", StepKind::Insert, 21_000),
+            ("update", StepKind::Update, 9_000),
+        ] {
+            let rows = if iteration == 1 && step == StepKind::Delete { 0 } else { plan.rows };
+            add(iteration, phase, step, took + iteration * 10, rows, 0);
+            add(iteration, phase, StepKind::Send, 12_000 + iteration * 100, 0, rows * 48);
+            add(iteration, phase, StepKind::Check, 7_000 + iteration * 50, rows / 2, rows * 24);
+        }
+        add(iteration, "session", StepKind::Close, 300, 0, 0);
+    }
+    add(0, "settle", StepKind::Send, 1_000, 0, 0);
+    add(0, "settle", StepKind::Receive, 1_000, 0, 0);
+    WorkerRecord {
+        database: database.index,
+        user: database.user,
+        site_id: Some(format!("{:032x}", 0x00c0_ffee_0000_u64 + u64::from(database.index))),
+        iterations: plan.iterations,
+        completed: true,
+        crash: None,
+        events,
+    }
+}
+
+fn state(plan: &Plan) -> FinalState {
+    let tables = |user: u32| vec![table(1000, &format!("{user:032x}"))];
+    FinalState {
+        databases: plan
+            .databases
+            .iter()
+            .map(|database| DatabaseState {
+                database: database.index,
+                user: database.user,
+                integrity: "ok".into(),
+                unsent: Some(false),
+                bytes: 409_600,
+                tables: tables(database.user),
+            })
+            .collect(),
+        server: Some(ServerState {
+            tables: vec![table(1000 * plan.users.len() as u64, &"f".repeat(32))],
+            users: plan.users.iter().map(|user| UserState { user: user.index, tables: tables(user.index) }).collect(),
+        }),
+        ..FinalState::default()
+    }
+}
+
+/// A table's content in a nutshell.
+pub(crate) fn table(rows: u64, digest: &str) -> TableState {
+    TableState { table: "test_sync".into(), rows, digest: digest.into(), forbidden: 0 }
+}
+
+/// A failure with a real text.
+pub(crate) fn failure(call: Call, rc: i32, message: &str) -> Failure {
+    classify(&RawError { call, sqlite: Some((rc, rc)), http: None, message: message.into() })
+}
+
+/// Makes a step of a database fail.
+pub(crate) fn fail(record: &mut Record, database: u32, iteration: u64, phase: &str, step: StepKind, failure: Failure) {
+    let worker = record.workers.iter_mut().find(|worker| worker.database == database).expect("the database is there");
+    let event = worker
+        .events
+        .iter_mut()
+        .find(|event| event.iteration == iteration && event.phase == phase && event.step == step)
+        .expect("the step is there");
+    event.failures.push(failure);
+}
+
+/// Database 2 misses two rows and has another value in a third; the server is as database 1 is.
+pub(crate) fn diverge(record: &mut Record) {
+    let state = record.state.as_mut().expect("a record of a run has it");
+    state.databases[1].tables[0] = table(998, &format!("{:032x}", 0xbad));
+    let holding = |holder, row: Option<&str>| Holding { holder, row: row.map(str::to_owned) };
+    let row = |key: &str, one: &str, two: Option<&str>| RowDifference {
+        key: key.into(),
+        holders: vec![
+            holding(Holder::Database(1), Some(one)),
+            holding(Holder::Database(2), two),
+            holding(Holder::Server, Some(one)),
+        ],
+    };
+    state.differences = vec![Difference {
+        user: 1,
+        table: "test_sync".into(),
+        total: 3,
+        rows: vec![
+            row("'db1_r3_500'", "'db1_r3_500', 'error: locked', 500", None),
+            row("'db1_r3_501'", "'db1_r3_501', 'row 501', 501", None),
+            row("'db2_r5_7'", "'db2_r5_7', 'row 7', 8", Some("'db2_r5_7', 'row 7', 7")),
+        ],
+    }];
+}
+
+/// A query that the server has to answer with a value.
+pub(crate) fn query(equals: Value) -> CheckPlan {
+    CheckPlan::Query { on: crate::scenario::QueryOn::Server, sql: "SELECT count(*)\n  FROM test_sync".into(), equals }
+}

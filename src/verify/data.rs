@@ -1,0 +1,259 @@
+//! The checks on whole tables: by digest, with the differing rows where the record holds them.
+
+use std::collections::BTreeMap;
+
+use super::{CheckResult, Finding, Outcome, Scene, databases};
+use crate::figure::counted;
+use crate::record::{BootstrapState, Holder, Holding, RowDifference, TableState};
+
+/// A table as one holder has it.
+struct Held<'a> {
+    holder: Holder,
+    table: Option<&'a TableState>,
+}
+
+impl<'a> Held<'a> {
+    fn content(&self) -> Option<(u64, &'a str)> {
+        self.table.map(|table| (table.rows, table.digest.as_str()))
+    }
+}
+
+fn find<'a>(tables: &'a [TableState], name: &str) -> Option<&'a TableState> {
+    tables.iter().find(|table| table.table == name)
+}
+
+impl Scene<'_> {
+    /// The databases of each user hold the same rows.
+    pub(super) fn converged(&self, result: &mut CheckResult) {
+        let mut findings = Vec::new();
+        let mut unread = self.unread_databases();
+        for user in self.groups() {
+            for table in self.table_names() {
+                let held = self.held_by(user, table);
+                unread = unread.or_else(|| missing(&held, table));
+                findings.extend(self.compare(user, table, &held, is_database));
+            }
+        }
+        result.conclude(findings, unread);
+    }
+
+    /// The server's rows are those of the databases, both ways.
+    pub(super) fn server(&self, result: &mut CheckResult) {
+        let Some(server) = &self.state.server else {
+            let why = self.record.failures.first().map(|failure| format!(": {}", failure.message));
+            let reason = format!("the server was not asked or could not be read{}", why.unwrap_or_default());
+            result.outcome = Outcome::NotChecked(reason);
+            return;
+        };
+        let mut findings = Vec::new();
+        let mut unread = self.unread_databases();
+        for user in self.groups() {
+            let seen = server.users.iter().find(|state| state.user == user);
+            for table in self.table_names() {
+                let mut held = self.held_by(user, table);
+                if held.is_empty() {
+                    continue;
+                }
+                held.push(Held { holder: Holder::Server, table: seen.and_then(|state| find(&state.tables, table)) });
+                unread = unread.or_else(|| missing(&held, table));
+                findings.extend(self.compare_to_last(user, table, &held, |holder| holder == Holder::Server));
+            }
+        }
+        result.conclude(findings, unread);
+    }
+
+    /// A new database that synced from nothing holds what the server shows its user, or else what its peers hold.
+    pub(super) fn bootstrap(&self, result: &mut CheckResult) {
+        let mut findings = Vec::new();
+        let mut open = None;
+        for user in self.groups() {
+            let Some(fresh) = self.state.bootstrap.iter().find(|fresh| fresh.user == user) else {
+                open = open.or_else(|| Some(format!("no new database was synced{}", self.for_user(user))));
+                continue;
+            };
+            if let Some(reason) = failed(fresh) {
+                open = open.or_else(|| Some(format!("a new database{} could not sync: {reason}", self.for_user(user))));
+                continue;
+            }
+            let server = self.state.server.as_ref().and_then(|server| server.users.iter().find(|it| it.user == user));
+            for table in self.table_names() {
+                let mut held = match server {
+                    Some(server) => vec![Held { holder: Holder::Server, table: find(&server.tables, table) }],
+                    None => self.held_by(user, table),
+                };
+                held.push(Held { holder: Holder::Bootstrap, table: find(&fresh.tables, table) });
+                open = open.or_else(|| missing(&held, table));
+                findings.extend(self.compare_to_last(user, table, &held, |holder| holder == Holder::Bootstrap));
+            }
+        }
+        result.conclude(findings, open);
+    }
+
+    /// No database holds a row that its user's policy forbids and that came from elsewhere.
+    pub(super) fn isolation(&self, result: &mut CheckResult) {
+        if !self.plan.rls {
+            result.outcome = Outcome::NotChecked("the run has no row-level security".to_owned());
+            return;
+        }
+        let mut leaks: BTreeMap<(u32, &str), Vec<RowDifference>> = BTreeMap::new();
+        for row in self.state.forbidden.iter().filter(|row| row.leaked) {
+            let holding = Holding { holder: Holder::Database(row.database), row: Some(row.row.clone()) };
+            let row_found = RowDifference { key: row.key.clone(), holders: vec![holding] };
+            leaks.entry((row.database, &row.table)).or_default().push(row_found);
+        }
+        let findings = leaks
+            .into_iter()
+            .map(|((database, table), rows)| {
+                let total = rows.len() as u64;
+                let message = format!(
+                    "database {database} holds {} of {table} that the select policy of its user{} forbids",
+                    counted(total, "row"),
+                    self.user_of(database),
+                );
+                Finding { message, total, rows }
+            })
+            .collect();
+        let held: u64 = self.databases().iter().flat_map(|it| &it.tables).map(|table| table.forbidden).sum();
+        let leaked = self.state.forbidden.iter().filter(|row| row.leaked).count() as u64;
+        let stayed = held.max(self.state.forbidden.len() as u64) - leaked;
+        if stayed > 0 {
+            let rows = counted(stayed, "row");
+            let were = if stayed == 1 { "was" } else { "were" };
+            let stay = if stayed == 1 { "stays" } else { "stay" };
+            let note = format!("{rows} written here for others {were} rejected by the server and {stay} local");
+            result.notes.push(note);
+        }
+        result.conclude(findings, self.unread_databases());
+    }
+
+    fn user_of(&self, database: u32) -> String {
+        let user = self.plan.databases.iter().find(|plan| plan.index == database);
+        user.map(|plan| format!(" {}", plan.user)).unwrap_or_default()
+    }
+
+    fn for_user(&self, user: u32) -> String {
+        if self.plan.rls { format!(" for user {user}") } else { String::new() }
+    }
+
+    fn groups(&self) -> Vec<u32> {
+        if self.plan.rls { self.plan.users.iter().map(|user| user.index).collect() } else { vec![1] }
+    }
+
+    fn table_names(&self) -> impl Iterator<Item = &str> {
+        self.plan.tables.iter().map(|table| table.name.as_str())
+    }
+
+    /// A table as each database of a group holds it.
+    fn held_by(&self, user: u32, table: &str) -> Vec<Held<'_>> {
+        self.databases()
+            .into_iter()
+            .filter(|database| self.group(database.user) == user)
+            .map(|database| Held { holder: Holder::Database(database.database), table: find(&database.tables, table) })
+            .collect()
+    }
+
+    /// The finding that a table is not the same for all of them.
+    fn compare(&self, user: u32, table: &str, held: &[Held<'_>], concerned: fn(Holder) -> bool) -> Option<Finding> {
+        let mut versions: Vec<((u64, &str), Vec<Holder>)> = Vec::new();
+        for one in held {
+            let Some(content) = one.content() else { continue };
+            match versions.iter_mut().find(|(version, _)| *version == content) {
+                Some((_, holders)) => holders.push(one.holder),
+                None => versions.push((content, vec![one.holder])),
+            }
+        }
+        if versions.len() < 2 {
+            return None;
+        }
+        let described: Vec<String> = versions
+            .iter()
+            .map(|((rows, digest), holders)| {
+                let same_count = versions.iter().filter(|((other, _), _)| other == rows).count() > 1;
+                let short = digest.get(..8).unwrap_or(digest);
+                let which = if same_count { format!(" (content {short})") } else { String::new() };
+                format!("{} has {}{which}", names(holders), counted(*rows, "row"))
+                    .replace(" has ", if holders.len() > 1 { " have " } else { " has " })
+            })
+            .collect();
+        let (total, rows) = self.rows_between(user, table, concerned);
+        let message = format!("table {table}{} is not the same: {}", self.of_user(user), described.join(", "));
+        Some(Finding { message, total, rows })
+    }
+
+    /// The finding that some of them do not hold what the last one holds.
+    fn compare_to_last(
+        &self,
+        user: u32,
+        table: &str,
+        held: &[Held<'_>],
+        concerned: fn(Holder) -> bool,
+    ) -> Option<Finding> {
+        let (last, others) = held.split_last()?;
+        let wanted = last.content()?;
+        let differs = |one: &&Held<'_>| one.content().is_some_and(|content| content != wanted);
+        if !others.iter().any(|one| differs(&one)) {
+            return None;
+        }
+        self.compare(user, table, held, concerned)
+    }
+
+    fn of_user(&self, user: u32) -> String {
+        if self.plan.rls { format!(" of user {user}") } else { String::new() }
+    }
+
+    /// The rows of the record in which the holders concerned differ, from each other or from the rest, and how many
+    /// rows of the table are not the same everywhere.
+    fn rows_between(&self, user: u32, table: &str, concerned: fn(Holder) -> bool) -> (u64, Vec<RowDifference>) {
+        let found = self.state.differences.iter().find(|it| it.user == user && it.table == table);
+        let Some(difference) = found else { return (0, Vec::new()) };
+        let among_databases = concerned(Holder::Database(1));
+        let rows: Vec<RowDifference> = difference
+            .rows
+            .iter()
+            .filter(|row| {
+                let held: Vec<&Holding> =
+                    row.holders.iter().filter(|held| !among_databases || is_database(held.holder)).collect();
+                let differs = |one: &Holding| held.iter().any(|other| other.row != one.row);
+                held.iter().any(|one| concerned(one.holder) && differs(one))
+            })
+            .cloned()
+            .collect();
+        let all_listed = difference.rows.len() as u64 == difference.total;
+        (if all_listed { rows.len() as u64 } else { difference.total }, rows)
+    }
+}
+
+fn is_database(holder: Holder) -> bool {
+    match holder {
+        Holder::Database(_) => true,
+        Holder::Server | Holder::Bootstrap => false,
+    }
+}
+
+/// The holder that was read without this table.
+fn missing(held: &[Held<'_>], table: &str) -> Option<String> {
+    let holders: Vec<Holder> = held.iter().filter(|one| one.table.is_none()).map(|one| one.holder).collect();
+    (!holders.is_empty()).then(|| format!("table {table} of {} could not be read", names(&holders)))
+}
+
+fn failed(fresh: &BootstrapState) -> Option<String> {
+    let failure = fresh.failures.first().map(|failure| failure.message.clone());
+    failure.or_else(|| fresh.tables.is_empty().then(|| "it has no tables".to_owned()))
+}
+
+/// `databases 1 and 2, the server`.
+fn names(holders: &[Holder]) -> String {
+    let mut indexes = Vec::new();
+    let mut others = Vec::new();
+    for holder in holders {
+        match holder {
+            Holder::Database(index) => indexes.push(*index),
+            Holder::Server => others.push("the server".to_owned()),
+            Holder::Bootstrap => others.push("the new database".to_owned()),
+        }
+    }
+    if !indexes.is_empty() {
+        others.insert(0, databases(&indexes));
+    }
+    others.join(" and ")
+}

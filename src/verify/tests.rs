@@ -1,0 +1,167 @@
+use serde_json::json;
+
+use super::*;
+use crate::failure::Failure;
+use crate::failure::{FailureKind, Side};
+use crate::fixture::{diverge, plan, plan_with_users, query, record, table};
+use crate::plan::CheckPlan;
+use crate::record::{BootstrapState, Ended, ForbiddenRow, Holder, QueryAnswer, Stuck};
+use crate::scenario::CheckName;
+
+fn checked(record: &Record, plan: &Plan, check: CheckKind) -> CheckResult {
+    verify(record, plan).into_iter().find(|result| result.check == check).expect("the check was asked for")
+}
+
+#[test]
+fn equal_data_pass_every_check() {
+    for plan in [plan(3), plan_with_users(4)] {
+        let record = record(&plan);
+        for result in verify(&record, &plan) {
+            assert_eq!((result.outcome, result.notes), (Outcome::Passed, Vec::new()), "{}", result.name);
+        }
+    }
+}
+
+#[test]
+fn a_database_that_differs_is_a_finding_that_names_rows_and_holders() {
+    let plan = plan(2);
+    let mut record = record(&plan);
+    diverge(&mut record);
+    let converged = checked(&record, &plan, CheckKind::Converged);
+    let [finding] = converged.findings() else { panic!("one finding: {converged:?}") };
+    assert_eq!(finding.message, "table test_sync is not the same: database 1 has 1,000 rows, database 2 has 998 rows");
+    assert_eq!((finding.total, finding.rows.len()), (3, 3));
+    let server = checked(&record, &plan, CheckKind::Server);
+    assert_eq!(
+        server.findings()[0].message,
+        "table test_sync is not the same: database 1 and the server have 1,000 rows, database 2 has 998 rows"
+    );
+    assert_eq!(checked(&record, &plan, CheckKind::Integrity).outcome, Outcome::Passed);
+}
+
+#[test]
+fn equal_counts_with_other_content_are_a_finding() {
+    let plan = plan(2);
+    let mut record = record(&plan);
+    let state = record.state.as_mut().expect("it has one");
+    state.server.as_mut().expect("it has one").users[0].tables[0] = table(1000, &"e".repeat(32));
+    assert_eq!(checked(&record, &plan, CheckKind::Converged).outcome, Outcome::Passed);
+    let server = checked(&record, &plan, CheckKind::Server);
+    assert!(server.findings()[0].message.contains("(content eeeeeeee)"), "{server:?}");
+}
+
+#[test]
+fn users_are_compared_among_their_own() {
+    let plan = plan_with_users(4);
+    let mut record = record(&plan);
+    let state = record.state.as_mut().expect("it has one");
+    state.databases[3].tables[0] = table(7, &"e".repeat(32));
+    let converged = checked(&record, &plan, CheckKind::Converged);
+    assert_eq!(converged.findings().len(), 1);
+    assert!(converged.findings()[0].message.starts_with("table test_sync of user 2 is not the same: database 3 has"));
+}
+
+#[test]
+fn a_damaged_file_is_a_finding_whatever_it_holds() {
+    let plan = plan(2);
+    let mut record = record(&plan);
+    record.state.as_mut().expect("it has one").databases[0].integrity = "row 3 missing from index".into();
+    assert_eq!(checked(&record, &plan, CheckKind::Integrity).findings().len(), 1);
+}
+
+#[test]
+fn what_could_not_be_read_is_not_checked_and_says_why() {
+    let plan = plan(2);
+    let mut unread = record(&plan);
+    unread.state.as_mut().expect("it has one").databases.pop();
+    let outcome = checked(&unread, &plan, CheckKind::Converged).outcome;
+    assert_eq!(outcome, Outcome::NotChecked("database 2 could not be read".into()));
+    let mut no_server = record(&plan);
+    no_server.state.as_mut().expect("it has one").server = None;
+    no_server.failures.push(Failure::new(FailureKind::Network, Side::Network, "connection refused"));
+    let outcome = checked(&no_server, &plan, CheckKind::Server).outcome;
+    let Outcome::NotChecked(reason) = outcome else { panic!("{outcome:?}") };
+    assert!(reason.ends_with("connection refused"), "{reason}");
+    let mut no_table = record(&plan);
+    no_table.state.as_mut().expect("it has one").databases[0].tables.clear();
+    assert!(matches!(checked(&no_table, &plan, CheckKind::Converged).outcome, Outcome::NotChecked(_)));
+    let mut nothing = record(&plan);
+    nothing.state = None;
+    assert!(verify(&nothing, &plan).iter().all(|result| matches!(result.outcome, Outcome::NotChecked(_))));
+}
+
+#[test]
+fn a_leaked_row_is_a_finding_and_a_rejected_one_is_a_note() {
+    let plan = plan_with_users(4);
+    let mut record = record(&plan);
+    let state = record.state.as_mut().expect("it has one");
+    state.databases[0].tables[0].forbidden = 3;
+    let row = |key: &str, leaked| ForbiddenRow {
+        database: 1,
+        table: "test_sync".into(),
+        key: key.into(),
+        row: format!("{key}, 'x'"),
+        leaked,
+    };
+    state.forbidden = vec![row("'malicious1'", false), row("'malicious2'", false), row("'malicious3'", false)];
+    let rejected = checked(&record, &plan, CheckKind::Isolation);
+    assert_eq!(rejected.outcome, Outcome::Passed);
+    assert_eq!(rejected.notes, ["3 rows written here for others were rejected by the server and stay local"]);
+    record.state.as_mut().expect("it has one").forbidden[0].leaked = true;
+    let leaked = checked(&record, &plan, CheckKind::Isolation);
+    assert_eq!(
+        leaked.findings()[0].message,
+        "database 1 holds 1 row of test_sync that the select policy of its user 1 forbids"
+    );
+    assert!(leaked.notes[0].starts_with("2 rows"));
+}
+
+#[test]
+fn a_new_database_must_end_up_as_the_server() {
+    let mut plan = plan(2);
+    plan.checks.push(CheckPlan::Named(CheckName::Bootstrap));
+    let mut record = record(&plan);
+    assert!(matches!(checked(&record, &plan, CheckKind::Bootstrap).outcome, Outcome::NotChecked(_)));
+    let same = record.state.as_ref().expect("it has one").databases[0].tables.clone();
+    let set = |record: &mut Record, fresh| record.state.as_mut().expect("it has one").bootstrap = vec![fresh];
+    set(&mut record, BootstrapState { user: 1, tables: same, failures: Vec::new() });
+    assert_eq!(checked(&record, &plan, CheckKind::Bootstrap).outcome, Outcome::Passed);
+    set(&mut record, BootstrapState { user: 1, tables: vec![table(990, "0a")], failures: Vec::new() });
+    let found = checked(&record, &plan, CheckKind::Bootstrap);
+    assert!(found.findings()[0].message.contains("the new database has 990 rows"), "{found:?}");
+    let failure = Failure::new(FailureKind::Timeout, Side::Network, "too slow");
+    set(&mut record, BootstrapState { user: 1, tables: Vec::new(), failures: vec![failure] });
+    assert!(matches!(checked(&record, &plan, CheckKind::Bootstrap).outcome, Outcome::NotChecked(_)));
+}
+
+#[test]
+fn a_query_must_give_its_value() {
+    let mut plan = plan(2);
+    plan.checks = vec![query(json!(0))];
+    let mut record = record(&plan);
+    assert!(matches!(checked(&record, &plan, CheckKind::Query).outcome, Outcome::NotChecked(_)));
+    for (value, holds) in
+        [(json!(0), true), (json!(0.0), true), (json!(3), false), (json!("0"), false), (json!(null), false)]
+    {
+        let answer = QueryAnswer { check: 0, holder: Holder::Server, value: value.clone(), failure: None };
+        record.state.as_mut().expect("it has one").queries = vec![answer];
+        let result = checked(&record, &plan, CheckKind::Query);
+        assert_eq!(result.name, "query SELECT count(*) FROM test_sync");
+        assert_eq!(result.outcome == Outcome::Passed, holds, "{value}");
+    }
+    assert_eq!(checked(&record, &plan, CheckKind::Query).findings()[0].message, "the server answers null, not 0");
+}
+
+#[test]
+fn what_is_late_is_told_from_what_is_lost() {
+    let plan = plan(2);
+    let mut record = record(&plan);
+    diverge(&mut record);
+    record.settle.as_mut().expect("it has one").stuck =
+        vec![Stuck { database: 2, unsent: Some(true), busy_receives: 1 }];
+    let converged = checked(&record, &plan, CheckKind::Converged);
+    assert!(matches!(converged.outcome, Outcome::Failed(_)));
+    assert!(converged.notes[0].starts_with("database 2 was not quiet after 3 rounds"), "{:?}", converged.notes);
+    record.ended = Some(Ended { at: 1, reason: EndReason::TimeLimit });
+    assert!(matches!(checked(&record, &plan, CheckKind::Converged).outcome, Outcome::NotChecked(_)));
+}
