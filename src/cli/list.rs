@@ -42,7 +42,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
                     terminal.print(&format!("    profiles: {}\n", loaded.profiles.join(", ")));
                 }
                 if !scenario.vars.is_empty() {
-                    let vars: Vec<String> = scenario.vars.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+                    let vars: Vec<String> =
+                        scenario.vars.iter().map(|(name, value)| format!("{name} = {value}")).collect();
                     terminal.print(&format!("    variables: {}\n", vars.join(", ")));
                 }
             }

@@ -36,7 +36,10 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
             Exit::Pass
         }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            terminal.error(&format!("`{}` exists already\n  help: choose another name, or another place with `--file`", file.display()));
+            terminal.error(&format!(
+                "`{}` exists already\n  help: choose another name, or another place with `--file`",
+                file.display()
+            ));
             Exit::Usage
         }
         Err(error) => {
@@ -63,7 +66,8 @@ mod tests {
         let file = directory.path().join("mine.yaml");
         write_new(&file, &TEMPLATE.replace(PLACEHOLDER, "mine")).expect("written");
         let loaded = crate::load::load(&file, &crate::load::Overrides::default(), &super::super::overrides::check);
-        let loaded = loaded.unwrap_or_else(|error| panic!("{}", crate::diagnostic::render(&error.diagnostics(), false, 100)));
+        let loaded =
+            loaded.unwrap_or_else(|error| panic!("{}", crate::diagnostic::render(&error.diagnostics(), false, 100)));
         assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     }
 }

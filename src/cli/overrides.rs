@@ -13,7 +13,7 @@ use crate::scenario::{Scenario, TargetName};
 
 /// Arguments shared by the commands that read one scenario.
 #[derive(Args)]
-pub(super) struct Arguments {
+pub(super) struct ScenarioArguments {
     /// The scenario
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
@@ -46,7 +46,7 @@ pub(super) struct Arguments {
     seed: Option<u64>,
 }
 
-impl Arguments {
+impl ScenarioArguments {
     /// Reads the scenario with everything laid over it, and decides the plan of each combination of its matrix.
     /// Problems are told here.
     pub(super) fn load(&self, terminal: &mut Terminal) -> Result<Loaded, Exit> {

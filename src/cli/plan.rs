@@ -9,7 +9,7 @@ use crate::plan::{Plan, combinations};
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    scenario: overrides::Arguments,
+    scenario: overrides::ScenarioArguments,
     /// Say where each value came from: the file, a profile, a flag, the environment
     #[arg(long)]
     explain: bool,
@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
             terminal.print(&format!("matrix      {label}\n"));
         }
         match Plan::new(&scenario) {
-            Ok((plan, _)) => terminal.print(&preview::text(&plan, &Plan::scope(&scenario))),
+            Ok((plan, _)) => terminal.print(&preview::text(&plan, &Plan::scope(&scenario), scenario.seed.is_some())),
             Err(issues) => {
                 for issue in issues {
                     terminal.error(&issue.message);

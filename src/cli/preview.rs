@@ -9,17 +9,18 @@ use crate::template::{Scope, Text};
 const ROWS: u64 = 2;
 
 /// The plan as text, its templates rendered in `scope`.
-pub(super) fn text(plan: &Plan, scope: &Scope) -> String {
+pub(super) fn text(plan: &Plan, scope: &Scope, seeded: bool) -> String {
     let mut text = String::new();
     let out = &mut text;
     let mut line = |label: &str, value: &str| {
-        writeln!(out, "{label:<12}{value}").expect("writing to a String cannot fail");
+        let line = format!("{label:<12}{value}");
+        writeln!(out, "{}", line.trim_end()).expect("writing to a String cannot fail");
     };
     line("scenario", &plan.name);
     if !plan.description.is_empty() {
         line("", &plan.description);
     }
-    line("seed", &plan.seed.to_string());
+    line("seed", &if seeded { plan.seed.to_string() } else { "drawn at each run; 0 below".to_owned() });
     line("databases", &format!("{}, each on a thread of its own", plan.databases.len()));
     if plan.rls {
         for user in &plan.users {
@@ -43,7 +44,10 @@ pub(super) fn text(plan: &Plan, scope: &Scope) -> String {
     for (title, steps) in [("setup", &plan.setup), ("phases", &plan.phases), ("teardown", &plan.teardown)] {
         if !steps.is_empty() {
             line("", "");
-            line(title, if title == "phases" { "in every iteration, by every database" } else { "once, by every database" });
+            line(
+                title,
+                if title == "phases" { "in every iteration, by every database" } else { "once, by every database" },
+            );
             for step in steps {
                 line("", &indented(&step_text(step, &scope)));
             }
@@ -136,7 +140,7 @@ fn sql_text(sql: &SqlPlan, scope: &Scope, add: &mut dyn FnMut(String)) {
     };
     match rows {
         Some(rows) => add(format!("  {} rows, {grouped}:", rows)),
-        None => add(format!("  {grouped}:", )),
+        None => add(format!("  {grouped}:",)),
     }
     for statement in &sql.statements {
         add(format!("    {}", rendered(statement, &scope.row(1))));
@@ -205,7 +209,10 @@ fn sync_text(call: &SyncPlan) -> String {
                 crate::scenario::ReceiveUntil::Rows => "rows arrive",
                 crate::scenario::ReceiveUntil::Quiet => "quiet",
             });
-            until.map_or_else(|| word.to_owned(), |until| format!("{word} until {until}, at most {} times", receive.attempts))
+            until.map_or_else(
+                || word.to_owned(),
+                |until| format!("{word} until {until}, at most {} times", receive.attempts),
+            )
         }
         SyncPlan::Sync(_) => "sync".to_owned(),
         SyncPlan::Wait(wait) => format!("wait {wait:?}"),

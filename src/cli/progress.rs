@@ -39,7 +39,8 @@ impl Drop for Guard<'_> {
 
 fn draw(plan: &Plan, progress: &Progress, done: &AtomicBool) {
     let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{prefix:>8} {bar:24} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{prefix:>8} {bar:24} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     let own = if progress.databases.len() <= LINES { progress.databases.len() } else { 0 };
     let bar = |prefix: String, length: u64| {
         let bar = bars.add(ProgressBar::new(length).with_style(style.clone()));

@@ -30,7 +30,7 @@ const DESCRIPTORS_BESIDE: u64 = 128;
   stress run scenarios/rls.yaml --databases 8 --json > report.json")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    scenario: overrides::Arguments,
+    scenario: overrides::ScenarioArguments,
     /// The directory under which the run's own directory is made
     #[arg(long, value_name = "DIR", env = "STRESS_OUT", default_value = "runs")]
     out: PathBuf,
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
     }
     let mut scenario = loaded.scenario;
     // Drawn here when the file does not fix it; 53 bits, so that every JSON reader keeps it.
-    scenario.seed.get_or_insert_with(|| rand::random::<u64>() >> 11);
+    scenario.seed.get_or_insert_with(|| uuid::Uuid::new_v4().as_u64_pair().0 >> 11);
     let signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => {

@@ -1,6 +1,7 @@
 //! What the command line and the environment set, applied to the value. It must not read either: the caller does.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -58,6 +59,19 @@ impl Origin {
             Self::Flag(flag) => Some((*flag).to_string()),
             Self::VarsFile(path) => Some(path.display().to_string()),
             Self::Environment(name) => Some(name.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File => f.write_str("the file"),
+            Self::Profile(name) => write!(f, "the profile `{name}`"),
+            Self::Flag(flag) => f.write_str(flag),
+            Self::VarsFile(path) => write!(f, "{}", path.display()),
+            Self::Environment(name) => write!(f, "the environment: {name}"),
+            Self::Default => f.write_str("the default"),
         }
     }
 }
