@@ -193,7 +193,9 @@ fn resolve(
         Ok(scenario) => scenario,
         Err(error) => {
             // The schema and the types are tested to agree; should they not, this is still no panic.
-            findings.issues.push(Issue::new("", "scenario::type", format!("the scenario cannot be read: {error}")));
+            if sound {
+                findings.issues.push(Issue::new("", "scenario::type", format!("the scenario cannot be read: {error}")));
+            }
             return None;
         }
     };

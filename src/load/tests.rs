@@ -157,12 +157,15 @@ fn a_vars_file_is_a_map() {
 fn a_long_scenario_is_checked_quickly() {
     let mut text = GOOD.replace("phases: [{sync: [send]}]\n", "phases:\n");
     for phase in 0..1_250 {
-        text.push_str(&format!("  - name: p{phase}\n    kind: insert\n    sql: INSERT INTO t VALUES ('é')\n    sync: [send, {{wait: 1s}}, {{wait: 1}}]\n"));
+        text.push_str("  - name: p");
+        text.push_str(&phase.to_string());
+        text.push_str(
+            "\n    kind: insert\n    sql: INSERT INTO t VALUES ('é')\n    sync: [send, {wait: 1s}, {wait: 1}]\n",
+        );
     }
     let start = std::time::Instant::now();
     let error = loaded(&text, &Overrides::default()).expect_err("durations without units");
     assert_eq!(error.problems.len(), 1_250);
     crate::diagnostic::render(&error.diagnostics(), false, 80);
     assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
-    println!("{:?}", start.elapsed());
 }

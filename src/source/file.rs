@@ -75,7 +75,7 @@ pub(super) fn read(path: &Path) -> Result<String, ReadProblem> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count();
+        let line = error.as_bytes()[..valid].split(|byte| *byte == b'\n').count();
         problem(
             "file::encoding",
             format!("is not UTF-8: line {line} holds a byte that is not"),

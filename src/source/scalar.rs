@@ -22,7 +22,7 @@ pub(super) fn plain(text: &str) -> Result<Value, BadNumber> {
         _ => {}
     }
     if let Some(number) = integer(text) {
-        return number.ok_or(BadNumber::TooLarge);
+        return number;
     }
     if is_float(text) {
         let number = text.parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Value::Number);
@@ -42,23 +42,23 @@ pub(super) fn is_old_octal(text: &str) -> bool {
     digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// `None` if it is no integer, `Some(None)` if it is one that does not fit.
-fn integer(text: &str) -> Option<Option<Value>> {
+/// `None` if it is no integer.
+fn integer(text: &str) -> Option<Result<Value, BadNumber>> {
     for (prefix, radix) in [("0o", 8), ("0x", 16)] {
         if let Some(digits) = text.strip_prefix(prefix) {
             let is_number = !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix));
-            return is_number.then(|| u64::from_str_radix(digits, radix).ok().map(Value::from));
+            return is_number.then(|| fits(u64::from_str_radix(digits, radix)));
         }
     }
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    Some(if text.starts_with('-') {
-        text.parse::<i64>().ok().map(Value::from)
-    } else {
-        digits.parse::<u64>().ok().map(Value::from)
-    })
+    Some(if text.starts_with('-') { fits(text.parse::<i64>()) } else { fits(digits.parse::<u64>()) })
+}
+
+fn fits<N: Into<Value>>(number: Result<N, std::num::ParseIntError>) -> Result<Value, BadNumber> {
+    number.map(Into::into).map_err(|_| BadNumber::TooLarge)
 }
 
 /// `[-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?`

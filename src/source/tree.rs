@@ -166,7 +166,10 @@ impl Builder<'_> {
                 self.refuse_tag(tag.is_some(), &span);
                 self.open(Open::Map(OpenMap::default()), anchor, &span)
             }
-            Event::SequenceEnd | Event::MappingEnd => self.close(&span),
+            Event::SequenceEnd | Event::MappingEnd => {
+                self.close(&span);
+                Ok(())
+            }
         }
     }
 
@@ -244,7 +247,8 @@ impl Builder<'_> {
         };
         let node = Node { span: span.clone(), kind: Kind::Scalar { value, style }, weight, height: 0 };
         if !is_key {
-            return self.finish(node, anchor);
+            self.finish(node, anchor);
+            return Ok(());
         }
         if anchor != 0 {
             self.anchors.insert(anchor, self.nodes.len());
@@ -305,11 +309,12 @@ impl Builder<'_> {
             }
             return Ok(());
         }
-        self.finish(Node { span, kind: Kind::Alias(target), weight, height }, 0)
+        self.finish(Node { span, kind: Kind::Alias(target), weight, height }, 0);
+        Ok(())
     }
 
-    fn close(&mut self, span: &Range<usize>) -> Result<(), Stop> {
-        let Some(mut frame) = self.frames.pop() else { return Ok(()) };
+    fn close(&mut self, span: &Range<usize>) {
+        let Some(mut frame) = self.frames.pop() else { return };
         let flow = self.text[frame.start..].starts_with(['{', '[']) && span.end > span.start;
         let kind = match frame.open {
             Open::List(items) => Kind::List(items),
@@ -322,7 +327,7 @@ impl Builder<'_> {
         };
         let end = if flow { span.start + 1 } else { self.nodes.last().map_or(frame.start, |last| last.span.end) };
         let span = frame.start..offset::floor(self.text, end.max(frame.start));
-        self.finish(Node { span, kind, weight: frame.weight, height: frame.height + 1 }, frame.anchor)
+        self.finish(Node { span, kind, weight: frame.weight, height: frame.height + 1 }, frame.anchor);
     }
 
     /// Adds the entries of `<<` that the map does not have itself. Gives their weight and height.
@@ -344,14 +349,14 @@ impl Builder<'_> {
     }
 
     /// Puts a finished node into the map or list it belongs to.
-    fn finish(&mut self, node: Node, anchor: usize) -> Result<(), Stop> {
+    fn finish(&mut self, node: Node, anchor: usize) {
         let id = self.nodes.len();
         let (weight, height) = (node.weight, node.height);
         self.nodes.push(node);
         if anchor != 0 {
             self.anchors.insert(anchor, id);
         }
-        let Some(frame) = self.frames.last_mut() else { return Ok(()) };
+        let Some(frame) = self.frames.last_mut() else { return };
         match &mut frame.open {
             Open::List(items) => {
                 frame.weight += weight;
@@ -359,7 +364,7 @@ impl Builder<'_> {
                 items.push(id);
             }
             Open::Map(map) => {
-                let Some(key) = map.key.take() else { return Ok(()) };
+                let Some(key) = map.key.take() else { return };
                 match key.use_ {
                     KeyUse::Keep => {
                         frame.weight += weight + 1;
@@ -371,7 +376,6 @@ impl Builder<'_> {
                 }
             }
         }
-        Ok(())
     }
 
     fn merge_from(&mut self, id: usize) {

@@ -103,9 +103,9 @@ fn every_violation_is_told_in_words() {
     ];
     let mut text = String::new();
     for (pointer, value) in cases {
-        text.push_str(&format!("{pointer} = {value}\n"));
+        text.extend([pointer, " = ", &value.to_string(), "\n"]);
         for line in with(pointer, value) {
-            text.push_str(&format!("    {line}\n"));
+            text.extend(["    ", &line, "\n"]);
         }
     }
     assert!(!text.contains("not valid under"), "{text}");
