@@ -5,6 +5,7 @@
 //! YAML file → Source → Scenario → Plan → Events/Record → Analysis → report
 //! ```
 
+pub mod analysis;
 pub mod cli;
 pub mod failure;
 pub mod figure;
