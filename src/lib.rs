@@ -12,6 +12,7 @@ pub mod figure;
 pub mod latency;
 pub mod plan;
 pub mod record;
+pub mod report;
 pub mod scenario;
 pub mod target;
 pub mod template;
