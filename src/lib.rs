@@ -5,6 +5,7 @@
 //! YAML file → Source → Scenario → Plan → Events/Record → Analysis → report
 //! ```
 
+pub mod analysis;
 pub mod cli;
 pub mod diagnostic;
 pub mod execute;
@@ -14,6 +15,7 @@ pub mod latency;
 pub mod load;
 pub mod plan;
 pub mod record;
+pub mod report;
 pub mod scenario;
 pub mod session;
 pub mod source;

@@ -160,6 +160,59 @@ pub enum StepKind {
     Close,
 }
 
+impl StepKind {
+    /// Its name in records and reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Delete => "delete",
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Query => "query",
+            Self::Send => "send",
+            Self::Receive => "receive",
+            Self::Check => "check",
+            Self::Sync => "sync",
+            Self::Barrier => "barrier",
+            Self::Wait => "wait",
+            Self::Admin => "admin",
+            Self::Close => "close",
+        }
+    }
+
+    /// Whether it ran a phase's SQL.
+    pub const fn is_sql(self) -> bool {
+        match self {
+            Self::Delete | Self::Insert | Self::Update | Self::Query => true,
+            Self::Open
+            | Self::Send
+            | Self::Receive
+            | Self::Check
+            | Self::Sync
+            | Self::Barrier
+            | Self::Wait
+            | Self::Admin
+            | Self::Close => false,
+        }
+    }
+
+    /// Whether it was a sync call.
+    pub const fn is_sync(self) -> bool {
+        match self {
+            Self::Send | Self::Receive | Self::Check | Self::Sync => true,
+            Self::Open
+            | Self::Delete
+            | Self::Insert
+            | Self::Update
+            | Self::Query
+            | Self::Barrier
+            | Self::Wait
+            | Self::Admin
+            | Self::Close => false,
+        }
+    }
+}
+
 /// The rounds after the last iteration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

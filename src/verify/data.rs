@@ -171,8 +171,8 @@ impl Scene<'_> {
                 let same_count = versions.iter().filter(|((other, _), _)| other == rows).count() > 1;
                 let short = digest.get(..8).unwrap_or(digest);
                 let which = if same_count { format!(" (content {short})") } else { String::new() };
-                format!("{} has {}{which}", names(holders), counted(*rows, "row"))
-                    .replace(" has ", if holders.len() > 1 { " have " } else { " has " })
+                let verb = if holders.len() > 1 { "have" } else { "has" };
+                format!("{} {verb} {}{which}", names(holders), counted(*rows, "row"))
             })
             .collect();
         let (total, rows) = self.rows_between(user, table, concerned);
@@ -190,11 +190,8 @@ impl Scene<'_> {
     ) -> Option<Finding> {
         let (last, others) = held.split_last()?;
         let wanted = last.content()?;
-        let differs = |one: &&Held<'_>| one.content().is_some_and(|content| content != wanted);
-        if !others.iter().any(|one| differs(&one)) {
-            return None;
-        }
-        self.compare(user, table, held, concerned)
+        let differs = others.iter().any(|one| one.content().is_some_and(|content| content != wanted));
+        if differs { self.compare(user, table, held, concerned) } else { None }
     }
 
     fn of_user(&self, user: u32) -> String {

@@ -1,0 +1,203 @@
+//! The thresholds, evaluated: what was measured, and whether the limit holds.
+
+use std::time::Duration;
+
+use super::errors::Occurrence;
+use super::{Scene, Timing};
+use crate::figure;
+use crate::latency::Latency;
+use crate::plan::threshold::{Labels, Limit, Metric, Statistic, ThresholdPlan};
+use crate::record::{Event, StepKind};
+use crate::scenario::Severity;
+use crate::verify::{CheckResult, Outcome, was_cut};
+
+use super::SETTLE;
+
+/// What came of a threshold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ThresholdResult {
+    /// The expression as written.
+    pub text: String,
+    /// What it limits.
+    pub metric: Metric,
+    /// How much a broken one weighs.
+    pub severity: Severity,
+    /// Whether it is always on.
+    pub built_in: bool,
+    /// The measured value, when there is one.
+    pub measured: Option<Measured>,
+    /// Whether the limit holds.
+    pub state: LimitState,
+}
+
+/// A measured value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Measured {
+    /// A count.
+    Count(u64),
+    /// A duration.
+    Duration(Duration),
+    /// Rows per second.
+    RowsPerSecond(f64),
+    /// Bytes per second.
+    BytesPerSecond(f64),
+}
+
+/// Whether a limit holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LimitState {
+    /// It holds.
+    Kept,
+    /// It does not hold.
+    Broken,
+    /// It could not be measured, and why.
+    NotMeasured(String),
+}
+
+impl std::fmt::Display for Measured {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Count(count) => f.write_str(&figure::thousands(*count)),
+            Self::Duration(duration) => f.write_str(&figure::duration(*duration)),
+            Self::RowsPerSecond(rate) => write!(f, "{}/s", figure::rate(*rate)),
+            Self::BytesPerSecond(rate) => write!(f, "{}/s", figure::bytes(figure::whole(*rate))),
+        }
+    }
+}
+
+impl Measured {
+    fn number(self) -> f64 {
+        match self {
+            Self::Count(count) => count as f64,
+            Self::Duration(duration) => duration.as_secs_f64(),
+            Self::RowsPerSecond(rate) | Self::BytesPerSecond(rate) => rate,
+        }
+    }
+}
+
+pub(super) fn evaluate(
+    scene: &Scene<'_>,
+    occurrences: &[Occurrence<'_>],
+    checks: &[CheckResult],
+) -> Vec<ThresholdResult> {
+    let scale = Scale { scene, occurrences, checks, timing: Timing::of(scene) };
+    scene.plan.thresholds.iter().map(|threshold| scale.weigh(threshold)).collect()
+}
+
+/// Everything that can be measured.
+struct Scale<'a> {
+    scene: &'a Scene<'a>,
+    occurrences: &'a [Occurrence<'a>],
+    checks: &'a [CheckResult],
+    timing: Timing,
+}
+
+impl Scale<'_> {
+    fn weigh(&self, threshold: &ThresholdPlan) -> ThresholdResult {
+        let measured = self.measure(threshold);
+        let state = match &measured {
+            Ok(measured) => self.compare(threshold, *measured),
+            Err(reason) => LimitState::NotMeasured(reason.clone()),
+        };
+        ThresholdResult {
+            text: threshold.text.clone(),
+            metric: threshold.metric,
+            severity: threshold.severity,
+            built_in: threshold.built_in,
+            measured: measured.ok(),
+            state,
+        }
+    }
+
+    fn compare(&self, threshold: &ThresholdPlan, measured: Measured) -> LimitState {
+        let limit = match threshold.value {
+            Limit::Number(number) => number,
+            Limit::Duration(duration) => duration.as_secs_f64(),
+            Limit::BytesPerSecond(rate) => rate,
+            Limit::All => self.scene.plan.databases.len() as f64,
+        };
+        if threshold.op.holds(measured.number(), limit) {
+            LimitState::Kept
+        } else if threshold.metric == Metric::DatabasesCompleted && was_cut(self.scene.record) {
+            // That the work was cut is for another rule to say: it is no fault of the databases.
+            LimitState::NotMeasured("the run was cut".to_owned())
+        } else {
+            LimitState::Broken
+        }
+    }
+
+    fn measure(&self, threshold: &ThresholdPlan) -> Result<Measured, String> {
+        let labels = &threshold.labels;
+        let nothing = || "nothing was done".to_owned();
+        match threshold.metric {
+            Metric::ErrorsTotal | Metric::Errors => Ok(Measured::Count(self.errors(labels))),
+            Metric::SendDuration => self.calls(threshold, |step| step == StepKind::Send),
+            Metric::ReceiveDuration | Metric::CheckDuration => {
+                self.calls(threshold, |step| matches!(step, StepKind::Receive | StepKind::Check))
+            }
+            Metric::SyncDuration => self.calls(threshold, |step| step == StepKind::Sync),
+            Metric::PhaseDuration => self.calls(threshold, StepKind::is_sql),
+            Metric::RowsRate => self.timing.rows_per_second.map(Measured::RowsPerSecond).ok_or_else(nothing),
+            Metric::BytesRate => self.timing.bytes_per_second.map(Measured::BytesPerSecond).ok_or_else(nothing),
+            Metric::SettleDuration => {
+                self.timing.settle.map(Measured::Duration).ok_or_else(|| "it did not settle".to_owned())
+            }
+            Metric::DatabasesCompleted => Ok(Measured::Count(completed(self.scene))),
+            Metric::FindingsTotal => self.findings(labels),
+        }
+    }
+
+    fn errors(&self, labels: &Labels) -> u64 {
+        let fits = |one: &&Occurrence<'_>| {
+            one.counts
+                && labels.kind.is_none_or(|kind| kind == one.failure.kind)
+                && labels.side.is_none_or(|side| side == one.failure.side)
+                && labels.phase.as_ref().is_none_or(|phase| phase == one.phase)
+                && labels.database.is_none_or(|database| one.database == Some(database))
+        };
+        self.occurrences.iter().filter(fits).count() as u64
+    }
+
+    /// Findings of the checks that were done; with a check that was not done, the others' findings still count.
+    fn findings(&self, labels: &Labels) -> Result<Measured, String> {
+        let wanted = |result: &&CheckResult| labels.check.is_none_or(|check| check == result.check);
+        let asked: Vec<&CheckResult> = self.checks.iter().filter(wanted).collect();
+        let found: u64 = asked.iter().map(|result| result.findings().len() as u64).sum();
+        let undone = asked.iter().find_map(|result| match &result.outcome {
+            Outcome::NotChecked(reason) => Some(format!("{} was not checked: {reason}", result.name)),
+            Outcome::Passed | Outcome::Failed(_) => None,
+        });
+        match (found, undone) {
+            (0, Some(reason)) => Err(reason),
+            (found, _) => Ok(Measured::Count(found)),
+        }
+    }
+
+    /// The statistic of the durations of steps. Settling is no load: it is left out unless asked for by name.
+    fn calls(&self, threshold: &ThresholdPlan, wanted: fn(StepKind) -> bool) -> Result<Measured, String> {
+        let labels = &threshold.labels;
+        let in_phase = |event: &Event| match &labels.phase {
+            Some(phase) => *phase == event.phase,
+            None => event.phase != SETTLE,
+        };
+        let latency: Latency = self
+            .scene
+            .events()
+            .filter(|(worker, _)| labels.database.is_none_or(|database| database == worker.database))
+            .filter(|(_, event)| wanted(event.step) && in_phase(event))
+            .map(|(_, event)| event.took)
+            .collect();
+        let duration = match threshold.statistic {
+            Some(Statistic::Percentile(percent)) => latency.percentile(percent),
+            Some(Statistic::Min) => latency.min(),
+            Some(Statistic::Max) => latency.max(),
+            Some(Statistic::Mean) | None => latency.mean(),
+        };
+        duration.map(Measured::Duration).ok_or_else(|| "no such step was done".to_owned())
+    }
+}
+
+/// Databases whose worker did everything.
+pub(super) fn completed(scene: &Scene<'_>) -> u64 {
+    scene.workers.iter().filter(|worker| worker.completed && worker.crash.is_none()).count() as u64
+}

@@ -1,0 +1,317 @@
+//! The verdict and the rules behind it. A failure is proven by what happened; a pass has to be earned by what was done;
+//! everything else is unknown.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::errors::{Occurrence, Treatment};
+use super::limits::{LimitState, ThresholdResult, completed};
+use super::{ErrorTable, SETTLE, Scene, Totals};
+use crate::figure::{self, counted};
+use crate::plan::threshold::Metric;
+use crate::plan::{StepPlan, SyncPlan};
+use crate::record::{EndReason, StepKind};
+use crate::scenario::{ExpectedVerdict, Severity};
+use crate::template::Number;
+use crate::verify::{CheckResult, Outcome};
+
+/// What a run comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Enough was done, and all of it is as it must be.
+    Pass,
+    /// Something is not as it must be.
+    Fail,
+    /// Nothing is known to be wrong, and not enough was done to know.
+    Unknown,
+}
+
+impl Verdict {
+    /// `PASS`, `FAIL`, `UNKNOWN`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::Fail => "FAIL",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why the verdict is what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// What speaks for the verdict.
+    pub kind: RuleKind,
+    /// What happened, in words.
+    pub message: String,
+}
+
+/// What can speak for a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleKind {
+    /// Everything was done and holds.
+    Held,
+    /// The scenario says how the run must end.
+    Expected,
+    /// A worker panicked.
+    Crash,
+    /// A rule of `errors:` says that this failure fails the run.
+    ErrorRule,
+    /// A check does not hold.
+    Check,
+    /// A threshold is broken.
+    Threshold,
+    /// The run has no end.
+    Killed,
+    /// The time limit cut the work.
+    TimeLimit,
+    /// The run was interrupted or stopped.
+    Interrupted,
+    /// Nothing was done.
+    NothingRan,
+    /// No sync call succeeded.
+    NothingSynced,
+    /// A phase was never done.
+    PhaseSkipped,
+    /// A check that was asked for could not be done.
+    NotChecked,
+    /// A threshold could not be measured.
+    NotMeasured,
+}
+
+impl RuleKind {
+    /// Its name in `report.json`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Expected => "expected",
+            Self::Crash => "crash",
+            Self::ErrorRule => "error_rule",
+            Self::Check => "check",
+            Self::Threshold => "threshold",
+            Self::Killed => "killed",
+            Self::TimeLimit => "time_limit",
+            Self::Interrupted => "interrupted",
+            Self::NothingRan => "nothing_ran",
+            Self::NothingSynced => "nothing_synced",
+            Self::PhaseSkipped => "phase_skipped",
+            Self::NotChecked => "not_checked",
+            Self::NotMeasured => "not_measured",
+        }
+    }
+}
+
+fn rule(kind: RuleKind, message: impl Into<String>) -> Rule {
+    Rule { kind, message: message.into() }
+}
+
+/// The verdict, and the rules that led to it, the one that decided first.
+pub(super) fn decide(
+    scene: &Scene<'_>,
+    occurrences: &[Occurrence<'_>],
+    errors: &ErrorTable,
+    checks: &[CheckResult],
+    thresholds: &[ThresholdResult],
+) -> (Verdict, Vec<Rule>) {
+    let failed = failures(scene, occurrences, errors, checks, thresholds);
+    let open = doubts(scene, checks, thresholds);
+    let (verdict, rules) = if !failed.is_empty() {
+        (Verdict::Fail, failed)
+    } else if !open.is_empty() {
+        (Verdict::Unknown, open)
+    } else {
+        (Verdict::Pass, vec![rule(RuleKind::Held, held(scene))])
+    };
+    expected(scene, occurrences, checks, verdict, rules)
+}
+
+/// Everything that fails the run.
+fn failures(
+    scene: &Scene<'_>,
+    occurrences: &[Occurrence<'_>],
+    errors: &ErrorTable,
+    checks: &[CheckResult],
+    thresholds: &[ThresholdResult],
+) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for worker in &scene.workers {
+        if let Some(message) = &worker.crash {
+            rules.push(rule(RuleKind::Crash, format!("database {} crashed: {message}", worker.database)));
+        }
+    }
+    let decisive = occurrences.iter().find(|one| one.counts && one.treatment == Treatment::Fail);
+    if let Some(one) = decisive {
+        let failure = &one.failure;
+        let message = format!("a rule of `errors:` fails the run for {}: {}", failure.kind, failure.message);
+        rules.push(rule(RuleKind::ErrorRule, message));
+    }
+    // Who limits findings otherwise than to none says by that how many are allowed.
+    let allowed = !thresholds.iter().any(|result| result.metric == Metric::FindingsTotal && result.built_in);
+    for result in checks {
+        if let (Outcome::Failed(findings), false) = (&result.outcome, allowed) {
+            let first = findings.first().map(|finding| finding.message.as_str()).unwrap_or_default();
+            let more = match findings.len() {
+                0 | 1 => String::new(),
+                several => format!(" (and {} more)", several - 1),
+            };
+            rules.push(rule(RuleKind::Check, format!("{}: {first}{more}", result.name)));
+        }
+    }
+    let broken = thresholds
+        .iter()
+        .filter(|result| result.severity == Severity::Fail && result.state == LimitState::Broken)
+        .map(|result| rule(RuleKind::Threshold, broken(scene, result, errors)));
+    rules.extend(broken);
+    rules
+}
+
+fn broken(scene: &Scene<'_>, result: &ThresholdResult, errors: &ErrorTable) -> String {
+    let measured = result.measured.map(|measured| measured.to_string()).unwrap_or_default();
+    let detail = match result.metric {
+        Metric::ErrorsTotal | Metric::Errors => errors
+            .groups
+            .iter()
+            .find(|group| group.count > 0)
+            .map(|group| format!(", most of all {} on the {} side: {}", group.kind, group.side, group.sample)),
+        Metric::DatabasesCompleted => {
+            let undone: Vec<u32> = scene
+                .plan
+                .databases
+                .iter()
+                .map(|database| database.index)
+                .filter(|index| {
+                    !scene.workers.iter().any(|it| it.database == *index && it.completed && it.crash.is_none())
+                })
+                .collect();
+            (!undone.is_empty()).then(|| format!("; not completed: {}", crate::verify::databases(&undone)))
+        }
+        Metric::SendDuration
+        | Metric::ReceiveDuration
+        | Metric::CheckDuration
+        | Metric::SyncDuration
+        | Metric::PhaseDuration
+        | Metric::RowsRate
+        | Metric::BytesRate
+        | Metric::SettleDuration
+        | Metric::FindingsTotal => None,
+    };
+    format!("{} does not hold: it is {measured}{}", result.text, detail.unwrap_or_default())
+}
+
+/// Everything that leaves open whether the run would pass.
+fn doubts(scene: &Scene<'_>, checks: &[CheckResult], thresholds: &[ThresholdResult]) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    match scene.record.ended.map(|ended| ended.reason) {
+        Some(EndReason::Done) => {}
+        None => rules.push(rule(RuleKind::Killed, "the record has no end: the run was killed, or is still going on")),
+        Some(EndReason::TimeLimit) => {
+            let limit = figure::duration(scene.plan.time_limit);
+            rules.push(rule(RuleKind::TimeLimit, format!("the time limit of {limit} cut the work")));
+        }
+        Some(EndReason::Interrupted) => rules.push(rule(RuleKind::Interrupted, "the run was interrupted")),
+        Some(EndReason::Stopped) => rules.push(rule(RuleKind::Interrupted, "the run was stopped early")),
+    }
+    rules.extend(nothing_done(scene));
+    rules.extend(skipped(scene));
+    for result in checks {
+        if let Outcome::NotChecked(reason) = &result.outcome {
+            rules.push(rule(RuleKind::NotChecked, format!("{} could not be checked: {reason}", result.name)));
+        }
+    }
+    // Why one that is always on could not be measured has been said by another rule.
+    for result in thresholds.iter().filter(|result| !result.built_in) {
+        if let (LimitState::NotMeasured(reason), Severity::Fail) = (&result.state, result.severity) {
+            rules.push(rule(RuleKind::NotMeasured, format!("{} could not be measured: {reason}", result.text)));
+        }
+    }
+    rules
+}
+
+fn nothing_done(scene: &Scene<'_>) -> Option<Rule> {
+    let did = |step: StepKind| step.is_sql() || step.is_sync() || step == StepKind::Admin;
+    if !scene.events().any(|(_, event)| did(event.step)) {
+        return Some(rule(RuleKind::NothingRan, "nothing ran: no statement and no sync call was made"));
+    }
+    let plan = scene.plan;
+    let syncs = |step: &StepPlan| step.sync.iter().any(|call| !matches!(call, SyncPlan::Wait(_)));
+    let planned = plan.setup.iter().chain(&plan.phases).chain(&plan.teardown).any(syncs) || plan.settle.rounds > 0;
+    let synced = scene.events().any(|(_, event)| event.step.is_sync() && event.failures.is_empty());
+    (planned && !synced).then(|| rule(RuleKind::NothingSynced, "nothing synced: no sync call succeeded"))
+}
+
+/// Phases that no database ever did. One whose repeat is computed may come to none.
+fn skipped(scene: &Scene<'_>) -> Vec<Rule> {
+    let plan = scene.plan;
+    let done = |name: &str| {
+        scene.events().any(|(_, event)| {
+            event.phase == name && !matches!(event.step, StepKind::Open | StepKind::Close | StepKind::Barrier)
+        })
+    };
+    plan.setup
+        .iter()
+        .chain(&plan.phases)
+        .chain(&plan.teardown)
+        .filter(|step| match &step.repeat {
+            Number::Fixed(times) => *times > 0,
+            Number::Rendered(_) => false,
+        })
+        .filter(|step| step.name != SETTLE && !done(&step.name))
+        .map(|step| rule(RuleKind::PhaseSkipped, format!("phase {} never ran in any database", step.name)))
+        .collect()
+}
+
+/// What a passed run did.
+fn held(scene: &Scene<'_>) -> String {
+    let totals = Totals::of(scene);
+    let calls =
+        [(totals.sends, "send"), (totals.receives, "receive"), (totals.checks, "check"), (totals.syncs, "sync")];
+    let mut done = vec![
+        counted(completed(scene), "database"),
+        counted(scene.plan.iterations, "iteration"),
+        format!("{} changed", counted(totals.changed(), "row")),
+    ];
+    done.extend(calls.into_iter().filter(|(number, _)| *number > 0).map(|(number, noun)| counted(number, noun)));
+    let checks = if scene.plan.checks.is_empty() { "no check was asked for" } else { "all checks held" };
+    format!("{}; {checks}", done.join(", "))
+}
+
+/// What a scenario that says how it must end makes of the verdict.
+fn expected(
+    scene: &Scene<'_>,
+    occurrences: &[Occurrence<'_>],
+    checks: &[CheckResult],
+    verdict: Verdict,
+    rules: Vec<Rule>,
+) -> (Verdict, Vec<Rule>) {
+    let Some(expect) = &scene.plan.expect else { return (verdict, rules) };
+    let seen: BTreeSet<&str> = occurrences
+        .iter()
+        .map(|one| one.failure.kind.as_str())
+        .chain(checks.iter().filter(|result| !result.findings().is_empty()).map(|result| result.check.as_str()))
+        .collect();
+    let missing: Vec<&str> = expect.kinds.iter().map(String::as_str).filter(|kind| !seen.contains(kind)).collect();
+    let as_expected = match expect.verdict {
+        ExpectedVerdict::Pass => verdict == Verdict::Pass,
+        ExpectedVerdict::Fail => verdict == Verdict::Fail,
+    };
+    let first = rules.first().map(|rule| rule.message.clone()).unwrap_or_default();
+    let (verdict, message) = match (as_expected, expect.verdict) {
+        (true, _) if !missing.is_empty() => {
+            let saw =
+                if seen.is_empty() { "none".to_owned() } else { figure::list(&seen.into_iter().collect::<Vec<_>>()) };
+            (Verdict::Fail, format!("expected to see {}, saw {saw}", figure::list(&missing)))
+        }
+        (true, ExpectedVerdict::Fail) => (Verdict::Pass, format!("it fails as expected: {first}")),
+        (false, ExpectedVerdict::Fail) => (Verdict::Fail, format!("expected to fail, but it is {verdict}: {first}")),
+        (_, ExpectedVerdict::Pass) => return (verdict, rules),
+    };
+    let mut all = vec![rule(RuleKind::Expected, message)];
+    all.extend(rules);
+    (verdict, all)
+}

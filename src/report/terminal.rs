@@ -1,0 +1,205 @@
+//! The report for a terminal: tables that fit its width, colours as escapes, and the verdict as the last line.
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::rows;
+use super::text::{cut, plain, wrap};
+use crate::analysis::{Analysis, LimitState, Verdict};
+use crate::figure::counted;
+use crate::verify::{CheckResult, Finding, Outcome};
+
+/// The narrowest terminal that tables are made for.
+const NARROWEST: usize = 40;
+/// The longest message shown in a table; `report.json` has it in full.
+const LONGEST_MESSAGE: usize = 400;
+/// Iterations of the timeline that are shown.
+const TIMELINE: usize = 40;
+
+const BOLD: Style = Style::new().bold();
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const OPEN: Style = AnsiColor::Yellow.on_default().bold();
+
+/// The report in lines of at most `width` characters, with escapes for colours. Its last line is the verdict.
+pub fn terminal(analysis: &Analysis, width: usize) -> String {
+    let mut page = Page { text: String::new(), width: width.max(NARROWEST) };
+    page.heading("Run");
+    for [name, value] in rows::identity(analysis) {
+        page.lines(&format!("{name:<9} {value}"), 10);
+    }
+    page.heading("Result");
+    page.table(&["metric", "value"], rows::summary(analysis).into_iter().map(Vec::from));
+    latency(&mut page, analysis);
+    databases(&mut page, analysis);
+    errors(&mut page, analysis);
+    checks(&mut page, analysis);
+    page.heading("Thresholds");
+    page.table(&rows::THRESHOLDS, analysis.thresholds.iter().map(|result| rows::threshold(result).into()));
+    verdict(&mut page, analysis);
+    page.text
+}
+
+fn latency(page: &mut Page, analysis: &Analysis) {
+    if !analysis.timing.steps.is_empty() {
+        page.heading("Latency per step, settling left out");
+        page.table(&rows::LATENCY, analysis.timing.steps.iter().map(|row| rows::latency(row).into()));
+    }
+    if !analysis.timing.phases.is_empty() {
+        page.heading("Latency per phase");
+        page.table(&rows::LATENCY, analysis.timing.phases.iter().map(|row| rows::latency(row).into()));
+    }
+}
+
+fn databases(page: &mut Page, analysis: &Analysis) {
+    page.heading("Databases");
+    let (shown, others) = rows::worst(&analysis.databases);
+    page.table(&rows::DATABASES, shown.iter().map(|summary| rows::database(summary).into()));
+    if let Some(line) = others {
+        page.lines(&line, 0);
+    }
+    for summary in shown {
+        if let Some(crash) = &summary.crash {
+            page.styled(BAD, &format!("database {} crashed: {}", summary.database, plain(crash)), 2);
+        }
+    }
+}
+
+fn errors(page: &mut Page, analysis: &Analysis) {
+    if analysis.errors.groups.is_empty() {
+        return;
+    }
+    page.heading("Errors by kind and side");
+    page.table(
+        &rows::ERRORS,
+        analysis.errors.groups.iter().map(|group| {
+            let [count, kind, side, place, sample] = rows::error(group);
+            vec![count, kind, side, place, cut(&sample, LONGEST_MESSAGE)]
+        }),
+    );
+    if !analysis.clusters.is_empty() {
+        page.lines(&format!("Of the failures, {}.", analysis.clusters.join("; ")), 0);
+    }
+    let with_failures: Vec<_> = analysis.timeline.iter().filter(|row| row.failures > 0).collect();
+    if with_failures.is_empty() {
+        return;
+    }
+    page.heading("Failures by iteration");
+    let most = with_failures.iter().map(|row| row.failures).max().unwrap_or(1);
+    for row in with_failures.iter().take(TIMELINE) {
+        let room = page.width.saturating_sub(30).clamp(8, 40) as u64;
+        let bar = "█".repeat(usize::try_from((row.failures * room / most).max(1)).unwrap_or(1));
+        page.lines(&format!("{:>6} {bar} {}", row.iteration, row.failures), 0);
+    }
+    if with_failures.len() > TIMELINE {
+        let more = with_failures.len() - TIMELINE;
+        page.lines(&format!("and {} more", counted(more as u64, "iteration")), 0);
+    }
+}
+
+fn checks(page: &mut Page, analysis: &Analysis) {
+    page.heading("Checks");
+    if analysis.checks.is_empty() {
+        page.lines("none was asked for", 0);
+    }
+    for result in &analysis.checks {
+        check(page, result);
+    }
+}
+
+fn check(page: &mut Page, result: &CheckResult) {
+    let (name, word) = rows::check(result);
+    let style = match &result.outcome {
+        Outcome::Passed => GOOD,
+        Outcome::Failed(_) => BAD,
+        Outcome::NotChecked(_) => OPEN,
+    };
+    page.styled(style, &format!("{name}: {word}"), 2);
+    match &result.outcome {
+        Outcome::Passed => {}
+        Outcome::Failed(findings) => findings.iter().for_each(|finding| self::finding(page, finding)),
+        Outcome::NotChecked(reason) => page.lines(&format!("  {}", plain(reason)), 2),
+    }
+    for note in &result.notes {
+        page.lines(&format!("  note: {}", plain(note)), 4);
+    }
+}
+
+fn finding(page: &mut Page, finding: &Finding) {
+    page.lines(&format!("  {}", plain(&finding.message)), 4);
+    for row in &finding.rows {
+        let (key, holders) = rows::differing(row);
+        page.lines(&format!("    {}", cut(&key, LONGEST_MESSAGE)), 6);
+        for holder in holders {
+            page.lines(&format!("      {}", cut(&holder, LONGEST_MESSAGE)), 8);
+        }
+    }
+    let shown = finding.rows.len() as u64;
+    if finding.total > shown {
+        page.lines(&format!("    {} shown of {}", shown, counted(finding.total, "differing row")), 4);
+    }
+}
+
+fn verdict(page: &mut Page, analysis: &Analysis) {
+    page.heading("Verdict");
+    let warned = analysis.thresholds.iter().filter(|result| result.state == LimitState::Broken).count();
+    if warned > 0 && analysis.verdict == Verdict::Pass {
+        page.lines("Thresholds are broken that only warn.", 0);
+    }
+    // The rule that decided is on the last line too, but cut there.
+    for rule in &analysis.rules {
+        page.lines(&format!("- {}", plain(&rule.message)), 2);
+    }
+    let style = match analysis.verdict {
+        Verdict::Pass => GOOD,
+        Verdict::Fail => BAD,
+        Verdict::Unknown => OPEN,
+    };
+    let rule = analysis.rules.first().map(|rule| plain(&rule.message)).unwrap_or_default();
+    let line = cut(&format!("{}: {rule}", analysis.verdict), page.width);
+    page.text.push_str(&format!("\n{style}{line}{style:#}\n"));
+}
+
+/// What has been written so far.
+struct Page {
+    text: String,
+    width: usize,
+}
+
+impl Page {
+    fn heading(&mut self, heading: &str) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.styled(BOLD, heading, 0);
+    }
+
+    fn lines(&mut self, text: &str, indent: usize) {
+        for line in wrap(text, self.width, indent) {
+            self.text.push_str(line.trim_end());
+            self.text.push('\n');
+        }
+    }
+
+    fn styled(&mut self, style: Style, text: &str, indent: usize) {
+        for line in wrap(text, self.width, indent) {
+            self.text.push_str(&format!("{style}{line}{style:#}\n"));
+        }
+    }
+
+    fn table(&mut self, header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+        let mut table = Table::new();
+        table
+            .load_style(presets::UTF8_BORDERS_ONLY)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(u16::try_from(self.width).unwrap_or(u16::MAX))
+            .set_header(header.iter().copied());
+        for row in rows {
+            table.add_row(row);
+        }
+        for line in table.lines() {
+            self.text.push_str(line.trim_end());
+            self.text.push('\n');
+        }
+    }
+}
