@@ -1,14 +1,12 @@
 //! The command line: arguments and environment in, text and exit codes out. Only this room prints.
 
 mod directory;
-mod hub;
 mod list;
 mod new;
 mod overrides;
 mod plan;
 mod preview;
 mod progress;
-mod report;
 mod run;
 mod schema;
 mod validate;
@@ -54,10 +52,6 @@ enum Command {
     New(new::Arguments),
     /// Print the JSON schema of a scenario
     Schema(schema::Arguments),
-    /// Judge a finished run again
-    Report(report::Arguments),
-    /// Start the embedded hub alone, for several processes to share
-    Hub(hub::Arguments),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
