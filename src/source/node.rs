@@ -2,6 +2,7 @@
 //! It must not know the parser.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::Range;
 
 use saphyr_parser::ScalarStyle;
@@ -10,8 +11,14 @@ use serde_json::{Map, Value};
 use super::{Lookalike, Meaning, join, scalar};
 
 /// All nodes of a document; the last one is the root.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Nodes(pub(super) Vec<Node>);
+
+impl fmt::Debug for Nodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} nodes", self.0.len())
+    }
+}
 
 /// A node and the bytes it was written in.
 #[derive(Debug, Clone)]

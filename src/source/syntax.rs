@@ -136,6 +136,14 @@ pub(super) fn explain(text: &str, info: &str, at: usize, template: Option<usize>
             "quote the whole text, or check the indentation",
         ),
     ];
+    if info.contains("invalid indentation in quoted") {
+        return problem(
+            "yaml::syntax",
+            here,
+            "the quote that opens here is never closed",
+            "close it, or indent its next lines",
+        );
+    }
     if info.contains("mapping values are not allowed") {
         if !before.trim_start_matches(['-', ' ']).contains(": ") {
             let key = line + (before.len() - before.trim_start().len())..here.end;
