@@ -85,10 +85,14 @@ pub struct Scenario {
 
 impl Scenario {
     /// The scenario as a YAML file that reads back as the same scenario.
+    ///
+    /// # Panics
+    ///
+    /// Never: every scenario is a map with texts as keys, which both formats can hold.
     pub fn to_yaml(&self) -> String {
         // Through JSON, because serde_yaml writes an enum as a `!tag`, which no scenario has.
         let yaml = serde_json::to_value(self).map(|value| serde_yaml::to_string(&value));
-        yaml.expect("all keys are text").expect("writing to a String cannot fail")
+        yaml.expect("a scenario is JSON").expect("JSON is YAML")
     }
 }
 

@@ -51,6 +51,11 @@ pub(super) fn empty_key(text: &str, span: &Range<usize>) -> Problem {
     problem("yaml::key", span, "a key is missing before `:`", "write the key, or remove the line")
 }
 
+pub(super) fn long_key(text: &str, span: &Range<usize>) -> Problem {
+    let message = format!("the key `{}` is longer than {} bytes", written(text, span), tree::MAX_KEY);
+    problem("yaml::key", span.clone(), message, "shorten it")
+}
+
 pub(super) fn duplicate_key(key: &str, span: Range<usize>, first: Range<usize>) -> Problem {
     let help = if key == "<<" { "merge several maps with `<<: [*a, *b]`" } else { "keep one of them" };
     let mut problem = problem("yaml::duplicate_key", span, format!("key `{key}` is given twice"), help);

@@ -142,6 +142,7 @@ fn syntax_errors_say_what_to_write() {
         ("a: .inf\n", "yaml::number", "finite"),
         ("? [a]\n: b\n", "yaml::key", "`[a]`"),
         (": b\n", "yaml::key", "missing"),
+        (&format!("? {}\n: b\n", "k".repeat(300)), "yaml::key", "256 bytes"),
         ("a: SELECT 'a: b'\n", "yaml::syntax", "`: ` inside text"),
         ("a: b\n c: d\n", "yaml::syntax", "indentation of the lines above"),
         ("a:\n\tb: 1\n", "yaml::syntax", "tab"),
