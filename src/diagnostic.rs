@@ -1,6 +1,7 @@
 //! Problems made visible: a source with its problems and issues becomes diagnostics, and these become text. It must not
 //! know where problems come from, and it prints nothing itself.
 
+use std::collections::HashSet;
 use std::fmt::{self, Write};
 use std::ops::Range;
 use std::path::Path;
@@ -159,7 +160,11 @@ pub fn diagnose(source: &Source, issues: &[Issue]) -> Vec<Diagnostic> {
         }
     });
     let mut all: Vec<Diagnostic> = of_problems.chain(of_issues).collect();
-    all.sort_by_key(|diagnostic| diagnostic.span().map(|span| (span.start, span.end)));
+    // What aliases repeat is told once, where it is written.
+    let aliased = |diagnostic: &Diagnostic| diagnostic.place.as_ref().is_some_and(|place| place.other.is_some());
+    all.sort_by_key(|diagnostic| (diagnostic.span().map(|span| (span.start, span.end)), aliased(diagnostic)));
+    let mut seen = HashSet::new();
+    all.retain(|diagnostic| seen.insert((diagnostic.span(), diagnostic.code, diagnostic.message.clone())));
     all
 }
 

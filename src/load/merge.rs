@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::Origin;
+use crate::scenario::schema::NOT_IN_PROFILES;
 use crate::source::join;
 
 /// A scenario with a profile and overrides laid over it.
@@ -39,13 +40,17 @@ impl Merged {
 /// Lays the profile over the file's value key by key: maps merge, a key set to null is left out, everything else
 /// replaces. `None` if the file or the profile is no map; the schema has said so then.
 pub(super) fn lay(file: &Value, profile: Option<&str>) -> Option<Merged> {
-    let mut base = file.as_object()?.clone();
-    let profiles = base.shift_remove("profiles");
+    let file = file.as_object()?;
+    let kept = file.iter().filter(|(key, _)| *key != "profiles");
+    let mut base: Map<String, Value> = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
     let mut laid = BTreeMap::new();
     if let Some(name) = profile {
-        let over = profiles.as_ref().and_then(|profiles| profiles.get(name)).and_then(Value::as_object)?;
+        let over = file.get("profiles").and_then(|profiles| profiles.get(name)).and_then(Value::as_object)?;
         let origin = Origin::Profile(name.to_string());
         for (key, value) in over {
+            if NOT_IN_PROFILES.contains(&key.as_str()) {
+                continue;
+            }
             if value.is_null() {
                 base.shift_remove(key);
             } else {

@@ -12,7 +12,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Diagnostic, diagnose, shown_path};
-use crate::scenario::schema::{suggest, violations};
+use crate::scenario::schema::{MAX_PROFILES, suggest, violations};
 use crate::scenario::{Issue, Scenario};
 use crate::source::{Meaning, ReadProblem, Source, segments};
 use merge::Merged;
@@ -105,7 +105,7 @@ pub fn load_source(source: Source, overrides: &Overrides, check: Check<'_>) -> R
 
     let resolved = resolve(&source, chosen, overrides, check, &mut findings);
     if chosen.is_none() {
-        for profile in &profiles {
+        for profile in profiles.iter().take(MAX_PROFILES) {
             // Their scenarios are of no use here, what is wrong with them is.
             let _ = resolve(&source, Some(profile), overrides, check, &mut findings);
         }

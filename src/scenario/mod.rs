@@ -83,6 +83,19 @@ pub struct Scenario {
     pub expect: Option<Expect>,
 }
 
+impl Scenario {
+    /// The scenario as a YAML file that reads back as the same scenario.
+    ///
+    /// # Panics
+    ///
+    /// Never: every scenario is a map with texts as keys, which both formats can hold.
+    pub fn to_yaml(&self) -> String {
+        // Through JSON, because serde_yaml writes an enum as a `!tag`, which no scenario has.
+        let yaml = serde_json::to_value(self).map(|value| serde_yaml::to_string(&value));
+        yaml.expect("a scenario is JSON").expect("JSON is YAML")
+    }
+}
+
 /// How much load.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -2,6 +2,7 @@
 //! elsewhere names a JSON pointer; only this room turns it into bytes. It must not know what a scenario means.
 
 mod file;
+mod frame;
 mod node;
 mod offset;
 mod scalar;
@@ -106,7 +107,12 @@ impl Source {
 
 /// Joins a pointer and a key, escaping the key.
 pub fn join(pointer: &str, key: &str) -> String {
-    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
+    format!("{pointer}/{}", escape(key))
+}
+
+/// A key as a segment of a JSON pointer.
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
 }
 
 /// The segments of a JSON pointer, unescaped.

@@ -2,16 +2,26 @@
 //! It must not know the parser.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::Range;
 
 use saphyr_parser::ScalarStyle;
 use serde_json::{Map, Value};
 
-use super::{Lookalike, Meaning, join, scalar};
+use super::{Lookalike, Meaning, escape, scalar};
+
+/// The most ambiguous scalars that are told about; nobody reads further.
+const MAX_LOOKALIKES: usize = 1_000;
 
 /// All nodes of a document; the last one is the root.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Nodes(pub(super) Vec<Node>);
+
+impl fmt::Debug for Nodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} nodes", self.0.len())
+    }
+}
 
 /// A node and the bytes it was written in.
 #[derive(Debug, Clone)]
@@ -83,6 +93,9 @@ impl Nodes {
     }
 
     fn collect_lookalikes(&self, text: &str, id: usize, pointer: &mut String, found: &mut Vec<Lookalike>) {
+        if found.len() >= MAX_LOOKALIKES {
+            return;
+        }
         let node = &self.0[id];
         let length = pointer.len();
         match &node.kind {
@@ -106,8 +119,10 @@ impl Nodes {
             }
             Kind::Map { entries, .. } => {
                 for entry in entries.iter().filter(|entry| entry.merged.is_none()) {
-                    let mut inner = join(pointer, &entry.key);
-                    self.collect_lookalikes(text, entry.node, &mut inner, found);
+                    pointer.push('/');
+                    pointer.push_str(&escape(&entry.key));
+                    self.collect_lookalikes(text, entry.node, pointer, found);
+                    pointer.truncate(length);
                 }
             }
         }

@@ -51,6 +51,11 @@ pub(super) fn empty_key(text: &str, span: &Range<usize>) -> Problem {
     problem("yaml::key", span, "a key is missing before `:`", "write the key, or remove the line")
 }
 
+pub(super) fn long_key(text: &str, span: &Range<usize>) -> Problem {
+    let message = format!("the key `{}` is longer than {} bytes", written(text, span), tree::MAX_KEY);
+    problem("yaml::key", span.clone(), message, "shorten it")
+}
+
 pub(super) fn duplicate_key(key: &str, span: Range<usize>, first: Range<usize>) -> Problem {
     let help = if key == "<<" { "merge several maps with `<<: [*a, *b]`" } else { "keep one of them" };
     let mut problem = problem("yaml::duplicate_key", span, format!("key `{key}` is given twice"), help);
@@ -136,6 +141,14 @@ pub(super) fn explain(text: &str, info: &str, at: usize, template: Option<usize>
             "quote the whole text, or check the indentation",
         ),
     ];
+    if info.contains("invalid indentation in quoted") {
+        return problem(
+            "yaml::syntax",
+            here,
+            "the quote that opens here is never closed",
+            "close it, or indent its next lines",
+        );
+    }
     if info.contains("mapping values are not allowed") {
         if !before.trim_start_matches(['-', ' ']).contains(": ") {
             let key = line + (before.len() - before.trim_start().len())..here.end;

@@ -106,7 +106,8 @@ fn bombs_and_absurd_nesting_are_problems_and_not_a_hang() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_string();
     for level in 1..12 {
         let alias = format!("*a{}", level - 1);
-        bomb += &format!("a{level}: &a{level} [{}]\n", [alias.as_str(); 10].join(", "));
+        let line = format!("a{level}: &a{level} [{}]\n", [alias.as_str(); 10].join(", "));
+        bomb.push_str(&line);
     }
     assert_eq!(codes(&bomb), ["yaml::too_many"]);
     for open in ["[", "{a: ", "- ", "? "] {
@@ -141,6 +142,7 @@ fn syntax_errors_say_what_to_write() {
         ("a: .inf\n", "yaml::number", "finite"),
         ("? [a]\n: b\n", "yaml::key", "`[a]`"),
         (": b\n", "yaml::key", "missing"),
+        (&format!("? {}\n: b\n", "k".repeat(300)), "yaml::key", "256 bytes"),
         ("a: SELECT 'a: b'\n", "yaml::syntax", "`: ` inside text"),
         ("a: b\n c: d\n", "yaml::syntax", "indentation of the lines above"),
         ("a:\n\tb: 1\n", "yaml::syntax", "tab"),

@@ -8,6 +8,7 @@ use std::ops::Range;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::Value;
 
+use super::frame::{Frame, Key, KeyUse, Open, OpenMap, Skipped};
 use super::node::{Entry, Kind, Node, Nodes};
 use super::{Problem, offset, scalar, syntax};
 
@@ -15,6 +16,9 @@ use super::{Problem, offset, scalar, syntax};
 pub const MAX_DEPTH: usize = 64;
 /// The most values in a file, aliases expanded. Text counts once more per 256 bytes.
 pub const MAX_NODES: usize = 200_000;
+
+/// The longest key, in bytes.
+pub(super) const MAX_KEY: usize = 256;
 
 /// A text, parsed.
 pub(super) struct Tree {
@@ -63,51 +67,6 @@ struct Builder<'t> {
     count: usize,
     documents: usize,
     problems: Vec<Problem>,
-}
-
-/// A map or list that is still open.
-struct Frame {
-    start: usize,
-    anchor: usize,
-    weight: usize,
-    height: usize,
-    open: Open,
-}
-
-enum Open {
-    List(Vec<usize>),
-    Map(OpenMap),
-}
-
-#[derive(Default)]
-struct OpenMap {
-    entries: Vec<Entry>,
-    index: HashMap<String, usize>,
-    key: Option<Key>,
-    merge_key: Option<Range<usize>>,
-    merges: Vec<(usize, Range<usize>)>,
-}
-
-/// A key whose value is still to come.
-struct Key {
-    text: String,
-    span: Range<usize>,
-    /// What becomes of its value.
-    use_: KeyUse,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum KeyUse {
-    Keep,
-    Merge,
-    Drop,
-}
-
-/// A collection that is not read: an unquoted template, or a map or list as a key.
-struct Skipped {
-    start: usize,
-    open: usize,
-    template: bool,
 }
 
 impl Builder<'_> {
@@ -259,6 +218,11 @@ impl Builder<'_> {
     }
 
     fn key(&mut self, text: &str, style: ScalarStyle, span: Range<usize>) {
+        // Pointers repeat keys, so a long one would be copied for everything below it.
+        if text.len() > MAX_KEY {
+            self.problems.push(syntax::long_key(self.text, &span));
+            return self.set_key(Key { text: String::new(), span, use_: KeyUse::Drop });
+        }
         let plain = style == ScalarStyle::Plain;
         let Some(Frame { open: Open::Map(map), .. }) = self.frames.last_mut() else { return };
         let (use_, first) = if plain && text == "<<" {
@@ -319,7 +283,7 @@ impl Builder<'_> {
         let kind = match frame.open {
             Open::List(items) => Kind::List(items),
             Open::Map(mut map) => {
-                let (weight, height) = self.merge(&mut map);
+                let (weight, height) = map.merge(&self.nodes);
                 frame.weight += weight;
                 frame.height = frame.height.max(height);
                 Kind::Map { entries: map.entries, index: map.index }
@@ -328,24 +292,6 @@ impl Builder<'_> {
         let end = if flow { span.start + 1 } else { self.nodes.last().map_or(frame.start, |last| last.span.end) };
         let span = frame.start..offset::floor(self.text, end.max(frame.start));
         self.finish(Node { span, kind, weight: frame.weight, height: frame.height + 1 }, frame.anchor);
-    }
-
-    /// Adds the entries of `<<` that the map does not have itself. Gives their weight and height.
-    fn merge(&mut self, map: &mut OpenMap) -> (usize, usize) {
-        let (mut weight, mut height) = (0, 0);
-        for (target, place) in std::mem::take(&mut map.merges) {
-            let Kind::Map { entries, .. } = &self.nodes[target].kind else { continue };
-            for entry in entries {
-                if let Slot::Vacant(slot) = map.index.entry(entry.key.clone()) {
-                    slot.insert(map.entries.len());
-                    let node = &self.nodes[entry.node];
-                    weight += node.weight + 1;
-                    height = height.max(node.height);
-                    map.entries.push(Entry { merged: Some(place.clone()), ..entry.clone() });
-                }
-            }
-        }
-        (weight, height)
     }
 
     /// Puts a finished node into the map or list it belongs to.

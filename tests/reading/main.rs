@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 use stress::diagnostic::{diagnose, render, render_lines};
-use stress::load::{Overrides, load};
+use stress::load::{Overrides, load, load_source};
 use stress::source::{Source, join};
 
 /// The folder of this test.
@@ -28,6 +28,40 @@ fn bad_scenarios_are_told_what_is_wrong_and_what_to_write() {
         let folder = format!("{}/", here().join("bad").display());
         let text = format!("{}\n{}", render_lines(&diagnostics), render(&diagnostics, false, 100)).replace(&folder, "");
         insta::assert_snapshot!(name, text);
+    }
+}
+
+#[test]
+fn the_scenario_of_the_format_is_good_in_every_profile() {
+    let file = here().join("good/large.yaml");
+    for profile in [None, Some("small".to_string()), Some("medium".to_string())] {
+        let overrides = Overrides { profile, ..Overrides::default() };
+        let loaded = load(&file, &overrides, &|_| Vec::new()).expect("it is good");
+        assert_eq!((loaded.diagnostics().len(), loaded.profiles.len()), (0, 2));
+        // As resolved and written out, it is a good scenario again.
+        let written = loaded.scenario.to_yaml();
+        let again = load_source(Source::parse("again.yaml", written), &Overrides::default(), &|_| Vec::new());
+        assert_eq!(again.expect("it is good").scenario, loaded.scenario);
+    }
+}
+
+#[test]
+fn a_file_full_of_mistakes_is_refused_without_a_long_wait() {
+    let head = "version: 1\nname: x\nschema: {tables: [{name: t, sql: x}]}\n";
+    let profiles: Vec<String> =
+        (0..10_000).map(|profile| format!("  p{profile}: {{ scale: {{ row: 1 }} }}\n")).collect();
+    for body in [
+        format!("phases:\n  - sync: [{}]\n", "snd, ".repeat(10_000)),
+        format!("phases:\n{}", "  - { wait: 1, x: }\n".repeat(10_000)),
+        format!("phases: [{{}}]\nprofiles:\n{}", profiles.concat()),
+    ] {
+        let start = std::time::Instant::now();
+        let source = Source::parse("x.yaml", format!("{head}{body}"));
+        let error = load_source(source, &Overrides::default(), &|_| Vec::new()).expect_err("mistakes");
+        let diagnostics = error.diagnostics();
+        assert!(diagnostics.len() > 1, "{}", diagnostics.len());
+        render(&diagnostics, false, 100);
+        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
     }
 }
 
@@ -58,12 +92,12 @@ fn values() -> impl Strategy<Value = Value> {
 }
 
 /// Every value with its pointer.
-fn each<'v>(value: &'v Value, pointer: String, visit: &mut dyn FnMut(&str, &'v Value)) {
-    visit(&pointer, value);
+fn each<'v>(value: &'v Value, pointer: &str, visit: &mut dyn FnMut(&str, &'v Value)) {
+    visit(pointer, value);
     match value {
-        Value::Object(map) => map.iter().for_each(|(key, value)| each(value, join(&pointer, key), visit)),
+        Value::Object(map) => map.iter().for_each(|(key, value)| each(value, &join(pointer, key), visit)),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(index, value)| each(value, format!("{pointer}/{index}"), visit));
+            items.iter().enumerate().for_each(|(index, value)| each(value, &format!("{pointer}/{index}"), visit));
         }
         _ => {}
     }
@@ -136,7 +170,7 @@ proptest! {
         prop_assert_eq!(&source.problems, &[], "{}", text);
         prop_assert_eq!(&source.value, &oracle, "{}", text);
 
-        each(&source.value, String::new(), &mut |pointer, value| {
+        each(&source.value, "", &mut |pointer, value| {
             let written = &text[source.span(pointer, false, None)];
             assert!(text.get(source.span(pointer, true, None)).is_some());
             match value {
@@ -170,10 +204,31 @@ proptest! {
     }
 
     #[test]
+    fn a_slip_anywhere_in_a_good_file_is_told_or_harmless(cuts in prop::collection::vec((any::<prop::sample::Index>(), 0..12_usize, soup()), 1..3)) {
+        let mut text = include_str!("good/large.yaml").to_string();
+        for (at, length, new) in cuts {
+            let places: Vec<usize> = text.char_indices().map(|(place, _)| place).collect();
+            let at = at.index(places.len());
+            let end = places.get(at + length).copied().unwrap_or(text.len());
+            text.replace_range(places[at]..end, &new);
+        }
+        if let Err(error) = load_source(Source::parse("x.yaml", text.as_str()), &Overrides::default(), &|_| Vec::new()) {
+            let diagnostics = error.diagnostics();
+            prop_assert!(diagnostics.iter().any(|diagnostic| !diagnostic.warning), "{text}");
+            render(&diagnostics, true, 80);
+            for diagnostic in &diagnostics {
+                prop_assert!(text.get(diagnostic.span().expect("a place")).is_some());
+                prop_assert!(!diagnostic.message.contains("breaks the rule"), "{}", diagnostic.line());
+                prop_assert!(!diagnostic.message.contains("cannot be read"), "{}", diagnostic.line());
+            }
+        }
+    }
+
+    #[test]
     fn no_text_makes_the_reader_panic_or_cut_a_character(text in soup()) {
         let source = Source::parse("x.yaml", text.as_str());
         let mut issues = stress::scenario::schema::violations(&source.value);
-        each(&source.value, String::new(), &mut |pointer, value| {
+        each(&source.value, "", &mut |pointer, value| {
             let length = value.as_str().map_or(1, str::len);
             let issue = stress::scenario::Issue::new(pointer, "x", "x");
             issues.extend([issue.clone().at_key(), issue.range(Some(length / 2..length + 1))]);

@@ -55,14 +55,19 @@ fn drop_followers(issues: &mut Vec<Issue>) {
 }
 
 /// The keys of a scenario that a profile may not set.
-const NOT_IN_PROFILES: [&str; 2] = ["version", "profiles"];
+pub(crate) const NOT_IN_PROFILES: [&str; 2] = ["version", "profiles"];
+
+/// The most profiles of a scenario: each is checked as a scenario of its own.
+pub(crate) const MAX_PROFILES: usize = 100;
 
 fn generate() -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
     let mut schema = generator.into_root_schema_for::<Scenario>().to_value();
     tidy(&mut schema);
     type_profiles(&mut schema);
-    schema
+    // Serializing puts the keywords in the order people read them in.
+    let ordered = schemars::Schema::try_from(schema).ok().and_then(|schema| serde_json::to_value(schema).ok());
+    ordered.expect("it was a schema, and changing keywords left it one")
 }
 
 /// Makes the schema say what is meant: a key that may be left out may not be null, so that `rls:` with its lines
@@ -125,6 +130,7 @@ fn type_profiles(schema: &mut Value) {
     if let Some(profiles) = schema.pointer_mut("/properties/profiles") {
         profiles["additionalProperties"] =
             json!({"type": "object", "properties": partial, "additionalProperties": false});
+        profiles["maxProperties"] = MAX_PROFILES.into();
     }
 }
 

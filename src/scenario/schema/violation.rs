@@ -150,6 +150,9 @@ fn wrong_value(schema: &Value, found: &Value, kind: &ValidationErrorKind, pointe
         ValidationErrorKind::MaxLength { limit } => {
             issue(format!("{name} is longer than {limit} characters"), "shorten it".into())
         }
+        ValidationErrorKind::MaxProperties { limit } => {
+            issue(format!("{name} has more than {limit} entries"), "remove some, or split the scenario".into())
+        }
         ValidationErrorKind::MinItems { limit } => {
             issue(format!("{name} is a list without entries"), format!("give it at least {limit}"))
         }
@@ -225,7 +228,7 @@ pub(super) fn show(found: &Value) -> String {
 }
 
 fn short(found: &Value) -> String {
-    let text = found.as_str().map_or_else(|| found.to_string(), |text| text.replace('\n', " "));
+    let text = found.as_str().map_or_else(|| found.to_string(), |text| text.trim_end().replace('\n', " "));
     if text.chars().count() <= 40 { text } else { text.chars().take(40).chain(['…']).collect() }
 }
 
