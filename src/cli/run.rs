@@ -165,8 +165,7 @@ fn raise_descriptors(plan: &Plan) -> Result<(), String> {
 
 fn write_resolved(directory: &Path, scenario: &Scenario) -> Result<(), String> {
     let path = directory.join("scenario.yaml");
-    let text = serde_yaml::to_string(scenario).map_err(|error| format!("failed to write the scenario as resolved: {error}"))?;
-    write(&path, text.as_bytes())
+    write(&path, scenario.to_yaml().as_bytes())
 }
 
 fn write_reports(directory: &Path, analysis: &Analysis) -> Result<(), String> {
