@@ -1,5 +1,8 @@
 //! The command line: arguments and environment in, text and exit codes out. Only this room prints.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the dispatch of subcommands calls it"))]
+mod report;
+
 use std::process::ExitCode;
 
 /// What the process tells its caller.

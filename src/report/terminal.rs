@@ -1,5 +1,7 @@
 //! The report for a terminal: tables that fit its width, colours as escapes, and the verdict as the last line.
 
+use std::fmt::Write;
+
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
 
@@ -78,7 +80,7 @@ fn errors(page: &mut Page, analysis: &Analysis) {
         }),
     );
     if !analysis.clusters.is_empty() {
-        page.lines(&format!("Of the failures, {}.", analysis.clusters.join("; ")), 0);
+        page.lines(&format!("Clusters: {}.", analysis.clusters.join("; ")), 2);
     }
     let with_failures: Vec<_> = analysis.timeline.iter().filter(|row| row.failures > 0).collect();
     if with_failures.is_empty() {
@@ -146,18 +148,20 @@ fn verdict(page: &mut Page, analysis: &Analysis) {
     if warned > 0 && analysis.verdict == Verdict::Pass {
         page.lines("Thresholds are broken that only warn.", 0);
     }
-    // The rule that decided is on the last line too, but cut there.
-    for rule in &analysis.rules {
-        page.lines(&format!("- {}", plain(&rule.message)), 2);
+    let rule = analysis.rules.first().map(|rule| plain(&rule.message)).unwrap_or_default();
+    let line = format!("{}: {rule}", analysis.verdict);
+    if analysis.rules.len() > 1 || line.chars().count() > page.width {
+        for rule in &analysis.rules {
+            page.lines(&format!("- {}", plain(&rule.message)), 2);
+        }
     }
     let style = match analysis.verdict {
         Verdict::Pass => GOOD,
         Verdict::Fail => BAD,
         Verdict::Unknown => OPEN,
     };
-    let rule = analysis.rules.first().map(|rule| plain(&rule.message)).unwrap_or_default();
-    let line = cut(&format!("{}: {rule}", analysis.verdict), page.width);
-    page.text.push_str(&format!("\n{style}{line}{style:#}\n"));
+    let line = cut(&line, page.width);
+    let _ = writeln!(page.text, "\n{style}{line}{style:#}");
 }
 
 /// What has been written so far.
@@ -183,7 +187,7 @@ impl Page {
 
     fn styled(&mut self, style: Style, text: &str, indent: usize) {
         for line in wrap(text, self.width, indent) {
-            self.text.push_str(&format!("{style}{line}{style:#}\n"));
+            let _ = writeln!(self.text, "{style}{line}{style:#}");
         }
     }
 
