@@ -191,7 +191,8 @@ fn broken(scene: &Scene<'_>, result: &ThresholdResult, errors: &ErrorTable) -> S
                 .collect();
             (!undone.is_empty()).then(|| format!("; not completed: {}", crate::verify::databases(&undone)))
         }
-        Metric::SendDuration
+        Metric::Errors
+        | Metric::SendDuration
         | Metric::ReceiveDuration
         | Metric::CheckDuration
         | Metric::SyncDuration

@@ -121,6 +121,7 @@ pub enum Count {
 /// What the databases sync with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "`embedded`, `cloudsync`, or one of them with its options")]
+#[expect(clippy::large_enum_variant, reason = "there is one in a run")]
 pub enum Target {
     /// The target alone, with its defaults.
     Name(TargetName),
