@@ -77,7 +77,7 @@ pub(super) fn in_words(scene: &Scene<'_>, occurrences: &[Occurrence<'_>]) -> Vec
             .flatten()
             .collect();
     if words.is_empty() {
-        return vec!["they are spread evenly over databases, iterations and phases".to_owned()];
+        return vec!["none, they are spread evenly over databases, iterations and phases".to_owned()];
     }
     words
 }

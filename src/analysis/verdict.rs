@@ -174,7 +174,7 @@ fn failures(
 fn broken(scene: &Scene<'_>, result: &ThresholdResult, errors: &ErrorTable) -> String {
     let measured = result.measured.map(|measured| measured.to_string()).unwrap_or_default();
     let detail = match result.metric {
-        Metric::ErrorsTotal | Metric::Errors => errors
+        Metric::ErrorsTotal => errors
             .groups
             .iter()
             .find(|group| group.count > 0)
@@ -191,7 +191,8 @@ fn broken(scene: &Scene<'_>, result: &ThresholdResult, errors: &ErrorTable) -> S
                 .collect();
             (!undone.is_empty()).then(|| format!("; not completed: {}", crate::verify::databases(&undone)))
         }
-        Metric::SendDuration
+        Metric::Errors
+        | Metric::SendDuration
         | Metric::ReceiveDuration
         | Metric::CheckDuration
         | Metric::SyncDuration

@@ -7,6 +7,7 @@ mod overrides;
 mod plan;
 mod preview;
 mod progress;
+mod report;
 mod run;
 mod schema;
 mod validate;
@@ -15,6 +16,9 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::plan::Plan;
+use crate::scenario::Scenario;
 
 /// What every `--help` ends with.
 const EXIT_CODES: &str = "\
@@ -50,6 +54,8 @@ enum Command {
     List(list::Arguments),
     /// Write a commented scenario that runs as it is
     New(new::Arguments),
+    /// Judge a finished run again
+    Report(report::Arguments),
     /// Print the JSON schema of a scenario
     Schema(schema::Arguments),
 }
@@ -153,12 +159,13 @@ pub fn run() -> Exit {
     let terminal = &mut terminal;
     let done = match cli.command {
         Command::Run(arguments) => Ok(run::run(&arguments, terminal)),
-        Command::Validate(arguments) => {
-            validate::run(&arguments, &mut terminal.out, &mut terminal.err, terminal.color)
-        }
+        Command::Validate(arguments) => validate::run(&arguments, &mut terminal.out, &mut terminal.err, terminal.color),
         Command::Plan(arguments) => Ok(plan::run(&arguments, terminal)),
         Command::List(arguments) => Ok(list::run(&arguments, terminal)),
         Command::New(arguments) => Ok(new::run(&arguments, terminal)),
+        Command::Report(arguments) => {
+            Ok(report::run(&arguments, plan_of, &mut terminal.out, &mut terminal.err, terminal.color, terminal.width))
+        }
         Command::Schema(arguments) => schema::run(&arguments, &mut terminal.out),
     };
     match done {
@@ -170,4 +177,11 @@ pub fn run() -> Exit {
             Exit::CouldNotRun
         }
     }
+}
+
+/// The plan of a scenario that was run before.
+fn plan_of(scenario: &Scenario) -> Result<Plan, String> {
+    Plan::new(scenario).map(|(plan, _)| plan).map_err(|issues| {
+        issues.iter().map(|issue| format!("{}: {}", issue.pointer, issue.message)).collect::<Vec<_>>().join("; ")
+    })
 }

@@ -10,8 +10,8 @@ use clap::Args;
 use super::directory::RunDirectory;
 use super::{Exit, Terminal, overrides, progress};
 use crate::analysis::{self, Analysis, Verdict};
-use crate::execute::{self, Control, Job, Progress, write_whole};
 use crate::diagnostic;
+use crate::execute::{self, Control, Job, Progress, write_whole};
 use crate::plan::{Plan, combinations};
 use crate::record::EndReason;
 use crate::report;
@@ -99,7 +99,9 @@ fn run_one(
     raise_descriptors(plan)?;
     let directory = RunDirectory::create(&arguments.out, &plan.name).map_err(|error| {
         let out = arguments.out.display();
-        format!("failed to make a run directory in `{out}`: {error}\n  help: name one that can be written to with `--out`")
+        format!(
+            "failed to make a run directory in `{out}`: {error}\n  help: name one that can be written to with `--out`"
+        )
     })?;
     write_resolved(&directory.path, scenario)?;
     if !arguments.quiet {

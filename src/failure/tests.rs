@@ -33,132 +33,115 @@ fn every_text_of_the_network_library_is_known() {
     }
 }
 
+/// What the extension says with `SQLITE_ERROR`, which says nothing by itself.
+const EXTENSION: &[(Call, &str, Kind, Side)] = &[
+    (Call::Send, "Protocol \"ftp\" not supported", Kind::Configuration, Side::Configuration),
+    (Call::Send, "URL rejected: Error", Kind::Configuration, Side::Configuration),
+    (Call::Receive, "No URL set", Kind::Configuration, Side::Configuration),
+    (Call::Receive, "Memory error.", Kind::Http, Side::Server),
+    (Call::Send, "unable to retrieve current status from remote host.", Kind::Http, Side::Server),
+    (Call::Send, "cloudsync_network_send_changes unable to apply changes to remote host.", Kind::Http, Side::Server),
+    (
+        Call::Send,
+        "cloudsync_network_send_changes unable to upload payload chunk to remote host.",
+        Kind::Http,
+        Side::Server,
+    ),
+    (Call::Send, "cloudsync_network_send_changes unable to receive upload URL", Kind::Http, Side::Server),
+    (Call::Send, "cloudsync_network_send_changes: missing 'url' in upload response.", Kind::BadAnswer, Side::Server),
+    (
+        Call::Receive,
+        "cloudsync_network_receive_changes: server rejected check (non-retryable)",
+        Kind::ServerPrepare,
+        Side::Server,
+    ),
+    (
+        Call::Receive,
+        "cloudsync_network_receive_changes: server rejected check (non-retryable): Database query failed: SQL logic error",
+        Kind::ServerPrepare,
+        Side::Server,
+    ),
+    (
+        Call::Receive,
+        "cloudsync_network_receive_changes: server rejected check (non-retryable): cloudsync is not initialized: call SELECT cloudsync_init('<table_name>') first",
+        Kind::NotInitialised,
+        Side::Server,
+    ),
+    (
+        Call::Receive,
+        "cloudsync_network_receive_changes: unable to parse check response.",
+        Kind::BadAnswer,
+        Side::Server,
+    ),
+    (Call::Receive, "cloudsync_network_receive_changes: invalid check chunks response.", Kind::BadAnswer, Side::Server),
+    (
+        Call::Receive,
+        "cloudsync_network_receive_changes: check chunk is missing url or payload.",
+        Kind::BadAnswer,
+        Side::Server,
+    ),
+    (
+        Call::Receive,
+        "cloudsync_network_receive_changes: non-final check response missing next cursor.",
+        Kind::BadAnswer,
+        Side::Server,
+    ),
+    (
+        Call::Receive,
+        "cloudsync_network_receive_changes: check response exceeded requested maxChunks.",
+        Kind::BadAnswer,
+        Side::Server,
+    ),
+    (
+        Call::Receive,
+        "cloudsync_network_receive_changes: invalid inline payload in check response.",
+        Kind::BadAnswer,
+        Side::Server,
+    ),
+    (Call::Receive, "cloudsync_network_receive_changes: inline payload apply failed", Kind::ClientApply, Side::Client),
+    (Call::Receive, "receive failed", Kind::BadAnswer, Side::Server),
+    (Call::Receive, "check failed", Kind::BadAnswer, Side::Server),
+    (Call::Send, "Unable to retrieve CloudSync network context.", Kind::Configuration, Side::Configuration),
+    (Call::Open, "managedDatabaseId cannot be empty", Kind::Configuration, Side::Configuration),
+    (Call::Open, "address cannot be empty", Kind::Configuration, Side::Configuration),
+    (Call::Open, "Unable to compute/retrieve site_id.", Kind::Configuration, Side::Configuration),
+    (
+        Call::Sql,
+        "cloudsync is not initialized: call SELECT cloudsync_init('<table_name>') before using it",
+        Kind::NotInitialised,
+        Side::Configuration,
+    ),
+    (
+        Call::Sql,
+        "cloudsync has no tables configured for sync. Call cloudsync_init",
+        Kind::NotInitialised,
+        Side::Configuration,
+    ),
+    (
+        Call::Sql,
+        "cloudsync settings reference tables whose sync metadata is missing",
+        Kind::NotInitialised,
+        Side::Configuration,
+    ),
+    (
+        Call::Receive,
+        "Error on cloudsync_payload_apply: unable to start a transaction (cannot open savepoint - SQL statements in progress)",
+        Kind::ClientApply,
+        Side::Client,
+    ),
+    (Call::Sql, "no such table: nothing", Kind::Sql, Side::Client),
+    (Call::Sql, "interrupted", Kind::Timeout, Side::Client),
+    (
+        Call::Open,
+        "dist/cloudsync.so: cannot open shared object file: No such file or directory",
+        Kind::Configuration,
+        Side::Configuration,
+    ),
+];
+
 #[test]
 fn every_text_of_the_extension_is_known() {
-    for (call, message, kind, side) in [
-        (Call::Send, "Protocol \"ftp\" not supported", Kind::Configuration, Side::Configuration),
-        (Call::Send, "URL rejected: Error", Kind::Configuration, Side::Configuration),
-        (Call::Receive, "No URL set", Kind::Configuration, Side::Configuration),
-        (Call::Receive, "Memory error.", Kind::Http, Side::Server),
-        (Call::Send, "unable to retrieve current status from remote host.", Kind::Http, Side::Server),
-        (
-            Call::Send,
-            "cloudsync_network_send_changes unable to apply changes to remote host.",
-            Kind::Http,
-            Side::Server,
-        ),
-        (
-            Call::Send,
-            "cloudsync_network_send_changes unable to upload payload chunk to remote host.",
-            Kind::Http,
-            Side::Server,
-        ),
-        (Call::Send, "cloudsync_network_send_changes unable to receive upload URL", Kind::Http, Side::Server),
-        (
-            Call::Send,
-            "cloudsync_network_send_changes: missing 'url' in upload response.",
-            Kind::BadAnswer,
-            Side::Server,
-        ),
-        (
-            Call::Receive,
-            "cloudsync_network_receive_changes: server rejected check (non-retryable)",
-            Kind::ServerPrepare,
-            Side::Server,
-        ),
-        (
-            Call::Receive,
-            "cloudsync_network_receive_changes: server rejected check (non-retryable): Database query failed: SQL logic error",
-            Kind::ServerPrepare,
-            Side::Server,
-        ),
-        (
-            Call::Receive,
-            "cloudsync_network_receive_changes: server rejected check (non-retryable): cloudsync is not initialized: call SELECT cloudsync_init('<table_name>') first",
-            Kind::NotInitialised,
-            Side::Server,
-        ),
-        (
-            Call::Receive,
-            "cloudsync_network_receive_changes: unable to parse check response.",
-            Kind::BadAnswer,
-            Side::Server,
-        ),
-        (
-            Call::Receive,
-            "cloudsync_network_receive_changes: invalid check chunks response.",
-            Kind::BadAnswer,
-            Side::Server,
-        ),
-        (
-            Call::Receive,
-            "cloudsync_network_receive_changes: check chunk is missing url or payload.",
-            Kind::BadAnswer,
-            Side::Server,
-        ),
-        (
-            Call::Receive,
-            "cloudsync_network_receive_changes: non-final check response missing next cursor.",
-            Kind::BadAnswer,
-            Side::Server,
-        ),
-        (
-            Call::Receive,
-            "cloudsync_network_receive_changes: check response exceeded requested maxChunks.",
-            Kind::BadAnswer,
-            Side::Server,
-        ),
-        (
-            Call::Receive,
-            "cloudsync_network_receive_changes: invalid inline payload in check response.",
-            Kind::BadAnswer,
-            Side::Server,
-        ),
-        (
-            Call::Receive,
-            "cloudsync_network_receive_changes: inline payload apply failed",
-            Kind::ClientApply,
-            Side::Client,
-        ),
-        (Call::Receive, "receive failed", Kind::BadAnswer, Side::Server),
-        (Call::Receive, "check failed", Kind::BadAnswer, Side::Server),
-        (Call::Send, "Unable to retrieve CloudSync network context.", Kind::Configuration, Side::Configuration),
-        (Call::Open, "managedDatabaseId cannot be empty", Kind::Configuration, Side::Configuration),
-        (Call::Open, "address cannot be empty", Kind::Configuration, Side::Configuration),
-        (Call::Open, "Unable to compute/retrieve site_id.", Kind::Configuration, Side::Configuration),
-        (
-            Call::Sql,
-            "cloudsync is not initialized: call SELECT cloudsync_init('<table_name>') before using it",
-            Kind::NotInitialised,
-            Side::Configuration,
-        ),
-        (
-            Call::Sql,
-            "cloudsync has no tables configured for sync. Call cloudsync_init",
-            Kind::NotInitialised,
-            Side::Configuration,
-        ),
-        (
-            Call::Sql,
-            "cloudsync settings reference tables whose sync metadata is missing",
-            Kind::NotInitialised,
-            Side::Configuration,
-        ),
-        (
-            Call::Receive,
-            "Error on cloudsync_payload_apply: unable to start a transaction (cannot open savepoint - SQL statements in progress)",
-            Kind::ClientApply,
-            Side::Client,
-        ),
-        (Call::Sql, "no such table: nothing", Kind::Sql, Side::Client),
-        (Call::Sql, "interrupted", Kind::Timeout, Side::Client),
-        (
-            Call::Open,
-            "dist/cloudsync.so: cannot open shared object file: No such file or directory",
-            Kind::Configuration,
-            Side::Configuration,
-        ),
-    ] {
+    for &(call, message, kind, side) in EXTENSION {
         let failure = raise(call, 1, message);
         assert_eq!((failure.kind, failure.side), (kind, side), "{message}");
     }

@@ -591,7 +591,8 @@ impl Builder {
     pub(super) fn sql_issue(&mut self, pointer: &str, source: &str, problem: super::tables::SqlProblem) {
         let first_template = source.find("{{").or_else(|| source.find("{%")).unwrap_or(source.len());
         let range = problem.range.filter(|range| range.end <= first_template);
-        let missing = problem.message.strip_prefix("no such ").and_then(|rest| rest.split_once(": ")).map(|(_, name)| name);
+        let missing =
+            problem.message.strip_prefix("no such ").and_then(|rest| rest.split_once(": ")).map(|(_, name)| name);
         let range = range.or_else(|| find_word(source, missing?));
         let issue = Issue::new(pointer, "sql::prepare", format!("the SQL does not prepare: {}", problem.message));
         let issue = issue.range(range);
@@ -633,9 +634,9 @@ fn default_settle_wait(target: &Target) -> Duration {
 /// Where a name stands in a text as a word of its own.
 fn find_word(text: &str, word: &str) -> Option<Range<usize>> {
     let part_of_word = |c: char| c.is_alphanumeric() || c == '_';
-    text.match_indices(word).map(|(start, found)| start..start + found.len()).find(|range| {
-        !text[..range.start].ends_with(part_of_word) && !text[range.end..].starts_with(part_of_word)
-    })
+    text.match_indices(word)
+        .map(|(start, found)| start..start + found.len())
+        .find(|range| !text[..range.start].ends_with(part_of_word) && !text[range.end..].starts_with(part_of_word))
 }
 
 fn is_identifier(name: &str) -> bool {

@@ -17,7 +17,7 @@ pub fn markdown(analysis: &Analysis) -> String {
     line(&mut page, &format!("# {}: {}", analysis.verdict, escaped(&analysis.run.scenario)));
     line(&mut page, &format!("**{}**: {rule}", analysis.verdict));
     for rule in analysis.rules.iter().skip(1) {
-        page.push_str(&format!("- {}\n", escaped(&rule.message)));
+        let _ = writeln!(page, "- {}", escaped(&rule.message));
     }
     if analysis.rules.len() > 1 {
         page.push('\n');
@@ -25,8 +25,8 @@ pub fn markdown(analysis: &Analysis) -> String {
     table(&mut page, &["Metric", "Value"], rows::summary(analysis));
     if !analysis.timing.steps.is_empty() {
         line(&mut page, "## Latency");
-        let rows = analysis.timing.steps.iter().chain(&analysis.timing.phases);
-        table(&mut page, &["step", "count", "p50", "p95", "p99", "max"], rows.map(rows::latency));
+        let measured = analysis.timing.steps.iter().chain(&analysis.timing.phases);
+        table(&mut page, &rows::LATENCY, measured.map(rows::latency));
     }
     line(&mut page, "## Databases");
     let (shown, others) = rows::worst(&analysis.databases);
@@ -38,7 +38,7 @@ pub fn markdown(analysis: &Analysis) -> String {
         line(&mut page, "## Errors");
         table(&mut page, &rows::ERRORS, analysis.errors.groups.iter().map(rows::error));
         if !analysis.clusters.is_empty() {
-            line(&mut page, &format!("Of the failures, {}.", escaped(&analysis.clusters.join("; "))));
+            line(&mut page, &format!("Clusters: {}.", escaped(&analysis.clusters.join("; "))));
         }
     }
     line(&mut page, "## Checks");
@@ -60,20 +60,20 @@ pub fn markdown(analysis: &Analysis) -> String {
 
 fn check(page: &mut String, result: &CheckResult) {
     let (name, word) = rows::check(result);
-    page.push_str(&format!("- {}: **{word}**\n", escaped(&name)));
+    let _ = writeln!(page, "- {}: **{word}**", escaped(&name));
     if let Outcome::NotChecked(reason) = &result.outcome {
-        page.push_str(&format!("  - {}\n", escaped(reason)));
+        let _ = writeln!(page, "  - {}", escaped(reason));
     }
     for finding in result.findings() {
-        page.push_str(&format!("  - {}\n", escaped(&finding.message)));
+        let _ = writeln!(page, "  - {}", escaped(&finding.message));
         for row in &finding.rows {
             let (key, holders) = rows::differing(row);
             let holders: Vec<String> = holders.iter().map(|holder| escaped(holder)).collect();
-            page.push_str(&format!("    - {}: {}\n", escaped(&key), holders.join("; ")));
+            let _ = writeln!(page, "    - {}: {}", escaped(&key), holders.join("; "));
         }
     }
     for note in &result.notes {
-        page.push_str(&format!("  - note: {}\n", escaped(note)));
+        let _ = writeln!(page, "  - note: {}", escaped(note));
     }
 }
 

@@ -169,8 +169,8 @@ pub(super) fn worst(databases: &[DatabaseSummary]) -> (Vec<&DatabaseSummary>, Op
     let completed = others.iter().filter(|summary| summary.completed).count() as u64;
     let errors = others.iter().map(|summary| summary.errors).sum();
     let line = format!(
-        "and {} more: {} completed, {}",
-        counted(others.len() as u64, "database"),
+        "and {}: {} completed, {}",
+        counted(others.len() as u64, "other database"),
         thousands(completed),
         counted(errors, "error"),
     );
@@ -233,29 +233,38 @@ pub(super) fn check(result: &CheckResult) -> (String, &'static str) {
 
 /// A differing row: its key, and who has what; holders of the same are named together.
 pub(super) fn differing(row: &RowDifference) -> (String, Vec<String>) {
-    let mut versions: Vec<(&Option<String>, Vec<String>)> = Vec::new();
+    let mut versions: Vec<(&Option<String>, Vec<Holder>)> = Vec::new();
     for Holding { holder, row } in &row.holders {
         match versions.iter_mut().find(|(version, _)| *version == row) {
-            Some((_, holders)) => holders.push(name(*holder)),
-            None => versions.push((row, vec![name(*holder)])),
+            Some((_, holders)) => holders.push(*holder),
+            None => versions.push((row, vec![*holder])),
         }
     }
     let lines = versions
         .into_iter()
         .map(|(version, holders)| match version {
-            Some(row) => format!("{}: {}", figure::list(&holders), plain(row)),
-            None => format!("{}: no such row", figure::list(&holders)),
+            Some(row) => format!("{}: {}", names(&holders), plain(row)),
+            None => format!("{}: no such row", names(&holders)),
         })
         .collect();
     (plain(&row.key), lines)
 }
 
-fn name(holder: Holder) -> String {
-    match holder {
-        Holder::Database(index) => format!("db {index}"),
-        Holder::Server => "server".to_owned(),
-        Holder::Bootstrap => "new db".to_owned(),
+/// `db 1–3 and server`.
+fn names(holders: &[Holder]) -> String {
+    let mut indexes = Vec::new();
+    let mut others = Vec::new();
+    for holder in holders {
+        match holder {
+            Holder::Database(index) => indexes.push(u64::from(*index)),
+            Holder::Server => others.push("server".to_owned()),
+            Holder::Bootstrap => others.push("new db".to_owned()),
+        }
     }
+    if !indexes.is_empty() {
+        others.insert(0, format!("db {}", figure::runs(&indexes)));
+    }
+    figure::list(&others)
 }
 
 /// What identifies the run and its versions.

@@ -1,5 +1,7 @@
 //! The report for a terminal: tables that fit its width, colours as escapes, and the verdict as the last line.
 
+use std::fmt::Write;
+
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
 
@@ -7,11 +9,12 @@ use super::rows;
 use super::text::{cut, plain, wrap};
 use crate::analysis::{Analysis, LimitState, Verdict};
 use crate::figure::counted;
+use crate::record::RowDifference;
 use crate::verify::{CheckResult, Finding, Outcome};
 
 /// The narrowest terminal that tables are made for.
 const NARROWEST: usize = 40;
-/// The longest message shown in a table; `report.json` has it in full.
+/// The longest message shown; `report.json` has it in full.
 const LONGEST_MESSAGE: usize = 400;
 /// Iterations of the timeline that are shown.
 const TIMELINE: usize = 40;
@@ -60,7 +63,7 @@ fn databases(page: &mut Page, analysis: &Analysis) {
     }
     for summary in shown {
         if let Some(crash) = &summary.crash {
-            page.styled(BAD, &format!("database {} crashed: {}", summary.database, plain(crash)), 2);
+            page.styled(BAD, &format!("database {} crashed: {}", summary.database, short(crash)), 2);
         }
     }
 }
@@ -74,11 +77,11 @@ fn errors(page: &mut Page, analysis: &Analysis) {
         &rows::ERRORS,
         analysis.errors.groups.iter().map(|group| {
             let [count, kind, side, place, sample] = rows::error(group);
-            vec![count, kind, side, place, cut(&sample, LONGEST_MESSAGE)]
+            vec![count, kind, side, place, short(&sample)]
         }),
     );
     if !analysis.clusters.is_empty() {
-        page.lines(&format!("Of the failures, {}.", analysis.clusters.join("; ")), 0);
+        page.lines(&format!("Clusters: {}.", analysis.clusters.join("; ")), 2);
     }
     let with_failures: Vec<_> = analysis.timeline.iter().filter(|row| row.failures > 0).collect();
     if with_failures.is_empty() {
@@ -102,12 +105,13 @@ fn checks(page: &mut Page, analysis: &Analysis) {
     if analysis.checks.is_empty() {
         page.lines("none was asked for", 0);
     }
+    let mut shown: Vec<&[RowDifference]> = Vec::new();
     for result in &analysis.checks {
-        check(page, result);
+        check(page, result, &mut shown);
     }
 }
 
-fn check(page: &mut Page, result: &CheckResult) {
+fn check<'a>(page: &mut Page, result: &'a CheckResult, shown: &mut Vec<&'a [RowDifference]>) {
     let (name, word) = rows::check(result);
     let style = match &result.outcome {
         Outcome::Passed => GOOD,
@@ -117,26 +121,35 @@ fn check(page: &mut Page, result: &CheckResult) {
     page.styled(style, &format!("{name}: {word}"), 2);
     match &result.outcome {
         Outcome::Passed => {}
-        Outcome::Failed(findings) => findings.iter().for_each(|finding| self::finding(page, finding)),
-        Outcome::NotChecked(reason) => page.lines(&format!("  {}", plain(reason)), 2),
+        Outcome::Failed(findings) => findings.iter().for_each(|finding| self::finding(page, finding, shown)),
+        Outcome::NotChecked(reason) => page.lines(&format!("  {}", short(reason)), 2),
     }
     for note in &result.notes {
-        page.lines(&format!("  note: {}", plain(note)), 4);
+        page.lines(&format!("  note: {}", short(note)), 4);
     }
 }
 
-fn finding(page: &mut Page, finding: &Finding) {
-    page.lines(&format!("  {}", plain(&finding.message)), 4);
+/// A finding with its rows; rows that another finding has shown are not repeated.
+fn finding<'a>(page: &mut Page, finding: &'a Finding, shown: &mut Vec<&'a [RowDifference]>) {
+    page.lines(&format!("  {}", short(&finding.message)), 4);
+    if finding.rows.is_empty() {
+        return;
+    }
+    if shown.contains(&finding.rows.as_slice()) {
+        page.lines("    the rows are those above", 4);
+        return;
+    }
+    shown.push(&finding.rows);
     for row in &finding.rows {
         let (key, holders) = rows::differing(row);
-        page.lines(&format!("    {}", cut(&key, LONGEST_MESSAGE)), 6);
+        page.lines(&format!("    {}", short(&key)), 6);
         for holder in holders {
-            page.lines(&format!("      {}", cut(&holder, LONGEST_MESSAGE)), 8);
+            page.lines(&format!("      {}", short(&holder)), 8);
         }
     }
-    let shown = finding.rows.len() as u64;
-    if finding.total > shown {
-        page.lines(&format!("    {} shown of {}", shown, counted(finding.total, "differing row")), 4);
+    let listed = finding.rows.len() as u64;
+    if finding.total > listed {
+        page.lines(&format!("    {listed} shown of {}", counted(finding.total, "differing row")), 4);
     }
 }
 
@@ -146,18 +159,30 @@ fn verdict(page: &mut Page, analysis: &Analysis) {
     if warned > 0 && analysis.verdict == Verdict::Pass {
         page.lines("Thresholds are broken that only warn.", 0);
     }
-    // The rule that decided is on the last line too, but cut there.
-    for rule in &analysis.rules {
-        page.lines(&format!("- {}", plain(&rule.message)), 2);
+    let rule = analysis.rules.first().map(|rule| plain(&rule.message)).unwrap_or_default();
+    let line = format!("{}: {rule}", analysis.verdict);
+    if analysis.rules.len() > 1 || line.chars().count() > page.width {
+        for rule in &analysis.rules {
+            page.lines(&format!("- {}", short(&rule.message)), 2);
+        }
     }
     let style = match analysis.verdict {
         Verdict::Pass => GOOD,
         Verdict::Fail => BAD,
         Verdict::Unknown => OPEN,
     };
-    let rule = analysis.rules.first().map(|rule| plain(&rule.message)).unwrap_or_default();
-    let line = cut(&format!("{}: {rule}", analysis.verdict), page.width);
-    page.text.push_str(&format!("\n{style}{line}{style:#}\n"));
+    let run = &analysis.run;
+    page.lines(
+        &format!("seed {}, run {}, {} in {}", run.seed, plain(&run.id), plain(&run.scenario), plain(&run.path)),
+        2,
+    );
+    let line = cut(&line, page.width);
+    let _ = writeln!(page.text, "\n{style}{line}{style:#}");
+}
+
+/// A message as it is shown here: harmless, and no longer than anybody reads.
+fn short(message: &str) -> String {
+    cut(&plain(message), LONGEST_MESSAGE)
 }
 
 /// What has been written so far.
@@ -183,7 +208,7 @@ impl Page {
 
     fn styled(&mut self, style: Style, text: &str, indent: usize) {
         for line in wrap(text, self.width, indent) {
-            self.text.push_str(&format!("{style}{line}{style:#}\n"));
+            let _ = writeln!(self.text, "{style}{line}{style:#}");
         }
     }
 

@@ -38,24 +38,27 @@ pub(super) fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut length = 0;
-    for word in text.split(' ') {
+    // Whether the line has no words yet, only what the text itself begins with, or the indent.
+    let mut empty = true;
+    for (at, word) in text.split(' ').enumerate() {
         let mut word: Vec<char> = word.chars().collect();
-        if length + usize::from(length > indent) + word.len() > width && length > indent {
+        let space = usize::from(at > 0 && (lines.is_empty() || !empty));
+        if !empty && length + space + word.len() > width {
             lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
-            length = indent;
+            (length, empty) = (indent, true);
+        } else if space > 0 && length < width {
+            line.push(' ');
+            length += 1;
         }
-        while length + usize::from(length > indent) + word.len() > width {
+        while length + word.len() > width {
             let rest = word.split_off(width - length);
             line.extend(word);
             lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
             length = indent;
             word = rest;
         }
-        if length > indent {
-            line.push(' ');
-            length += 1;
-        }
         length += word.len();
+        empty &= word.is_empty();
         line.extend(word);
     }
     lines.push(line);
@@ -72,6 +75,14 @@ mod tests {
     fn escapes_of_a_server_are_shown_and_not_obeyed() {
         assert_eq!(plain(" red:\u{1b}[31m\n\ttext\u{202e} "), "red:\\u{1b}[31m text\\u{202e}");
         assert_eq!(cut("database is locked", 9), "database…");
+    }
+
+    #[test]
+    fn text_that_fits_stays_as_it_is() {
+        for text in ["", "   indented  twice", "- one two", "key       value"] {
+            assert_eq!(wrap(text, 40, 4), [text]);
+        }
+        assert_eq!(wrap("  note: one two three four", 16, 4), ["  note: one two", "    three four"]);
     }
 
     proptest! {

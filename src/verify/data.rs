@@ -6,6 +6,9 @@ use super::{CheckResult, Finding, Outcome, Scene, databases};
 use crate::figure::counted;
 use crate::record::{BootstrapState, Holder, Holding, RowDifference, TableState};
 
+/// The most versions of a table that a finding describes.
+const MOST_VERSIONS: usize = 5;
+
 /// A table as one holder has it.
 struct Held<'a> {
     holder: Holder,
@@ -165,8 +168,9 @@ impl Scene<'_> {
         if versions.len() < 2 {
             return None;
         }
-        let described: Vec<String> = versions
+        let mut described: Vec<String> = versions
             .iter()
+            .take(MOST_VERSIONS)
             .map(|((rows, digest), holders)| {
                 let same_count = versions.iter().filter(|((other, _), _)| other == rows).count() > 1;
                 let short = digest.get(..8).unwrap_or(digest);
@@ -175,6 +179,10 @@ impl Scene<'_> {
                 format!("{} {verb} {}{which}", names(holders), counted(*rows, "row"))
             })
             .collect();
+        if versions.len() > MOST_VERSIONS {
+            described
+                .push(format!("and there are {} more", counted((versions.len() - MOST_VERSIONS) as u64, "version")));
+        }
         let (total, rows) = self.rows_between(user, table, concerned);
         let message = format!("table {table}{} is not the same: {}", self.of_user(user), described.join(", "));
         Some(Finding { message, total, rows })

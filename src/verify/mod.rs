@@ -4,6 +4,8 @@
 mod data;
 mod query;
 
+use std::collections::BTreeSet;
+
 use crate::figure::{self, counted};
 use crate::plan::threshold::CheckKind;
 use crate::plan::{CheckPlan, Plan};
@@ -56,7 +58,16 @@ pub fn verify(record: &Record, plan: &Plan) -> Vec<CheckResult> {
     if !plan.checks.is_empty() {
         results.push(scene.integrity());
     }
+    say_once(&mut results);
     results
+}
+
+/// A note that concerns several checks is made with the first of them.
+fn say_once(results: &mut [CheckResult]) {
+    let mut said = BTreeSet::new();
+    for result in results {
+        result.notes.retain(|note| said.insert(note.clone()));
+    }
 }
 
 fn result(check: &CheckPlan, outcome: Outcome) -> CheckResult {
@@ -229,12 +240,13 @@ impl Finding {
     }
 }
 
-/// `database 3`, `databases 1, 2 and 3`.
+/// `database 3`, `databases 1, 2 and 3`, `databases 1–40, 42`.
 pub(crate) fn databases(indexes: &[u32]) -> String {
     match indexes {
         [] => "no database".to_owned(),
         [one] => format!("database {one}"),
-        several => format!("databases {}", figure::list(several)),
+        [_, _] | [_, _, _] => format!("databases {}", figure::list(indexes)),
+        many => format!("databases {}", figure::runs(&many.iter().copied().map(u64::from).collect::<Vec<_>>())),
     }
 }
 

@@ -204,7 +204,8 @@ pub(crate) fn put<T: Serialize>(buffer: &mut Vec<u8>, value: &T) {
             Ok(())
         }
     }
-    postcard::serialize_with_flavor(value, Append(buffer)).expect("a vector takes every byte, and all lengths are known");
+    postcard::serialize_with_flavor(value, Append(buffer))
+        .expect("a vector takes every byte, and all lengths are known");
 }
 
 /// A body: the version byte, the head, and the rows already written.

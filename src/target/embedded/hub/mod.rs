@@ -23,10 +23,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use super::HubOptions;
 use super::error::HubError;
 use super::fault::Faults;
 use super::wire::{Malformed, SiteId};
-use super::HubOptions;
 use database::Tuning;
 use registry::Registry;
 

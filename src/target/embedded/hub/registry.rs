@@ -197,7 +197,9 @@ impl Registry {
             return Ok(id);
         }
         let id = format!("db_{}", uuid::Uuid::new_v4().simple());
-        inner.file.execute("UPDATE databases SET managed = ?2, label = ?3 WHERE name = ?1", params![name, id, label])?;
+        inner
+            .file
+            .execute("UPDATE databases SET managed = ?2, label = ?3 WHERE name = ?1", params![name, id, label])?;
         inner.managed.insert(id.clone(), name.to_owned());
         Ok(id)
     }
@@ -224,12 +226,13 @@ impl Registry {
         let expires = expires.map(|expires| expires.to_string());
         let id = inner
             .file
-            .prepare_cached("INSERT INTO tokens(token, name, user, attributes, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+            .prepare_cached(
+                "INSERT INTO tokens(token, name, user, attributes, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
             .insert(params![secret, name, user, attributes, created, expires])?;
         let token = format!("{id}|sqa_{secret}");
         inner.file.execute("UPDATE tokens SET token = ?2 WHERE id = ?1", params![id, token])?;
-        let token =
-            Token { id, token, name: name.to_owned(), user: user.to_owned(), attributes, created, expires };
+        let token = Token { id, token, name: name.to_owned(), user: user.to_owned(), attributes, created, expires };
         inner.tokens.insert(token.token.clone(), token.clone());
         Ok(token)
     }

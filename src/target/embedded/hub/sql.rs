@@ -41,7 +41,11 @@ impl Query {
     }
 
     pub(super) fn from_query(query: &str) -> Self {
-        Self { sql: parameter(query, "sql").unwrap_or_default(), database: parameter(query, "database"), bind: Vec::new() }
+        Self {
+            sql: parameter(query, "sql").unwrap_or_default(),
+            database: parameter(query, "database"),
+            bind: Vec::new(),
+        }
     }
 }
 
@@ -151,7 +155,8 @@ impl<'a> Session<'a> {
     }
 
     fn database(&self) -> Result<Arc<Database>, Refusal> {
-        let missing = || Refusal::new(400, GENERIC, "no database is chosen: send `database`, or USE DATABASE name first");
+        let missing =
+            || Refusal::new(400, GENERIC, "no database is chosen: send `database`, or USE DATABASE name first");
         self.database.clone().ok_or_else(missing)
     }
 
@@ -215,7 +220,8 @@ impl<'a> Session<'a> {
             Command::Sync { table, enable } => {
                 // Its temporary triggers know the tables of before.
                 self.worker = None;
-                set_sync(self.database()?.as_ref(), &table, enable).map_err(|detail| Refusal::new(400, GENERIC, detail))?;
+                set_sync(self.database()?.as_ref(), &table, enable)
+                    .map_err(|detail| Refusal::new(400, GENERIC, detail))?;
             }
             Command::Rls { database, table, enable } => {
                 self.worker = None;

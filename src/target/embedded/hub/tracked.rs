@@ -153,7 +153,11 @@ impl Statements {
             erase: format!("DELETE FROM main.{table} WHERE {key}"),
             bury,
             unbury: format!("DELETE FROM main.{dead} WHERE {companion_key} {same}"),
-            old: if old.is_empty() { "SELECT 1".to_owned() } else { format!("SELECT {old} FROM main.{table} WHERE {key}") },
+            old: if old.is_empty() {
+                "SELECT 1".to_owned()
+            } else {
+                format!("SELECT {old} FROM main.{table} WHERE {key}")
+            },
         }
     }
 }

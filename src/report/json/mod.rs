@@ -1,0 +1,112 @@
+//! `report.json`: the frozen document for programs. Its types are the schema; a change that breaks readers takes a new
+//! version. Durations are microseconds.
+
+mod checks;
+mod errors;
+mod run;
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use self::checks::{CheckDocument, ThresholdDocument};
+use self::errors::{ErrorsDocument, IterationDocument};
+use self::run::{DatabaseDocument, RunDocument, TimingDocument, TotalsDocument};
+use crate::analysis::{Analysis, Verdict};
+
+/// The version of the document.
+const VERSION: u32 = 1;
+
+/// The report as a JSON document.
+#[expect(clippy::missing_panics_doc, reason = "it cannot: the document's types are plain")]
+pub fn json(analysis: &Analysis) -> Value {
+    serde_json::to_value(Report::of(analysis)).expect("its types are plain: no map with keys that are not texts")
+}
+
+/// The document's JSON schema.
+pub fn schema() -> Value {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    settings.into_generator().into_root_schema_for::<Report>().to_value()
+}
+
+/// A judged run.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "stress report, version 1", deny_unknown_fields)]
+pub struct Report {
+    /// The version of this format. Always `1`.
+    #[schemars(range(min = 1, max = 1))]
+    version: u32,
+    /// `pass`, `fail` or `unknown`.
+    verdict: VerdictName,
+    /// The rules that led to the verdict, the one that decided first.
+    #[schemars(length(min = 1))]
+    rules: Vec<RuleDocument>,
+    /// Which run it was.
+    run: RunDocument,
+    /// What was done, counted.
+    totals: TotalsDocument,
+    /// How long things took.
+    timing: TimingDocument,
+    /// The databases, in index order.
+    databases: Vec<DatabaseDocument>,
+    /// What failed.
+    errors: ErrorsDocument,
+    /// The iterations one by one.
+    timeline: Vec<IterationDocument>,
+    /// The checks on the data.
+    checks: Vec<CheckDocument>,
+    /// The thresholds.
+    thresholds: Vec<ThresholdDocument>,
+}
+
+/// A verdict.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum VerdictName {
+    Pass,
+    Fail,
+    Unknown,
+}
+
+/// Why the verdict is what it is.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct RuleDocument {
+    /// What speaks for it: `held`, `expected`, `crash`, `error_rule`, `check`, `threshold`, `killed`, `time_limit`,
+    /// `interrupted`, `nothing_ran`, `nothing_synced`, `phase_skipped`, `not_checked`, `not_measured`.
+    kind: String,
+    /// What happened, in words.
+    message: String,
+}
+
+fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl Report {
+    fn of(analysis: &Analysis) -> Self {
+        Self {
+            version: VERSION,
+            verdict: match analysis.verdict {
+                Verdict::Pass => VerdictName::Pass,
+                Verdict::Fail => VerdictName::Fail,
+                Verdict::Unknown => VerdictName::Unknown,
+            },
+            rules: analysis
+                .rules
+                .iter()
+                .map(|rule| RuleDocument { kind: rule.kind.as_str().to_owned(), message: rule.message.clone() })
+                .collect(),
+            run: RunDocument::of(analysis),
+            totals: TotalsDocument::of(analysis),
+            timing: TimingDocument::of(&analysis.timing),
+            databases: analysis.databases.iter().map(DatabaseDocument::of).collect(),
+            errors: ErrorsDocument::of(analysis),
+            timeline: analysis.timeline.iter().map(IterationDocument::of).collect(),
+            checks: analysis.checks.iter().map(CheckDocument::of).collect(),
+            thresholds: analysis.thresholds.iter().map(ThresholdDocument::of).collect(),
+        }
+    }
+}
