@@ -10,6 +10,8 @@ mod error;
 mod fault;
 mod hub;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::net::{Ipv4Addr, SocketAddr};

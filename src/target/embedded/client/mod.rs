@@ -6,7 +6,7 @@ mod capture;
 mod http;
 mod local;
 mod send;
-mod transport;
+pub(crate) mod transport;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

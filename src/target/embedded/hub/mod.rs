@@ -65,20 +65,9 @@ struct Shared {
 impl Hub {
     /// Starts a hub and returns once it listens.
     pub fn start(options: HubOptions) -> Result<Self, HubError> {
-        let data = |source| HubError::Data { path: options.data.clone(), source };
-        fs::create_dir_all(&options.data).map_err(data)?;
-        let probe = options.data.join(".writable");
-        fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(data)?;
-        let tuning = Tuning { busy_timeout: options.busy_timeout, journal_mode: options.journal_mode };
+        let address = options.address;
         let writers = options.writers.max(1) as usize;
-        let shared = Arc::new(Shared {
-            registry: Registry::open(&options.data, options.api_key, tuning)?,
-            management_key: options.management_key,
-            faults: Faults::new(options.seed, options.faults),
-            latency: options.latency,
-            again: Mutex::default(),
-            pages: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::open(options)?);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .max_blocking_threads(2 * writers + 8)
@@ -86,7 +75,6 @@ impl Hub {
             .enable_all()
             .build()
             .map_err(|source| HubError::Threads { source })?;
-        let address = options.address;
         let socket = {
             let _context = runtime.enter();
             listener::listen(address).map_err(|source| match source.kind() {
@@ -132,6 +120,61 @@ impl Hub {
 impl Drop for Hub {
     fn drop(&mut self) {
         self.halt();
+    }
+}
+
+impl Shared {
+    fn open(options: HubOptions) -> Result<Self, HubError> {
+        let data = |source| HubError::Data { path: options.data.clone(), source };
+        fs::create_dir_all(&options.data).map_err(data)?;
+        let probe = options.data.join(".writable");
+        fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(data)?;
+        let tuning = Tuning { busy_timeout: options.busy_timeout, journal_mode: options.journal_mode };
+        Ok(Self {
+            registry: Registry::open(&options.data, options.api_key, tuning)?,
+            management_key: options.management_key,
+            faults: Faults::new(options.seed, options.faults),
+            latency: options.latency,
+            again: Mutex::default(),
+            pages: Mutex::default(),
+        })
+    }
+}
+
+/// The same hub without HTTP, for tests that lose and repeat messages themselves.
+#[cfg(test)]
+#[derive(Debug)]
+pub(super) struct LocalHub(Shared);
+
+#[cfg(test)]
+impl LocalHub {
+    pub(super) fn open(options: HubOptions) -> Result<Self, HubError> {
+        Shared::open(options).map(Self)
+    }
+
+    /// The status and body that answer a message.
+    pub(super) fn call(&self, id: &str, is_push: bool, bearer: &str, body: &[u8]) -> (u16, Vec<u8>) {
+        let verb = if is_push { sync::Verb::Push } else { sync::Verb::Pull };
+        let reply = sync::answer(&self.0, id, verb, Some(bearer), body);
+        (reply.status, reply.body)
+    }
+
+    /// The answer to an administrator's SQL.
+    pub(super) fn sql(&self, bearer: &str, database: &str, sql: &str) -> serde_json::Value {
+        let body = serde_json::json!({ "sql": sql, "database": database }).to_string();
+        let reply = sql::answer(&self.0.registry, Some(bearer), sql::Query::from_json(body.as_bytes()));
+        serde_json::from_slice(&reply.body).unwrap_or(serde_json::Value::Null)
+    }
+
+    /// Registers a database: its managed id.
+    pub(super) fn manage(&self, name: &str) -> Option<String> {
+        self.0.registry.create(name).ok()?;
+        self.0.registry.manage(name, name).ok()
+    }
+
+    /// Makes a token for a user.
+    pub(super) fn token(&self, user: &str) -> Option<String> {
+        self.0.registry.create_token(user, user, None, None).ok().map(|token| token.token)
     }
 }
 
