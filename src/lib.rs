@@ -19,7 +19,7 @@ pub mod report;
 pub mod scenario;
 pub mod session;
 pub mod source;
-pub mod suggest;
+mod suggest;
 pub mod target;
 pub mod template;
 pub mod verify;

@@ -95,6 +95,10 @@ impl Session {
     }
 
     /// The connection itself.
+    ///
+    /// # Panics
+    ///
+    /// Never: only [`Self::close`] takes the connection, and it takes the session with it.
     pub fn connection(&self) -> &Connection {
         self.connection.as_ref().expect("a session has its connection until it is closed")
     }
@@ -119,7 +123,7 @@ impl Session {
                 ValueRef::Integer(number) => Some(number.to_string()),
                 ValueRef::Real(number) => Some(number.to_string()),
                 ValueRef::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
-                ValueRef::Blob(bytes) => Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+                ValueRef::Blob(bytes) => Some(hex(bytes)),
             })
         });
         row.map_err(|error| raw(&error))
@@ -185,16 +189,29 @@ fn load(connection: &Connection, loader: &Loader) -> rusqlite::Result<()> {
             // SAFETY: no other thread uses this connection, and no SQL of a scenario runs while loading is enabled.
             let guard = unsafe { LoadExtensionGuard::new(connection) }?;
             // SAFETY: the path is the extension the user named; running its code is what the user asked for.
-            let loaded = unsafe { connection.load_extension(path, None::<&str>) };
+            let result = unsafe { connection.load_extension(path, None::<&str>) };
             drop(guard);
-            loaded
+            result
         }
     }
 }
 
+/// Bytes as lower-case hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+        text
+    })
+}
+
 /// An error of SQLite, with its codes.
 pub fn raw_error(call: Call, error: &rusqlite::Error) -> RawError {
-    let codes = error.sqlite_error().map(|error| (error.extended_code & 0xff, error.extended_code));
+    let reported = match error {
+        rusqlite::Error::SqlInputError { error, .. } => Some(error),
+        other => other.sqlite_error(),
+    };
+    let codes = reported.map(|error| (error.extended_code & 0xff, error.extended_code));
     let message = match error {
         rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),

@@ -1,25 +1,37 @@
 //! Did you mean: the nearest of the names there are, for every message about a name there is not.
 
-/// The name nearest to `word`, when one is near enough to be meant.
-pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = word.to_lowercase();
-    names
-        .into_iter()
-        .filter(|name| *name != word)
-        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= 1.max(name.chars().count() / 3))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
+/// `did you mean …`, or all that is known.
+pub(crate) fn suggest<'n>(wrong: &str, known: impl IntoIterator<Item = &'n str>, what: &str) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    if let Some(best) = nearest(wrong, &known) {
+        return format!("did you mean `{best}`?");
+    }
+    if known.is_empty() { format!("there are no {what} here") } else { format!("{what}: {}", list(&known)) }
 }
 
-/// The names as a list for a sentence: `a`, `b` and `c`.
-pub fn listed<S: AsRef<str>>(names: &[S]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{}`", name.as_ref())).collect();
-    match quoted.as_slice() {
-        [] => String::new(),
-        [only] => only.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+/// The known name that `wrong` is most probably a slip for.
+pub(crate) fn nearest<'n>(wrong: &str, known: &[&'n str]) -> Option<&'n str> {
+    // Distances are quadratic in the length, and nobody mistypes a page.
+    if wrong.chars().count() > 64 {
+        return None;
     }
+    let lower = wrong.to_lowercase();
+    let score = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase());
+    let best = known.iter().copied().min_by_key(|name| score(name))?;
+    let allowed = match wrong.chars().count() {
+        0..=2 => 1,
+        3..=7 => 2,
+        _ => 3,
+    };
+    let near = score(best) <= allowed && score(best) < best.chars().count();
+    let begins =
+        |name: &str| name.len() > 2 && lower.len() > 2 && (lower.starts_with(name) || name.starts_with(&lower));
+    if near { Some(best) } else { known.iter().copied().find(|name| begins(name)) }
+}
+
+/// Names in backticks: `a`, `b`.
+pub(crate) fn list<S: AsRef<str>>(names: &[S]) -> String {
+    names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -28,13 +40,9 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_suggested_and_a_far_one_is_not() {
-        assert_eq!(nearest("seeed", ["seed", "schema"]), Some("seed"));
-        assert_eq!(nearest("snd", ["send", "receive"]), Some("send"));
-        assert_eq!(nearest("zebra", ["send", "receive"]), None);
-    }
-
-    #[test]
-    fn a_list_reads_as_a_sentence() {
-        assert_eq!(listed(&["a", "b", "c"]), "`a`, `b` and `c`");
+        assert_eq!(suggest("seeed", ["seed", "schema"], "keys"), "did you mean `seed`?");
+        assert_eq!(suggest("snd", ["send", "receive"], "calls"), "did you mean `send`?");
+        assert_eq!(suggest("zebra", ["send", "receive"], "calls"), "calls: `send`, `receive`");
+        assert_eq!(suggest("zebra", [], "calls"), "there are no calls here");
     }
 }

@@ -34,23 +34,19 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
     let mut exit = Exit::Pass;
     for file in files {
         let path = file.display();
-        match load::load(&file, &Overrides::default(), &check) {
-            Ok(loaded) => {
-                let scenario = &loaded.scenario;
-                terminal.print(&format!("{path}\n    {}\n", scenario.description));
-                if !loaded.profiles.is_empty() {
-                    terminal.print(&format!("    profiles: {}\n", loaded.profiles.join(", ")));
-                }
-                if !scenario.vars.is_empty() {
-                    let vars: Vec<String> =
-                        scenario.vars.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-                    terminal.print(&format!("    variables: {}\n", vars.join(", ")));
-                }
+        if let Ok(loaded) = load::load(&file, &Overrides::default(), &check) {
+            let scenario = &loaded.scenario;
+            terminal.print(&format!("{path}\n    {}\n", scenario.description));
+            if !loaded.profiles.is_empty() {
+                terminal.print(&format!("    profiles: {}\n", loaded.profiles.join(", ")));
             }
-            Err(_) => {
-                terminal.print(&format!("{path}\n    invalid: see `stress validate {path}`\n"));
-                exit = Exit::Usage;
+            if !scenario.vars.is_empty() {
+                let vars: Vec<String> = scenario.vars.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+                terminal.print(&format!("    variables: {}\n", vars.join(", ")));
             }
+        } else {
+            terminal.print(&format!("{path}\n    invalid: see `stress validate {path}`\n"));
+            exit = Exit::Usage;
         }
     }
     exit

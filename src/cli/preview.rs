@@ -107,9 +107,8 @@ fn step_text(step: &StepPlan, scope: &Scope) -> String {
     };
     let when = step.when.as_ref().map_or_else(String::new, |when| format!(", when {}", when.source()));
     let repeat = match step.repeat.value(scope) {
-        Ok(1) => String::new(),
+        Ok(1) | Err(_) => String::new(),
         Ok(times) => format!(", {times} times"),
-        Err(_) => String::new(),
     };
     add(format!("{}{repeat}{when}", step.name));
     match &step.action {
@@ -139,8 +138,8 @@ fn sql_text(sql: &SqlPlan, scope: &Scope, add: &mut dyn FnMut(String)) {
         Some(batch) => format!("{batch} to a transaction"),
     };
     match rows {
-        Some(rows) => add(format!("  {} rows, {grouped}:", rows)),
-        None => add(format!("  {grouped}:",)),
+        Some(rows) => add(format!("  {rows} rows, {grouped}:")),
+        None => add(format!("  {grouped}:")),
     }
     for statement in &sql.statements {
         add(format!("    {}", rendered(statement, &scope.row(1))));
@@ -182,11 +181,9 @@ fn row_bytes(sql: &SqlPlan, scope: &Scope) -> u64 {
 fn parameters(sql: &str) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     let mut quote = None;
-    let mut characters = sql.char_indices().peekable();
-    while let Some((at, character)) = characters.next() {
+    for (at, character) in sql.char_indices() {
         match (quote, character) {
             (Some(open), _) if open == character => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(character),
             (None, ':') => {
                 let name: String = sql[at + 1..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
@@ -194,7 +191,7 @@ fn parameters(sql: &str) -> Vec<String> {
                     names.push(name);
                 }
             }
-            (None, _) => {}
+            (Some(_) | None, _) => {}
         }
     }
     names

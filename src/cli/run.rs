@@ -23,6 +23,7 @@ const DESCRIPTORS_PER_DATABASE: u64 = 7;
 /// Descriptors of everything else.
 const DESCRIPTORS_BESIDE: u64 = 128;
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Args)]
 #[command(after_help = "Examples:
   stress run scenarios/small.yaml

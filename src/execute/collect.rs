@@ -11,7 +11,7 @@ use crate::failure::{self, Call, Failure, FailureKind, Side};
 use crate::plan::{CheckPlan, DatabasePlan, TablePlan, quote};
 use crate::record::{DatabaseState, FinalState, ForbiddenRow, Holder, QueryAnswer, ServerState, TableState, UserState};
 use crate::scenario::{CheckName, QueryOn};
-use crate::session::{open_reader, raw_error};
+use crate::session::{hex, open_reader, raw_error};
 
 /// Forbidden rows that are named per database and table; the others are counted.
 const NAMED: usize = 20;
@@ -229,7 +229,7 @@ fn ask(reader: &Connection, sql: &str) -> rusqlite::Result<Value> {
             ValueRef::Integer(number) => Value::from(number),
             ValueRef::Real(number) => Value::from(number),
             ValueRef::Text(text) => Value::from(String::from_utf8_lossy(text)),
-            ValueRef::Blob(bytes) => Value::from(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+            ValueRef::Blob(bytes) => Value::from(hex(bytes)),
         })
     });
     Ok(value.optional()?.unwrap_or(Value::Null))

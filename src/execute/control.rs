@@ -9,8 +9,9 @@ use rusqlite::InterruptHandle;
 
 use crate::record::EndReason;
 
-const RUNNING: u8 = 0;
+/// No new step is started; 0 is a run that goes on.
 const FINISH: u8 = 1;
+/// Running statements are interrupted, too.
 const NOW: u8 = 2;
 /// How often the watchdog looks, and so how late an interrupt can be.
 const TICK: Duration = Duration::from_millis(10);

@@ -13,7 +13,7 @@ use crate::record::{Record, WorkerRecord};
 const FLUSH_EVERY: Duration = Duration::from_secs(2);
 
 /// The record of a run under way.
-pub struct Journal {
+pub(super) struct Journal {
     path: PathBuf,
     start: Instant,
     frame: Mutex<Record>,
@@ -33,11 +33,6 @@ impl Journal {
             workers,
             done: (Mutex::new(false), Condvar::new()),
         }
-    }
-
-    /// When the run started.
-    pub(super) fn start(&self) -> Instant {
-        self.start
     }
 
     /// Microseconds from the run's start to now.

@@ -236,14 +236,13 @@ fn work(run: &Run<'_>) -> Result<(), ExecuteError> {
         workers.push(Mutex::new(Worker::new(run, index, log)));
     }
     run.progress.enter(Stage::Running);
-    run.pool.broadcast(|context| guarded(run, &workers, context.index(), |worker| worker.work()));
+    run.pool.broadcast(|context| guarded(run, &workers, context.index(), Worker::work));
     let whole = !run.control.is_ending();
     if whole {
         run.progress.enter(Stage::Settling);
         settle::settle(run, &workers);
     }
-    let unsent =
-        run.pool.broadcast(|context| guarded(run, &workers, context.index(), |worker| worker.leave()).flatten());
+    let unsent = run.pool.broadcast(|context| guarded(run, &workers, context.index(), Worker::leave).flatten());
     if whole && !run.control.is_ending() {
         run.progress.enter(Stage::Verifying);
         let state = collect::collect(run, &unsent);
@@ -253,11 +252,11 @@ fn work(run: &Run<'_>) -> Result<(), ExecuteError> {
 }
 
 /// Does something with a worker whose panic must stay its own.
-fn guarded<T>(
+fn guarded<'w, T>(
     run: &Run<'_>,
-    workers: &[Mutex<Worker<'_>>],
+    workers: &[Mutex<Worker<'w>>],
     index: usize,
-    act: impl FnOnce(&mut Worker<'_>) -> T,
+    act: impl FnOnce(&mut Worker<'w>) -> T,
 ) -> Option<T> {
     let mut worker = lock(&workers[index]);
     let done = catch_unwind(AssertUnwindSafe(|| act(&mut worker)));

@@ -134,12 +134,11 @@ fn prepare<'c>(
     for index in 1..=statement.parameter_count() {
         let Some(parameter) = statement.parameter_name(index).map(|name| name[1..].to_owned()) else { continue };
         let written = sql.bind.iter().find(|(name, _)| *name == parameter).map(|(_, text)| text.clone());
-        let text = match written {
-            Some(text) => text,
-            None => {
-                let source = if parameter == "id" { DEFAULT_ID.to_owned() } else { format!("{{{{ {parameter} }}}}") };
-                Text::compile(&source).map_err(|problem| template_error(&problem))?
-            }
+        let text = if let Some(text) = written {
+            text
+        } else {
+            let source = if parameter == "id" { DEFAULT_ID.to_owned() } else { format!("{{{{ {parameter} }}}}") };
+            Text::compile(&source).map_err(|problem| template_error(&problem))?
         };
         let salt = format!("{name}/{parameter}");
         match text.fold(&scope.salted(&salt)).map_err(|problem| template_error(&problem))? {

@@ -391,7 +391,7 @@ impl<'a> Worker<'a> {
 
     fn think(&mut self, step: &StepPlan, shortest: Duration, longest: Duration, time: u64) -> Flow {
         let scope = self.scope_at(time).salted(&format!("{}/think", step.name));
-        let spread = u64::try_from((longest - shortest).as_micros()).unwrap_or(u64::MAX);
+        let spread = u64::try_from(longest.saturating_sub(shortest).as_micros()).unwrap_or(u64::MAX);
         let extra = scope.draw_below(spread.saturating_add(1));
         self.pause(&step.name, shortest + Duration::from_micros(extra))
     }

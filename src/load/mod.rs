@@ -12,9 +12,10 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Diagnostic, diagnose, shown_path};
-use crate::scenario::schema::{MAX_PROFILES, suggest, violations};
+use crate::scenario::schema::{MAX_PROFILES, violations};
 use crate::scenario::{Issue, Scenario};
 use crate::source::{Meaning, ReadProblem, Source, segments};
+use crate::suggest::suggest;
 use merge::Merged;
 
 pub use overrides::{Origin, Overrides, environment_vars, parse_var, vars_file};

@@ -10,8 +10,8 @@ use super::merge::Merged;
 use super::{Findings, LoadError, entries};
 use crate::diagnostic::Diagnostic;
 use crate::scenario::TargetName;
-use crate::scenario::schema::suggest;
 use crate::source::{Source, join};
+use crate::suggest::suggest;
 
 /// What was asked beside the file.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -6,33 +6,18 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::names::PHASE_NAMES;
 use super::steps;
 use super::tables::Tables;
+use super::target::server_can_be_asked;
 use super::threshold::{self, ThresholdPlan};
 use super::{CheckPlan, DatabasePlan, Plan, SettlePlan, TablePlan, UserPlan};
 use crate::scenario::{
-    Check, CheckName, CheckOptions, CloudsyncOptions, Count, Issue, Scenario, Target, TargetName, TargetOptions,
-    Threshold,
+    Check, CheckName, CheckOptions, Count, HumanDuration, Issue, Scenario, Target, TargetName, TargetOptions, Threshold,
 };
-use crate::suggest;
-use crate::template::{GENERATORS, Number, Scope, TemplateProblem, Text, Variables};
+use crate::suggest::suggest;
+use crate::template::{GENERATORS, Number, Scope, Text, Variables};
 
-/// What a template may use, by where it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Names {
-    /// `vars`, `scale` and `seed`: rendered once for the run.
-    Run,
-    /// The same and `env`: under `target`.
-    Target,
-    /// Also where in the run: database, user, iteration.
-    Phase,
-    /// Also the row, and generated values.
-    Row,
-}
-
-const PHASE_NAMES: [&str; 6] = ["db", "iteration", "repeat", "rows", "user", "user_id"];
-/// Names that belong to the template language itself.
-const LANGUAGE: [&str; 6] = ["range", "dict", "namespace", "debug", "loop", "self"];
 /// The user ids' fixed part, the seed's.
 const USER_PREFIX: &str = "018ecfc2-b2b1-7cc3-a9f0-";
 /// More threads than this do not start on an ordinary machine.
@@ -104,7 +89,7 @@ pub(super) struct Builder {
     pub(super) issues: Vec<Issue>,
     pub(super) scope: Scope,
     pub(super) vars: Map<String, Value>,
-    scale_keys: Vec<String>,
+    pub(super) scale_keys: Vec<String>,
 }
 
 impl Builder {
@@ -118,11 +103,14 @@ impl Builder {
         let databases = self.scale("/scale/databases", &scenario.scale.databases, 1, MOST_DATABASES);
         let iterations = self.scale("/scale/iterations", &scenario.scale.iterations, 0, u64::MAX);
         let rows = self.scale("/scale/rows", &scenario.scale.rows, 0, u64::MAX);
-        let mut tables = Tables::new()
-            .map_err(|error| {
-                self.issues.push(Issue::new("/schema", "sql::sqlite", format!("SQLite does not start: {error}")))
-            })
-            .ok()?;
+        let mut tables = match Tables::new() {
+            Ok(tables) => tables,
+            Err(error) => {
+                let message = format!("SQLite does not start: {error}");
+                self.issues.push(Issue::new("/schema", "sql::sqlite", message));
+                return None;
+            }
+        };
         let table_plans = self.tables(scenario, &mut tables);
         let rls = scenario.rls.is_some();
         let databases = u32::try_from(databases.unwrap_or(1)).unwrap_or(1);
@@ -138,7 +126,7 @@ impl Builder {
         let database_count = u32::try_from(databases.len()).unwrap_or(u32::MAX);
         let thresholds = self.thresholds(scenario, &phase_names, database_count);
         let checks = self.checks(scenario, &tables);
-        let wait = scenario.settle.wait.map_or_else(|| default_settle_wait(&scenario.target), |wait| wait.get());
+        let wait = scenario.settle.wait.map_or_else(|| default_settle_wait(&scenario.target), HumanDuration::get);
         Some(Plan {
             name: scenario.name.clone(),
             description: scenario.description.clone(),
@@ -191,7 +179,7 @@ impl Builder {
         let number = match count {
             Count::Number(number) => *number,
             Count::Template(source) => {
-                let text = self.text(pointer, source, Names::Run)?;
+                let text = self.text(pointer, source, super::names::Names::Run)?;
                 match Number::Rendered(text).value(&self.scope) {
                     Ok(number) => number,
                     Err(problem) => {
@@ -269,10 +257,7 @@ impl Builder {
                 }
                 None if names.is_empty() => {}
                 None => {
-                    let help = match suggest::nearest(&name, names.iter().map(String::as_str)) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("the scenario's tables are {}", suggest::listed(&names)),
-                    };
+                    let help = suggest(&name, names.iter().map(String::as_str), "the scenario's tables");
                     let message = format!("there is no table `{name}` in this scenario");
                     self.issues.push(Issue::new(pointer, "rls::table", message).at_key().help(help));
                 }
@@ -419,174 +404,6 @@ impl Builder {
         }
     }
 
-    fn check_target(&mut self, scenario: &Scenario, users: usize) {
-        let Target::Options(TargetOptions::Cloudsync(options)) = &scenario.target else {
-            if scenario.target == Target::Name(TargetName::Cloudsync) {
-                let message = "the target `cloudsync` needs a `managed_database_id`";
-                let help = "write `target: {cloudsync: {managed_database_id: \"db_…\", apikey: \"{{ env.SQLITECLOUD_APIKEY }}\"}}`";
-                self.issues.push(Issue::new("/target", "target::cloudsync", message).help(help));
-            }
-            if let Target::Options(TargetOptions::Embedded(options)) = &scenario.target
-                && let Some(hub) = &options.hub
-                && !hub.starts_with("http://")
-            {
-                let help = "write the address that `stress hub` prints, such as `http://127.0.0.1:7800`";
-                let message = format!("`{hub}` is not the address of a hub");
-                self.issues.push(Issue::new("/target/embedded/hub", "target::embedded", message).help(help));
-            }
-            return;
-        };
-        let at = "/target/cloudsync";
-        if options.managed_database_id.is_none() {
-            let message = "the target `cloudsync` needs a `managed_database_id`";
-            let help = "it is on the project's OffSync page, after CloudSync was enabled for the tables";
-            self.issues.push(Issue::new(at, "target::cloudsync", message).help(help));
-        }
-        for (key, unbuilt) in
-            [("provision", options.provision), ("cleanup", options.cleanup == Some(crate::scenario::Cleanup::Drop))]
-        {
-            if unbuilt {
-                let message = format!("`{key}` is not done by this version");
-                let help = "prepare the database as the README's page on the real target says";
-                self.issues.push(Issue::new(format!("{at}/{key}"), "target::cloudsync", message).help(help));
-            }
-        }
-        let secrets = [
-            ("connection_string", &options.connection_string),
-            ("management_key", &options.management_key),
-            ("apikey", &options.apikey),
-        ];
-        let texts = secrets.into_iter().filter_map(|(key, text)| Some((format!("{at}/{key}"), text.as_ref()?)));
-        let tokens = options.tokens.iter().enumerate().map(|(index, text)| (format!("{at}/tokens/{index}"), text));
-        for (pointer, source) in texts.chain(tokens) {
-            self.text(&pointer, source, Names::Target);
-            if !source.contains("{{") {
-                let message = "a secret is written into the scenario, and the scenario is kept in git";
-                let help = "take it from the environment: `\"{{ env.SQLITECLOUD_APIKEY }}\"`";
-                self.issues.push(Issue::new(pointer, "target::secret", message).help(help).warning());
-            }
-        }
-        let plain = [
-            ("extension", &options.extension),
-            ("address", &options.address),
-            ("database", &options.database),
-            ("managed_database_id", &options.managed_database_id),
-        ];
-        for (key, source) in plain.into_iter().filter_map(|(key, text)| Some((key, text.as_ref()?))) {
-            self.text(&format!("{at}/{key}"), source, Names::Target);
-        }
-        self.check_credentials(at, options, scenario.rls.is_some(), users);
-    }
-
-    /// A token without row-level security silently loses everything; an api key with it bypasses it.
-    fn check_credentials(&mut self, at: &str, options: &CloudsyncOptions, rls: bool, users: usize) {
-        let code = "target::credentials";
-        if rls && options.tokens.len() != users {
-            let message = format!("{users} users need {users} tokens, and there are {}", options.tokens.len());
-            let help = "with `rls` every database authenticates with its user's token; list them under `tokens`, in the order of the users";
-            self.issues.push(Issue::new(at, code, message).help(help));
-        }
-        if rls && options.apikey.is_some() {
-            let message = "an api key bypasses row-level security, so that `rls` would not be tested";
-            self.issues.push(
-                Issue::new(format!("{at}/apikey"), code, message).help("leave `apikey` out: the `tokens` authenticate"),
-            );
-        }
-        if !rls && !options.tokens.is_empty() {
-            let message = "tokens without `rls`: the server silently drops everything that is sent";
-            self.issues.push(Issue::new(format!("{at}/tokens"), code, message).help("declare `rls`, or use `apikey`"));
-        }
-        if !rls && options.apikey.is_none() && options.connection_string.is_none() {
-            let message = "there is nothing to authenticate with";
-            let help = "add `apikey: \"{{ env.SQLITECLOUD_APIKEY }}\"`, or a `connection_string` that has one";
-            self.issues.push(Issue::new(at, code, message).help(help));
-        }
-    }
-
-    /// A text rendered once for the run.
-    pub(super) fn rendered(&mut self, pointer: &str, source: &str) -> Option<String> {
-        let text = self.text(pointer, source, Names::Run)?;
-        text.render(&self.scope).map_err(|problem| self.template_issue(pointer, problem)).ok()
-    }
-
-    fn rendered_value(&mut self, pointer: &str, value: &Value) -> Option<Value> {
-        let Value::String(source) = value else { return Some(value.clone()) };
-        let text = self.text(pointer, source, Names::Run)?;
-        let value = text.value(&self.scope).map_err(|problem| self.template_issue(pointer, problem)).ok()?;
-        serde_json::to_value(&value).ok()
-    }
-
-    /// Compiles a text and checks the names it uses.
-    pub(super) fn text(&mut self, pointer: &str, source: &str, names: Names) -> Option<Text> {
-        let text = Text::compile(source).map_err(|problem| self.template_issue(pointer, problem)).ok()?;
-        let known = text.variables().into_iter().all(|(name, range)| self.check_name(pointer, &name, range, names));
-        known.then_some(text)
-    }
-
-    pub(super) fn check_name(&mut self, pointer: &str, name: &str, range: Option<Range<usize>>, names: Names) -> bool {
-        let (root, key) = name.split_once('.').map_or((name, None), |(root, key)| (root, Some(key)));
-        let issue = |message: String| Issue::new(pointer, "template::name", message).range(range.clone());
-        if LANGUAGE.contains(&root) || root == "seed" || self.vars.contains_key(root) {
-            return true;
-        }
-        if root == "scale" {
-            return match key.filter(|key| !self.scale_keys.iter().any(|known| known == key)) {
-                None => true,
-                Some(key) => {
-                    let near = suggest::nearest(key, self.scale_keys.iter().map(String::as_str));
-                    let help = near.map_or_else(
-                        || format!("`scale` has {}", suggest::listed(&self.scale_keys)),
-                        |near| format!("did you mean `scale.{near}`?"),
-                    );
-                    self.issues.push(issue(format!("`scale` has no `{key}`")).help(help));
-                    false
-                }
-            };
-        }
-        let allowed_from = if root == "env" {
-            Some((Names::Target, "`env` can be used under `target` only, so that no secret ends up in data or logs"))
-        } else if PHASE_NAMES.contains(&root) {
-            Some((
-                Names::Phase,
-                "it differs between databases and iterations, and this text is rendered once for the run",
-            ))
-        } else if root == "row" || GENERATORS.contains(&root) {
-            Some((Names::Row, "it differs from row to row; it can be used in `bind` and `sql`"))
-        } else {
-            None
-        };
-        match allowed_from {
-            Some((Names::Target, _)) if names == Names::Target => true,
-            Some((least, _)) if least != Names::Target && names >= least => true,
-            Some((_, why)) => {
-                self.issues.push(issue(format!("`{root}` has no meaning here")).help(why));
-                false
-            }
-            None => {
-                let mut all: Vec<String> = self.vars.keys().cloned().collect();
-                all.extend(["scale", "seed"].map(str::to_owned));
-                if names >= Names::Phase {
-                    all.extend(PHASE_NAMES.map(str::to_owned));
-                }
-                if names >= Names::Row {
-                    all.push("row".to_owned());
-                    all.extend(GENERATORS.map(str::to_owned));
-                }
-                let near = suggest::nearest(root, all.iter().map(String::as_str));
-                let help = near.map_or_else(
-                    || format!("declare it under `vars`; there are {}", suggest::listed(&all)),
-                    |near| format!("did you mean `{near}`?"),
-                );
-                self.issues.push(issue(format!("unknown variable `{root}`")).help(help));
-                false
-            }
-        }
-    }
-
-    pub(super) fn template_issue(&mut self, pointer: &str, problem: TemplateProblem) {
-        self.issues.push(Issue::new(pointer, "template::syntax", problem.message).range(problem.range));
-    }
-
     /// A problem of SQL whose text was rendered from `source`: its place holds in `source` up to the first template.
     pub(super) fn sql_issue(&mut self, pointer: &str, source: &str, problem: super::tables::SqlProblem) {
         let first_template = source.find("{{").or_else(|| source.find("{%")).unwrap_or(source.len());
@@ -617,14 +434,6 @@ fn users(databases: u32, scenario: &Scenario) -> (Vec<DatabasePlan>, Vec<UserPla
 
 fn is_embedded(target: &Target) -> bool {
     matches!(target, Target::Name(TargetName::Embedded) | Target::Options(TargetOptions::Embedded(_)))
-}
-
-fn server_can_be_asked(target: &Target) -> bool {
-    match target {
-        Target::Name(name) => *name == TargetName::Embedded,
-        Target::Options(TargetOptions::Embedded(_)) => true,
-        Target::Options(TargetOptions::Cloudsync(options)) => options.connection_string.is_some(),
-    }
 }
 
 fn default_settle_wait(target: &Target) -> Duration {

@@ -3,9 +3,11 @@
 //! Pure: the same scenario gives an equal plan. It must not know files, clocks or the environment.
 
 mod build;
+mod names;
 pub mod rule;
 mod steps;
 mod tables;
+mod target;
 pub mod threshold;
 
 pub use build::combinations;

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::build::{Builder, Names, escape};
+use super::build::{Builder, escape};
+use super::names::Names;
 use super::tables::Tables;
 use super::{Action, ReceivePlan, SqlPlan, StepPlan, SyncPlan};
 use crate::scenario::{
     Barrier, Count, HumanDuration, Issue, Kind, ReceiveOptions, Sql, Step, SyncCall, SyncName, SyncOptions, Think,
     Transaction,
 };
-use crate::suggest;
+use crate::suggest::{list, suggest};
 use crate::template::{Expression, Number, Text};
 
 /// The row id that a phase's `:id` gives without a `bind` of its own: the seed's.
@@ -183,10 +184,7 @@ fn prepare(
         }
         let start = source.find(&format!(":{name}"));
         let range = start.map(|start| start..start + name.len() + 1);
-        let help = match suggest::nearest(name, known.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `:{near}`?"),
-            None => format!("give it under `bind`; there are {}", suggest::listed(&known)),
-        };
+        let help = suggest(name, known.iter().map(String::as_str), "give it under `bind`; there are");
         let issue = Issue::new(pointer, "phase::bind", format!("the parameter `:{name}` has no value")).range(range);
         builder.issues.push(issue.help(help));
     }
@@ -202,7 +200,7 @@ fn check_keys(builder: &mut Builder, pointer: &str, step: &Step) {
             .filter_map(|(key, given)| given.then_some(key))
             .collect();
     if actions.len() > 1 {
-        let message = format!("a step does one thing, and this one has {}", suggest::listed(&actions));
+        let message = format!("a step does one thing, and this one has {}", list(&actions));
         builder.issues.push(Issue::new(pointer, code, message).help("make steps of their own of them"));
     }
     if actions.is_empty() && step.sync.is_empty() {
@@ -250,7 +248,7 @@ fn expression(builder: &mut Builder, pointer: &str, source: &str) -> Option<Expr
     }
     let compiled = Expression::compile(source).map_err(|problem| builder.template_issue(pointer, problem)).ok()?;
     let names = compiled.variables();
-    let known = names.into_iter().all(|(name, range)| builder.check_name(pointer, &name, range, Names::Phase));
+    let known = names.into_iter().all(|(name, range)| builder.check_name(pointer, &name, range.as_ref(), Names::Phase));
     known.then_some(compiled)
 }
 

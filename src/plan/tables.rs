@@ -7,6 +7,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::scenario::{Issue, Policies};
+use crate::suggest::suggest;
 
 /// The public functions of the sync extension, so that SQL that calls them prepares.
 const FUNCTIONS: [&str; 28] = [
@@ -90,7 +91,7 @@ impl Tables {
             return None;
         };
         self.names.push(name.to_owned());
-        self.check_rules(pointer, name, &columns, issues);
+        Self::check_rules(pointer, name, &columns, issues);
         let mut keys: Vec<&Column> = columns.iter().filter(|column| column.key > 0).collect();
         keys.sort_by_key(|column| column.key);
         let primary_key = keys.into_iter().map(|column| column.name.clone()).collect();
@@ -176,7 +177,7 @@ impl Tables {
     }
 
     /// The rules of `cloudsync_init`, before it is called.
-    fn check_rules(&self, pointer: &str, table: &str, columns: &[Column], issues: &mut Vec<Issue>) {
+    fn check_rules(pointer: &str, table: &str, columns: &[Column], issues: &mut Vec<Issue>) {
         let sql = format!("{pointer}/sql");
         let code = "cloudsync::table";
         let keys: Vec<&Column> = columns.iter().filter(|column| column.key > 0).collect();
@@ -240,22 +241,14 @@ impl Tables {
 
     fn nearest_table(&self, missing: &str) -> Option<String> {
         let names = self.names.iter().map(String::as_str);
-        match crate::suggest::nearest(missing, names) {
-            Some(name) => Some(format!("did you mean `{name}`?")),
-            None if self.names.is_empty() => None,
-            None => Some(format!("the scenario's tables are {}", crate::suggest::listed(&self.names))),
-        }
+        (!self.names.is_empty()).then(|| suggest(missing, names, "the scenario's tables"))
     }
 
     fn nearest_column(&self, missing: &str) -> Option<String> {
         let columns = self.names.iter().flat_map(|table| self.columns(table).unwrap_or_default());
         let columns: Vec<String> = columns.map(|column| column.name).collect();
         let missing = missing.rsplit('.').next().unwrap_or(missing);
-        match crate::suggest::nearest(missing, columns.iter().map(String::as_str)) {
-            Some(name) => Some(format!("did you mean `{name}`?")),
-            None if columns.is_empty() => None,
-            None => Some(format!("the columns are {}", crate::suggest::listed(&columns))),
-        }
+        (!columns.is_empty()).then(|| suggest(missing, columns.iter().map(String::as_str), "the columns"))
     }
 }
 

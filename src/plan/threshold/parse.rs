@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::failure::{FailureKind, Side};
 use crate::scenario::{HumanDuration, Severity};
+use crate::suggest::suggest;
 
 use super::{CheckKind, Labels, Limit, Metric, Operator, Statistic, ThresholdPlan};
 
@@ -340,15 +341,7 @@ fn problem(range: Range<usize>, message: impl Into<String>, help: impl Into<Stri
 
 /// A name that is not among those there are, with the nearest one or all of them.
 fn unknown(what: &str, name: &Token<'_>, names: &[&str]) -> ThresholdProblem {
-    let nearest = names
-        .iter()
-        .map(|known| (strsim::damerau_levenshtein(name.text, known), *known))
-        .filter(|(distance, known)| *distance <= known.len().div_ceil(3))
-        .min();
-    let help = match nearest {
-        Some((_, known)) => format!("did you mean `{known}`?"),
-        None => format!("there are {}", names.join(", ")),
-    };
+    let help = suggest(name.text, names.iter().copied(), "there are");
     problem(name.range.clone(), format!("unknown {what} `{}`", name.text), help)
 }
 

@@ -15,7 +15,6 @@ use serde_json::{Map, Value, json};
 
 use super::{Issue, Scenario};
 use crate::source::join;
-pub(crate) use wish::suggest;
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(generate);
 

@@ -111,7 +111,7 @@ fn unknown_tag(
     let plain: Vec<&str> = branches.iter().flat_map(|branch| names(branch.schema)).collect();
     let Some((key, _)) = map.iter().next() else {
         let message = format!("{} is an empty map", violation::name(pointer));
-        let help = super::wish::suggest("", tags, "keys it can have");
+        let help = crate::suggest::suggest("", tags, "keys it can have");
         issues.push(Issue::new(pointer, "scenario::empty", message).help(help));
         return;
     };

@@ -4,9 +4,10 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
-use super::wish::{describe, holder, is_duration, is_template, keys, kind, list, names, resolve, suggest};
+use super::wish::{describe, holder, is_duration, is_template, keys, kind, names, resolve};
 use super::{Issue, NOT_IN_PROFILES, union};
 use crate::source::{join, segments};
+use crate::suggest::{list, suggest};
 
 /// Adds what one error of the validator means.
 pub(super) fn report(root: &Value, error: &ValidationError<'_>, issues: &mut Vec<Issue>) {

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::suggest::list;
+
 /// Follows `$ref`s.
 pub(super) fn resolve<'s>(root: &'s Value, mut schema: &'s Value) -> &'s Value {
     // Twice is the most there is in our schema; the limit is against a circle.
@@ -125,38 +127,4 @@ fn describe_one(root: &Value, schema: &Value) -> String {
         },
         _ => "another value".into(),
     }
-}
-
-/// Names in backticks: `a`, `b`.
-pub(super) fn list(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// `did you mean …`, or all that is known.
-pub(crate) fn suggest<'n>(wrong: &str, known: impl IntoIterator<Item = &'n str>, what: &str) -> String {
-    let known: Vec<&str> = known.into_iter().collect();
-    if let Some(best) = closest(wrong, &known) {
-        return format!("did you mean `{best}`?");
-    }
-    if known.is_empty() { format!("there are no {what} here") } else { format!("{what}: {}", list(&known)) }
-}
-
-/// The known name that `wrong` is most probably a slip for.
-fn closest<'n>(wrong: &str, known: &[&'n str]) -> Option<&'n str> {
-    // Distances are quadratic in the length, and nobody mistypes a page.
-    if wrong.chars().count() > 64 {
-        return None;
-    }
-    let lower = wrong.to_lowercase();
-    let score = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase());
-    let best = known.iter().copied().min_by_key(|name| score(name))?;
-    let allowed = match wrong.chars().count() {
-        0..=2 => 1,
-        3..=7 => 2,
-        _ => 3,
-    };
-    let near = score(best) <= allowed && score(best) < best.chars().count();
-    let begins =
-        |name: &str| name.len() > 2 && lower.len() > 2 && (lower.starts_with(name) || name.starts_with(&lower));
-    if near { Some(best) } else { known.iter().copied().find(|name| begins(name)) }
 }

@@ -104,8 +104,8 @@ fn list(shared: &Shared, query: &str) -> Reply {
     let wanted = parameter(query, "database");
     match shared.registry.names() {
         Ok(names) => {
-            let named = names.iter().filter(|name| wanted.as_ref().is_none_or(|wanted| wanted == *name));
-            data(&named.filter_map(|name| Some(describe(&shared.registry.managed_id(name)?, name))).collect())
+            let chosen = names.iter().filter(|name| wanted.as_ref().is_none_or(|wanted| wanted == *name));
+            data(&chosen.filter_map(|name| Some(describe(&shared.registry.managed_id(name)?, name))).collect())
         }
         Err(error) => sql_error(&error),
     }

@@ -113,7 +113,8 @@ fn request(url: &str, method: &str, bearer: &str, body: &[u8]) -> (u16, Vec<u8>)
     let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().new_agent();
     let request = ureq::http::Request::builder().method(method).uri(url);
     let request = request.header("Authorization", format!("Bearer {bearer}")).body(body.to_vec()).expect("request");
-    let mut response = agent.run(agent.configure_request(request).allow_non_standard_methods(true).build()).expect("answer");
+    let mut response =
+        agent.run(agent.configure_request(request).allow_non_standard_methods(true).build()).expect("answer");
     (response.status().as_u16(), response.body_mut().read_to_vec().expect("body"))
 }
 
