@@ -7,13 +7,19 @@
 
 pub mod analysis;
 pub mod cli;
+pub mod diagnostic;
+pub mod execute;
 pub mod failure;
 pub mod figure;
 pub mod latency;
+pub mod load;
 pub mod plan;
 pub mod record;
 pub mod report;
 pub mod scenario;
+pub mod session;
+pub mod source;
+pub mod suggest;
 pub mod target;
 pub mod template;
 pub mod verify;

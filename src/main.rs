@@ -1,3 +1,7 @@
 //! The `stress` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stress::cli::run().into()
+}

@@ -1,23 +1,82 @@
 //! The command line: arguments and environment in, text and exit codes out. Only this room prints.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the dispatch of subcommands calls it"))]
+mod directory;
+mod list;
+mod new;
+mod overrides;
+mod plan;
+mod preview;
+mod progress;
 mod report;
+mod run;
+mod schema;
+mod validate;
 
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// What every `--help` ends with.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    PASS, or the command did what it was asked to
+  1    FAIL
+  2    wrong usage, or an invalid scenario
+  3    could not run: no extension, no server, no disk
+  4    UNKNOWN: not enough was done to say
+  130  interrupted";
+
+/// Load-tests database sync: many SQLite databases write and sync at once, and a verdict says what broke, where, and
+/// on whose side.
+#[derive(Parser)]
+#[command(name = "stress", version, after_help = EXIT_CODES, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Whether to colour the output [default: where it is a terminal and NO_COLOR is not set]
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto, hide_default_value = true)]
+    color: Color,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a scenario and judge it
+    Run(run::Arguments),
+    /// Check scenarios without running them
+    Validate(validate::Arguments),
+    /// Show what a scenario will do
+    Plan(plan::Arguments),
+    /// List the scenarios of a directory
+    List(list::Arguments),
+    /// Write a commented scenario that runs as it is
+    New(new::Arguments),
+    /// Print the JSON schema of a scenario
+    Schema(schema::Arguments),
+    /// Judge a finished run again, and report it
+    Report(report::Arguments),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
 /// What the process tells its caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// The verdict is PASS, or the command did what it was asked to.
     Pass,
+    /// The verdict is UNKNOWN.
+    Unknown,
     /// The verdict is FAIL.
     Fail,
     /// Wrong arguments, or an invalid scenario.
     Usage,
     /// The run could not be made: no extension, no server, no disk.
     CouldNotRun,
-    /// The verdict is UNKNOWN.
-    Unknown,
     /// Stopped by a signal.
     Interrupted,
 }
@@ -32,5 +91,93 @@ impl From<Exit> for ExitCode {
             Exit::Unknown => 4,
             Exit::Interrupted => 130,
         })
+    }
+}
+
+/// Where a command prints, and how.
+struct Terminal {
+    out: Box<dyn Write>,
+    err: Box<dyn Write>,
+    /// Whether errors are coloured.
+    color: bool,
+    /// Columns of a line.
+    width: usize,
+    /// Whether somebody watches the errors' stream.
+    watched: bool,
+}
+
+impl Terminal {
+    fn new(color: Color) -> Self {
+        let choice = match color {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::AlwaysAnsi,
+            Color::Never => anstream::ColorChoice::Never,
+        };
+        let err = anstream::AutoStream::new(io::stderr(), choice);
+        let color = err.current_choice() != anstream::ColorChoice::Never;
+        let (_, columns) = console::Term::stdout().size_checked().unwrap_or((0, 100));
+        Self {
+            out: Box::new(anstream::AutoStream::new(io::stdout(), choice)),
+            err: Box::new(err),
+            color,
+            width: usize::from(columns).clamp(60, 160),
+            watched: io::stderr().is_terminal(),
+        }
+    }
+
+    /// Prints to stdout. A reader that went away is not an error.
+    fn print(&mut self, text: &str) {
+        let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+    }
+
+    /// Prints to stderr.
+    fn tell(&mut self, text: &str) {
+        let _ = self.err.write_all(text.as_bytes()).and_then(|()| self.err.flush());
+    }
+
+    /// Prints an error to stderr.
+    fn error(&mut self, text: &str) {
+        let style = anstyle::AnsiColor::Red.on_default().bold();
+        self.tell(&format!("{style}error:{style:#} {}\n", text.trim_end()));
+    }
+}
+
+/// Runs the command that the arguments name.
+pub fn run() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // `--help` and `--version` come this way too, with exit code 0.
+            let _ = error.print();
+            return if error.exit_code() == 0 { Exit::Pass } else { Exit::Usage };
+        }
+    };
+    let mut terminal = Terminal::new(cli.color);
+    let terminal = &mut terminal;
+    let done = match cli.command {
+        Command::Run(arguments) => Ok(run::run(&arguments, terminal)),
+        Command::Validate(arguments) => validate::run(&arguments, &mut terminal.out, &mut terminal.err, terminal.color),
+        Command::Plan(arguments) => Ok(plan::run(&arguments, terminal)),
+        Command::List(arguments) => Ok(list::run(&arguments, terminal)),
+        Command::New(arguments) => Ok(new::run(&arguments, terminal)),
+        Command::Schema(arguments) => schema::run(&arguments, &mut terminal.out),
+        Command::Report(arguments) => Ok(report::run(
+            &arguments,
+            report::planned,
+            &mut terminal.out,
+            &mut terminal.err,
+            // The stream itself takes colours away where they are not wanted.
+            true,
+            terminal.width,
+        )),
+    };
+    match done {
+        Ok(exit) => exit,
+        // A reader that went away has seen what it wanted.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Pass,
+        Err(error) => {
+            terminal.error(&format!("failed to print: {error}"));
+            Exit::CouldNotRun
+        }
     }
 }

@@ -2,8 +2,15 @@
 //! option here means "later"; what depends on database, iteration and row is rendered lazily by the step itself.
 //! Pure: the same scenario gives an equal plan. It must not know files, clocks or the environment.
 
+mod build;
 pub mod rule;
+mod steps;
+mod tables;
 pub mod threshold;
+
+pub use build::combinations;
+pub use steps::{DEFAULT_ID, PARAMETERS};
+pub(crate) use tables::quote;
 
 use std::time::Duration;
 

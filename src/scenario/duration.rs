@@ -7,6 +7,12 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
+/// At most six numbers with units. The digits are limited so that the sum always fits.
+const PATTERN: &str = concat!(
+    r"^ *[0-9]{1,9}(\.[0-9]{1,9})? *(ns|us|µs|ms|s|m|h|d)",
+    r"( *[0-9]{1,9}(\.[0-9]{1,9})? *(ns|us|µs|ms|s|m|h|d)){0,5} *$"
+);
+
 /// A duration with its unit: `500ms`, `30s`, `1m 30s`, `10m`, `2h`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -38,7 +44,7 @@ impl JsonSchema for HumanDuration {
         schemars::json_schema!({
             "description": "A duration with its unit, such as `500ms`, `30s`, `1m 30s` or `2h`.",
             "type": "string",
-            "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(us|ms|s|m|h|d)(\s*[0-9]+(\.[0-9]+)?\s*(us|ms|s|m|h|d))*\s*$",
+            "pattern": PATTERN,
             "examples": ["500ms", "30s", "1m 30s"],
         })
     }
@@ -48,11 +54,56 @@ impl std::str::FromStr for HumanDuration {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` is not a duration: write a number and its unit, as in `500ms`, `30s` or `10m`");
-        let duration: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
-        Duration::try_from(duration).map(Self).map_err(|_| wrong())
+        parse(text).map(Self).ok_or_else(|| {
+            format!("`{text}` is not a duration: write a number and its unit, as in `500ms`, `30s` or `10m`")
+        })
     }
+}
+
+/// Reads exactly what [`PATTERN`] allows, so that what an editor accepts is never refused later.
+fn parse(text: &str) -> Option<Duration> {
+    let mut rest = text.trim_matches(' ');
+    let mut nanoseconds: u128 = 0;
+    let mut parts = 0;
+    while !rest.is_empty() {
+        let whole = take(&mut rest, |byte| byte.is_ascii_digit())?;
+        let fraction = match rest.strip_prefix('.') {
+            Some(after) => {
+                rest = after;
+                take(&mut rest, |byte| byte.is_ascii_digit())?
+            }
+            None => "",
+        };
+        rest = rest.trim_start_matches(' ');
+        let unit: u128 = match take(&mut rest, |byte| !byte.is_ascii_digit() && byte != b' ')? {
+            "ns" => 1,
+            "us" | "µs" => 1_000,
+            "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            "m" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
+            "d" => 86_400_000_000_000,
+            _ => return None,
+        };
+        parts += 1;
+        if whole.len() > 9 || fraction.len() > 9 || parts > 6 {
+            return None;
+        }
+        let billionths: u128 = format!("{fraction:0<9}").parse().ok()?;
+        nanoseconds += whole.parse::<u128>().ok()? * unit + billionths * unit / 1_000_000_000;
+        rest = rest.trim_start_matches(' ');
+    }
+    let seconds = u64::try_from(nanoseconds / 1_000_000_000).ok()?;
+    let below = u32::try_from(nanoseconds % 1_000_000_000).ok()?;
+    (parts > 0).then(|| Duration::new(seconds, below))
+}
+
+/// Takes the bytes from the start for which `fits` holds; at least one.
+fn take<'t>(text: &mut &'t str, fits: impl Fn(u8) -> bool) -> Option<&'t str> {
+    let end = text.bytes().position(|byte| !fits(byte)).unwrap_or(text.len());
+    let (taken, rest) = text.split_at_checked(end)?;
+    *text = rest;
+    (!taken.is_empty()).then_some(taken)
 }
 
 impl TryFrom<String> for HumanDuration {
@@ -88,9 +139,17 @@ mod tests {
 
     #[test]
     fn what_people_write_is_read_and_written_back() {
-        for (text, milliseconds) in
-            [("500ms", 500), ("30s", 30_000), ("1m 30s", 90_000), ("10m", 600_000), ("1.5s", 1500)]
-        {
+        for (text, milliseconds) in [
+            ("500ms", 500),
+            ("30s", 30_000),
+            ("1m 30s", 90_000),
+            ("10m", 600_000),
+            ("1.5s", 1500),
+            ("1d", 86_400_000),
+            (" 2 h ", 7_200_000),
+            ("0s", 0),
+            ("1s1s", 2000),
+        ] {
             let duration: HumanDuration = text.parse().expect(text);
             assert_eq!(duration.get(), Duration::from_millis(milliseconds), "{text}");
             assert_eq!(duration.to_string().parse::<HumanDuration>(), Ok(duration), "{text}");
@@ -99,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_bare_or_negative_number_is_refused_with_what_to_write() {
-        for text in ["30", "-5s", "", "soon"] {
+        for text in ["30", "-5s", "", "soon", "1.s", ".5s", "1x", "1234567890s", "5 s s"] {
             let message = text.parse::<HumanDuration>().expect_err(text);
             assert!(message.contains("500ms"), "{message}");
         }

@@ -115,7 +115,7 @@ pub enum Count {
     /// The number itself.
     Number(u64),
     /// A template, rendered where the number is needed.
-    Template(String),
+    Template(#[schemars(regex(pattern = r"\{\{"))] String),
 }
 
 /// What the databases sync with.

@@ -1,0 +1,49 @@
+//! The run directory: `runs/<scenario>/<UTC time>-<id>/`, with a `latest` link beside it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A directory of one run, made new.
+pub(super) struct RunDirectory {
+    pub(super) path: PathBuf,
+    /// The run's id: the directory's name.
+    pub(super) id: String,
+}
+
+impl RunDirectory {
+    /// Makes the directory under `base`, and lets `latest` point to it.
+    pub(super) fn create(base: &Path, scenario: &str) -> io::Result<Self> {
+        let parent = base.join(scenario);
+        fs::create_dir_all(&parent)?;
+        let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+        let random = uuid::Uuid::new_v4().simple().to_string();
+        let id = format!("{time}-{}", &random[..6]);
+        let path = parent.join(&id);
+        fs::create_dir(&path)?;
+        link(&parent.join("latest"), &id);
+        Ok(Self { path, id })
+    }
+
+    /// Removes the databases and the hub's files, which a passed run does not need any more.
+    pub(super) fn remove_databases(&self) -> io::Result<()> {
+        for part in ["databases", "hub"] {
+            match fs::remove_dir_all(self.path.join(part)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A convenience: where links cannot be made, there is none.
+fn link(latest: &Path, id: &str) {
+    if latest.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
+        let _ = fs::remove_file(latest);
+    }
+    #[cfg(unix)]
+    let _ = std::os::unix::fs::symlink(id, latest);
+    #[cfg(windows)]
+    let _ = std::os::windows::fs::symlink_dir(id, latest);
+}

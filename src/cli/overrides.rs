@@ -1,0 +1,105 @@
+//! What the command line and the environment lay over a scenario.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::{Exit, Terminal};
+use crate::diagnostic;
+use crate::load::{self, LoadError, Loaded, Origin};
+use crate::plan::Plan;
+use crate::scenario::{Scenario, TargetName};
+
+/// Arguments shared by the commands that read one scenario.
+#[derive(Args)]
+pub(super) struct ScenarioArguments {
+    /// The scenario
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Lay one of the scenario's profiles over it
+    #[arg(long, value_name = "NAME", env = "STRESS_PROFILE")]
+    profile: Option<String>,
+    /// Sync with this target
+    #[arg(long, value_name = "TARGET", env = "STRESS_TARGET", value_parser = target)]
+    target: Option<TargetName>,
+    /// Set a variable of the scenario; also STRESS_VAR_<NAME>
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    var: Vec<(String, Value)>,
+    /// Set variables from a YAML file
+    #[arg(long, value_name = "FILE", env = "STRESS_VARS_FILE")]
+    vars_file: Option<PathBuf>,
+    /// Databases that work at once
+    #[arg(long, value_name = "N", env = "STRESS_DATABASES")]
+    databases: Option<u64>,
+    /// Rows per phase
+    #[arg(long, value_name = "N", env = "STRESS_ROWS")]
+    rows: Option<u64>,
+    /// Iterations of each database
+    #[arg(long, value_name = "N", env = "STRESS_ITERATIONS")]
+    iterations: Option<u64>,
+    /// The longest the run may take, such as 10m
+    #[arg(long, value_name = "TIME", env = "STRESS_TIME_LIMIT")]
+    time_limit: Option<String>,
+    /// The seed of every generated value
+    #[arg(long, value_name = "N", env = "STRESS_SEED")]
+    seed: Option<u64>,
+}
+
+impl ScenarioArguments {
+    /// Reads the scenario with everything laid over it, and decides the plan of each combination of its matrix.
+    /// Problems are told here.
+    pub(super) fn load(&self, terminal: &mut Terminal) -> Result<Loaded, Exit> {
+        let told = |error: &LoadError, terminal: &mut Terminal| {
+            terminal.tell(&diagnostic::render(&error.diagnostics(), terminal.color, terminal.width));
+            Exit::Usage
+        };
+        let mut vars = match &self.vars_file {
+            Some(path) => load::vars_file(path).map_err(|error| told(&error, terminal))?,
+            None => Vec::new(),
+        };
+        vars.extend(load::environment_vars(std::env::vars()));
+        vars.extend(self.var.iter().map(|(name, value)| (name.clone(), value.clone(), Origin::Flag("--var"))));
+        let overrides = load::Overrides {
+            profile: self.profile.clone(),
+            target: self.target,
+            vars,
+            databases: self.databases,
+            rows: self.rows,
+            iterations: self.iterations,
+            time_limit: self.time_limit.clone(),
+            seed: self.seed,
+        };
+        load::load(&self.file, &overrides, &check).map_err(|error| told(&error, terminal))
+    }
+}
+
+/// The meaning of a scenario beyond its shape, for every combination of its matrix.
+pub(super) fn check(scenario: &Scenario) -> Vec<crate::scenario::Issue> {
+    let mut issues = Vec::new();
+    for (combination, _) in crate::plan::combinations(scenario) {
+        let found = match Plan::new(&combination) {
+            Ok((_, warnings)) => warnings,
+            Err(problems) => problems,
+        };
+        for issue in found {
+            if !issues.contains(&issue) {
+                issues.push(issue);
+            }
+        }
+    }
+    issues
+}
+
+fn target(text: &str) -> Result<TargetName, String> {
+    match text {
+        "embedded" => Ok(TargetName::Embedded),
+        "cloudsync" => Ok(TargetName::Cloudsync),
+        _ => Err("it is `embedded` or `cloudsync`".to_owned()),
+    }
+}
+
+fn variable(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok((name.trim().to_owned(), load::parse_var(value)))
+}

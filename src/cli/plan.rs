@@ -1,0 +1,45 @@
+//! `stress plan`: what a scenario will do, without doing it.
+
+use clap::Args;
+
+use super::{Exit, Terminal, overrides, preview};
+use crate::diagnostic;
+use crate::plan::{Plan, combinations};
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    scenario: overrides::ScenarioArguments,
+    /// Say where each value came from: the file, a profile, a flag, the environment
+    #[arg(long)]
+    explain: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
+    let loaded = match arguments.scenario.load(terminal) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    terminal.tell(&diagnostic::render(&loaded.diagnostics(), terminal.color, terminal.width));
+    for (scenario, label) in combinations(&loaded.scenario) {
+        if !label.is_empty() {
+            terminal.print(&format!("matrix      {label}\n"));
+        }
+        match Plan::new(&scenario) {
+            Ok((plan, _)) => terminal.print(&preview::text(&plan, &Plan::scope(&scenario), scenario.seed.is_some())),
+            Err(issues) => {
+                for issue in issues {
+                    terminal.error(&issue.message);
+                }
+                return Exit::Usage;
+            }
+        }
+    }
+    if arguments.explain {
+        terminal.print("\nwhere the values come from\n");
+        for (pointer, origin) in &loaded.origins {
+            terminal.print(&format!("  {:<32} {origin}\n", pointer.trim_start_matches('/').replace('/', ".")));
+        }
+    }
+    Exit::Pass
+}

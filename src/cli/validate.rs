@@ -1,0 +1,179 @@
+//! `stress validate`: is each of these files a good scenario? Reads files and prints; every answer comes from `load`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::Exit;
+use crate::diagnostic::{Diagnostic, count, render};
+use crate::load::{Overrides, load};
+
+/// The width that diagnostics are wrapped at.
+const WIDTH: usize = 100;
+
+/// Check scenarios without running them: every problem of every file at once, in every profile.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Scenario files, or patterns such as 'scenarios/*.yaml'.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    /// Check with this profile only, instead of with every profile of the file.
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// How problems are written.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// How problems are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people: the place underlined, and what to write instead.
+    Text,
+    /// One JSON document on stdout.
+    Json,
+    /// Workflow commands of GitHub Actions, which mark the lines of a pull request.
+    Github,
+}
+
+/// What was found in one file.
+struct Checked {
+    file: String,
+    profiles: Option<usize>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// Checks the files; good ones are named on `out`, problems are told on `err`.
+pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write, err: &mut dyn Write, color: bool) -> io::Result<Exit> {
+    let checked = check_all(arguments);
+    match arguments.format {
+        Format::Text => write_text(&checked, out, err, color)?,
+        Format::Json => writeln!(out, "{:#}", as_json(&checked))?,
+        Format::Github => {
+            for diagnostic in checked.iter().flat_map(|checked| &checked.diagnostics) {
+                writeln!(out, "{}", diagnostic.github())?;
+            }
+        }
+    }
+    let good = checked.iter().all(|checked| checked.profiles.is_some());
+    Ok(if good { Exit::Pass } else { Exit::Usage })
+}
+
+fn check_all(arguments: &Arguments) -> Vec<Checked> {
+    let overrides = Overrides { profile: arguments.profile.clone(), ..Overrides::default() };
+    let mut seen: Vec<PathBuf> = Vec::new();
+    let mut checked = Vec::new();
+    for pattern in &arguments.files {
+        match expand(pattern) {
+            Ok(paths) => {
+                for path in paths {
+                    if !seen.contains(&path) {
+                        checked.push(check(&path, &overrides));
+                        seen.push(path);
+                    }
+                }
+            }
+            Err(diagnostic) => {
+                checked.push(Checked { file: pattern.clone(), profiles: None, diagnostics: vec![*diagnostic] });
+            }
+        }
+    }
+    checked
+}
+
+fn check(path: &std::path::Path, overrides: &Overrides) -> Checked {
+    let file = path.display().to_string();
+    match load(path, overrides, &super::overrides::check) {
+        Ok(loaded) => Checked { file, profiles: Some(loaded.profiles.len()), diagnostics: loaded.diagnostics() },
+        Err(error) => Checked { file, profiles: None, diagnostics: error.diagnostics() },
+    }
+}
+
+/// The files a pattern names; a path that exists is itself, whatever characters it has.
+fn expand(pattern: &str) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
+    let path = PathBuf::from(pattern);
+    if !pattern.contains(['*', '?', '[']) || path.exists() {
+        return Ok(vec![path]);
+    }
+    let found = glob::glob(pattern).map_err(|error| {
+        let help = "write `*` for any part of a name, `**` for any folders";
+        let message = format!("is not a pattern: {}", error.msg);
+        Box::new(Diagnostic::free(pattern, "file::pattern", message).help(Some(help.into())))
+    })?;
+    let files: Vec<PathBuf> = found.filter_map(Result::ok).filter(|path| !path.is_dir()).collect();
+    if files.is_empty() {
+        let help = "check the folder and the ending, `.yaml` or `.yml`".to_string();
+        return Err(Box::new(Diagnostic::free(pattern, "file::no_match", "matches no file").help(Some(help))));
+    }
+    Ok(files)
+}
+
+fn write_text(checked: &[Checked], out: &mut dyn Write, err: &mut dyn Write, color: bool) -> io::Result<()> {
+    for checked in checked {
+        let Checked { file, profiles, diagnostics } = checked;
+        write!(err, "{}", render(diagnostics, color, WIDTH))?;
+        match profiles {
+            Some(profiles) => writeln!(out, "{file}: ok{}", in_profiles(*profiles))?,
+            None => writeln!(err, "{file}: {}", count(diagnostics))?,
+        }
+    }
+    Ok(())
+}
+
+fn in_profiles(profiles: usize) -> String {
+    match profiles {
+        0 => String::new(),
+        1 => " (1 profile)".into(),
+        profiles => format!(" ({profiles} profiles)"),
+    }
+}
+
+fn as_json(checked: &[Checked]) -> Value {
+    let files = checked.iter().map(|checked| {
+        let problems: Vec<Value> = checked.diagnostics.iter().map(Diagnostic::json).collect();
+        json!({ "file": checked.file, "ok": checked.profiles.is_some(), "problems": problems })
+    });
+    Value::Array(files.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "version: 1\nname: a\nprofiles: {p: {}}\nschema: {tables: [{name: t, sql: x}]}\nphases: [{}]\n";
+
+    fn validate(files: &[String], format: Format) -> (Exit, String, String) {
+        let arguments = Arguments { files: files.to_vec(), profile: None, format };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let exit = run(&arguments, &mut out, &mut err, false).expect("a Vec takes everything");
+        (exit, String::from_utf8_lossy(&out).into_owned(), String::from_utf8_lossy(&err).into_owned())
+    }
+
+    #[test]
+    fn good_files_are_named_and_bad_ones_told_about() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| directory.path().join(name).display().to_string();
+        std::fs::write(at("good.yaml"), GOOD).expect("a file");
+        std::fs::write(at("bad.yaml"), GOOD.replace("name: a", "nam: a")).expect("a file");
+
+        let (exit, out, err) = validate(&[at("good.yaml"), at("g*.yaml")], Format::Text);
+        assert_eq!((exit, out, err), (Exit::Pass, format!("{}: ok (1 profile)\n", at("good.yaml")), String::new()));
+
+        let (exit, out, err) = validate(&[at("*.yaml")], Format::Text);
+        assert_eq!((exit, out.lines().count()), (Exit::Usage, 1));
+        assert!(err.contains("did you mean `name`?") && err.ends_with("bad.yaml: 1 error\n"), "{err}");
+
+        let (exit, _, err) = validate(&[at("*.yml")], Format::Text);
+        assert!(exit == Exit::Usage && err.contains("matches no file"), "{err}");
+        let (exit, _, err) = validate(&[at("none.yaml"), at("")], Format::Text);
+        assert!(exit == Exit::Usage && err.contains("does not exist") && err.contains("is a directory"), "{err}");
+
+        let (exit, out, err) = validate(&[at("bad.yaml")], Format::Github);
+        assert!(exit == Exit::Usage && out.starts_with("::error file=") && err.is_empty(), "{out}");
+        let (exit, out, _) = validate(&[at("*.yaml")], Format::Json);
+        let value: Value = serde_json::from_str(&out).expect("JSON");
+        assert_eq!((exit, &value[0]["problems"][0]["line"], &value[1]["ok"]), (Exit::Usage, &json!(2), &json!(true)));
+    }
+}

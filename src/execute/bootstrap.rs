@@ -1,0 +1,60 @@
+//! A new, empty database per user that syncs from nothing: what a new device would see.
+
+use std::path::{Path, PathBuf};
+
+use super::Run;
+use super::contents::{self, Rows};
+use super::sync::SyncCall;
+use crate::failure::{self, Call, Failure, RawError};
+use crate::plan::UserPlan;
+use crate::record::BootstrapState;
+use crate::session::{Opening, Session, open_reader, raw_error};
+
+/// Receives until nothing comes twice in a row, or as often as settling may last.
+const QUIET: u32 = 2;
+
+/// Syncs a new database of `user` from nothing. Gives its file, for comparing, and what it holds.
+pub(super) fn bootstrap(run: &Run<'_>, user: &UserPlan) -> (PathBuf, BootstrapState) {
+    let file = run.directory.join("databases").join(format!("bootstrap-user{}.db", user.index));
+    let state = match receive_all(run, user, &file) {
+        Ok((tables, failures)) => BootstrapState { user: user.index, tables, failures },
+        Err(error) => {
+            BootstrapState { user: user.index, tables: Vec::new(), failures: vec![failure::classify(&error)] }
+        }
+    };
+    (file, state)
+}
+
+fn receive_all(
+    run: &Run<'_>,
+    user: &UserPlan,
+    file: &Path,
+) -> Result<(Vec<crate::record::TableState>, Vec<Failure>), RawError> {
+    run.create(file)?;
+    let target = run.target;
+    let session = Session::open(&Opening {
+        file,
+        loader: &target.loader,
+        pragmas: &run.plan.pragmas,
+        settings: &[],
+        network: Some((&target.network, &target.credentials[user.index as usize - 1])),
+    })?;
+    let call = SyncCall::receive(false, None);
+    let mut failures = Vec::new();
+    let mut quiet = 0;
+    for attempt in 0..run.plan.settle.rounds.max(QUIET + 1) {
+        if attempt > 0 && !run.control.sleep(run.plan.settle.wait) {
+            break;
+        }
+        let received = call.make(&session, false);
+        failures.extend(received.failures);
+        quiet = if received.rows == 0 && received.complete { quiet + 1 } else { 0 };
+        if quiet == QUIET || failures.len() > 2 {
+            break;
+        }
+    }
+    session.close()?;
+    let reader = open_reader(file, &user.id).map_err(|error| raw_error(Call::Open, &error))?;
+    let tables = contents::tables(&reader, run.plan, Rows::Allowed);
+    Ok((tables.map_err(|error| raw_error(Call::Open, &error))?, failures))
+}

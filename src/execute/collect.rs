@@ -1,0 +1,248 @@
+//! What everybody holds at the end: every database, the server, a new device of each user, and where they differ.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use serde_json::Value;
+
+use super::contents::{self, Rows};
+use super::{Run, bootstrap, difference, server};
+use crate::failure::{self, Call, Failure, FailureKind, Side};
+use crate::plan::{CheckPlan, DatabasePlan, TablePlan, quote};
+use crate::record::{DatabaseState, FinalState, ForbiddenRow, Holder, QueryAnswer, ServerState, TableState, UserState};
+use crate::scenario::{CheckName, QueryOn};
+use crate::session::{open_reader, raw_error};
+
+/// Forbidden rows that are named per database and table; the others are counted.
+const NAMED: usize = 20;
+
+pub(super) fn collect(run: &Run<'_>, unsent: &[Option<bool>]) -> FinalState {
+    let databases = run.pool.broadcast(|context| {
+        let database = &run.plan.databases[context.index()];
+        database_state(run, database, unsent[context.index()]).map_err(|error| (database.index, error))
+    });
+    let mut state = FinalState::default();
+    for database in databases {
+        match database {
+            Ok(database) => state.databases.push(database),
+            Err((index, error)) => fail(run, Some(index), &error),
+        }
+    }
+    let copy = run.directory.join("databases").join("server.db");
+    let copied = copy_server(run, &copy);
+    if copied {
+        match server_state(run, &copy) {
+            Ok(server) => state.server = Some(server),
+            Err(error) => fail(run, None, &error),
+        }
+    }
+    let mut bootstraps = Vec::new();
+    if run.plan.checks.contains(&CheckPlan::Named(CheckName::Bootstrap)) {
+        for user in &run.plan.users {
+            let (file, new) = bootstrap::bootstrap(run, user);
+            if !new.tables.is_empty() {
+                bootstraps.push((user.index, file));
+            }
+            state.bootstrap.push(new);
+        }
+    }
+    let server = state.server.is_some().then_some(copy.as_path());
+    differences(run, &mut state, server, &bootstraps);
+    forbidden_rows(run, &mut state, server);
+    queries(run, &mut state);
+    // The record keeps what matters of it; on failure the databases are kept, and it is one of them.
+    state
+}
+
+fn database_state(run: &Run<'_>, database: &DatabasePlan, unsent: Option<bool>) -> rusqlite::Result<DatabaseState> {
+    let file = run.database_file(database.index);
+    let reader = open_reader(&file, user_id(run, database.user))?;
+    let tables = contents::tables(&reader, run.plan, Rows::Allowed)?;
+    let integrity = integrity(&reader)?;
+    let size = |suffix: &str| {
+        let mut name = file.clone().into_os_string();
+        name.push(suffix);
+        std::fs::metadata(name).map_or(0, |file| file.len())
+    };
+    Ok(DatabaseState {
+        database: database.index,
+        user: database.user,
+        integrity,
+        unsent,
+        bytes: size("") + size("-wal"),
+        tables,
+    })
+}
+
+fn integrity(reader: &Connection) -> rusqlite::Result<String> {
+    let mut statement = reader.prepare("PRAGMA integrity_check(10)")?;
+    let lines = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(lines.join("; "))
+}
+
+fn copy_server(run: &Run<'_>, file: &Path) -> bool {
+    let Some((admin, database)) = &run.target.admin else { return false };
+    match server::copy(run.plan, admin, database, file) {
+        Ok(()) => true,
+        Err(error) => {
+            let failure = failure::classify(&error);
+            run.journal.frame().failures.push(failure);
+            false
+        }
+    }
+}
+
+fn server_state(run: &Run<'_>, copy: &Path) -> rusqlite::Result<ServerState> {
+    let tables = contents::tables(&open_reader(copy, "")?, run.plan, Rows::All)?;
+    let users = run.plan.users.iter().map(|user| {
+        let tables = contents::tables(&open_reader(copy, &user.id)?, run.plan, Rows::Allowed)?;
+        Ok(UserState { user: user.index, tables })
+    });
+    Ok(ServerState { users: users.collect::<rusqlite::Result<_>>()?, tables })
+}
+
+fn differences(run: &Run<'_>, state: &mut FinalState, server: Option<&Path>, bootstraps: &[(u32, PathBuf)]) {
+    for user in &run.plan.users {
+        let databases: Vec<&DatabaseState> = state.databases.iter().filter(|one| one.user == user.index).collect();
+        let files: Vec<PathBuf> = databases.iter().map(|one| run.database_file(one.database)).collect();
+        let mut holders: Vec<(Holder, &Path)> = Vec::new();
+        let mut tables: Vec<&[TableState]> = Vec::new();
+        for (database, file) in databases.iter().zip(&files) {
+            holders.push((Holder::Database(database.database), file));
+            tables.push(&database.tables);
+        }
+        let seen = state.server.iter().flat_map(|server| &server.users).find(|seen| seen.user == user.index);
+        if let (Some(seen), Some(copy)) = (seen, server) {
+            holders.push((Holder::Server, copy));
+            tables.push(&seen.tables);
+        }
+        let new = state.bootstrap.iter().find(|new| new.user == user.index);
+        let new_file = bootstraps.iter().find(|(index, _)| *index == user.index);
+        if let (Some(new), Some((_, file))) = (new, new_file) {
+            holders.push((Holder::Bootstrap, file));
+            tables.push(&new.tables);
+        }
+        for (place, table) in run.plan.tables.iter().enumerate() {
+            let same = |a: &TableState, b: &TableState| a.rows == b.rows && a.digest == b.digest;
+            if tables.windows(2).all(|pair| same(&pair[0][place], &pair[1][place])) {
+                continue;
+            }
+            match difference::compare(run.plan, user.index, table, &holders) {
+                Ok(difference) => state.differences.push(difference),
+                Err(error) => fail(run, None, &error),
+            }
+        }
+    }
+}
+
+/// Rows held against the select policy. A leak must have come from somewhere: a row that nobody else has was written
+/// here, and the server did not take it.
+fn forbidden_rows(run: &Run<'_>, state: &mut FinalState, server: Option<&Path>) {
+    let held = state.databases.iter().filter(|one| one.tables.iter().any(|table| table.forbidden > 0));
+    let mut rows = Vec::new();
+    for database in held {
+        match forbidden_in(run, database, server) {
+            Ok(found) => rows.extend(found),
+            Err(error) => fail(run, Some(database.database), &error),
+        }
+    }
+    state.forbidden = rows;
+}
+
+fn forbidden_in(run: &Run<'_>, held: &DatabaseState, server: Option<&Path>) -> rusqlite::Result<Vec<ForbiddenRow>> {
+    let user = user_id(run, held.user);
+    let reader = open_reader(&run.database_file(held.database), user)?;
+    let others = run.plan.databases.iter().filter(|other| other.user != held.user);
+    let mut elsewhere = others
+        .map(|other| open_reader(&run.database_file(other.index), user))
+        .collect::<rusqlite::Result<Vec<Connection>>>()?;
+    if let Some(copy) = server {
+        elsewhere.push(open_reader(copy, user)?);
+    }
+    let mut found = Vec::new();
+    for table in &run.plan.tables {
+        let sql = format!("{} LIMIT {NAMED}", contents::literals(run.plan, table, Rows::Forbidden));
+        let mut statement = reader.prepare(&sql)?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        for row in rows {
+            let (key, row) = row?;
+            let mut leaked = false;
+            for other in &elsewhere {
+                leaked = leaked || holds_forbidden(run, other, table, &key)?;
+            }
+            found.push(ForbiddenRow { database: held.database, table: table.name.clone(), key, row, leaked });
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a holder has a row with this key that the connection's user may not see.
+fn holds_forbidden(run: &Run<'_>, holder: &Connection, table: &TablePlan, key: &str) -> rusqlite::Result<bool> {
+    let columns: Vec<String> = table.primary_key.iter().map(|column| quote(column)).collect();
+    let from = contents::source(run.plan, table, Rows::Forbidden);
+    let sql = format!("SELECT EXISTS (SELECT 1 {from} AND ({}) = ({key}))", columns.join(", "));
+    holder.query_row(&sql, [], |row| row.get(0))
+}
+
+fn queries(run: &Run<'_>, state: &mut FinalState) {
+    for (check, plan) in run.plan.checks.iter().enumerate() {
+        let CheckPlan::Query { on, sql, .. } = plan else { continue };
+        match on {
+            QueryOn::Server => {
+                let (value, failure) = ask_server(run, sql);
+                state.queries.push(QueryAnswer { check, holder: Holder::Server, value, failure });
+            }
+            QueryOn::Databases => {
+                for database in &run.plan.databases {
+                    let asked = open_reader(&run.database_file(database.index), user_id(run, database.user))
+                        .and_then(|reader| ask(&reader, sql));
+                    let (value, failure) = match asked {
+                        Ok(value) => (value, None),
+                        Err(error) => (Value::Null, Some(failure::classify(&raw_error(Call::Sql, &error)))),
+                    };
+                    let holder = Holder::Database(database.index);
+                    state.queries.push(QueryAnswer { check, holder, value, failure });
+                }
+            }
+        }
+    }
+}
+
+fn ask_server(run: &Run<'_>, sql: &str) -> (Value, Option<Failure>) {
+    let Some((admin, database)) = &run.target.admin else {
+        let failure = Failure::new(FailureKind::Configuration, Side::Configuration, "the target has no administrator");
+        return (Value::Null, Some(failure));
+    };
+    match admin.sql(Some(database), sql) {
+        Ok(rows) => (rows.first().and_then(|row| row.values().next()).cloned().unwrap_or(Value::Null), None),
+        Err(error) => (Value::Null, Some(failure::classify(&error))),
+    }
+}
+
+fn ask(reader: &Connection, sql: &str) -> rusqlite::Result<Value> {
+    use rusqlite::OptionalExtension;
+    use rusqlite::types::ValueRef;
+    let mut statement = reader.prepare(sql)?;
+    let value = statement.query_row([], |row| {
+        Ok(match row.get_ref(0)? {
+            ValueRef::Null => Value::Null,
+            ValueRef::Integer(number) => Value::from(number),
+            ValueRef::Real(number) => Value::from(number),
+            ValueRef::Text(text) => Value::from(String::from_utf8_lossy(text)),
+            ValueRef::Blob(bytes) => Value::from(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+        })
+    });
+    Ok(value.optional()?.unwrap_or(Value::Null))
+}
+
+fn user_id<'r>(run: &'r Run<'_>, user: u32) -> &'r str {
+    &run.plan.users[user as usize - 1].id
+}
+
+fn fail(run: &Run<'_>, database: Option<u32>, error: &rusqlite::Error) {
+    let mut failure = failure::classify(&raw_error(Call::Sql, error));
+    if let Some(index) = database {
+        failure.message = format!("database {index} could not be read at the end: {}", failure.message);
+    }
+    run.journal.frame().failures.push(failure);
+}

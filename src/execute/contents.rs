@@ -1,0 +1,94 @@
+//! What a database file holds: digests of its tables in primary-key order, its rows as SQL literals, and which of them
+//! a user may see.
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::column_list;
+use crate::plan::{Plan, TablePlan, quote};
+use crate::record::TableState;
+
+/// Which rows of a table are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// All of them.
+    All,
+    /// Those that the select policy allows.
+    Allowed,
+    /// Those that the select policy forbids.
+    Forbidden,
+}
+
+/// `FROM … WHERE …` for the rows meant.
+pub(super) fn source(plan: &Plan, table: &TablePlan, rows: Rows) -> String {
+    let name = quote(&table.name);
+    let policy = table.policies.as_ref().and_then(|policies| policies.select.as_deref());
+    // No policy denies, and an unknown result is not a permission.
+    let allowed = policy.map_or_else(|| "0".to_owned(), |policy| format!("coalesce(({policy}), 0)"));
+    match rows {
+        Rows::Allowed if plan.rls => format!("FROM {name} WHERE {allowed}"),
+        Rows::Forbidden if plan.rls => format!("FROM {name} WHERE NOT {allowed}"),
+        Rows::Forbidden => format!("FROM {name} WHERE 0"),
+        Rows::All | Rows::Allowed => format!("FROM {name}"),
+    }
+}
+
+/// The tables of a database in a nutshell, as the connection's user may see them.
+pub(super) fn tables(connection: &Connection, plan: &Plan, rows: Rows) -> rusqlite::Result<Vec<TableState>> {
+    plan.tables.iter().map(|table| state(connection, plan, table, rows)).collect()
+}
+
+fn state(connection: &Connection, plan: &Plan, table: &TablePlan, rows: Rows) -> rusqlite::Result<TableState> {
+    let sql = format!(
+        "SELECT {} {} ORDER BY {}",
+        column_list(&table.columns),
+        source(plan, table, rows),
+        column_list(&table.primary_key)
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let columns = statement.column_count();
+    let mut digest = Xxh3::new();
+    let mut encoded = Vec::new();
+    let mut count = 0;
+    let mut found = statement.query([])?;
+    while let Some(row) = found.next()? {
+        encoded.clear();
+        for column in 0..columns {
+            encode(row.get_ref(column)?, &mut encoded);
+        }
+        digest.update(&encoded);
+        count += 1;
+    }
+    let forbidden = match rows {
+        Rows::Allowed if plan.rls => {
+            let sql = format!("SELECT count(*) {}", source(plan, table, Rows::Forbidden));
+            connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs()
+        }
+        Rows::All | Rows::Allowed | Rows::Forbidden => 0,
+    };
+    let digest = format!("{:032x}", digest.digest128());
+    Ok(TableState { table: table.name.clone(), rows: count, digest, forbidden })
+}
+
+/// A value with its type and length, so that no two rows are encoded alike.
+fn encode(value: ValueRef<'_>, into: &mut Vec<u8>) {
+    let (tag, bytes): (u8, &[u8]) = match value {
+        ValueRef::Null => (0, &[]),
+        ValueRef::Integer(number) => (1, &number.to_le_bytes()),
+        ValueRef::Real(number) => (2, &number.to_le_bytes()),
+        ValueRef::Text(text) => (3, text),
+        ValueRef::Blob(bytes) => (4, bytes),
+    };
+    into.push(tag);
+    into.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    into.extend_from_slice(bytes);
+}
+
+/// SQL for a table's rows as text: the primary key and the whole row as SQL literals, in the order of the key's text.
+pub(super) fn literals(plan: &Plan, table: &TablePlan, rows: Rows) -> String {
+    let text = |columns: &[String]| {
+        columns.iter().map(|column| format!("quote({})", quote(column))).collect::<Vec<_>>().join(" || ', ' || ")
+    };
+    format!("SELECT {}, {} {} ORDER BY 1", text(&table.primary_key), text(&table.columns), source(plan, table, rows))
+}

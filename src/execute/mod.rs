@@ -1,0 +1,285 @@
+//! The executor: creates the databases, sets one thread per database to work at once, settles, and collects what
+//! everybody holds at the end. Everything becomes facts in the record; nothing is judged here.
+
+mod bootstrap;
+mod collect;
+mod contents;
+mod control;
+mod difference;
+mod journal;
+mod log;
+mod phase;
+mod progress;
+mod rendezvous;
+mod server;
+mod settle;
+mod sync;
+mod worker;
+
+pub use control::Control;
+pub use journal::write_whole;
+pub use progress::{DatabaseProgress, Progress, Stage};
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::failure::{Call, RawError};
+use crate::plan::{Plan, quote};
+use crate::record::{EndReason, Ended, Machine, RECORD_VERSION, Record, WorkerRecord};
+use crate::scenario::Scenario;
+use crate::session::{Opening, Session};
+use crate::target::Connected;
+use crate::template::Scope;
+use control::Watchdog;
+use journal::Journal;
+use log::Log;
+use rendezvous::Rendezvous;
+use worker::Worker;
+
+/// Stack of a worker's thread: SQLite and the templates need far less than the system's default.
+const STACK: usize = 1024 * 1024;
+
+/// A run to be made.
+pub struct Job<'a> {
+    /// What is decided.
+    pub plan: &'a Plan,
+    /// The scenario as resolved, kept in the record.
+    pub scenario: &'a Scenario,
+    /// Its path as given.
+    pub path: &'a str,
+    /// What the databases sync with.
+    pub target: &'a Connected,
+    /// The run's directory, which exists.
+    pub directory: &'a Path,
+    /// The run's id.
+    pub id: &'a str,
+    /// By which it is ended early.
+    pub control: &'a Control,
+    /// How far it has come.
+    pub progress: &'a Progress,
+}
+
+/// Why a run could not be made.
+#[derive(Debug)]
+pub enum ExecuteError {
+    /// A file or directory of the run could not be written.
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A database could not be created.
+    Prepare {
+        /// The database.
+        database: u32,
+        /// What SQLite or the extension said.
+        error: RawError,
+    },
+    /// The threads could not be started.
+    Threads(rayon::ThreadPoolBuildError),
+}
+
+impl fmt::Display for ExecuteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { path, error } => write!(f, "failed to write `{}`: {error}", path.display()),
+            Self::Prepare { database, error } => write!(f, "failed to create database {database}: {}", error.message),
+            Self::Threads(error) => write!(f, "failed to start one thread per database: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ExecuteError {}
+
+/// What all parts of a run share.
+struct Run<'a> {
+    plan: &'a Plan,
+    scope: Scope,
+    target: &'a Connected,
+    directory: &'a Path,
+    control: &'a Control,
+    progress: &'a Progress,
+    watchdog: &'a Watchdog,
+    rendezvous: &'a Rendezvous,
+    journal: &'a Journal,
+    pool: &'a rayon::ThreadPool,
+}
+
+impl Run<'_> {
+    fn database_file(&self, index: u32) -> PathBuf {
+        self.directory.join("databases").join(format!("db{index}.db"))
+    }
+
+    /// Opens a file without a network, creates the tables and enables sync; gives the site id.
+    fn create(&self, file: &Path) -> Result<Option<String>, RawError> {
+        let (loader, pragmas) = (&self.target.loader, self.plan.pragmas.as_slice());
+        let session = Session::open(&Opening { file, loader, pragmas, settings: &[], network: None })?;
+        let mut site = None;
+        for table in &self.plan.tables {
+            session.run(Call::Open, &table.sql)?;
+            for sql in &table.also {
+                session.run(Call::Open, sql)?;
+            }
+            // The name is unquoted; the function takes it as a text.
+            site = session.call(Call::Open, "SELECT cloudsync_init(?1)", &[&table.name])?.or(site);
+        }
+        for (key, value) in &self.target.settings {
+            // Ignored by the extension before the first init, and kept in the file after it.
+            session.call(Call::Open, "SELECT cloudsync_set(?1, ?2)", &[key, value])?;
+        }
+        session.close()?;
+        Ok(site)
+    }
+}
+
+/// Makes a run. What goes wrong with the system under test is in the record; an error means that there was no run.
+pub fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
+    let count = job.plan.databases.len();
+    for part in ["databases", "logs"] {
+        let path = job.directory.join(part);
+        std::fs::create_dir_all(&path).map_err(|error| ExecuteError::Io { path, error })?;
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(count)
+        .stack_size(STACK)
+        .thread_name(|index| format!("db-{}", index + 1))
+        .build()
+        .map_err(ExecuteError::Threads)?;
+    let journal = Journal::new(job.directory, frame(job));
+    let watchdog = Watchdog::new(count, Instant::now() + job.plan.time_limit);
+    let rendezvous = Rendezvous::new(count);
+    let run = Run {
+        plan: job.plan,
+        scope: Plan::scope(job.scenario),
+        target: job.target,
+        directory: job.directory,
+        control: job.control,
+        progress: job.progress,
+        watchdog: &watchdog,
+        rendezvous: &rendezvous,
+        journal: &journal,
+        pool: &pool,
+    };
+    prepare(&run)?;
+    flush(&journal, job.directory)?;
+    std::thread::scope(|threads| {
+        threads.spawn(|| watchdog.watch(job.control));
+        threads.spawn(|| journal.keep_flushing());
+        let done = catch_unwind(AssertUnwindSafe(|| work(&run)));
+        watchdog.finish();
+        journal.finish();
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
+    let reason = job.control.reason().unwrap_or(EndReason::Done);
+    journal.frame().ended = Some(Ended { at: journal.now(), reason });
+    flush(&journal, job.directory)?;
+    Ok(journal.snapshot())
+}
+
+fn frame(job: &Job<'_>) -> Record {
+    let workers = job.plan.databases.iter().map(|database| WorkerRecord {
+        database: database.index,
+        user: database.user,
+        ..WorkerRecord::default()
+    });
+    Record {
+        version: RECORD_VERSION,
+        stress: env!("CARGO_PKG_VERSION").to_owned(),
+        id: job.id.to_owned(),
+        path: job.path.to_owned(),
+        scenario: job.scenario.clone(),
+        started: jiff::Timestamp::now(),
+        machine: Machine {
+            os: std::env::consts::OS.to_owned(),
+            arch: std::env::consts::ARCH.to_owned(),
+            cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            sqlite: rusqlite::version().to_owned(),
+        },
+        target: job.target.facts.clone(),
+        workers: workers.collect(),
+        failures: Vec::new(),
+        settle: None,
+        state: None,
+        ended: None,
+    }
+}
+
+fn flush(journal: &Journal, directory: &Path) -> Result<(), ExecuteError> {
+    journal.flush().map_err(|error| ExecuteError::Io { path: directory.join("record.json"), error })
+}
+
+/// Creates every database, all at once.
+fn prepare(run: &Run<'_>) -> Result<(), ExecuteError> {
+    let created = run.pool.broadcast(|context| {
+        let database = run.plan.databases[context.index()].index;
+        let site = run.create(&run.database_file(database));
+        let site = site.map_err(|error| ExecuteError::Prepare { database, error })?;
+        if let Some(site) = &site {
+            run.target.name_site(site, database);
+        }
+        run.journal.worker(context.index()).site_id = site;
+        Ok(())
+    });
+    created.into_iter().collect()
+}
+
+/// The run itself: all workers, the rounds after them, and the contents at the end.
+fn work(run: &Run<'_>) -> Result<(), ExecuteError> {
+    let mut workers = Vec::new();
+    for (index, database) in run.plan.databases.iter().enumerate() {
+        let path = run.directory.join("logs").join(format!("db{}.log", database.index));
+        let log = Log::create(&path, database.index).map_err(|error| ExecuteError::Io { path, error })?;
+        workers.push(Mutex::new(Worker::new(run, index, log)));
+    }
+    run.progress.enter(Stage::Running);
+    run.pool.broadcast(|context| guarded(run, &workers, context.index(), |worker| worker.work()));
+    let whole = !run.control.is_ending();
+    if whole {
+        run.progress.enter(Stage::Settling);
+        settle::settle(run, &workers);
+    }
+    let unsent =
+        run.pool.broadcast(|context| guarded(run, &workers, context.index(), |worker| worker.leave()).flatten());
+    if whole && !run.control.is_ending() {
+        run.progress.enter(Stage::Verifying);
+        let state = collect::collect(run, &unsent);
+        run.journal.frame().state = Some(state);
+    }
+    Ok(())
+}
+
+/// Does something with a worker whose panic must stay its own.
+fn guarded<T>(
+    run: &Run<'_>,
+    workers: &[Mutex<Worker<'_>>],
+    index: usize,
+    act: impl FnOnce(&mut Worker<'_>) -> T,
+) -> Option<T> {
+    let mut worker = lock(&workers[index]);
+    let done = catch_unwind(AssertUnwindSafe(|| act(&mut worker)));
+    if let Err(panic) = &done {
+        let message = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "a panic without a message".to_owned());
+        run.journal.worker(index).crash.get_or_insert(message);
+        run.rendezvous.leave(index);
+        // A session left open by the panic is closed in the right order all the same.
+        let _ = catch_unwind(AssertUnwindSafe(|| worker.close()));
+    }
+    done.ok()
+}
+
+fn lock<'w, 'r>(worker: &'w Mutex<Worker<'r>>) -> MutexGuard<'w, Worker<'r>> {
+    worker.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A table's columns as a list for SQL.
+fn column_list(columns: &[String]) -> String {
+    columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,66 @@
+//! How far a run has come, for whoever wants to show it: counters that workers raise and anybody may read.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+
+/// How far a run has come.
+#[derive(Debug)]
+pub struct Progress {
+    /// One per database, in index order.
+    pub databases: Vec<DatabaseProgress>,
+    /// What the run as a whole is doing.
+    stage: AtomicU8,
+    /// The settle round under way.
+    pub round: AtomicU64,
+}
+
+/// How far one database has come.
+#[derive(Debug, Default)]
+pub struct DatabaseProgress {
+    /// The iteration under way.
+    pub iteration: AtomicU64,
+    /// The step of the iteration under way, counted from 0.
+    pub step: AtomicUsize,
+    /// Rows changed so far.
+    pub rows: AtomicU64,
+    /// Sync calls made so far.
+    pub syncs: AtomicU64,
+    /// Failures so far.
+    pub failures: AtomicU64,
+    /// Whether it has done everything.
+    pub finished: AtomicBool,
+}
+
+/// What the run as a whole is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Databases are being created.
+    Preparing,
+    /// Workers run.
+    Running,
+    /// Sync rounds after the last iteration.
+    Settling,
+    /// The final contents are read.
+    Verifying,
+}
+
+impl Progress {
+    /// For this many databases.
+    pub fn new(databases: usize) -> Self {
+        let databases = std::iter::repeat_with(DatabaseProgress::default).take(databases).collect();
+        Self { databases, stage: AtomicU8::new(0), round: AtomicU64::new(0) }
+    }
+
+    /// What the run as a whole is doing.
+    pub fn stage(&self) -> Stage {
+        match self.stage.load(Ordering::Relaxed) {
+            0 => Stage::Preparing,
+            1 => Stage::Running,
+            2 => Stage::Settling,
+            _ => Stage::Verifying,
+        }
+    }
+
+    pub(super) fn enter(&self, stage: Stage) {
+        self.stage.store(stage as u8, Ordering::Relaxed);
+    }
+}

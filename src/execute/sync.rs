@@ -1,0 +1,78 @@
+//! One sync call: the SQL function, its answer taken apart, what it reports as failed. Send and receive are called
+//! apart, since `sync` loses the cause of a failure.
+
+use serde_json::Value;
+
+use crate::failure::{self, Call, Failure, RawError};
+use crate::record::StepKind;
+use crate::session::Session;
+
+/// A sync call as SQL.
+pub(super) struct SyncCall {
+    pub(super) step: StepKind,
+    call: Call,
+    sql: String,
+}
+
+/// What came of a sync call.
+pub(super) struct Synced {
+    pub(super) rows: u64,
+    pub(super) chunks: u64,
+    pub(super) bytes: u64,
+    /// Whether the answer says that there is no more to receive.
+    pub(super) complete: bool,
+    pub(super) failures: Vec<Failure>,
+    /// The answer, or the error's message, for the log.
+    pub(super) text: String,
+}
+
+impl SyncCall {
+    pub(super) fn send() -> Self {
+        Self { step: StepKind::Send, call: Call::Send, sql: "SELECT cloudsync_network_send_changes()".to_owned() }
+    }
+
+    pub(super) fn receive(check: bool, max_chunks: Option<u32>) -> Self {
+        let (step, function) = if check {
+            (StepKind::Check, "cloudsync_network_check_changes")
+        } else {
+            (StepKind::Receive, "cloudsync_network_receive_changes")
+        };
+        let most = max_chunks.map_or_else(String::new, |most| most.to_string());
+        Self { step, call: Call::Receive, sql: format!("SELECT {function}({most})") }
+    }
+
+    pub(super) fn sync(options: Option<(std::time::Duration, u32)>) -> Self {
+        let arguments = options.map_or_else(String::new, |(wait, tries)| format!("{}, {tries}", wait.as_millis()));
+        Self { step: StepKind::Sync, call: Call::Sync, sql: format!("SELECT cloudsync_network_sync({arguments})") }
+    }
+
+    /// Makes the call. `settled` says that nothing else is under way, so that `out-of-sync` is a failure.
+    pub(super) fn make(&self, session: &Session, settled: bool) -> Synced {
+        let answer = match session.call(self.call, &self.sql, &[]) {
+            Ok(answer) => answer.unwrap_or_default(),
+            Err(error) => return Synced::failed(failure::classify(&error), error.message),
+        };
+        let Ok(document) = serde_json::from_str::<Value>(&answer) else {
+            let message = format!("the answer is not JSON: {answer}");
+            let error = RawError { call: self.call, sqlite: None, http: None, message: message.clone() };
+            let failure = Failure { kind: failure::FailureKind::BadAnswer, ..failure::classify(&error) };
+            return Synced::failed(failure, message);
+        };
+        let number = |pointer: &str| document.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+        let either = |key: &str| number(&format!("/send/{key}")) + number(&format!("/receive/{key}"));
+        Synced {
+            rows: number("/receive/rows"),
+            chunks: either("chunks"),
+            bytes: either("bytes"),
+            complete: document.pointer("/receive/complete").and_then(Value::as_bool).unwrap_or(true),
+            failures: failure::classify_answer(self.call, &document, settled),
+            text: answer,
+        }
+    }
+}
+
+impl Synced {
+    fn failed(failure: Failure, text: String) -> Self {
+        Self { rows: 0, chunks: 0, bytes: 0, complete: false, failures: vec![failure], text }
+    }
+}

@@ -1,0 +1,478 @@
+//! One database's life: sessions, steps, sync calls, in the scenario's order. It only records; nothing is judged here.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::Run;
+use super::log::Log;
+use super::phase;
+use super::settle::Round;
+use super::sync::{SyncCall, Synced};
+use crate::failure::{self, Failure, FailureKind, RawError, Side};
+use crate::plan::{Action, DatabasePlan, ReceivePlan, SqlPlan, StepPlan, SyncPlan, rule::rule_for};
+use crate::record::{EndReason, Event, StepKind};
+use crate::scenario::{
+    ErrorAction, ErrorActionName, ErrorActionOptions, HumanDuration, Kind, OpenPolicy, ReceiveUntil,
+};
+use crate::session::{Opening, Session};
+use crate::template::Scope;
+
+/// The run is ending: no further step is started.
+pub(super) struct Ending;
+
+type Flow = Result<(), Ending>;
+
+/// The phase's name under which opening and closing is recorded.
+const SESSION: &str = "session";
+
+pub(super) struct Worker<'a> {
+    run: &'a Run<'a>,
+    /// Counted from 0.
+    index: usize,
+    database: &'a DatabasePlan,
+    file: PathBuf,
+    scope: Scope,
+    log: Log,
+    session: Option<Session>,
+    iteration: u64,
+    /// Whether nothing is under way any more, so that `out-of-sync` stays so.
+    settled: bool,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(run: &'a Run<'a>, index: usize, log: Log) -> Self {
+        let database = &run.plan.databases[index];
+        let user = &run.plan.users[database.user as usize - 1];
+        let scope = run.scope.database(database.index, database.user, &user.id);
+        Self {
+            run,
+            index,
+            database,
+            file: run.database_file(database.index),
+            scope,
+            log,
+            session: None,
+            iteration: 0,
+            settled: false,
+        }
+    }
+
+    /// Does everything the scenario says, as far as the run lets it.
+    pub(super) fn work(&mut self) {
+        let done = self.all_steps();
+        self.close();
+        self.log.flush();
+        self.run.rendezvous.leave(self.index);
+        let mut record = self.run.journal.worker(self.index);
+        record.completed = done.is_ok();
+        drop(record);
+        self.run.progress.databases[self.index].finished.store(true, Ordering::Relaxed);
+        if let Some(error) = self.log.error() {
+            let message = format!("failed to write the log of database {}: {error}", self.database.index);
+            self.run.journal.frame().failures.push(Failure::new(FailureKind::Disk, Side::Harness, message));
+        }
+    }
+
+    fn all_steps(&mut self) -> Flow {
+        let plan = self.run.plan;
+        self.steps(&plan.setup, 0)?;
+        for iteration in 1..=plan.iterations {
+            self.iteration = iteration;
+            self.run.progress.databases[self.index].iteration.store(iteration, Ordering::Relaxed);
+            self.steps(&plan.phases, iteration)?;
+            if plan.open != OpenPolicy::PerRun {
+                self.close();
+            }
+            self.log.flush();
+            self.run.journal.worker(self.index).iterations = iteration;
+        }
+        self.iteration = 0;
+        self.steps(&plan.teardown, plan.iterations + 1)
+    }
+
+    fn steps(&mut self, steps: &[StepPlan], position: u64) -> Flow {
+        for (place, step) in steps.iter().enumerate() {
+            self.run.progress.databases[self.index].step.store(place, Ordering::Relaxed);
+            self.run.rendezvous.advance(self.index, (position, place, 0));
+            if !self.applies(step) {
+                continue;
+            }
+            let repeat = self.evaluated(step, step.repeat.value(&self.scope_at(1)), 1);
+            for time in 1..=repeat {
+                self.step(step, time, (position, place, time))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn applies(&mut self, step: &StepPlan) -> bool {
+        let once = matches!(step.action, Action::Admin(_)) && step.when.is_none();
+        if once {
+            // SQL on the server is done once, not once per database.
+            return self.database.index == 1;
+        }
+        let Some(when) = &step.when else { return true };
+        let holds = when.holds(&self.scope_at(1));
+        self.evaluated(step, holds, false)
+    }
+
+    /// A value of the step's templates; one that cannot be rendered is recorded as a failure of the step.
+    fn evaluated<T>(&mut self, step: &StepPlan, value: Result<T, crate::template::TemplateProblem>, otherwise: T) -> T {
+        value.unwrap_or_else(|problem| {
+            let failure = failure::classify(&phase::template_error(&problem));
+            let event = self.event(&step.name, StepKind::Query, self.run.journal.now());
+            self.record(Event { failures: vec![failure], ..event });
+            otherwise
+        })
+    }
+
+    fn step(&mut self, step: &StepPlan, time: u64, position: super::rendezvous::Position) -> Flow {
+        self.go_on()?;
+        if let Some((shortest, longest)) = step.think {
+            self.think(step, shortest, longest, time)?;
+        }
+        let watchdog = self.run.watchdog;
+        watchdog.deadline(self.index, step.timeout.map(|timeout| Instant::now() + timeout));
+        let done = self.do_step(step, time, position);
+        watchdog.deadline(self.index, None);
+        if self.run.plan.open == OpenPolicy::PerPhase {
+            self.close();
+        }
+        done
+    }
+
+    fn do_step(&mut self, step: &StepPlan, time: u64, position: super::rendezvous::Position) -> Flow {
+        match &step.action {
+            Action::Nothing => {}
+            Action::Wait(wait) => self.pause(&step.name, *wait)?,
+            Action::Admin(text) => {
+                let sql = text.render(&self.scope_at(time));
+                self.admin(step, sql);
+            }
+            Action::Sql(sql) => {
+                // Without a session the step cannot be done; that it could not be opened is recorded.
+                if self.open() {
+                    self.sql(step, sql, time);
+                }
+            }
+        }
+        if step.sync.is_empty() {
+            return Ok(());
+        }
+        let opened = self.open();
+        if let Some(skew) = step.barrier {
+            let at = self.run.journal.now();
+            self.run.rendezvous.wait(self.index, position, self.run.control);
+            let skew = skew * (self.database.index - 1);
+            if !skew.is_zero() {
+                self.run.control.sleep(skew);
+            }
+            let event = self.event(&step.name, StepKind::Barrier, at);
+            self.record(event);
+        }
+        if !opened {
+            return Ok(());
+        }
+        for call in &step.sync {
+            self.go_on()?;
+            match call {
+                SyncPlan::Send => drop(self.call(&step.name, &SyncCall::send())),
+                SyncPlan::Receive(receive) => self.receive(&step.name, receive)?,
+                SyncPlan::Sync(options) => drop(self.call(&step.name, &SyncCall::sync(*options))),
+                SyncPlan::Wait(wait) => self.pause(&step.name, *wait)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn sql(&mut self, step: &StepPlan, sql: &SqlPlan, time: u64) {
+        let scope = self.scope_at(time);
+        let kind = match sql.kind {
+            Kind::Delete => StepKind::Delete,
+            Kind::Insert => StepKind::Insert,
+            Kind::Update => StepKind::Update,
+            Kind::Query => StepKind::Query,
+        };
+        let mut attempt = 1;
+        loop {
+            let at = self.run.journal.now();
+            let (run, index) = (self.run, self.index);
+            let cut = || run.control.is_now() || run.watchdog.expired(index);
+            let Some(session) = &self.session else { return };
+            let ran = phase::run(session.connection(), sql, &scope, &step.name, &cut);
+            let mut failures: Vec<Failure> = ran.error.iter().map(failure::classify).collect();
+            if failures.is_empty()
+                && let Some(wanted) = &sql.expect_rows
+            {
+                let wanted = self.evaluated(step, wanted.value(&scope), ran.rows);
+                if wanted != ran.rows {
+                    let message = format!("the phase changed {} rows, and {wanted} were expected", ran.rows);
+                    failures.push(Failure::new(FailureKind::RowCount, Side::Client, message));
+                }
+            }
+            let mut event = self.event(&step.name, kind, at);
+            let took = Duration::from_micros(event.took);
+            self.log.line(self.iteration, &format!("{}, count={}", sql.kind.past(), ran.rows), took);
+            for failure in &failures {
+                self.log.line(self.iteration, &format!("{} error: {}", step.name, failure.message), took);
+            }
+            let again = self.retry(&failures, attempt);
+            event.rows = ran.rows;
+            event.attempt = attempt;
+            event.retried = again.is_some();
+            event.failures = failures;
+            self.record(event);
+            match again {
+                Some(backoff) if self.run.control.sleep(backoff) => attempt += 1,
+                _ => return,
+            }
+        }
+    }
+
+    fn admin(&mut self, step: &StepPlan, sql: Result<String, crate::template::TemplateProblem>) {
+        let at = self.run.journal.now();
+        let answer = sql.map_err(|problem| phase::template_error(&problem)).and_then(|sql| {
+            let no_server = || RawError {
+                call: failure::Call::Admin,
+                sqlite: None,
+                http: None,
+                message: "the target has no administrator: set `connection_string`".to_owned(),
+            };
+            let (admin, database) = self.run.target.admin.as_ref().ok_or_else(no_server)?;
+            admin.sql(Some(database), &sql)
+        });
+        let mut event = self.event(&step.name, StepKind::Admin, at);
+        let took = Duration::from_micros(event.took);
+        match answer {
+            Ok(rows) => self.log.line(self.iteration, &format!("admin, rows={}", rows.len()), took),
+            Err(error) => {
+                self.log.line(self.iteration, &format!("admin error: {}", error.message), took);
+                event.failures.push(failure::classify(&error));
+            }
+        }
+        self.record(event);
+    }
+
+    fn receive(&mut self, phase: &str, plan: &ReceivePlan) -> Flow {
+        let call = SyncCall::receive(plan.check, plan.max_chunks);
+        let Some(until) = plan.until else {
+            drop(self.call(phase, &call));
+            return Ok(());
+        };
+        let mut quiet = 0;
+        for attempt in 1..=plan.attempts {
+            self.go_on()?;
+            let Some(synced) = self.call(phase, &call) else { return Ok(()) };
+            quiet = if synced.rows == 0 && synced.complete { quiet + 1 } else { 0 };
+            let enough = match until {
+                ReceiveUntil::Rows => synced.rows > 0,
+                ReceiveUntil::Quiet => quiet >= 2,
+            };
+            if enough {
+                return Ok(());
+            }
+            // A capped call that took its chunks has more waiting: only an empty one is worth a pause.
+            if attempt < plan.attempts && synced.rows == 0 {
+                self.pause(phase, plan.every)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a sync call, again where a rule says so, and records it.
+    pub(super) fn call(&mut self, phase: &str, call: &SyncCall) -> Option<Synced> {
+        let mut attempt = 1;
+        loop {
+            let at = self.run.journal.now();
+            let synced = call.make(self.session.as_ref()?, self.settled);
+            let mut event = self.event(phase, call.step, at);
+            let took = Duration::from_micros(event.took);
+            let word = match call.step {
+                StepKind::Send => "send",
+                StepKind::Receive => "receive",
+                StepKind::Check => "check",
+                _ => "sync",
+            };
+            let kind = if synced.failures.is_empty() { "" } else { " error" };
+            self.log.line(self.iteration, &format!("{word}{kind}: {}", synced.text), took);
+            let again = self.retry(&synced.failures, attempt);
+            event.rows = synced.rows;
+            event.chunks = synced.chunks;
+            event.bytes = synced.bytes;
+            event.attempt = attempt;
+            event.retried = again.is_some();
+            event.failures.clone_from(&synced.failures);
+            self.record(event);
+            match again {
+                Some(backoff) if self.run.control.sleep(backoff) => attempt += 1,
+                _ => return Some(synced),
+            }
+        }
+    }
+
+    /// The pause before the next try, when a rule of `errors:` wants one. Also carries out `stop`.
+    fn retry(&self, failures: &[Failure], attempt: u32) -> Option<Duration> {
+        let mut again = None;
+        for failure in failures {
+            let Some(rule) = rule_for(&self.run.plan.errors, failure) else { continue };
+            for action in &rule.actions {
+                match action {
+                    ErrorAction::Name(ErrorActionName::Stop) => self.run.control.finish(EndReason::Stopped),
+                    ErrorAction::Options(ErrorActionOptions::Retry(retry)) if attempt <= retry.times => {
+                        again = Some(retry.backoff.map_or(Duration::from_millis(500), HumanDuration::get));
+                    }
+                    ErrorAction::Name(_) | ErrorAction::Options(ErrorActionOptions::Retry(_)) => {}
+                }
+            }
+        }
+        again.filter(|_| !self.run.control.is_ending())
+    }
+
+    /// Opens a session unless one is open. Gives whether there is one.
+    pub(super) fn open(&mut self) -> bool {
+        if self.session.is_some() {
+            return true;
+        }
+        let at = self.run.journal.now();
+        let target = self.run.target;
+        let credential = &target.credentials[self.database.user as usize - 1];
+        let opened = Session::open(&Opening {
+            file: &self.file,
+            loader: &target.loader,
+            pragmas: &self.run.plan.pragmas,
+            settings: &[],
+            network: Some((&target.network, credential)),
+        });
+        let mut event = self.event(SESSION, StepKind::Open, at);
+        match opened {
+            Ok(session) => {
+                self.run.watchdog.connection(self.index, Some(session.interrupt_handle()));
+                self.session = Some(session);
+            }
+            Err(error) => {
+                self.log.line(
+                    self.iteration,
+                    &format!("open error: {}", error.message),
+                    Duration::from_micros(event.took),
+                );
+                event.failures.push(failure::classify(&error));
+            }
+        }
+        self.record(event);
+        self.session.is_some()
+    }
+
+    /// Closes the session, in the right order whatever happened in it.
+    pub(super) fn close(&mut self) {
+        let Some(session) = self.session.take() else { return };
+        self.run.watchdog.connection(self.index, None);
+        let at = self.run.journal.now();
+        let closed = session.close();
+        let mut event = self.event(SESSION, StepKind::Close, at);
+        if let Err(error) = closed {
+            self.log.line(
+                self.iteration,
+                &format!("close error: {}", error.message),
+                Duration::from_micros(event.took),
+            );
+            event.failures.push(failure::classify(&error));
+        }
+        self.record(event);
+    }
+
+    fn pause(&mut self, phase: &str, wait: Duration) -> Flow {
+        let at = self.run.journal.now();
+        let slept = self.sleep(wait);
+        let event = self.event(phase, StepKind::Wait, at);
+        self.record(event);
+        slept
+    }
+
+    fn think(&mut self, step: &StepPlan, shortest: Duration, longest: Duration, time: u64) -> Flow {
+        let scope = self.scope_at(time).salted(&format!("{}/think", step.name));
+        let spread = u64::try_from((longest - shortest).as_micros()).unwrap_or(u64::MAX);
+        let extra = scope.draw_below(spread.saturating_add(1));
+        self.pause(&step.name, shortest + Duration::from_micros(extra))
+    }
+
+    fn sleep(&self, time: Duration) -> Flow {
+        if self.run.control.sleep(time) { Ok(()) } else { Err(Ending) }
+    }
+
+    fn go_on(&self) -> Flow {
+        if self.run.control.is_ending() { Err(Ending) } else { Ok(()) }
+    }
+
+    fn scope_at(&self, time: u64) -> Scope {
+        self.scope.iteration(self.iteration).repeat(time)
+    }
+
+    /// An event from `at` until now.
+    fn event(&self, phase: &str, step: StepKind, at: u64) -> Event {
+        Event {
+            iteration: self.iteration,
+            phase: phase.to_owned(),
+            step,
+            at,
+            took: self.run.journal.now().saturating_sub(at),
+            rows: 0,
+            chunks: 0,
+            bytes: 0,
+            attempt: 1,
+            retried: false,
+            failures: Vec::new(),
+        }
+    }
+
+    fn record(&self, event: Event) {
+        let progress = &self.run.progress.databases[self.index];
+        progress.failures.fetch_add(event.failures.len() as u64, Ordering::Relaxed);
+        match event.step {
+            StepKind::Delete | StepKind::Insert | StepKind::Update => {
+                progress.rows.fetch_add(event.rows, Ordering::Relaxed);
+            }
+            StepKind::Send | StepKind::Receive | StepKind::Check | StepKind::Sync => {
+                progress.syncs.fetch_add(1, Ordering::Relaxed);
+            }
+            StepKind::Query
+            | StepKind::Open
+            | StepKind::Barrier
+            | StepKind::Wait
+            | StepKind::Admin
+            | StepKind::Close => {}
+        }
+        self.run.journal.worker(self.index).events.push(event);
+    }
+}
+
+/// The phase's name under which the rounds after the last iteration are recorded.
+const SETTLE: &str = "settle";
+
+impl Worker<'_> {
+    /// One round: send, receive all there is. `was_quiet` says that the round before brought nothing.
+    pub(super) fn settle_round(&mut self, was_quiet: bool) -> Round {
+        self.iteration = 0;
+        self.settled = was_quiet;
+        if !self.open() {
+            return Round { failed: true, ..Round::default() };
+        }
+        let sent = self.call(SETTLE, &SyncCall::send());
+        let received = self.call(SETTLE, &SyncCall::receive(false, None));
+        let failed = |synced: &Option<Synced>| synced.as_ref().is_none_or(|synced| !synced.failures.is_empty());
+        Round {
+            sent: sent.as_ref().is_some_and(|sent| sent.chunks > 0),
+            received: received.as_ref().is_some_and(|received| received.rows > 0 || !received.complete),
+            failed: failed(&sent) || failed(&received),
+        }
+    }
+
+    /// Closes for good. Gives whether there is still something to send, when it can be asked.
+    pub(super) fn leave(&mut self) -> Option<bool> {
+        let session = self.session.as_ref()?;
+        let unsent = session.call(failure::Call::Send, "SELECT cloudsync_network_has_unsent_changes()", &[]);
+        self.close();
+        self.log.flush();
+        unsent.ok().flatten().map(|answer| answer != "0")
+    }
+}

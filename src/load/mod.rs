@@ -1,0 +1,264 @@
+//! The front door: from a path and what was asked on the command line to a scenario, or to everything that is wrong with
+//! it at once. Profiles and overrides are laid over the value before it is checked, so that one check covers all.
+//! It must not know templates, SQL or thresholds: their check is handed in.
+
+mod merge;
+mod overrides;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::diagnostic::{Diagnostic, diagnose, shown_path};
+use crate::scenario::schema::{suggest, violations};
+use crate::scenario::{Issue, Scenario};
+use crate::source::{Meaning, ReadProblem, Source, segments};
+use merge::Merged;
+
+pub use overrides::{Origin, Overrides, environment_vars, parse_var, vars_file};
+
+/// What checks a scenario beyond its shape.
+pub type Check<'c> = &'c dyn Fn(&Scenario) -> Vec<Issue>;
+
+/// A scenario, ready to be planned.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The file.
+    pub source: Source,
+    /// The scenario with the profile, the variables and the overrides applied; its `profiles` are empty.
+    pub scenario: Scenario,
+    /// What can be left as it is.
+    pub warnings: Vec<Issue>,
+    /// Warnings that are in no file's text, such as a variable of the environment that the scenario does not have.
+    pub messages: Vec<Diagnostic>,
+    /// Where values come from, by pointer: those a profile, a flag or a variable set, and the whole of `scale`, `vars`,
+    /// `target`, `seed`, `session` and `settle`.
+    pub origins: BTreeMap<String, Origin>,
+    /// The names of the file's profiles.
+    pub profiles: Vec<String>,
+}
+
+impl Loaded {
+    /// The warnings with their places.
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        let mut all = self.messages.clone();
+        all.extend(diagnose(&self.source, &self.warnings));
+        all
+    }
+}
+
+/// Everything that is wrong with a scenario, or with what was asked of it.
+#[derive(Debug, Clone)]
+pub struct LoadError {
+    /// The file, when it could be read.
+    pub source: Option<Box<Source>>,
+    /// Problems of its meaning, warnings among them. Those of its YAML are the source's own.
+    pub problems: Vec<Issue>,
+    /// Problems that are in no file's text: an unreadable file, an unknown profile, an override that does not fit.
+    pub messages: Vec<Diagnostic>,
+}
+
+impl LoadError {
+    /// All of it, what is in no text first, then in the order of the text.
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        let mut all = self.messages.clone();
+        if let Some(source) = &self.source {
+            all.extend(diagnose(source, &self.problems));
+        }
+        all
+    }
+}
+
+impl From<ReadProblem> for LoadError {
+    fn from(problem: ReadProblem) -> Self {
+        let message = Diagnostic::free(shown_path(&problem.path), problem.code, problem.message).help(problem.help);
+        Self { source: None, problems: Vec::new(), messages: vec![message] }
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.diagnostics().iter().map(Diagnostic::line).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// Reads the scenario at `path`, lays the chosen profile and the overrides over it, and checks all of it; `check` is
+/// asked about the meaning of each variation whose shape holds. Without a chosen profile every profile is checked.
+pub fn load(path: &Path, overrides: &Overrides, check: Check<'_>) -> Result<Loaded, LoadError> {
+    load_source(Source::read(path)?, overrides, check)
+}
+
+/// As [`load`], for a file that was read already.
+pub fn load_source(source: Source, overrides: &Overrides, check: Check<'_>) -> Result<Loaded, LoadError> {
+    if !source.is_complete() {
+        return Err(LoadError { source: Some(Box::new(source)), problems: Vec::new(), messages: Vec::new() });
+    }
+    let mut findings = Findings::default();
+    let profiles = profile_names(&source.value);
+    let chosen = chosen_profile(overrides, &profiles, &mut findings);
+    findings.issues.extend(violations(&source.value));
+
+    let resolved = resolve(&source, chosen, overrides, check, &mut findings);
+    if chosen.is_none() {
+        for profile in &profiles {
+            // Their scenarios are of no use here, what is wrong with them is.
+            let _ = resolve(&source, Some(profile), overrides, check, &mut findings);
+        }
+    }
+    let mut issues = findings.in_order();
+    issues.extend(lookalikes(&source, &issues));
+    let messages = findings.messages;
+    let failed = issues.iter().any(|issue| !issue.warning)
+        || messages.iter().any(|message| !message.warning)
+        || !source.problems.is_empty();
+    match resolved {
+        Some((scenario, origins)) if !failed => {
+            Ok(Loaded { source, scenario, warnings: issues, messages, origins, profiles })
+        }
+        _ => Err(LoadError { source: Some(Box::new(source)), problems: issues, messages }),
+    }
+}
+
+/// What was found so far, each thing once.
+#[derive(Default)]
+struct Findings {
+    issues: Vec<Issue>,
+    messages: Vec<Diagnostic>,
+}
+
+impl Findings {
+    fn message(&mut self, message: Diagnostic) {
+        if !self.messages.iter().any(|known| known.line() == message.line()) {
+            self.messages.push(message);
+        }
+    }
+
+    /// The issues without repetitions: a problem of the base is found again under every profile.
+    fn in_order(&mut self) -> Vec<Issue> {
+        let mut seen = BTreeSet::new();
+        let mut issues = std::mem::take(&mut self.issues);
+        issues.retain(|issue| {
+            let range = issue.range.as_ref().map(|range| (range.start, range.end));
+            seen.insert((issue.pointer.clone(), issue.at_key, range, issue.code, issue.message.clone()))
+        });
+        issues
+    }
+}
+
+fn profile_names(value: &Value) -> Vec<String> {
+    let profiles = value.get("profiles").and_then(Value::as_object);
+    profiles.map(|profiles| profiles.keys().cloned().collect()).unwrap_or_default()
+}
+
+fn chosen_profile<'o>(overrides: &'o Overrides, profiles: &[String], findings: &mut Findings) -> Option<&'o str> {
+    let chosen = overrides.profile.as_deref()?;
+    if profiles.iter().any(|profile| profile == chosen) {
+        return Some(chosen);
+    }
+    let help = suggest(chosen, profiles.iter().map(String::as_str), "profiles");
+    let message = format!("the scenario has no profile `{chosen}`");
+    findings.message(Diagnostic::free("--profile", "load::unknown_profile", message).help(Some(help)));
+    None
+}
+
+/// One variation of the file: merged, checked, and typed where its shape holds.
+fn resolve(
+    source: &Source,
+    profile: Option<&str>,
+    overrides: &Overrides,
+    check: Check<'_>,
+    findings: &mut Findings,
+) -> Option<(Scenario, BTreeMap<String, Origin>)> {
+    let mut merged = merge::lay(&source.value, profile)?;
+    overrides::apply(overrides, &mut merged, findings);
+    let shape = violations(&merged.value);
+    let sound = shape.is_empty();
+    // What is mistyped as a key does not keep the rest from being checked.
+    let mut value = merged.value.clone();
+    let mut bare = BTreeSet::new();
+    let curable =
+        shape.iter().all(|issue| issue.code == "scenario::unknown_key" && remove(&mut value, issue, &mut bare));
+    for issue in shape {
+        report(&merged, profile, issue, findings);
+    }
+    if !curable {
+        return None;
+    }
+    let scenario: Scenario = match serde_json::from_value(value) {
+        Ok(scenario) => scenario,
+        Err(error) => {
+            // The schema and the types are tested to agree; should they not, this is still no panic.
+            if sound {
+                findings.issues.push(Issue::new("", "scenario::type", format!("the scenario cannot be read: {error}")));
+            }
+            return None;
+        }
+    };
+    for issue in check(&scenario).into_iter().filter(|issue| !bare.contains(&issue.pointer)) {
+        report(&merged, profile, issue, findings);
+    }
+    sound.then(|| (scenario, overrides::origins(merged)))
+}
+
+/// Removes an unknown key. Notes the map it was in, about which nothing more can be said.
+fn remove(value: &mut Value, issue: &Issue, bare: &mut BTreeSet<String>) -> bool {
+    let Some((parent, _)) = issue.pointer.rsplit_once('/') else { return false };
+    let key = segments(&issue.pointer).last().unwrap_or_default();
+    let Some(map) = value.pointer_mut(parent).and_then(Value::as_object_mut) else { return false };
+    map.shift_remove(&key);
+    bare.insert(parent.to_string());
+    true
+}
+
+/// Puts an issue of a merged value where its text stands: in the file, in its profile, or on the command line.
+fn report(merged: &Merged, profile: Option<&str>, mut issue: Issue, findings: &mut Findings) {
+    if let Some(flag) = merged.origin(&issue.pointer).and_then(Origin::outside) {
+        let message = Diagnostic::free(flag, issue.code, issue.message).help(issue.help);
+        findings.message(message.warning(issue.warning));
+        return;
+    }
+    if let Some(profile) = profile {
+        issue.pointer = merged.written_at(&issue.pointer, profile);
+    }
+    findings.issues.push(issue);
+}
+
+/// Warnings about words that other YAML readers take for something else, where nothing worse is said already.
+fn lookalikes(source: &Source, issues: &[Issue]) -> Vec<Issue> {
+    let told: BTreeSet<&str> = issues.iter().map(|issue| issue.pointer.as_str()).collect();
+    let usual = |pointer: &str| {
+        // `foreign_keys: on` is what SQLite's own documentation writes.
+        segments(pointer).any(|segment| segment == "pragmas")
+    };
+    let found = source.lookalikes().into_iter();
+    let found = found.filter(|found| !told.contains(found.pointer.as_str()) && !usual(&found.pointer));
+    found
+        .map(|found| {
+            let text = &found.text;
+            let (message, help) = match found.meaning {
+                Meaning::Text => (
+                    format!("`{text}` is text here, and a boolean to YAML 1.1 readers"),
+                    format!("quote it: `\"{text}\"`, or write `true` or `false`"),
+                ),
+                Meaning::Decimal => (
+                    format!("`{text}` is a decimal number here, and an octal one to YAML 1.1 readers"),
+                    "write it without the leading zero, or quote it".to_string(),
+                ),
+            };
+            Issue::new(found.pointer, "yaml::lookalike", message).help(help).warning()
+        })
+        .collect()
+}
+
+/// The entries of a value that is a map.
+fn entries(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
+    value.and_then(Value::as_object).into_iter().flat_map(Map::iter)
+}
+
+#[cfg(test)]
+mod tests;

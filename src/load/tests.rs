@@ -1,0 +1,171 @@
+use super::*;
+use crate::scenario::{Count, Target, TargetName, TargetOptions};
+use serde_json::json;
+
+const GOOD: &str = r#"version: 1
+name: good
+vars: {table: notes, user-name: x}
+scale: {databases: 4, rows: 1000}
+target:
+  embedded: {writers: 2}
+profiles:
+  small: {scale: {databases: 2}, target: {cloudsync: {provision: true}}, rls: null}
+  big: {vars: {extra: 1}, scale: {rows: 100000}}
+rls: {policies: {notes: {select: "1"}}}
+schema: {tables: [{name: "{{ table }}", sql: CREATE TABLE}]}
+phases: [{sync: [send]}]
+"#;
+
+fn loaded(text: &str, overrides: &Overrides) -> Result<Loaded, LoadError> {
+    load_source(Source::parse("s.yaml", text), overrides, &|_| Vec::new())
+}
+
+fn lines(text: &str, overrides: &Overrides, check: Check<'_>) -> Vec<String> {
+    let error = load_source(Source::parse("s.yaml", text), overrides, check).expect_err("problems");
+    error.diagnostics().iter().map(Diagnostic::line).collect()
+}
+
+fn profile(name: &str) -> Overrides {
+    Overrides { profile: Some(name.into()), ..Overrides::default() }
+}
+
+#[test]
+fn a_profile_is_laid_over_key_by_key() {
+    let base = loaded(GOOD, &Overrides::default()).expect("a good file");
+    assert_eq!(base.profiles, ["small", "big"]);
+    assert!(base.scenario.rls.is_some() && base.scenario.profiles.is_empty());
+    let small = loaded(GOOD, &profile("small")).expect("a good file");
+    assert_eq!(
+        (&small.scenario.scale.databases, &small.scenario.scale.rows),
+        (&Count::Number(2), &Count::Number(1000))
+    );
+    assert_eq!(small.scenario.rls, None, "a key set to null is left out");
+    assert!(
+        matches!(small.scenario.target, Target::Options(TargetOptions::Cloudsync(_))),
+        "kinds of target do not merge"
+    );
+    assert_eq!(small.origins["/scale/databases"], Origin::Profile("small".into()));
+    assert_eq!(small.origins["/scale/rows"], Origin::File);
+    assert_eq!(small.origins["/scale/iterations"], Origin::Default);
+    let big = loaded(GOOD, &profile("big")).expect("a good file");
+    assert_eq!(Value::Object(big.scenario.vars), json!({"table": "notes", "user-name": "x", "extra": 1}));
+}
+
+#[test]
+fn overrides_win_over_profiles_and_say_where_they_come_from() {
+    let mut overrides = Overrides {
+        rows: Some(7),
+        databases: Some(3),
+        time_limit: Some("5m".into()),
+        seed: Some(42),
+        target: Some(TargetName::Cloudsync),
+        ..profile("small")
+    };
+    overrides.vars = environment_vars([
+        ("STRESS_VAR_USER_NAME".to_string(), "5".to_string()),
+        ("STRESS_VAR_OTHER".into(), "x".into()),
+        ("HOME".into(), "/".into()),
+    ]);
+    overrides.vars.push(("table".into(), parse_var("true"), Origin::Flag("--var")));
+    let loaded = loaded(GOOD, &overrides).expect("a good file");
+    let scenario = &loaded.scenario;
+    assert_eq!((&scenario.scale.rows, &scenario.scale.databases), (&Count::Number(7), &Count::Number(3)));
+    assert_eq!(scenario.seed, Some(42));
+    assert_eq!(Value::Object(scenario.vars.clone()), json!({"table": true, "user-name": 5}));
+    assert!(matches!(scenario.target, Target::Options(_)), "the options of the same kind are kept");
+    assert_eq!(loaded.origins["/vars/user-name"], Origin::Environment("STRESS_VAR_USER_NAME".into()));
+    assert_eq!(loaded.origins["/vars/table"], Origin::Flag("--var"));
+    assert_eq!(loaded.messages.len(), 1, "a variable of another scenario is only a warning");
+    let embedded = Overrides { target: Some(TargetName::Cloudsync), ..Overrides::default() };
+    let scenario =
+        super::load_source(Source::parse("s.yaml", GOOD), &embedded, &|_| Vec::new()).expect("good").scenario;
+    assert_eq!(scenario.target, Target::Name(TargetName::Cloudsync));
+}
+
+#[test]
+fn what_is_asked_wrongly_is_told_with_the_flag() {
+    let mut overrides = Overrides { time_limit: Some("5".into()), ..profile("smal") };
+    overrides.vars.push(("tabel".into(), json!(1), Origin::Flag("--var")));
+    assert_eq!(
+        lines(GOOD, &overrides, &|_| Vec::new()),
+        [
+            "--profile: error[load::unknown_profile]: the scenario has no profile `smal` -> did you mean `small`?",
+            "--var: error[load::unknown_var]: the scenario has no variable `tabel` -> did you mean `table`?",
+            "--time-limit: error[scenario::duration]: the text `5` is not a duration -> write the unit, as in `5s`",
+        ]
+    );
+}
+
+#[test]
+fn problems_of_a_profile_are_told_where_the_profile_stands_and_once() {
+    let text = GOOD
+        .replace("databases: 2}", "databses: 2}")
+        .replace("rows: 100000", "rows: x")
+        .replace("name: good", "name: g d");
+    let all = lines(&text, &Overrides::default(), &|_| Vec::new());
+    assert_eq!(
+        all,
+        [
+            "s.yaml:2:7: error[scenario::value]: the text `g d` cannot be `name` -> use letters, digits, `-` and `_`, and start with a letter or digit",
+            "s.yaml:8:19: error[scenario::unknown_key]: unknown key `databses` in `scale` -> did you mean `databases`?",
+            "s.yaml:9:41: error[scenario::type]: `rows` wants a whole number or a quoted template, found the text `x` -> write a number, or quote a template: `\"{{ scale.rows }}\"`",
+        ]
+    );
+}
+
+#[test]
+fn the_meaning_is_checked_in_every_profile_and_beside_mistyped_keys() {
+    let check = |scenario: &Scenario| match scenario.scale.databases {
+        Count::Number(2) => vec![Issue::new("/scale/databases", "plan::x", "two is wrong").range(Some(0..1))],
+        _ => vec![Issue::new("/phases/0", "plan::y", "no sql")],
+    };
+    assert_eq!(
+        lines(GOOD, &Overrides::default(), &check),
+        ["s.yaml:8:30: error[plan::x]: two is wrong", "s.yaml:12:10: error[plan::y]: no sql"]
+    );
+    let text = GOOD.replace("phases: [{", "seeed: 1\nphases: [{syncc: [], ");
+    let all = lines(&text, &profile("big"), &check);
+    assert_eq!(all.len(), 2, "nothing follows from the mistyped key: {all:?}");
+    let text = GOOD.replace("phases:", "seeed: 1\nphases:");
+    assert_eq!(lines(&text, &profile("big"), &check).len(), 2);
+}
+
+#[test]
+fn words_of_yaml_1_1_are_warned_about_where_nothing_worse_is_said() {
+    let text =
+        GOOD.replace("table: notes", "table: no, n: 010").replace("phases:", "session: {pragmas: {a: on}}\nphases:");
+    let loaded = loaded(&text, &Overrides::default()).expect("only warnings");
+    let lines: Vec<String> = loaded.diagnostics().iter().map(Diagnostic::line).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with("s.yaml:3:15: warning[yaml::lookalike]: `no` is text here"), "{lines:?}");
+    let wrong = GOOD.replace("{sync: [send]}", "{sync: [send], barrier: yes}");
+    assert_eq!(super::tests::lines(&wrong, &Overrides::default(), &|_| Vec::new()).len(), 1);
+}
+
+#[test]
+fn a_vars_file_is_a_map() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("vars.yaml");
+    std::fs::write(&path, "table: a\ncount: 5\n").expect("a file");
+    let vars = vars_file(&path).expect("a map");
+    assert_eq!(vars[1], ("count".into(), json!(5), Origin::VarsFile(path.clone())));
+    std::fs::write(&path, "[a]").expect("a file");
+    assert!(vars_file(&path).expect_err("no map").to_string().contains("no map"));
+}
+
+#[test]
+fn a_long_scenario_is_checked_quickly() {
+    let mut text = GOOD.replace("phases: [{sync: [send]}]\n", "phases:\n");
+    for phase in 0..1_250 {
+        text.push_str("  - name: p");
+        text.push_str(&phase.to_string());
+        text.push_str(
+            "\n    kind: insert\n    sql: INSERT INTO t VALUES ('é')\n    sync: [send, {wait: 1s}, {wait: 1}]\n",
+        );
+    }
+    let start = std::time::Instant::now();
+    let error = loaded(&text, &Overrides::default()).expect_err("durations without units");
+    assert_eq!(error.problems.len(), 1_250);
+    crate::diagnostic::render(&error.diagnostics(), false, 80);
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+}

@@ -1,0 +1,651 @@
+//! From the scenario as written to the plan: renders, decides, and collects every problem on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::steps;
+use super::tables::Tables;
+use super::threshold::{self, ThresholdPlan};
+use super::{CheckPlan, DatabasePlan, Plan, SettlePlan, TablePlan, UserPlan};
+use crate::scenario::{
+    Check, CheckName, CheckOptions, CloudsyncOptions, Count, Issue, Scenario, Target, TargetName, TargetOptions,
+    Threshold,
+};
+use crate::suggest;
+use crate::template::{GENERATORS, Number, Scope, TemplateProblem, Text, Variables};
+
+/// What a template may use, by where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Names {
+    /// `vars`, `scale` and `seed`: rendered once for the run.
+    Run,
+    /// The same and `env`: under `target`.
+    Target,
+    /// Also where in the run: database, user, iteration.
+    Phase,
+    /// Also the row, and generated values.
+    Row,
+}
+
+const PHASE_NAMES: [&str; 6] = ["db", "iteration", "repeat", "rows", "user", "user_id"];
+/// Names that belong to the template language itself.
+const LANGUAGE: [&str; 6] = ["range", "dict", "namespace", "debug", "loop", "self"];
+/// The user ids' fixed part, the seed's.
+const USER_PREFIX: &str = "018ecfc2-b2b1-7cc3-a9f0-";
+/// More threads than this do not start on an ordinary machine.
+const MOST_DATABASES: u64 = 10_000;
+
+impl Plan {
+    /// Decides everything about a run. Gives the plan and its warnings, or every problem of the scenario at once.
+    pub fn new(scenario: &Scenario) -> Result<(Self, Vec<Issue>), Vec<Issue>> {
+        let mut builder = Builder::new(scenario);
+        let plan = builder.plan(scenario);
+        match plan {
+            Some(plan) if builder.issues.iter().all(|issue| issue.warning) => Ok((plan, builder.issues)),
+            _ => Err(builder.issues),
+        }
+    }
+
+    /// The scope of the whole run, in which its templates are rendered.
+    pub fn scope(scenario: &Scenario) -> Scope {
+        Scope::new(Variables {
+            vars: scenario.vars.clone(),
+            scale: scale_values(scenario),
+            seed: scenario.seed.unwrap_or(0),
+        })
+    }
+}
+
+/// Every combination of the scenario's `matrix`, as scenarios of their own with what was chosen in `vars`; the
+/// scenario itself when it has none.
+pub fn combinations(scenario: &Scenario) -> Vec<(Scenario, String)> {
+    let mut all = vec![(Scenario { matrix: BTreeMap::new(), ..scenario.clone() }, String::new())];
+    for (name, values) in &scenario.matrix {
+        all = all
+            .into_iter()
+            .flat_map(|(scenario, label)| {
+                values.iter().map(move |value| {
+                    let mut scenario = scenario.clone();
+                    scenario.vars.insert(name.clone(), value.clone());
+                    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    let separator = if label.is_empty() { "" } else { ", " };
+                    (scenario, format!("{label}{separator}{name}={value}"))
+                })
+            })
+            .collect();
+    }
+    all
+}
+
+fn scale_values(scenario: &Scenario) -> Map<String, Value> {
+    let count = |count: &Count| match count {
+        Count::Number(number) => json!(number),
+        Count::Template(text) => {
+            let none = Map::new();
+            let scope =
+                Scope::new(Variables { vars: scenario.vars.clone(), scale: none, seed: scenario.seed.unwrap_or(0) });
+            let number = Text::compile(text).and_then(|text| Number::Rendered(text).value(&scope));
+            number.map_or_else(|_| json!(0), |number| json!(number))
+        }
+    };
+    let scale = &scenario.scale;
+    let mut values = Map::new();
+    values.insert("databases".to_owned(), count(&scale.databases));
+    values.insert("iterations".to_owned(), count(&scale.iterations));
+    values.insert("rows".to_owned(), count(&scale.rows));
+    values
+}
+
+/// Collects problems while it decides.
+pub(super) struct Builder {
+    pub(super) issues: Vec<Issue>,
+    pub(super) scope: Scope,
+    pub(super) vars: Map<String, Value>,
+    scale_keys: Vec<String>,
+}
+
+impl Builder {
+    fn new(scenario: &Scenario) -> Self {
+        let scale_keys = scale_values(scenario).keys().cloned().collect();
+        Self { issues: Vec::new(), scope: Plan::scope(scenario), vars: scenario.vars.clone(), scale_keys }
+    }
+
+    fn plan(&mut self, scenario: &Scenario) -> Option<Plan> {
+        self.check_variables(scenario);
+        let databases = self.scale("/scale/databases", &scenario.scale.databases, 1, MOST_DATABASES);
+        let iterations = self.scale("/scale/iterations", &scenario.scale.iterations, 0, u64::MAX);
+        let rows = self.scale("/scale/rows", &scenario.scale.rows, 0, u64::MAX);
+        let mut tables = Tables::new()
+            .map_err(|error| {
+                self.issues.push(Issue::new("/schema", "sql::sqlite", format!("SQLite does not start: {error}")))
+            })
+            .ok()?;
+        let table_plans = self.tables(scenario, &mut tables);
+        let rls = scenario.rls.is_some();
+        let databases = u32::try_from(databases.unwrap_or(1)).unwrap_or(1);
+        let (databases, users) = users(databases, scenario);
+        self.check_target(scenario, users.len());
+        let pragmas = self.pragmas(scenario);
+        let setup = steps::build(self, &tables, "/setup", &scenario.setup);
+        let phases = steps::build(self, &tables, "/phases", &scenario.phases);
+        let teardown = steps::build(self, &tables, "/teardown", &scenario.teardown);
+        self.check_step_names([&setup, &phases, &teardown]);
+        let phase_names: Vec<String> =
+            setup.iter().chain(&phases).chain(&teardown).map(|step| step.name.clone()).collect();
+        let database_count = u32::try_from(databases.len()).unwrap_or(u32::MAX);
+        let thresholds = self.thresholds(scenario, &phase_names, database_count);
+        let checks = self.checks(scenario, &tables);
+        let wait = scenario.settle.wait.map_or_else(|| default_settle_wait(&scenario.target), |wait| wait.get());
+        Some(Plan {
+            name: scenario.name.clone(),
+            description: scenario.description.clone(),
+            seed: scenario.seed.unwrap_or(0),
+            target: scenario.target.clone(),
+            databases,
+            users,
+            rls,
+            iterations: iterations?,
+            rows: rows?,
+            time_limit: scenario.scale.time_limit.get(),
+            tables: table_plans,
+            open: scenario.session.open,
+            pragmas,
+            setup,
+            phases,
+            teardown,
+            settle: SettlePlan { rounds: scenario.settle.rounds, wait },
+            checks,
+            thresholds,
+            errors: scenario.errors.clone(),
+            expect: scenario.expect.clone(),
+        })
+    }
+
+    fn check_variables(&mut self, scenario: &Scenario) {
+        let reserved: BTreeSet<&str> =
+            PHASE_NAMES.into_iter().chain(["row", "seed", "scale", "env", "id"]).chain(GENERATORS).collect();
+        let named = scenario.vars.keys().map(|name| ("/vars", name));
+        for (parent, name) in named.chain(scenario.matrix.keys().map(|name| ("/matrix", name))) {
+            let pointer = format!("{parent}/{}", escape(name));
+            if reserved.contains(name.as_str()) {
+                let message = format!("the variable name `{name}` is taken: it always has a meaning of its own");
+                self.issues.push(Issue::new(pointer, "vars::reserved", message).at_key().help("choose another name"));
+            } else if !is_identifier(name) {
+                let message = format!("`{name}` cannot be used in a template");
+                let help = "use letters, digits and `_`, a letter first";
+                self.issues.push(Issue::new(pointer, "vars::name", message).at_key().help(help));
+            }
+        }
+        for (name, values) in &scenario.matrix {
+            if values.is_empty() {
+                let message = format!("`{name}` has no values, so that there is nothing to run");
+                self.issues.push(Issue::new(format!("/matrix/{}", escape(name)), "vars::matrix", message));
+            }
+        }
+    }
+
+    fn scale(&mut self, pointer: &str, count: &Count, least: u64, most: u64) -> Option<u64> {
+        let number = match count {
+            Count::Number(number) => *number,
+            Count::Template(source) => {
+                let text = self.text(pointer, source, Names::Run)?;
+                match Number::Rendered(text).value(&self.scope) {
+                    Ok(number) => number,
+                    Err(problem) => {
+                        self.template_issue(pointer, problem);
+                        return None;
+                    }
+                }
+            }
+        };
+        if (least..=most).contains(&number) {
+            return Some(number);
+        }
+        let bound = if number < least { format!("at least {least}") } else { format!("at most {most}") };
+        self.issues.push(Issue::new(pointer, "scale::range", format!("{number} is out of range: {bound} is wanted")));
+        None
+    }
+
+    fn tables(&mut self, scenario: &Scenario, tables: &mut Tables) -> Vec<TablePlan> {
+        let mut plans: Vec<TablePlan> = Vec::new();
+        for (index, table) in scenario.schema.tables.iter().enumerate() {
+            let pointer = format!("/schema/tables/{index}");
+            let name = self.rendered(&format!("{pointer}/name"), &table.name);
+            let sql = self.rendered(&format!("{pointer}/sql"), &table.sql);
+            let (Some(name), Some(sql)) = (name, sql) else { continue };
+            if plans.iter().any(|plan| plan.name.eq_ignore_ascii_case(&name)) {
+                let message = format!("table `{name}` is declared twice");
+                self.issues.push(Issue::new(format!("{pointer}/name"), "sql::create", message));
+                continue;
+            }
+            let Some(columns) = tables.create(&pointer, &name, &sql, &mut self.issues) else { continue };
+            let mut also = Vec::new();
+            for (place, source) in table.also.iter().enumerate() {
+                let pointer = format!("{pointer}/also/{place}");
+                let Some(sql) = self.rendered(&pointer, source) else { continue };
+                if let Err(problem) = tables.run(&sql) {
+                    self.sql_issue(&pointer, source, problem);
+                }
+                also.push(sql);
+            }
+            plans.push(TablePlan {
+                name,
+                sql,
+                also,
+                columns: columns.all,
+                primary_key: columns.primary_key,
+                policies: None,
+            });
+        }
+        self.policies(scenario, tables, &mut plans);
+        plans
+    }
+
+    fn policies(&mut self, scenario: &Scenario, tables: &Tables, plans: &mut [TablePlan]) {
+        let Some(rls) = &scenario.rls else { return };
+        let names: Vec<String> = plans.iter().map(|plan| plan.name.clone()).collect();
+        for (written, policies) in &rls.policies {
+            let pointer = format!("/rls/policies/{}", escape(written));
+            let Some(name) = self.rendered(&pointer, written) else { continue };
+            let mut rendered = policies.clone();
+            let each = [
+                ("select", &mut rendered.select),
+                ("insert", &mut rendered.insert),
+                ("update", &mut rendered.update),
+                ("delete", &mut rendered.delete),
+            ];
+            for (operation, policy) in each {
+                if let Some(source) = policy {
+                    *policy = self.rendered(&format!("{pointer}/{operation}"), source);
+                }
+            }
+            match plans.iter_mut().find(|plan| plan.name == name) {
+                Some(plan) => {
+                    tables.check_policies(&pointer, &name, &rendered, &mut self.issues);
+                    plan.policies = Some(rendered);
+                }
+                None if names.is_empty() => {}
+                None => {
+                    let help = match suggest::nearest(&name, names.iter().map(String::as_str)) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("the scenario's tables are {}", suggest::listed(&names)),
+                    };
+                    let message = format!("there is no table `{name}` in this scenario");
+                    self.issues.push(Issue::new(pointer, "rls::table", message).at_key().help(help));
+                }
+            }
+        }
+        for plan in plans.iter().filter(|plan| plan.policies.is_none()) {
+            let message = format!("table `{}` has no policies, so that no user sees any of its rows", plan.name);
+            let help = format!("add `{}:` with its select, insert, update and delete policies", plan.name);
+            self.issues.push(Issue::new("/rls/policies", "rls::table", message).help(help));
+        }
+    }
+
+    fn pragmas(&mut self, scenario: &Scenario) -> Vec<String> {
+        // Foreign keys off is SQLite's own default, which the bundled build turns round; temporary files in memory
+        // because each trigger of a synced table opens a statement journal.
+        let mut pragmas = BTreeMap::from(
+            [
+                ("journal_mode", "wal"),
+                ("busy_timeout", "5000"),
+                ("synchronous", "normal"),
+                ("temp_store", "memory"),
+                ("foreign_keys", "off"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        for (name, value) in &scenario.session.pragmas {
+            let pointer = format!("/session/pragmas/{}", escape(name));
+            if !is_identifier(name) {
+                let message = format!("`{name}` is not the name of a pragma");
+                self.issues.push(Issue::new(pointer, "session::pragma", message).at_key());
+                continue;
+            }
+            let rendered = match value {
+                Value::String(source) => self.rendered(&pointer, source),
+                Value::Number(number) => Some(number.to_string()),
+                Value::Bool(flag) => Some(u8::from(*flag).to_string()),
+                Value::Null | Value::Array(_) | Value::Object(_) => {
+                    self.issues.push(Issue::new(&pointer, "session::pragma", "a pragma's value is a number or a text"));
+                    None
+                }
+            };
+            let Some(rendered) = rendered else { continue };
+            if !rendered.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+                let message = format!("`{rendered}` is not the value of a pragma");
+                self.issues.push(Issue::new(pointer, "session::pragma", message));
+                continue;
+            }
+            pragmas.insert(name.to_ascii_lowercase(), rendered);
+        }
+        pragmas.into_iter().map(|(name, value)| format!("PRAGMA {name} = {value}")).collect()
+    }
+
+    fn check_step_names(&mut self, lists: [&Vec<super::StepPlan>; 3]) {
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        for step in lists.into_iter().flatten() {
+            if !seen.insert(&step.name) {
+                let message =
+                    format!("the name `{}` is given twice, and reports could not tell the two apart", step.name);
+                let pointer = format!("{}/name", step.pointer);
+                self.issues.push(Issue::new(pointer, "phase::name", message).help("give each phase a name of its own"));
+            }
+        }
+    }
+
+    fn thresholds(&mut self, scenario: &Scenario, phases: &[String], databases: u32) -> Vec<ThresholdPlan> {
+        let mut plans = Vec::new();
+        for (index, written) in scenario.thresholds.iter().enumerate() {
+            let pointer = match written {
+                Threshold::Text(_) => format!("/thresholds/{index}"),
+                Threshold::Options(_) => format!("/thresholds/{index}/expr"),
+            };
+            match ThresholdPlan::of(written, phases, databases) {
+                Ok(plan) => plans.push(plan),
+                Err(problem) => {
+                    let issue =
+                        Issue::new(pointer, "threshold::expression", problem.message).range(Some(problem.range));
+                    self.issues.push(match problem.help {
+                        Some(help) => issue.help(help),
+                        None => issue,
+                    });
+                }
+            }
+        }
+        threshold::with_built_in(plans)
+    }
+
+    fn checks(&mut self, scenario: &Scenario, tables: &Tables) -> Vec<CheckPlan> {
+        let Some(written) = &scenario.verify else {
+            let mut checks = vec![CheckPlan::Named(CheckName::Converged)];
+            if server_can_be_asked(&scenario.target) {
+                checks.push(CheckPlan::Named(CheckName::Server));
+            }
+            if scenario.rls.is_some() {
+                checks.push(CheckPlan::Named(CheckName::Isolation));
+            }
+            return checks;
+        };
+        let mut checks = Vec::new();
+        for (index, check) in written.iter().enumerate() {
+            let pointer = format!("/verify/{index}");
+            match check {
+                Check::Name(name) => {
+                    if *name == CheckName::Isolation && scenario.rls.is_none() {
+                        let message = "`isolation` has nothing to check without `rls`";
+                        let help = "declare the policies under `rls`, or leave this check out";
+                        self.issues.push(Issue::new(&pointer, "verify::check", message).help(help));
+                    }
+                    if *name == CheckName::Server {
+                        self.require_server(&scenario.target, &pointer);
+                    }
+                    checks.push(CheckPlan::Named(*name));
+                }
+                Check::Options(CheckOptions::Query(query)) => {
+                    if query.on == crate::scenario::QueryOn::Server {
+                        self.require_server(&scenario.target, &format!("{pointer}/query/on"));
+                    }
+                    let sql_pointer = format!("{pointer}/query/sql");
+                    let Some(sql) = self.rendered(&sql_pointer, &query.sql) else { continue };
+                    match tables.prepare(&sql) {
+                        Ok(prepared) if prepared.columns != 1 || !prepared.readonly => {
+                            let message = "this check wants a query that gives one column";
+                            let help = "such as `SELECT count(*) FROM …`";
+                            self.issues.push(Issue::new(sql_pointer, "verify::query", message).help(help));
+                        }
+                        Ok(_) => {}
+                        Err(problem) => self.sql_issue(&sql_pointer, &query.sql, problem),
+                    }
+                    let Some(equals) = self.rendered_value(&format!("{pointer}/query/equals"), &query.equals) else {
+                        continue;
+                    };
+                    checks.push(CheckPlan::Query { on: query.on, sql, equals });
+                }
+            }
+        }
+        checks
+    }
+
+    fn require_server(&mut self, target: &Target, pointer: &str) {
+        if !server_can_be_asked(target) {
+            let message = "the server cannot be asked: the target has no `connection_string`";
+            let help =
+                "add `connection_string: \"{{ env.SQLITECLOUD_CONNECTION }}\"` to the target, or leave this check out";
+            self.issues.push(Issue::new(pointer, "verify::server", message).help(help));
+        }
+    }
+
+    fn check_target(&mut self, scenario: &Scenario, users: usize) {
+        let Target::Options(TargetOptions::Cloudsync(options)) = &scenario.target else {
+            if scenario.target == Target::Name(TargetName::Cloudsync) {
+                let message = "the target `cloudsync` needs a `managed_database_id`";
+                let help = "write `target: {cloudsync: {managed_database_id: \"db_…\", apikey: \"{{ env.SQLITECLOUD_APIKEY }}\"}}`";
+                self.issues.push(Issue::new("/target", "target::cloudsync", message).help(help));
+            }
+            if let Target::Options(TargetOptions::Embedded(options)) = &scenario.target
+                && let Some(hub) = &options.hub
+                && !hub.starts_with("http://")
+            {
+                let help = "write the address that `stress hub` prints, such as `http://127.0.0.1:7800`";
+                let message = format!("`{hub}` is not the address of a hub");
+                self.issues.push(Issue::new("/target/embedded/hub", "target::embedded", message).help(help));
+            }
+            return;
+        };
+        let at = "/target/cloudsync";
+        if options.managed_database_id.is_none() {
+            let message = "the target `cloudsync` needs a `managed_database_id`";
+            let help = "it is on the project's OffSync page, after CloudSync was enabled for the tables";
+            self.issues.push(Issue::new(at, "target::cloudsync", message).help(help));
+        }
+        for (key, unbuilt) in
+            [("provision", options.provision), ("cleanup", options.cleanup == Some(crate::scenario::Cleanup::Drop))]
+        {
+            if unbuilt {
+                let message = format!("`{key}` is not done by this version");
+                let help = "prepare the database as the README's page on the real target says";
+                self.issues.push(Issue::new(format!("{at}/{key}"), "target::cloudsync", message).help(help));
+            }
+        }
+        let secrets = [
+            ("connection_string", &options.connection_string),
+            ("management_key", &options.management_key),
+            ("apikey", &options.apikey),
+        ];
+        let texts = secrets.into_iter().filter_map(|(key, text)| Some((format!("{at}/{key}"), text.as_ref()?)));
+        let tokens = options.tokens.iter().enumerate().map(|(index, text)| (format!("{at}/tokens/{index}"), text));
+        for (pointer, source) in texts.chain(tokens) {
+            self.text(&pointer, source, Names::Target);
+            if !source.contains("{{") {
+                let message = "a secret is written into the scenario, and the scenario is kept in git";
+                let help = "take it from the environment: `\"{{ env.SQLITECLOUD_APIKEY }}\"`";
+                self.issues.push(Issue::new(pointer, "target::secret", message).help(help).warning());
+            }
+        }
+        let plain = [
+            ("extension", &options.extension),
+            ("address", &options.address),
+            ("database", &options.database),
+            ("managed_database_id", &options.managed_database_id),
+        ];
+        for (key, source) in plain.into_iter().filter_map(|(key, text)| Some((key, text.as_ref()?))) {
+            self.text(&format!("{at}/{key}"), source, Names::Target);
+        }
+        self.check_credentials(at, options, scenario.rls.is_some(), users);
+    }
+
+    /// A token without row-level security silently loses everything; an api key with it bypasses it.
+    fn check_credentials(&mut self, at: &str, options: &CloudsyncOptions, rls: bool, users: usize) {
+        let code = "target::credentials";
+        if rls && options.tokens.len() != users {
+            let message = format!("{users} users need {users} tokens, and there are {}", options.tokens.len());
+            let help = "with `rls` every database authenticates with its user's token; list them under `tokens`, in the order of the users";
+            self.issues.push(Issue::new(at, code, message).help(help));
+        }
+        if rls && options.apikey.is_some() {
+            let message = "an api key bypasses row-level security, so that `rls` would not be tested";
+            self.issues.push(
+                Issue::new(format!("{at}/apikey"), code, message).help("leave `apikey` out: the `tokens` authenticate"),
+            );
+        }
+        if !rls && !options.tokens.is_empty() {
+            let message = "tokens without `rls`: the server silently drops everything that is sent";
+            self.issues.push(Issue::new(format!("{at}/tokens"), code, message).help("declare `rls`, or use `apikey`"));
+        }
+        if !rls && options.apikey.is_none() && options.connection_string.is_none() {
+            let message = "there is nothing to authenticate with";
+            let help = "add `apikey: \"{{ env.SQLITECLOUD_APIKEY }}\"`, or a `connection_string` that has one";
+            self.issues.push(Issue::new(at, code, message).help(help));
+        }
+    }
+
+    /// A text rendered once for the run.
+    pub(super) fn rendered(&mut self, pointer: &str, source: &str) -> Option<String> {
+        let text = self.text(pointer, source, Names::Run)?;
+        text.render(&self.scope).map_err(|problem| self.template_issue(pointer, problem)).ok()
+    }
+
+    fn rendered_value(&mut self, pointer: &str, value: &Value) -> Option<Value> {
+        let Value::String(source) = value else { return Some(value.clone()) };
+        let text = self.text(pointer, source, Names::Run)?;
+        let value = text.value(&self.scope).map_err(|problem| self.template_issue(pointer, problem)).ok()?;
+        serde_json::to_value(&value).ok()
+    }
+
+    /// Compiles a text and checks the names it uses.
+    pub(super) fn text(&mut self, pointer: &str, source: &str, names: Names) -> Option<Text> {
+        let text = Text::compile(source).map_err(|problem| self.template_issue(pointer, problem)).ok()?;
+        let known = text.variables().into_iter().all(|(name, range)| self.check_name(pointer, &name, range, names));
+        known.then_some(text)
+    }
+
+    pub(super) fn check_name(&mut self, pointer: &str, name: &str, range: Option<Range<usize>>, names: Names) -> bool {
+        let (root, key) = name.split_once('.').map_or((name, None), |(root, key)| (root, Some(key)));
+        let issue = |message: String| Issue::new(pointer, "template::name", message).range(range.clone());
+        if LANGUAGE.contains(&root) || root == "seed" || self.vars.contains_key(root) {
+            return true;
+        }
+        if root == "scale" {
+            return match key.filter(|key| !self.scale_keys.iter().any(|known| known == key)) {
+                None => true,
+                Some(key) => {
+                    let near = suggest::nearest(key, self.scale_keys.iter().map(String::as_str));
+                    let help = near.map_or_else(
+                        || format!("`scale` has {}", suggest::listed(&self.scale_keys)),
+                        |near| format!("did you mean `scale.{near}`?"),
+                    );
+                    self.issues.push(issue(format!("`scale` has no `{key}`")).help(help));
+                    false
+                }
+            };
+        }
+        let allowed_from = if root == "env" {
+            Some((Names::Target, "`env` can be used under `target` only, so that no secret ends up in data or logs"))
+        } else if PHASE_NAMES.contains(&root) {
+            Some((
+                Names::Phase,
+                "it differs between databases and iterations, and this text is rendered once for the run",
+            ))
+        } else if root == "row" || GENERATORS.contains(&root) {
+            Some((Names::Row, "it differs from row to row; it can be used in `bind` and `sql`"))
+        } else {
+            None
+        };
+        match allowed_from {
+            Some((Names::Target, _)) if names == Names::Target => true,
+            Some((least, _)) if least != Names::Target && names >= least => true,
+            Some((_, why)) => {
+                self.issues.push(issue(format!("`{root}` has no meaning here")).help(why));
+                false
+            }
+            None => {
+                let mut all: Vec<String> = self.vars.keys().cloned().collect();
+                all.extend(["scale", "seed"].map(str::to_owned));
+                if names >= Names::Phase {
+                    all.extend(PHASE_NAMES.map(str::to_owned));
+                }
+                if names >= Names::Row {
+                    all.push("row".to_owned());
+                    all.extend(GENERATORS.map(str::to_owned));
+                }
+                let near = suggest::nearest(root, all.iter().map(String::as_str));
+                let help = near.map_or_else(
+                    || format!("declare it under `vars`; there are {}", suggest::listed(&all)),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                self.issues.push(issue(format!("unknown variable `{root}`")).help(help));
+                false
+            }
+        }
+    }
+
+    pub(super) fn template_issue(&mut self, pointer: &str, problem: TemplateProblem) {
+        self.issues.push(Issue::new(pointer, "template::syntax", problem.message).range(problem.range));
+    }
+
+    /// A problem of SQL whose text was rendered from `source`: its place holds in `source` up to the first template.
+    pub(super) fn sql_issue(&mut self, pointer: &str, source: &str, problem: super::tables::SqlProblem) {
+        let first_template = source.find("{{").or_else(|| source.find("{%")).unwrap_or(source.len());
+        let range = problem.range.filter(|range| range.end <= first_template);
+        let missing =
+            problem.message.strip_prefix("no such ").and_then(|rest| rest.split_once(": ")).map(|(_, name)| name);
+        let range = range.or_else(|| find_word(source, missing?));
+        let issue = Issue::new(pointer, "sql::prepare", format!("the SQL does not prepare: {}", problem.message));
+        let issue = issue.range(range);
+        self.issues.push(match problem.help {
+            Some(help) => issue.help(help),
+            None => issue,
+        });
+    }
+}
+
+fn users(databases: u32, scenario: &Scenario) -> (Vec<DatabasePlan>, Vec<UserPlan>) {
+    let per_user = match &scenario.rls {
+        None => databases.max(1),
+        Some(rls) => rls.databases_per_user.unwrap_or(if databases <= 2 { 1 } else { 2 }).max(1),
+    };
+    let databases: Vec<DatabasePlan> =
+        (1..=databases).map(|index| DatabasePlan { index, user: (index - 1) / per_user + 1 }).collect();
+    let last = databases.last().map_or(1, |database| database.user);
+    let users = (1..=last).map(|index| UserPlan { index, id: format!("{USER_PREFIX}{index:012}") }).collect();
+    (databases, users)
+}
+
+fn is_embedded(target: &Target) -> bool {
+    matches!(target, Target::Name(TargetName::Embedded) | Target::Options(TargetOptions::Embedded(_)))
+}
+
+fn server_can_be_asked(target: &Target) -> bool {
+    match target {
+        Target::Name(name) => *name == TargetName::Embedded,
+        Target::Options(TargetOptions::Embedded(_)) => true,
+        Target::Options(TargetOptions::Cloudsync(options)) => options.connection_string.is_some(),
+    }
+}
+
+fn default_settle_wait(target: &Target) -> Duration {
+    if is_embedded(target) { Duration::from_millis(10) } else { Duration::from_secs(1) }
+}
+
+/// Where a name stands in a text as a word of its own.
+fn find_word(text: &str, word: &str) -> Option<Range<usize>> {
+    let part_of_word = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word)
+        .map(|(start, found)| start..start + found.len())
+        .find(|range| !text[..range.start].ends_with(part_of_word) && !text[range.end..].starts_with(part_of_word))
+}
+
+fn is_identifier(name: &str) -> bool {
+    let mut characters = name.chars();
+    characters.next().is_some_and(|first| first.is_alphabetic() || first == '_')
+        && characters.all(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// A key as a part of a JSON pointer.
+pub(super) fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}

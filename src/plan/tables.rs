@@ -1,0 +1,297 @@
+//! The declared tables as SQLite understands them: columns, primary keys, CloudSync's table rules, and whether a
+//! statement prepares against them. Asks SQLite in memory; nothing here touches a file.
+
+use std::ops::Range;
+
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::scenario::{Issue, Policies};
+
+/// The public functions of the sync extension, so that SQL that calls them prepares.
+const FUNCTIONS: [&str; 28] = [
+    "auth_json",
+    "auth_userid",
+    "cloudsync_begin_alter",
+    "cloudsync_cleanup",
+    "cloudsync_commit_alter",
+    "cloudsync_db_version",
+    "cloudsync_disable",
+    "cloudsync_enable",
+    "cloudsync_init",
+    "cloudsync_is_enabled",
+    "cloudsync_network_check_changes",
+    "cloudsync_network_cleanup",
+    "cloudsync_network_has_unsent_changes",
+    "cloudsync_network_init",
+    "cloudsync_network_init_custom",
+    "cloudsync_network_logout",
+    "cloudsync_network_receive_changes",
+    "cloudsync_network_reset_sync_version",
+    "cloudsync_network_send_changes",
+    "cloudsync_network_set_apikey",
+    "cloudsync_network_set_token",
+    "cloudsync_network_status",
+    "cloudsync_network_sync",
+    "cloudsync_set",
+    "cloudsync_siteid",
+    "cloudsync_terminate",
+    "cloudsync_uuid",
+    "cloudsync_version",
+];
+
+/// The declared tables, in memory.
+pub(super) struct Tables {
+    connection: Connection,
+    names: Vec<String>,
+}
+
+/// What SQLite says is wrong with a statement.
+pub(super) struct SqlProblem {
+    pub(super) message: String,
+    pub(super) help: Option<String>,
+    /// Bytes of the statement at fault.
+    pub(super) range: Option<Range<usize>>,
+}
+
+/// A table's columns, as far as the plan needs them.
+pub(super) struct Columns {
+    pub(super) all: Vec<String>,
+    pub(super) primary_key: Vec<String>,
+}
+
+impl Tables {
+    pub(super) fn new() -> Result<Self, rusqlite::Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_MEMORY;
+        let connection = Connection::open_in_memory_with_flags(flags)?;
+        for name in FUNCTIONS {
+            connection.create_scalar_function(name, -1, FunctionFlags::SQLITE_UTF8, |_| Ok(rusqlite::types::Null))?;
+        }
+        rusqlite::vtab::series::load_module(&connection)?;
+        Ok(Self { connection, names: Vec::new() })
+    }
+
+    /// Creates a table and checks CloudSync's rules for it.
+    pub(super) fn create(&mut self, pointer: &str, name: &str, sql: &str, issues: &mut Vec<Issue>) -> Option<Columns> {
+        let sql_pointer = format!("{pointer}/sql");
+        if let Err(error) = self.connection.execute_batch(sql) {
+            let problem = self.explain(&error);
+            let message = format!("the table's SQL does not run: {}", problem.message);
+            issues.push(
+                optional_help(Issue::new(sql_pointer, "sql::create", message), problem.help).range(problem.range),
+            );
+            return None;
+        }
+        let columns = self.columns(name).ok().filter(|columns| !columns.is_empty());
+        let Some(columns) = columns else {
+            let message = format!("the SQL does not create a table called `{name}`");
+            let help = format!("write `CREATE TABLE {name} (…)`, or name the table it creates under `name`");
+            issues.push(Issue::new(sql_pointer, "sql::create", message).help(help));
+            return None;
+        };
+        self.names.push(name.to_owned());
+        self.check_rules(pointer, name, &columns, issues);
+        let mut keys: Vec<&Column> = columns.iter().filter(|column| column.key > 0).collect();
+        keys.sort_by_key(|column| column.key);
+        let primary_key = keys.into_iter().map(|column| column.name.clone()).collect();
+        let all = columns.iter().filter(|column| !column.generated).map(|column| column.name.clone()).collect();
+        Some(Columns { all, primary_key })
+    }
+
+    /// Runs a statement that goes with the tables, such as an index.
+    pub(super) fn run(&self, sql: &str) -> Result<(), SqlProblem> {
+        self.connection.execute_batch(sql).map_err(|error| self.explain(&error))
+    }
+
+    /// Prepares a statement and returns the names of its parameters, without the colon.
+    pub(super) fn prepare(&self, sql: &str) -> Result<Prepared, SqlProblem> {
+        let (statement, rest) = match self.connection.prepare(sql) {
+            Ok(statement) => (statement, ""),
+            Err(rusqlite::Error::MultipleStatement) => {
+                return Err(SqlProblem {
+                    message: "there are several statements in one text".to_owned(),
+                    help: Some("write them as a list: `sql: [first, second]`".to_owned()),
+                    range: None,
+                });
+            }
+            Err(error) => return Err(self.explain(&error)),
+        };
+        debug_assert!(rest.is_empty(), "one statement has no rest");
+        let parameters = (1..=statement.parameter_count())
+            .map(|index| statement.parameter_name(index).map(|name| name[1..].to_owned()))
+            .collect();
+        Ok(Prepared { parameters, columns: statement.column_count(), readonly: statement.readonly() })
+    }
+
+    /// Checks one policy of a table.
+    pub(super) fn check_policies(&self, pointer: &str, table: &str, policies: &Policies, issues: &mut Vec<Issue>) {
+        let quoted = quote(table);
+        let each = [
+            ("select", &policies.select, quoted.clone()),
+            ("insert", &policies.insert, format!("{quoted} AS NEW")),
+            ("update", &policies.update, format!("{quoted} AS OLD, {quoted} AS NEW")),
+            ("delete", &policies.delete, format!("{quoted} AS OLD")),
+        ];
+        for (operation, policy, from) in each {
+            let Some(policy) = policy else { continue };
+            let pointer = format!("{pointer}/{operation}");
+            let head = "SELECT (";
+            if policy.contains('"') {
+                let help = "policies are sent to the server inside double quotes: use single quotes for text";
+                issues.push(Issue::new(&pointer, "rls::policy", "a policy cannot contain `\"`").help(help));
+            }
+            if let Err(problem) = self.prepare(&format!("{head}{policy}) FROM {from}")) {
+                let message = format!("the {operation} policy of `{table}` does not prepare: {}", problem.message);
+                let help = problem.help.or_else(|| {
+                    Some(match operation {
+                        "select" => "columns go by their bare names: `auth_userid() = user_id`".to_owned(),
+                        "update" => "columns go as `OLD.column` and `NEW.column`".to_owned(),
+                        "insert" => "columns go as `NEW.column`".to_owned(),
+                        _ => "columns go as `OLD.column`".to_owned(),
+                    })
+                });
+                let range = problem.range.and_then(|range| {
+                    let shift = |at: usize| at.checked_sub(head.len()).filter(|at| *at <= policy.len());
+                    Some(shift(range.start)?..shift(range.end)?)
+                });
+                issues.push(optional_help(Issue::new(pointer, "rls::policy", message), help).range(range));
+            }
+        }
+    }
+
+    fn columns(&self, table: &str) -> Result<Vec<Column>, rusqlite::Error> {
+        let sql = "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, pk, hidden FROM pragma_table_xinfo(?1)";
+        let mut statement = self.connection.prepare(sql)?;
+        let rows = statement.query_map([table], |row| {
+            Ok(Column {
+                name: row.get(0)?,
+                declared: row.get(1)?,
+                not_null: row.get(2)?,
+                has_default: row.get(3)?,
+                key: row.get(4)?,
+                generated: row.get::<_, i64>(5)? > 1,
+            })
+        })?;
+        rows.collect()
+    }
+
+    /// The rules of `cloudsync_init`, before it is called.
+    fn check_rules(&self, pointer: &str, table: &str, columns: &[Column], issues: &mut Vec<Issue>) {
+        let sql = format!("{pointer}/sql");
+        let code = "cloudsync::table";
+        let keys: Vec<&Column> = columns.iter().filter(|column| column.key > 0).collect();
+        match keys.as_slice() {
+            [] => issues.push(
+                Issue::new(&sql, code, format!("table `{table}` has no primary key, and CloudSync needs one"))
+                    .help("declare one that is unique everywhere, such as `id TEXT PRIMARY KEY`"),
+            ),
+            [only] if only.is_integer() => issues.push(
+                Issue::new(
+                    &sql,
+                    code,
+                    format!(
+                        "table `{table}` has a single integer primary key, `{}`, which CloudSync refuses",
+                        only.name
+                    ),
+                )
+                .help(format!("keys must be unique on all databases at once: `{} TEXT PRIMARY KEY`", only.name)),
+            ),
+            _ => {}
+        }
+        for column in columns
+            .iter()
+            .filter(|column| column.key == 0 && column.not_null && !column.has_default && !column.generated)
+        {
+            let message =
+                format!("column `{}` of `{table}` is NOT NULL without a DEFAULT, which CloudSync refuses", column.name);
+            let help = format!("add a default: `{} {} NOT NULL DEFAULT …`", column.name, column.declared);
+            issues.push(Issue::new(&sql, code, message).help(help));
+        }
+        if table.to_ascii_lowercase().ends_with("_cloudsync") {
+            let message =
+                format!("the name `{table}` ends in `_cloudsync`, which is reserved for CloudSync's own tables");
+            issues.push(Issue::new(format!("{pointer}/name"), code, message).help("choose another name"));
+        }
+        if table.chars().count() > 512 {
+            let message = "the table's name is longer than CloudSync's 512 characters";
+            issues.push(Issue::new(format!("{pointer}/name"), code, message).help("choose a shorter name"));
+        }
+    }
+
+    fn explain(&self, error: &rusqlite::Error) -> SqlProblem {
+        let (message, range) = match error {
+            rusqlite::Error::SqlInputError { msg, sql, offset, .. } => {
+                let range = usize::try_from(*offset).ok().filter(|at| *at < sql.len()).map(|start| {
+                    let word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+                    let length: usize = sql[start..].chars().take_while(|c| word(*c)).map(char::len_utf8).sum();
+                    let first = sql[start..].chars().next().map_or(0, char::len_utf8);
+                    start..start + length.max(first)
+                });
+                (msg.clone(), range)
+            }
+            rusqlite::Error::SqliteFailure(_, Some(message)) => (message.clone(), None),
+            other => (other.to_string(), None),
+        };
+        let help = message.strip_prefix("no such table: ").and_then(|missing| self.nearest_table(missing));
+        let help =
+            help.or_else(|| message.strip_prefix("no such column: ").and_then(|missing| self.nearest_column(missing)));
+        SqlProblem { message, help, range }
+    }
+
+    fn nearest_table(&self, missing: &str) -> Option<String> {
+        let names = self.names.iter().map(String::as_str);
+        match crate::suggest::nearest(missing, names) {
+            Some(name) => Some(format!("did you mean `{name}`?")),
+            None if self.names.is_empty() => None,
+            None => Some(format!("the scenario's tables are {}", crate::suggest::listed(&self.names))),
+        }
+    }
+
+    fn nearest_column(&self, missing: &str) -> Option<String> {
+        let columns = self.names.iter().flat_map(|table| self.columns(table).unwrap_or_default());
+        let columns: Vec<String> = columns.map(|column| column.name).collect();
+        let missing = missing.rsplit('.').next().unwrap_or(missing);
+        match crate::suggest::nearest(missing, columns.iter().map(String::as_str)) {
+            Some(name) => Some(format!("did you mean `{name}`?")),
+            None if columns.is_empty() => None,
+            None => Some(format!("the columns are {}", crate::suggest::listed(&columns))),
+        }
+    }
+}
+
+/// What a prepared statement wants and gives.
+pub(super) struct Prepared {
+    /// The names of its parameters without the colon; `None` for a `?`.
+    pub(super) parameters: Vec<Option<String>>,
+    pub(super) columns: usize,
+    pub(super) readonly: bool,
+}
+
+struct Column {
+    name: String,
+    declared: String,
+    not_null: bool,
+    has_default: bool,
+    /// Place in the primary key, from 1; 0 outside it.
+    key: i64,
+    generated: bool,
+}
+
+impl Column {
+    fn is_integer(&self) -> bool {
+        // SQLite's affinity rule: a type that contains INT is an integer.
+        self.declared.to_ascii_uppercase().contains("INT")
+    }
+}
+
+/// A name as an SQL identifier.
+pub(crate) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn optional_help(issue: Issue, help: Option<String>) -> Issue {
+    match help {
+        Some(help) => issue.help(help),
+        None => issue,
+    }
+}

@@ -1,1 +1,0 @@
-//! The JSON schema of a scenario, generated from its types, and checking a value against it.

@@ -1,0 +1,168 @@
+//! The JSON schema of a scenario, generated from its types, and checking a value against exactly that schema: what an
+//! editor accepts, the tool accepts. It must not know where a value stands in a file.
+
+mod union;
+mod violation;
+mod wish;
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use jsonschema::paths::Location;
+use jsonschema::{Keyword, ValidationError, Validator};
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use super::{Issue, Scenario};
+use crate::source::join;
+pub(crate) use wish::suggest;
+
+static SCHEMA: LazyLock<Value> = LazyLock::new(generate);
+
+static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| {
+    jsonschema::options().with_keyword("format", whole_number).build(&SCHEMA).expect("our own schema is a valid one")
+});
+
+/// The JSON schema (draft 2020-12) of a scenario, as published in `schemas/`.
+pub fn json_schema() -> Value {
+    SCHEMA.clone()
+}
+
+/// Everything in `value` that breaks the schema. A value without violations always deserializes.
+pub fn violations(value: &Value) -> Vec<Issue> {
+    let mut issues: Vec<Issue> = Vec::new();
+    for error in VALIDATOR.iter_errors(value) {
+        violation::report(&SCHEMA, &error, &mut issues);
+    }
+    drop_followers(&mut issues);
+    issues
+}
+
+/// A mistyped key is told once: not also as missing under its right name.
+fn drop_followers(issues: &mut Vec<Issue>) {
+    let slips: HashSet<String> = issues
+        .iter()
+        .filter(|issue| issue.code == "scenario::unknown_key")
+        .filter_map(|issue| {
+            let meant = issue.help.as_deref()?.strip_prefix("did you mean `")?.strip_suffix("`?")?;
+            Some(join(issue.pointer.rsplit_once('/')?.0, meant))
+        })
+        .collect();
+    issues.retain(|issue| {
+        let missing = issue.message.rsplit_once("has no `").map(|(_, key)| key.trim_end_matches('`'));
+        issue.code != "scenario::missing_key" || missing.is_none_or(|key| !slips.contains(&join(&issue.pointer, key)))
+    });
+}
+
+/// The keys of a scenario that a profile may not set.
+const NOT_IN_PROFILES: [&str; 2] = ["version", "profiles"];
+
+fn generate() -> Value {
+    let generator = SchemaSettings::draft2020_12().into_generator();
+    let mut schema = generator.into_root_schema_for::<Scenario>().to_value();
+    tidy(&mut schema);
+    type_profiles(&mut schema);
+    schema
+}
+
+/// Makes the schema say what is meant: a key that may be left out may not be null, so that `rls:` with its lines
+/// commented out is an error and not a run without it; and numbers end where their types do.
+fn tidy(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            if let Some(Value::Array(types)) = map.get_mut("type") {
+                types.retain(|kind| kind != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    map.insert("type".into(), only);
+                }
+            }
+            if let Some(Value::Array(branches)) = map.get_mut("anyOf") {
+                branches.retain(|branch| branch.get("type") != Some(&json!("null")));
+                if let [Value::Object(only)] = branches.as_slice() {
+                    let only = only.clone();
+                    map.shift_remove("anyOf");
+                    for (key, value) in only {
+                        map.entry(key).or_insert(value);
+                    }
+                }
+            }
+            if map.get("default") == Some(&Value::Null) {
+                map.shift_remove("default");
+            }
+            if map.get("format") == Some(&json!("uint32")) {
+                map.entry("maximum").or_insert(json!(u32::MAX));
+            }
+            map.values_mut().for_each(tidy);
+        }
+        Value::Array(items) => items.iter_mut().for_each(tidy),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Gives profiles the keys of the scenario, none of them required, so that editors complete inside profiles too.
+fn type_profiles(schema: &mut Value) {
+    let Some(keys) = schema.get("properties").and_then(Value::as_object).cloned() else { return };
+    let mut partial = Map::new();
+    for (key, mut property) in keys.into_iter().filter(|(key, _)| !NOT_IN_PROFILES.contains(&key.as_str())) {
+        let Some(property_map) = property.as_object_mut() else { continue };
+        let description = property_map.shift_remove("description");
+        property_map.shift_remove("default");
+        let target = property_map.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#'));
+        if let Some(Value::Object(target)) = target.and_then(|target| schema.pointer(target))
+            && target.contains_key("required")
+        {
+            *property_map = target.clone();
+            property_map.shift_remove("required");
+            property_map.shift_remove("description");
+        }
+        let removal = json!({"description": "Leaves the key out in this profile.", "type": "null"});
+        let mut entry = Map::new();
+        entry.extend(description.map(|description| ("description".to_string(), description)));
+        entry.insert("anyOf".into(), Value::Array(vec![property, removal]));
+        partial.insert(key, Value::Object(entry));
+    }
+    if let Some(profiles) = schema.pointer_mut("/properties/profiles") {
+        profiles["additionalProperties"] =
+            json!({"type": "object", "properties": partial, "additionalProperties": false});
+    }
+}
+
+/// JSON schema takes `1000.0` for an integer, serde does not.
+struct WholeNumber;
+
+impl<'i> Keyword<'i> for WholeNumber {
+    fn validate(&self, instance: &'i Value) -> Result<(), ValidationError<'i>> {
+        if self.is_valid(instance) { Ok(()) } else { Err(ValidationError::custom("not written as a whole number")) }
+    }
+
+    fn is_valid(&self, instance: &'i Value) -> bool {
+        // A number with a real fraction is the business of `type`.
+        instance.as_f64().is_none_or(|number| number.fract() != 0.0) || !instance.is_f64()
+    }
+}
+
+struct Anything;
+
+impl<'i> Keyword<'i> for Anything {
+    fn validate(&self, _: &'i Value) -> Result<(), ValidationError<'i>> {
+        Ok(())
+    }
+
+    fn is_valid(&self, _: &'i Value) -> bool {
+        true
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature is the validator's")]
+fn whole_number<'a>(
+    _: &'a Map<String, Value>,
+    format: &'a Value,
+    _: Location,
+) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
+    let whole = format.as_str().is_some_and(|format| format.starts_with("uint") || format.starts_with("int"));
+    Ok(if whole { Box::new(WholeNumber) } else { Box::new(Anything) })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! One SQLite connection from open to the guaranteed close. The order is always the same: open, load, pragmas, network,
+//! credential; then network cleanup, terminate, close, also after an error or a panic. It must not know what is run
+//! on the connection, or which target it syncs with.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::functions::FunctionFlags;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, InterruptHandle, LoadExtensionGuard, OpenFlags};
+
+use crate::failure::{Call, RawError};
+
+/// Where a connection gets its sync functions from.
+#[derive(Debug, Clone)]
+pub enum Loader {
+    /// The CloudSync extension at this path.
+    Extension(PathBuf),
+    /// Functions registered by this program.
+    Functions(fn(&Connection) -> rusqlite::Result<()>),
+}
+
+/// What a connection authenticates with. Its text is never shown.
+#[derive(Clone)]
+pub enum Credential {
+    /// A user's access token: row-level security applies.
+    Token(String),
+    /// The project's api key: row-level security does not apply.
+    ApiKey(String),
+}
+
+/// How the sync functions reach their server.
+#[derive(Clone)]
+pub struct Network {
+    /// The server's address; the extension's own when absent.
+    pub address: Option<String>,
+    /// The managed database id.
+    pub managed_database_id: String,
+}
+
+/// Everything that opening a session needs.
+pub struct Opening<'a> {
+    /// The database file.
+    pub file: &'a Path,
+    /// Where the sync functions come from.
+    pub loader: &'a Loader,
+    /// Pragmas, as statements.
+    pub pragmas: &'a [String],
+    /// Settings of the extension, by `cloudsync_set`.
+    pub settings: &'a [(String, String)],
+    /// How to reach the server, and what to authenticate with; a session without it only prepares the file.
+    pub network: Option<(&'a Network, &'a Credential)>,
+}
+
+/// An open connection.
+pub struct Session {
+    /// Taken at close only.
+    connection: Option<Connection>,
+    networked: bool,
+}
+
+impl Session {
+    /// Opens a connection. On an error everything that was done is undone in the right order.
+    pub fn open(opening: &Opening<'_>) -> Result<Self, RawError> {
+        let raw = |error: &rusqlite::Error| raw_error(Call::Open, error);
+        let connection = Connection::open(opening.file).map_err(|error| raw(&error))?;
+        load(&connection, opening.loader).map_err(|error| raw(&error))?;
+        connection.set_prepared_statement_cache_capacity(64);
+        let mut session = Self { connection: Some(connection), networked: false };
+        for pragma in opening.pragmas {
+            session.run(Call::Open, pragma)?;
+        }
+        for (key, value) in opening.settings {
+            session.call(Call::Open, "SELECT cloudsync_set(?1, ?2)", &[key, value])?;
+        }
+        if let Some((network, credential)) = opening.network {
+            session.networked = true;
+            let id = &network.managed_database_id;
+            match &network.address {
+                Some(address) => {
+                    session.call(Call::Open, "SELECT cloudsync_network_init_custom(?1, ?2)", &[address, id])?
+                }
+                None => session.call(Call::Open, "SELECT cloudsync_network_init(?1)", &[id])?,
+            };
+            // An absent credential is never passed on: the extension crashes on NULL.
+            match credential {
+                Credential::Token(token) => {
+                    session.call(Call::Open, "SELECT cloudsync_network_set_token(?1)", &[token])?
+                }
+                Credential::ApiKey(key) => {
+                    session.call(Call::Open, "SELECT cloudsync_network_set_apikey(?1)", &[key])?
+                }
+            };
+        }
+        Ok(session)
+    }
+
+    /// The connection itself.
+    pub fn connection(&self) -> &Connection {
+        self.connection.as_ref().expect("a session has its connection until it is closed")
+    }
+
+    /// A handle by which another thread interrupts what runs here.
+    pub fn interrupt_handle(&self) -> InterruptHandle {
+        self.connection().get_interrupt_handle()
+    }
+
+    /// Runs a statement and passes over its rows.
+    pub fn run(&self, call: Call, sql: &str) -> Result<(), RawError> {
+        self.connection().execute_batch(sql).map_err(|error| raw_error(call, &error))
+    }
+
+    /// Calls a function: one scalar as text; NULL as no text.
+    pub fn call(&self, call: Call, sql: &str, parameters: &[&String]) -> Result<Option<String>, RawError> {
+        let raw = |error: &rusqlite::Error| raw_error(call, error);
+        let mut statement = self.connection().prepare_cached(sql).map_err(|error| raw(&error))?;
+        let row = statement.query_row(rusqlite::params_from_iter(parameters), |row| {
+            Ok(match row.get_ref(0)? {
+                ValueRef::Null => None,
+                ValueRef::Integer(number) => Some(number.to_string()),
+                ValueRef::Real(number) => Some(number.to_string()),
+                ValueRef::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
+                ValueRef::Blob(bytes) => Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+            })
+        });
+        row.map_err(|error| raw(&error))
+    }
+
+    /// Closes the connection: network cleanup, terminate, close. All three are tried; the first error is given.
+    pub fn close(mut self) -> Result<(), RawError> {
+        self.shut()
+    }
+
+    fn shut(&mut self) -> Result<(), RawError> {
+        let Some(connection) = self.connection.as_ref() else { return Ok(()) };
+        if !connection.is_autocommit() {
+            // A step that was cut off left its transaction open.
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+        let cleaned = if self.networked {
+            self.call(Call::Close, "SELECT cloudsync_network_cleanup()", &[]).map(drop)
+        } else {
+            Ok(())
+        };
+        let terminated = self.call(Call::Close, "SELECT cloudsync_terminate()", &[]).map(drop);
+        let Some(connection) = self.connection.take() else { return Ok(()) };
+        connection.flush_prepared_statement_cache();
+        let closed = connection.close().map_err(|(connection, error)| {
+            // Nothing more can be done for it; dropping it would only try the same again.
+            std::mem::forget(connection);
+            raw_error(Call::Close, &error)
+        });
+        cleaned.and(terminated).and(closed)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Only after an error or a panic: there is nobody left to tell.
+        let _ = self.shut();
+    }
+}
+
+/// Opens a database for reading its content, without any sync functions, as `user_id` sees it.
+pub fn open_reader(file: &Path, user_id: &str) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(file, flags)?;
+    define_auth(&connection, user_id)?;
+    Ok(connection)
+}
+
+/// Defines `auth_userid()` and `auth_json()`, so that policies can be evaluated.
+pub fn define_auth(connection: &Connection, user_id: &str) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    let json = serde_json::json!({ "user_id": user_id }).to_string();
+    let id = user_id.to_owned();
+    connection.create_scalar_function("auth_userid", 0, flags, move |_| Ok(id.clone()))?;
+    connection.create_scalar_function("auth_json", 0, flags, move |_| Ok(json.clone()))
+}
+
+fn load(connection: &Connection, loader: &Loader) -> rusqlite::Result<()> {
+    rusqlite::vtab::series::load_module(connection)?;
+    match loader {
+        Loader::Functions(register) => register(connection),
+        Loader::Extension(path) => {
+            // SAFETY: no other thread uses this connection, and no SQL of a scenario runs while loading is enabled.
+            let guard = unsafe { LoadExtensionGuard::new(connection) }?;
+            // SAFETY: the path is the extension the user named; running its code is what the user asked for.
+            let loaded = unsafe { connection.load_extension(path, None::<&str>) };
+            drop(guard);
+            loaded
+        }
+    }
+}
+
+/// An error of SQLite, with its codes.
+pub fn raw_error(call: Call, error: &rusqlite::Error) -> RawError {
+    let codes = error.sqlite_error().map(|error| (error.extended_code & 0xff, error.extended_code));
+    let message = match error {
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        other => other.to_string(),
+    };
+    RawError { call, sqlite: codes, http: None, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_keeps_its_codes_and_its_message() {
+        let connection = Connection::open_in_memory().expect("memory");
+        let error = connection.execute_batch("SELECT nothing").expect_err("no such column");
+        let raw = raw_error(Call::Sql, &error);
+        assert_eq!(raw.sqlite, Some((1, 1)));
+        assert_eq!(raw.message, "no such column: nothing");
+    }
+}

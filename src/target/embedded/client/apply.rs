@@ -1,0 +1,263 @@
+//! Receiving: page by page, each applied in one savepoint together with the cursor. It must not know how a page travels.
+
+use std::collections::BTreeSet;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{CachedStatement, Connection, ErrorCode, params};
+use serde_json::{Map, Value, json};
+
+use super::super::shape::{Shape, companion, quote};
+use super::super::wire::{Cell, PageHead, PageRow, PullRequest, Reader, SiteId, message};
+use super::transport::Verb;
+use super::{State, capture, check_interrupt, failure, local};
+
+/// How often a page is fetched again because another connection to the file moved the cursor meanwhile.
+const MAX_RACES: u32 = 20;
+
+/// What one call did.
+#[derive(Default)]
+struct Received {
+    rows: u64,
+    tables: BTreeSet<String>,
+    chunks: u64,
+    bytes: u64,
+    complete: bool,
+    error: Option<String>,
+}
+
+/// `cloudsync_network_receive_changes([max_chunks])`.
+pub(super) fn receive(
+    connection: &Connection,
+    state: &State,
+    max_chunks: Option<i64>,
+) -> rusqlite::Result<Map<String, Value>> {
+    let site = local::require_site(connection)?;
+    let max_chunks = max_chunks.and_then(|chunks| u64::try_from(chunks).ok()).filter(|&chunks| chunks > 0);
+    // Rows arrive in the order of their last change, not parents first; the hub's state is consistent at the end.
+    let foreign_keys = connection.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY)?;
+    if foreign_keys {
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
+    }
+    let received = receive_pages(connection, state, &site, max_chunks);
+    if foreign_keys {
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
+    }
+    let received = received?;
+    let mut answer = Map::new();
+    answer.insert("rows".to_owned(), json!(received.rows));
+    answer.insert("tables".to_owned(), json!(received.tables));
+    answer.insert("chunks".to_owned(), json!(received.chunks));
+    answer.insert("bytes".to_owned(), json!(received.bytes));
+    answer.insert("complete".to_owned(), json!(received.complete));
+    if let Some(error) = received.error {
+        answer.insert("error".to_owned(), json!(error));
+    }
+    Ok(answer)
+}
+
+fn receive_pages(
+    connection: &Connection,
+    state: &State,
+    site: &SiteId,
+    max_chunks: Option<u64>,
+) -> rusqlite::Result<Received> {
+    let shapes = local::shapes(connection)?;
+    let mut received = Received::default();
+    let mut races = 0;
+    let mut pages = 0;
+    while max_chunks.is_none_or(|most| pages < most) {
+        let position = Position::read(connection)?;
+        let tables = shapes.iter().map(|shape| shape.name.as_str()).collect();
+        let body = message(&PullRequest { site: *site, cursor: position.cursor, tables }, &[]);
+        let answer = {
+            let mut network = state.network();
+            let (transport, endpoint) = network.open(connection)?;
+            transport.call(&endpoint, Verb::Pull, &body).map_err(|refusal| refusal.into_error("Memory error."))?
+        };
+        let unreadable = || failure("cloudsync_network_receive_changes: unable to parse check response.");
+        let mut reader = Reader::open(&answer).map_err(|_| unreadable())?;
+        let head: PageHead<'_> = reader.take().map_err(|_| unreadable())?;
+        let silence = state.silence();
+        let applied = local::in_savepoint(connection, || apply(connection, &shapes, &position, &head, reader));
+        drop(silence);
+        match applied {
+            Ok(Some(rows)) => {
+                received.rows += rows;
+                received.complete = head.complete;
+            }
+            Ok(None) if races < MAX_RACES => {
+                races += 1;
+                continue;
+            }
+            Ok(None) => received.error = Some("other connections to this file kept receiving".to_owned()),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => return Err(error),
+            Err(error) => received.error = Some(message_of(&error)),
+        }
+        if received.error.is_some() {
+            received.complete = false;
+            break;
+        }
+        pages += 1;
+        if head.rows > 0 {
+            received.chunks += 1;
+            received.bytes += u64::try_from(answer.len()).unwrap_or(u64::MAX);
+            received.tables.extend(head.tables.iter().map(|table| table.head.name.to_owned()));
+        }
+        if head.complete {
+            break;
+        }
+        check_interrupt(connection)?;
+    }
+    Ok(received)
+}
+
+/// Where the file stands when a page is asked for.
+struct Position {
+    cursor: i64,
+    acks: i64,
+}
+
+impl Position {
+    fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let mut statement = connection.prepare_cached("SELECT cursor, acks FROM cloudsync_site")?;
+        statement.query_row([], |row| Ok(Self { cursor: row.get(0)?, acks: row.get(1)? }))
+    }
+}
+
+/// A table of a page and the statements that write it.
+struct Writer<'c, 's> {
+    shape: &'s Shape,
+    /// Whether rows wait to be sent. They are newer than the page.
+    has_dirty: bool,
+    is_dirty: CachedStatement<'c>,
+    upsert: CachedStatement<'c>,
+    delete: CachedStatement<'c>,
+}
+
+/// Applies a page: how many rows were written, or `None` when the file moved on since the page was asked for.
+fn apply(
+    connection: &Connection,
+    shapes: &[Shape],
+    position: &Position,
+    head: &PageHead<'_>,
+    mut reader: Reader<'_>,
+) -> rusqlite::Result<Option<u64>> {
+    // First of all a write, so that the lock is taken before anything is decided.
+    let moved = connection
+        .prepare_cached("UPDATE cloudsync_site SET cursor = ?1 WHERE cursor = ?2 AND acks = ?3")?
+        .execute(params![head.cursor, position.cursor, position.acks])?;
+    if moved == 0 {
+        return Ok(None);
+    }
+    let mut writers = Vec::with_capacity(head.tables.len());
+    for table in &head.tables {
+        writers.push(Writer::open(connection, shapes, table)?);
+    }
+    let malformed = |_| failure("cloudsync_network_receive_changes: invalid inline payload in check response.");
+    let mut cells = Vec::new();
+    let mut postponed: Vec<(usize, Vec<Cell<'_>>)> = Vec::new();
+    let mut applied = 0;
+    for _ in 0..head.rows {
+        let row: PageRow = reader.take().map_err(malformed)?;
+        let index = usize::from(row.table);
+        let writer = writers.get_mut(index).ok_or_else(|| malformed(super::super::wire::Malformed))?;
+        let width = if row.deleted { writer.shape.keys.len() } else { writer.shape.columns.len() };
+        reader.cells(width, &mut cells).map_err(malformed)?;
+        match writer.write(row.deleted, &cells) {
+            Ok(rows) => applied += rows,
+            // The row that still holds the value may come later in this page.
+            Err(error) if is_unique_violation(&error) => postponed.push((index, cells.clone())),
+            Err(error) => return Err(error),
+        }
+    }
+    for (index, cells) in postponed {
+        applied += writers[index].write_again(connection, &cells)?;
+    }
+    Ok(Some(applied))
+}
+
+impl<'c, 's> Writer<'c, 's> {
+    fn open(
+        connection: &'c Connection,
+        shapes: &'s [Shape],
+        table: &super::super::wire::PageTable<'_>,
+    ) -> rusqlite::Result<Self> {
+        let shape = shapes.iter().find(|shape| shape.name.eq_ignore_ascii_case(table.head.name));
+        let shape = shape.filter(|shape| shape.hash == table.head.hash).ok_or_else(|| {
+            let hash = table.head.hash;
+            failure(format!("Cannot apply the received payload because the schema hash is unknown {hash}."))
+        })?;
+        let companion = companion(&shape.name, "_cloudsync");
+        let mut any_dirty = connection
+            .prepare_cached(&format!("SELECT 1 FROM main.{companion} WHERE version > ?1 AND cs_pk1 IS NOT NULL"))?;
+        if any_dirty.exists([0])? {
+            capture::acknowledge(connection, shape, table.acknowledged)?;
+        }
+        let has_dirty = any_dirty.exists([table.acknowledged])?;
+        let keys = |columns: &[usize]| -> String { shape.key_match("", |i| format!("?{}", columns[i])) };
+        let in_key_order: Vec<usize> = (1..=shape.keys.len()).collect();
+        Ok(Self {
+            shape,
+            has_dirty,
+            is_dirty: connection
+                .prepare_cached(&format!("SELECT 1 FROM main.{companion} WHERE {}", shape.companion_key_match(1)))?,
+            upsert: connection.prepare_cached(&shape.upsert())?,
+            delete: connection.prepare_cached(&format!(
+                "DELETE FROM main.{} WHERE {}",
+                quote(&shape.name),
+                keys(&in_key_order)
+            ))?,
+        })
+    }
+
+    /// Writes a row unless it is dirty.
+    fn write(&mut self, deleted: bool, cells: &[Cell<'_>]) -> rusqlite::Result<u64> {
+        if self.has_dirty {
+            for i in 0..self.shape.keys.len() {
+                let cell = if deleted { cells[i] } else { cells[self.shape.keys[i]] };
+                self.is_dirty.raw_bind_parameter(i + 1, cell)?;
+            }
+            let mut rows = self.is_dirty.raw_query();
+            if rows.next()?.is_some() {
+                return Ok(0);
+            }
+        }
+        let statement = if deleted { &mut self.delete } else { &mut self.upsert };
+        for (i, cell) in cells.iter().enumerate() {
+            statement.raw_bind_parameter(i + 1, cell)?;
+        }
+        statement.raw_execute().map(|rows| u64::try_from(rows).unwrap_or(0))
+    }
+
+    /// A value that must be unique is still taken here, by a row whose newer state is on a later page: it gives way.
+    /// Not while rows wait to be sent, for one of those may be the one to go.
+    fn write_again(&mut self, connection: &Connection, cells: &[Cell<'_>]) -> rusqlite::Result<u64> {
+        match self.write(false, cells) {
+            Err(error) if is_unique_violation(&error) && !self.has_dirty => {}
+            done => return done,
+        }
+        let sql = format!(
+            "INSERT OR REPLACE INTO main.{}({}) VALUES ({})",
+            quote(&self.shape.name),
+            self.shape.column_list(""),
+            self.shape.parameters()
+        );
+        let mut replace = connection.prepare_cached(&sql)?;
+        for (i, cell) in cells.iter().enumerate() {
+            replace.raw_bind_parameter(i + 1, cell)?;
+        }
+        replace.raw_execute().map(|_| 1)
+    }
+}
+
+fn is_unique_violation(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE)
+}
+
+/// SQLite's own text.
+fn message_of(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,199 @@
+//! Sending: the present state of the dirty rows, in chunks by version. It must not know how a chunk travels.
+//!
+//! Nothing is remembered about a chunk under way. The hub ignores versions it has seen, so after a lost answer or a crash
+//! the same rows simply go out again.
+
+use rusqlite::{Connection, ErrorCode};
+use serde_json::{Map, Value, json};
+
+use super::super::shape::{Shape, companion, join, quote};
+use super::super::wire::{
+    Cell, LastFailure, MAX_BYTES, MAX_ROWS, PushAnswer, PushHead, Reader, RowHead, SiteId, TableHead, message, put,
+};
+use super::transport::Verb;
+use super::{Network, capture, check_interrupt, failure, local};
+
+const EMPTY_ANSWER: &str = "cloudsync_network_send_changes unable to apply changes to remote host.";
+
+/// What one call did.
+#[derive(Default)]
+struct Sent {
+    chunks: u64,
+    bytes: u64,
+    server: Option<i64>,
+    failure: Option<LastFailure>,
+}
+
+/// `cloudsync_network_send_changes()`.
+pub(super) fn send(connection: &Connection, network: &mut Network) -> rusqlite::Result<Map<String, Value>> {
+    if !connection.is_autocommit() {
+        // What the transaction wrote may be rolled back, and its versions be given to other changes.
+        return Err(failure("cloudsync_network_send_changes cannot run inside an open transaction: commit it first"));
+    }
+    let site = local::require_site(connection)?;
+    let shapes = local::shapes(connection)?;
+    let mut sent = Sent::default();
+    let mut versions = 0;
+    for shape in &shapes {
+        let last = local::table_version(connection, &shape.name)?;
+        versions += last;
+        send_table(connection, network, &site, shape, last, &mut sent)?;
+    }
+    if sent.chunks == 0 {
+        sent.server = Some(server_version(connection, network)?);
+    }
+    let server = sent.server.unwrap_or(-1);
+    let status = match server {
+        ..0 => "error",
+        _ if server < versions => "out-of-sync",
+        _ => "synced",
+    };
+    let mut answer = Map::new();
+    answer.insert("status".to_owned(), json!(status));
+    answer.insert("localVersion".to_owned(), json!(versions));
+    answer.insert("serverVersion".to_owned(), json!(server));
+    answer.insert("chunks".to_owned(), json!(sent.chunks));
+    answer.insert("bytes".to_owned(), json!(sent.bytes));
+    if let Some(failure) = sent.failure {
+        answer.insert("lastFailure".to_owned(), json!(failure));
+    }
+    Ok(answer)
+}
+
+/// Sends a table's dirty rows up to version `last`; what the hub took is removed even when a later chunk fails.
+fn send_table(
+    connection: &Connection,
+    network: &mut Network,
+    site: &SiteId,
+    shape: &Shape,
+    last: i64,
+    sent: &mut Sent,
+) -> rusqlite::Result<()> {
+    let mut acknowledged = 0;
+    let result = send_chunks(connection, network, site, shape, last, &mut acknowledged, sent);
+    if acknowledged > 0 {
+        let stored = local::in_savepoint(connection, || {
+            connection.prepare_cached("UPDATE cloudsync_site SET acks = acks + 1")?.execute([])?;
+            capture::acknowledge(connection, shape, acknowledged)
+        });
+        match stored {
+            // Another connection holds the write lock. The rows go out again and are ignored.
+            Err(error)
+                if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => {}
+            Err(error) if result.is_ok() => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    result
+}
+
+fn send_chunks(
+    connection: &Connection,
+    network: &mut Network,
+    site: &SiteId,
+    shape: &Shape,
+    last: i64,
+    acknowledged: &mut i64,
+    sent: &mut Sent,
+) -> rusqlite::Result<()> {
+    let sql = dirty_rows(shape);
+    let mut rows = Vec::new();
+    let mut from = 0;
+    loop {
+        check_interrupt(connection)?;
+        rows.clear();
+        let (count, until) = read_chunk(connection, shape, &sql, from, last, &mut rows)?;
+        if count == 0 {
+            return Ok(());
+        }
+        let table = TableHead { name: &shape.name, hash: shape.hash };
+        let body = message(&PushHead { site: *site, table: Some(table), rows: count }, &rows);
+        let (transport, endpoint) = network.open(connection)?;
+        let answer =
+            transport.call(&endpoint, Verb::Push, &body).map_err(|refusal| refusal.into_error(EMPTY_ANSWER))?;
+        sent.chunks += 1;
+        sent.bytes += u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        let Some(answer) = read_answer(&answer) else {
+            sent.server = Some(-1);
+            return Ok(());
+        };
+        sent.server = Some(answer.total);
+        sent.failure = answer.failure.or(sent.failure.take());
+        if answer.version < until {
+            return Ok(());
+        }
+        *acknowledged = until;
+        from = until;
+    }
+}
+
+/// Appends the next dirty rows to `rows`: how many, and the version of the last.
+fn read_chunk(
+    connection: &Connection,
+    shape: &Shape,
+    sql: &str,
+    from: i64,
+    last: i64,
+    rows: &mut Vec<u8>,
+) -> rusqlite::Result<(u32, i64)> {
+    let width = shape.columns.len();
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut dirty = statement.query([from, last])?;
+    let (mut count, mut until) = (0, from);
+    while let Some(row) = dirty.next()? {
+        until = row.get(0)?;
+        let deleted: bool = row.get(1)?;
+        put(rows, &RowHead { version: until, deleted });
+        let cells = if deleted { 2 + width..2 + width + shape.keys.len() } else { 2..2 + width };
+        for cell in cells {
+            put(rows, &Cell::from(row.get_ref(cell)?));
+        }
+        count += 1;
+        if count == MAX_ROWS || rows.len() >= MAX_BYTES {
+            break;
+        }
+    }
+    Ok((count, until))
+}
+
+/// Dirty keys with the rows as they are now, in one read: version, whether the row is gone, its columns, its key.
+fn dirty_rows(shape: &Shape) -> String {
+    let first_key = quote(&shape.columns[shape.keys[0]].name);
+    format!(
+        "SELECT d.version, t.{first_key} IS NULL, {columns}, {keys} FROM main.{companion} AS d LEFT JOIN main.{table} AS t ON {same}
+         WHERE d.version > ?1 AND d.version <= ?2 AND d.cs_pk1 IS NOT NULL ORDER BY d.version",
+        columns = shape.column_list("t."),
+        keys = shape.companion_key_list("d."),
+        companion = companion(&shape.name, "_cloudsync"),
+        table = quote(&shape.name),
+        same = shape.key_match("t.", |i| format!("d.cs_pk{}", i + 1)),
+    )
+}
+
+fn read_answer(body: &[u8]) -> Option<PushAnswer> {
+    Reader::open(body).and_then(|mut reader| reader.take()).ok()
+}
+
+/// Asks how far the hub is.
+pub(super) fn server_version(connection: &Connection, network: &mut Network) -> rusqlite::Result<i64> {
+    let site = local::require_site(connection)?;
+    let body = message(&PushHead { site, table: None, rows: 0 }, &[]);
+    let (transport, endpoint) = network.open(connection)?;
+    let answer = transport.call(&endpoint, Verb::Push, &body);
+    let answer = answer.map_err(|refusal| refusal.into_error("unable to retrieve current status from remote host."))?;
+    Ok(read_answer(&answer).map_or(-1, |answer| answer.total))
+}
+
+/// Whether changes exist that the hub does not have. Without local changes it asks nobody.
+pub(super) fn has_unsent(connection: &Connection, network: &mut Network) -> rusqlite::Result<bool> {
+    let version = local::version(connection)?;
+    Ok(version > 0 && (has_dirty(connection)? || server_version(connection, network)? < version))
+}
+
+fn has_dirty(connection: &Connection) -> rusqlite::Result<bool> {
+    let tables = local::tables(connection)?;
+    let sql = join(tables, " UNION ALL ", |_, table| {
+        format!("SELECT 1 FROM main.{} WHERE cs_pk1 IS NOT NULL", companion(&table, "_cloudsync"))
+    });
+    if sql.is_empty() { Ok(false) } else { connection.prepare(&sql)?.exists([]) }
+}

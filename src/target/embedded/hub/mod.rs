@@ -1,0 +1,157 @@
+//! The hub: start, stop, and what its parts share. `listener` speaks HTTP; `sync` answers pushes and pulls through
+//! `push`, `pull` and `policy`; `sql`, `command`, `tokens` and `manage` are the administration; `registry` knows databases
+//! and tokens; `database` is a file and its connections; `tracked` is a synced table.
+
+mod command;
+mod database;
+mod listener;
+mod manage;
+mod policy;
+mod pull;
+mod push;
+mod registry;
+mod reply;
+mod sql;
+mod sync;
+mod tokens;
+mod tracked;
+
+use std::collections::HashMap;
+use std::fs;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::HubOptions;
+use super::error::HubError;
+use super::fault::Faults;
+use super::wire::{Malformed, SiteId};
+use database::Tuning;
+use registry::Registry;
+
+/// How long a stop waits for requests under way.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A running hub. Dropping it stops it.
+#[derive(Debug)]
+pub struct Hub {
+    url: String,
+    shared: Arc<Shared>,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    runtime: tokio::runtime::Runtime,
+    stop: watch::Sender<bool>,
+    /// Closes when the last connection is gone.
+    connections: mpsc::Receiver<()>,
+}
+
+/// What all requests see.
+#[derive(Debug)]
+struct Shared {
+    registry: Registry,
+    management_key: String,
+    faults: Faults,
+    latency: Duration,
+    /// Planted: pushes to be stored once more, by database.
+    again: Mutex<HashMap<String, Vec<sync::Stash>>>,
+    /// Planted: the last page of each site, to be delivered once more.
+    pages: Mutex<HashMap<SiteId, Vec<u8>>>,
+}
+
+impl Hub {
+    /// Starts a hub and returns once it listens.
+    pub fn start(options: HubOptions) -> Result<Self, HubError> {
+        let data = |source| HubError::Data { path: options.data.clone(), source };
+        fs::create_dir_all(&options.data).map_err(data)?;
+        let probe = options.data.join(".writable");
+        fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(data)?;
+        let tuning = Tuning { busy_timeout: options.busy_timeout, journal_mode: options.journal_mode };
+        let writers = options.writers.max(1) as usize;
+        let shared = Arc::new(Shared {
+            registry: Registry::open(&options.data, options.api_key, tuning)?,
+            management_key: options.management_key,
+            faults: Faults::new(options.seed, options.faults),
+            latency: options.latency,
+            again: Mutex::default(),
+            pages: Mutex::default(),
+        });
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .max_blocking_threads(2 * writers + 8)
+            .thread_name("hub")
+            .enable_all()
+            .build()
+            .map_err(|source| HubError::Threads { source })?;
+        let address = options.address;
+        let socket = {
+            let _context = runtime.enter();
+            listener::listen(address).map_err(|source| match source.kind() {
+                std::io::ErrorKind::AddrInUse => HubError::AddressInUse { address },
+                _ => HubError::Listen { address, source },
+            })?
+        };
+        let local = socket.local_addr().map_err(|source| HubError::Listen { address, source })?;
+        let (stop, stopped) = watch::channel(false);
+        let (alive, connections) = mpsc::channel(1);
+        runtime.spawn(listener::serve(socket, Arc::clone(&shared), writers, stopped, alive));
+        let running = Running { runtime, stop, connections };
+        Ok(Self { url: format!("http://{local}"), shared, running: Some(running) })
+    }
+
+    /// Its address, as in `http://127.0.0.1:7800`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Says which database of the scenario a site is, counted from 1, so that faults can choose by it. `site_id` is what
+    /// `cloudsync_init` returned; anything else is ignored.
+    pub fn name_site(&self, site_id: &str, database: u32) {
+        if let Ok(site) = uuid::Uuid::try_parse(site_id) {
+            self.shared.faults.name_site(site.into_bytes(), database);
+        }
+    }
+
+    /// Stops it: no new connections, requests under way are answered.
+    pub fn stop(mut self) {
+        self.halt();
+    }
+
+    fn halt(&mut self) {
+        let Some(Running { runtime, stop, mut connections }) = self.running.take() else { return };
+        // Nobody listens when the accept loop is gone already.
+        let _ = stop.send(true);
+        let _ = runtime.block_on(async { tokio::time::timeout(GRACE, connections.recv()).await });
+        runtime.shutdown_timeout(GRACE);
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.halt();
+    }
+}
+
+/// Why a push or pull was not answered.
+#[derive(Debug)]
+enum StoreError {
+    /// The message is not one of ours.
+    Malformed,
+    /// SQLite refused.
+    Sql(rusqlite::Error),
+}
+
+impl From<Malformed> for StoreError {
+    fn from(Malformed: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}

@@ -1,0 +1,151 @@
+//! The names a template may use, with their values: the author's `vars`, `scale`, and where in the run it is rendered.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use minijinja::value::{Object, Serde, Value};
+use serde_json::Map;
+
+use super::generate::Draws;
+
+/// What is the same for the whole run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Variables {
+    /// The author's own names.
+    pub vars: Map<String, serde_json::Value>,
+    /// `scale`.
+    pub scale: Map<String, serde_json::Value>,
+    /// The seed.
+    pub seed: u64,
+}
+
+/// Where in the run a template is rendered, and so what its names mean.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    run: Arc<Run>,
+    place: Place,
+    draws: Option<Arc<Mutex<Draws>>>,
+}
+
+#[derive(Debug)]
+struct Run {
+    vars: Vec<(String, Value)>,
+    scale: Value,
+    seed: u64,
+}
+
+/// The place, as far as it is known.
+#[derive(Debug, Clone, Default)]
+struct Place {
+    db: Option<u32>,
+    user: Option<u32>,
+    user_id: Option<Arc<str>>,
+    iteration: Option<u64>,
+    repeat: Option<u64>,
+    rows: Option<u64>,
+    row: Option<u64>,
+    env: Option<Value>,
+    salt: u64,
+}
+
+impl Scope {
+    /// The scope of the run as a whole.
+    pub fn new(variables: Variables) -> Self {
+        let vars = variables.vars.into_iter().map(|(name, value)| (name, Value::from(Serde(value)))).collect();
+        let scale = Value::from(Serde(variables.scale));
+        let run = Run { vars, scale, seed: variables.seed };
+        Self { run: Arc::new(run), place: Place::default(), draws: None }
+    }
+
+    /// The same scope for one database.
+    #[must_use]
+    pub fn database(&self, db: u32, user: u32, user_id: &str) -> Self {
+        let place = Place { db: Some(db), user: Some(user), user_id: Some(user_id.into()), ..self.place.clone() };
+        self.at(place)
+    }
+
+    /// The same scope for one iteration.
+    #[must_use]
+    pub fn iteration(&self, iteration: u64) -> Self {
+        self.at(Place { iteration: Some(iteration), ..self.place.clone() })
+    }
+
+    /// The same scope for one repetition of a phase.
+    #[must_use]
+    pub fn repeat(&self, repeat: u64) -> Self {
+        self.at(Place { repeat: Some(repeat), ..self.place.clone() })
+    }
+
+    /// The same scope with the number of rows of a phase.
+    #[must_use]
+    pub fn rows(&self, rows: u64) -> Self {
+        self.at(Place { rows: Some(rows), ..self.place.clone() })
+    }
+
+    /// The same scope for one row.
+    #[must_use]
+    pub fn row(&self, row: u64) -> Self {
+        self.at(Place { row: Some(row), ..self.place.clone() })
+    }
+
+    /// The same scope with the environment, for the secrets of the target.
+    #[must_use]
+    pub fn environment(&self, environment: impl IntoIterator<Item = (String, String)>) -> Self {
+        let env: std::collections::BTreeMap<String, String> = environment.into_iter().collect();
+        self.at(Place { env: Some(Value::from(Serde(env))), ..self.place.clone() })
+    }
+
+    /// The same scope for the value called `name`, so that two values of a row are drawn apart.
+    #[must_use]
+    pub fn salted(&self, name: &str) -> Self {
+        self.at(Place { salt: xxhash_rust::xxh3::xxh3_64(name.as_bytes()), ..self.place.clone() })
+    }
+
+    fn at(&self, place: Place) -> Self {
+        let mut scope = Self { run: Arc::clone(&self.run), place, draws: None };
+        let key = [
+            scope.run.seed,
+            scope.place.salt,
+            scope.place.db.unwrap_or(0).into(),
+            scope.place.iteration.unwrap_or(0),
+            scope.place.repeat.unwrap_or(0),
+            scope.place.row.unwrap_or(0),
+        ];
+        scope.draws = Some(Arc::new(Mutex::new(Draws::new(key))));
+        scope
+    }
+
+    /// A whole number below `bound`, drawn for this place.
+    pub fn draw_below(&self, bound: u64) -> u64 {
+        let draws = self.draws.as_ref().map(|draws| draws.lock().unwrap_or_else(PoisonError::into_inner).below(bound));
+        draws.unwrap_or(0)
+    }
+
+    /// The generator of this place's values.
+    pub(super) fn draws(&self) -> Option<&Arc<Mutex<Draws>>> {
+        self.draws.as_ref()
+    }
+}
+
+/// The name under which the generator functions find the scope they are called in.
+pub(super) const SELF: &str = "__scope";
+
+impl Object for Scope {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let name = key.as_str()?;
+        let place = &self.place;
+        match name {
+            "row" => place.row.map(Value::from),
+            "db" => place.db.map(Value::from),
+            "iteration" => place.iteration.map(Value::from),
+            "user" => place.user.map(Value::from),
+            "user_id" => place.user_id.as_deref().map(Value::from),
+            "rows" => place.rows.map(Value::from),
+            "repeat" => place.repeat.map(Value::from),
+            "seed" => Some(Value::from(self.run.seed)),
+            "scale" => Some(self.run.scale.clone()),
+            "env" => place.env.clone(),
+            SELF => Some(Value::from_dyn_object(Arc::clone(self))),
+            _ => self.run.vars.iter().find(|(var, _)| var == name).map(|(_, value)| value.clone()),
+        }
+    }
+}
