@@ -76,7 +76,7 @@ pub fn list<T: ToString>(items: &[T]) -> String {
     }
 }
 
-/// Sorted numbers with runs folded: `1–5, 9`.
+/// Sorted numbers with runs of three and more folded: `1–5, 8, 9`.
 pub fn runs(numbers: &[u64]) -> String {
     let mut runs: Vec<(u64, u64)> = Vec::new();
     for number in numbers {
@@ -87,7 +87,11 @@ pub fn runs(numbers: &[u64]) -> String {
     }
     let texts: Vec<String> = runs
         .into_iter()
-        .map(|(start, end)| if start == end { start.to_string() } else { format!("{start}–{end}") })
+        .map(|(start, end)| match end - start {
+            0 => start.to_string(),
+            1 => format!("{start}, {end}"),
+            _ => format!("{start}–{end}"),
+        })
         .collect();
     texts.join(", ")
 }
@@ -115,7 +119,7 @@ mod tests {
         assert_eq!([512, 10_752, 1_048_575, 1_258_291].map(bytes), ["512 B", "10.5 KiB", "1.0 MiB", "1.2 MiB"]);
         assert_eq!([0.04, 99.9, 12_345.6].map(rate), ["0.0", "99.9", "12,346"]);
         assert_eq!(list(&[1, 2, 3]), "1, 2 and 3");
-        assert_eq!(runs(&[1, 2, 3, 5, 9, 10]), "1–3, 5, 9–10");
+        assert_eq!(runs(&[1, 2, 3, 5, 9, 10]), "1–3, 5, 9, 10");
         assert_eq!(duration(Duration::MAX).split(' ').count(), 2);
     }
 }

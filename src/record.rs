@@ -254,7 +254,7 @@ pub struct FinalState {
     /// Rows that are not the same everywhere, per user and table; empty when all digests agree.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<Difference>,
-    /// Rows held against the select policy, leaked ones first: when the list is cut, those left out were rejected here.
+    /// Rows held against the select policy. Where fewer are listed than a table counts, isolation stays unproven.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forbidden: Vec<ForbiddenRow>,
     /// The answers of `query` checks.

@@ -17,9 +17,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::plan::Plan;
-use crate::scenario::Scenario;
-
 /// What every `--help` ends with.
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -163,9 +160,15 @@ pub fn run() -> Exit {
         Command::Plan(arguments) => Ok(plan::run(&arguments, terminal)),
         Command::List(arguments) => Ok(list::run(&arguments, terminal)),
         Command::New(arguments) => Ok(new::run(&arguments, terminal)),
-        Command::Report(arguments) => {
-            Ok(report::run(&arguments, plan_of, &mut terminal.out, &mut terminal.err, terminal.color, terminal.width))
-        }
+        Command::Report(arguments) => Ok(report::run(
+            &arguments,
+            report::planned,
+            &mut terminal.out,
+            &mut terminal.err,
+            // The stream itself takes colours away where they are not wanted.
+            true,
+            terminal.width,
+        )),
         Command::Schema(arguments) => schema::run(&arguments, &mut terminal.out),
     };
     match done {
@@ -179,9 +182,12 @@ pub fn run() -> Exit {
     }
 }
 
-/// The plan of a scenario that was run before.
-fn plan_of(scenario: &Scenario) -> Result<Plan, String> {
-    Plan::new(scenario).map(|(plan, _)| plan).map_err(|issues| {
-        issues.iter().map(|issue| format!("{}: {}", issue.pointer, issue.message)).collect::<Vec<_>>().join("; ")
-    })
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_of_all_commands_fit_together() {
+        super::Cli::command().debug_assert();
+    }
 }

@@ -10,7 +10,7 @@ use crate::analysis::{Analysis, Verdict, analyze};
 use crate::plan::Plan;
 use crate::record::{RECORD_VERSION, Record};
 use crate::report;
-use crate::scenario::Scenario;
+use crate::scenario::{Issue, Scenario};
 
 /// The file of a run directory that holds what happened.
 const RECORD: &str = "record.json";
@@ -66,6 +66,12 @@ pub(crate) fn run(
     // When standard error is gone too, the exit code is all there is left to say it with.
     let _ = writeln!(err, "error: {}", problem.message);
     problem.exit
+}
+
+/// The decisions of a recorded scenario, made again.
+pub(super) fn planned(scenario: &Scenario) -> Result<Plan, String> {
+    let told = |issue: &Issue| format!("{}: {}", issue.pointer, issue.message);
+    Plan::new(scenario).map(|(plan, _)| plan).map_err(|issues| issues.iter().map(told).collect::<Vec<_>>().join("; "))
 }
 
 fn exit(verdict: Verdict) -> Exit {
@@ -141,14 +147,14 @@ mod tests {
     use super::*;
     use crate::fixture;
 
-    fn planned(scenario: &Scenario) -> Result<Plan, String> {
+    fn fixed(scenario: &Scenario) -> Result<Plan, String> {
         if scenario.phases.is_empty() { Err("it has no phases".to_owned()) } else { Ok(fixture::plan(2)) }
     }
 
     fn report(run_dir: &Path, format: Format) -> (Exit, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let arguments = Arguments { run_dir: run_dir.to_owned(), format };
-        let exit = run(&arguments, planned, &mut out, &mut err, false, 100);
+        let exit = run(&arguments, fixed, &mut out, &mut err, false, 100);
         let text = |bytes| String::from_utf8(bytes).expect("reports are UTF-8");
         (exit, text(out), text(err))
     }

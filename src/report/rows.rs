@@ -275,7 +275,7 @@ pub(super) fn identity(analysis: &Analysis) -> Vec<[String; 2]> {
     vec![
         row("scenario", format!("{} ({})", run.scenario, run.path)),
         row("run", run.id.clone()),
-        row("started", run.started.to_string()),
+        row("started", run.started.round(jiff::Unit::Second).unwrap_or(run.started).to_string()),
         row("seed", run.seed.to_string()),
         row(
             "target",

@@ -16,6 +16,8 @@ use crate::verify::{CheckResult, Finding, Outcome};
 const NARROWEST: usize = 40;
 /// The longest message shown; `report.json` has it in full.
 const LONGEST_MESSAGE: usize = 400;
+/// The most rows of a finding that are shown; `report.json` has all that were recorded.
+const MOST_ROWS: usize = 10;
 /// Iterations of the timeline that are shown.
 const TIMELINE: usize = 40;
 
@@ -140,14 +142,14 @@ fn finding<'a>(page: &mut Page, finding: &'a Finding, shown: &mut Vec<&'a [RowDi
         return;
     }
     shown.push(&finding.rows);
-    for row in &finding.rows {
+    for row in finding.rows.iter().take(MOST_ROWS) {
         let (key, holders) = rows::differing(row);
         page.lines(&format!("    {}", short(&key)), 6);
         for holder in holders {
             page.lines(&format!("      {}", short(&holder)), 8);
         }
     }
-    let listed = finding.rows.len() as u64;
+    let listed = finding.rows.len().min(MOST_ROWS) as u64;
     if finding.total > listed {
         page.lines(&format!("    {listed} shown of {}", counted(finding.total, "differing row")), 4);
     }

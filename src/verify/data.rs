@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{CheckResult, Finding, Outcome, Scene, databases};
-use crate::figure::counted;
+use crate::figure::{counted, thousands};
 use crate::record::{BootstrapState, Holder, Holding, RowDifference, TableState};
 
 /// The most versions of a table that a finding describes.
@@ -116,9 +116,7 @@ impl Scene<'_> {
                 Finding { message, total, rows }
             })
             .collect();
-        let held: u64 = self.databases().iter().flat_map(|it| &it.tables).map(|table| table.forbidden).sum();
-        let leaked = self.state.forbidden.iter().filter(|row| row.leaked).count() as u64;
-        let stayed = held.max(self.state.forbidden.len() as u64) - leaked;
+        let stayed = self.state.forbidden.iter().filter(|row| !row.leaked).count() as u64;
         if stayed > 0 {
             let rows = counted(stayed, "row");
             let were = if stayed == 1 { "was" } else { "were" };
@@ -126,7 +124,30 @@ impl Scene<'_> {
             let note = format!("{rows} written here for others {were} rejected by the server and {stay} local");
             result.notes.push(note);
         }
-        result.conclude(findings, self.unread_databases());
+        result.conclude(findings, self.unread_databases().or_else(|| self.unexamined()));
+    }
+
+    /// Forbidden rows that were counted, but of which nobody looked whether they came from elsewhere.
+    fn unexamined(&self) -> Option<String> {
+        self.databases().into_iter().find_map(|database| {
+            database.tables.iter().find_map(|table| {
+                let examined = self
+                    .state
+                    .forbidden
+                    .iter()
+                    .filter(|row| row.database == database.database && row.table == table.table)
+                    .count() as u64;
+                (table.forbidden > examined).then(|| {
+                    format!(
+                        "database {} holds {} of {} that its user must not see, and where they came from was looked up for {} only",
+                        database.database,
+                        counted(table.forbidden, "row"),
+                        table.table,
+                        thousands(examined),
+                    )
+                })
+            })
+        })
     }
 
     fn user_of(&self, database: u32) -> String {

@@ -107,6 +107,9 @@ fn a_leaked_row_is_a_finding_and_a_rejected_one_is_a_note() {
     let rejected = checked(&record, &plan, CheckKind::Isolation);
     assert_eq!(rejected.outcome, Outcome::Passed);
     assert_eq!(rejected.notes, ["3 rows written here for others were rejected by the server and stay local"]);
+    record.state.as_mut().expect("it has one").databases[0].tables[0].forbidden = 4;
+    let unexamined = checked(&record, &plan, CheckKind::Isolation);
+    assert!(matches!(unexamined.outcome, Outcome::NotChecked(_)), "{unexamined:?}");
     record.state.as_mut().expect("it has one").forbidden[0].leaked = true;
     let leaked = checked(&record, &plan, CheckKind::Isolation);
     assert_eq!(
