@@ -227,9 +227,9 @@ mod tests {
     #[test]
     fn an_error_keeps_its_codes_and_its_message() {
         let connection = Connection::open_in_memory().expect("memory");
-        let error = connection.execute_batch("SELECT nothing").expect_err("no such column");
+        let error = connection.execute_batch("SELECT missing").expect_err("no such column");
         let raw = raw_error(Call::Sql, &error);
         assert_eq!(raw.sqlite, Some((1, 1)));
-        assert_eq!(raw.message, "no such column: nothing");
+        assert_eq!(raw.message, "no such column: missing");
     }
 }
