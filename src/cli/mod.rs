@@ -1,5 +1,7 @@
 //! The command line: arguments and environment in, text and exit codes out. Only this room prints.
 
+pub mod hub;
+
 use std::process::ExitCode;
 
 /// What the process tells its caller.

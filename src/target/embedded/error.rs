@@ -43,11 +43,18 @@ impl std::fmt::Display for HubError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::AddressInUse { address } => {
-                write!(f, "listen on {address}: the port is in use; stop the other process or choose another port, or 0 for a free one")
+                write!(
+                    f,
+                    "listen on {address}: the port is in use; stop the other process or choose another port, or 0 for a free one"
+                )
             }
             Self::Listen { address, source } => write!(f, "listen on {address}: {source}"),
             Self::Data { path, source } => {
-                write!(f, "use the data directory {}: {source}; choose a directory that can be written to", path.display())
+                write!(
+                    f,
+                    "use the data directory {}: {source}; choose a directory that can be written to",
+                    path.display()
+                )
             }
             Self::Database { path, source } => {
                 write!(f, "open {}: {source}; move the file away or choose another data directory", path.display())

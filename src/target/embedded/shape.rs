@@ -112,7 +112,8 @@ impl Shape {
             .filter(|(i, column)| !self.keys.contains(i) || !column.collation.eq_ignore_ascii_case("binary"))
             .map(|(_, column)| format!("{0} = excluded.{0}", quote(&column.name)))
             .collect();
-        let action = if updates.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", updates.join(", ")) };
+        let action =
+            if updates.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", updates.join(", ")) };
         format!(
             "INSERT INTO main.{table}({}) VALUES ({}) ON CONFLICT({target}) DO {action}",
             self.column_list(""),

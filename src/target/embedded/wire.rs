@@ -204,7 +204,8 @@ pub(crate) fn put<T: Serialize>(buffer: &mut Vec<u8>, value: &T) {
             Ok(())
         }
     }
-    postcard::serialize_with_flavor(value, Append(buffer)).expect("a vector takes every byte, and all lengths are known");
+    postcard::serialize_with_flavor(value, Append(buffer))
+        .expect("a vector takes every byte, and all lengths are known");
 }
 
 /// A body: the version byte, the head, and the rows already written.
@@ -272,7 +273,9 @@ mod tests {
             Cell::Blob(Bytes(b"")),
         ];
         let mut rows = Vec::new();
-        cells.iter().for_each(|cell| put(&mut rows, cell));
+        for cell in &cells {
+            put(&mut rows, cell);
+        }
         let body = message(&RowHead { version: 7, deleted: false }, &rows);
         let mut reader = Reader::open(&body).expect("version");
         assert_eq!(reader.take(), Ok(RowHead { version: 7, deleted: false }));

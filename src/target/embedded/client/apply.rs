@@ -188,26 +188,25 @@ impl<'c, 's> Writer<'c, 's> {
             failure(format!("Cannot apply the received payload because the schema hash is unknown {hash}."))
         })?;
         let companion = companion(&shape.name, "_cloudsync");
-        let mut any_dirty =
-            connection.prepare_cached(&format!("SELECT 1 FROM main.{companion} WHERE version > ?1 AND cs_pk1 IS NOT NULL"))?;
+        let mut any_dirty = connection
+            .prepare_cached(&format!("SELECT 1 FROM main.{companion} WHERE version > ?1 AND cs_pk1 IS NOT NULL"))?;
         if any_dirty.exists([0])? {
             capture::acknowledge(connection, shape, table.acknowledged)?;
         }
         let has_dirty = any_dirty.exists([table.acknowledged])?;
-        let keys = |columns: &[usize]| -> String {
-            shape.key_match("", |i| format!("?{}", columns[i]))
-        };
+        let keys = |columns: &[usize]| -> String { shape.key_match("", |i| format!("?{}", columns[i])) };
         let in_key_order: Vec<usize> = (1..=shape.keys.len()).collect();
         Ok(Self {
             shape,
             has_dirty,
-            is_dirty: connection.prepare_cached(&format!(
-                "SELECT 1 FROM main.{companion} WHERE {}",
-                shape.companion_key_match(1)
-            ))?,
+            is_dirty: connection
+                .prepare_cached(&format!("SELECT 1 FROM main.{companion} WHERE {}", shape.companion_key_match(1)))?,
             upsert: connection.prepare_cached(&shape.upsert())?,
-            delete: connection
-                .prepare_cached(&format!("DELETE FROM main.{} WHERE {}", quote(&shape.name), keys(&in_key_order)))?,
+            delete: connection.prepare_cached(&format!(
+                "DELETE FROM main.{} WHERE {}",
+                quote(&shape.name),
+                keys(&in_key_order)
+            ))?,
         })
     }
 
@@ -262,4 +261,3 @@ fn message_of(error: &rusqlite::Error) -> String {
         other => other.to_string(),
     }
 }
-

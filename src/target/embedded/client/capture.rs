@@ -80,9 +80,8 @@ fn check(connection: &Connection, table: &str, algorithm: Option<&str>, flags: i
             "Table {table} uses a single-column INTEGER primary key. For CRDT replication, primary keys must be globally unique. Consider using a TEXT primary key with UUIDs or ULID to avoid conflicts across nodes. If you understand the risk and still want to use this INTEGER primary key, set the third argument of the cloudsync_init function to 1 to skip this check."
         )));
     }
-    let lacks_default = |(i, column): (usize, &Column)| {
-        column.not_null && !column.has_default && !shape.keys.contains(&i)
-    };
+    let lacks_default =
+        |(i, column): (usize, &Column)| column.not_null && !column.has_default && !shape.keys.contains(&i);
     if flags & SKIP_DEFAULTS == 0 && shape.columns.iter().enumerate().any(lacks_default) {
         return Err(failure(format!(
             "All non-primary key columns declared as NOT NULL must have a DEFAULT value. (table {table})"
@@ -246,8 +245,7 @@ fn on_conflict(shape: &Shape) -> String {
 fn create_triggers(shape: &Shape) -> String {
     let table = quote(&shape.name);
     let keys = |row: &str| join(shape.key_columns(), ", ", |_, column| format!("{row}.{}", quote(&column.name)));
-    let mark =
-        |row: &str| format!("INSERT INTO {} VALUES ({}) {};", target(shape), keys(row), on_conflict(shape));
+    let mark = |row: &str| format!("INSERT INTO {} VALUES ({}) {};", target(shape), keys(row), on_conflict(shape));
     let trigger = |event: &str| companion(&format!("cloudsync_{event}_{}", shape.name), "");
     let nullable: Vec<&Column> = shape.key_columns().filter(|column| !column.not_null).collect();
     let refuse = |row: &str, event: &str| {
@@ -259,7 +257,8 @@ fn create_triggers(shape: &Shape) -> String {
         format!("SELECT RAISE(ABORT, '{}') WHERE {is_null};", text.replace('\'', "''"))
     };
     let key_columns = join(shape.key_columns(), ", ", |_, column| quote(&column.name));
-    let key_changed = join(shape.key_columns(), " OR ", |_, column| format!("OLD.{0} IS NOT NEW.{0}", quote(&column.name)));
+    let key_changed =
+        join(shape.key_columns(), " OR ", |_, column| format!("OLD.{0} IS NOT NEW.{0}", quote(&column.name)));
     format!(
         "CREATE TRIGGER {insert} AFTER INSERT ON {table} WHEN NOT cloudsync_is_applying() BEGIN {refuse_insert} {mark_new} END;
          CREATE TRIGGER {update} AFTER UPDATE ON {table} WHEN NOT cloudsync_is_applying() BEGIN {refuse_update} {mark_new} END;

@@ -36,7 +36,8 @@ impl Transport for Http {
         let response = request.send(body).map_err(|error| Refusal::Network(explain(&error, endpoint, started, 0)))?;
         let (parts, mut body) = response.into_parts();
         let announced = body.content_length();
-        let mut bytes = Vec::with_capacity(announced.map_or(0, |length| usize::try_from(length).unwrap_or(0).min(MAX_BODY)));
+        let mut bytes =
+            Vec::with_capacity(announced.map_or(0, |length| usize::try_from(length).unwrap_or(0).min(MAX_BODY)));
         let limit = u64::try_from(MAX_BODY).unwrap_or(u64::MAX);
         if let Err(error) = body.with_config().limit(limit).reader().read_to_end(&mut bytes) {
             let received = u64::try_from(bytes.len()).unwrap_or(u64::MAX);

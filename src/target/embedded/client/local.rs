@@ -63,7 +63,8 @@ pub(super) fn set(connection: &Connection, key: &str, value: Option<&str>) -> ru
         return Ok(());
     }
     if value.is_some() {
-        connection.execute("INSERT OR REPLACE INTO cloudsync_settings(key, value) VALUES (?1, ?2)", params![key, value])?;
+        connection
+            .execute("INSERT OR REPLACE INTO cloudsync_settings(key, value) VALUES (?1, ?2)", params![key, value])?;
     } else {
         connection.execute("DELETE FROM cloudsync_settings WHERE key = ?1", [key])?;
     }
@@ -75,7 +76,8 @@ pub(super) fn tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     if !is_initialised(connection)? {
         return Ok(Vec::new());
     }
-    let mut statement = connection.prepare_cached("SELECT name FROM cloudsync_tables WHERE active ORDER BY position")?;
+    let mut statement =
+        connection.prepare_cached("SELECT name FROM cloudsync_tables WHERE active ORDER BY position")?;
     statement.query_map([], |row| row.get(0))?.collect()
 }
 

@@ -78,7 +78,8 @@ fn send_table(
         });
         match stored {
             // Another connection holds the write lock. The rows go out again and are ignored.
-            Err(error) if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => {}
+            Err(error)
+                if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) => {}
             Err(error) if result.is_ok() => return Err(error),
             Ok(()) | Err(_) => {}
         }
@@ -179,8 +180,7 @@ pub(super) fn server_version(connection: &Connection, network: &mut Network) -> 
     let body = message(&PushHead { site, table: None, rows: 0 }, &[]);
     let (transport, endpoint) = network.open(connection)?;
     let answer = transport.call(&endpoint, Verb::Push, &body);
-    let answer =
-        answer.map_err(|refusal| refusal.into_error("unable to retrieve current status from remote host."))?;
+    let answer = answer.map_err(|refusal| refusal.into_error("unable to retrieve current status from remote host."))?;
     Ok(read_answer(&answer).map_or(-1, |answer| answer.total))
 }
 

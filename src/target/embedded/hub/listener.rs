@@ -179,14 +179,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>, limits: &Limits
 }
 
 /// The administration.
-fn route(
-    shared: &Shared,
-    method: &Method,
-    path: &[String],
-    query: &str,
-    bearer: Option<&str>,
-    body: &[u8],
-) -> Reply {
+fn route(shared: &Shared, method: &Method, path: &[String], query: &str, bearer: Option<&str>, body: &[u8]) -> Reply {
     let parts: Vec<&str> = path.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
     match (method.as_str(), &parts[..]) {
         ("GET", ["v2", "health"]) => {
@@ -235,4 +228,3 @@ impl Body for Torn {
         SizeHint::with_exact(self.whole)
     }
 }
-

@@ -53,7 +53,9 @@ fn of_database(
             Err(error) => registry_error(&error),
         },
         ("GET", ["connection"]) => connection(database),
-        ("GET", ["cloudsync", "tables"]) => tables(database).map_or_else(|error| sql_error(&error), |tables| data(&tables)),
+        ("GET", ["cloudsync", "tables"]) => {
+            tables(database).map_or_else(|error| sql_error(&error), |tables| data(&tables))
+        }
         ("POST", ["cloudsync", verb @ ("enable" | "disable")]) => set_tables(database, body, *verb == "enable"),
         ("GET", ["devices"]) => devices(database).map_or_else(|error| sql_error(&error), |devices| data(&devices)),
         ("DELETE", ["devices", site]) => match forget_device(database, site) {
@@ -102,8 +104,8 @@ fn list(shared: &Shared, query: &str) -> Reply {
     let wanted = parameter(query, "database");
     match shared.registry.names() {
         Ok(names) => {
-            let named = names.iter().filter(|name| wanted.as_ref().is_none_or(|wanted| wanted == *name));
-            data(&named.filter_map(|name| Some(describe(&shared.registry.managed_id(name)?, name))).collect())
+            let matching = names.iter().filter(|name| wanted.as_ref().is_none_or(|wanted| wanted == *name));
+            data(&matching.filter_map(|name| Some(describe(&shared.registry.managed_id(name)?, name))).collect())
         }
         Err(error) => sql_error(&error),
     }
@@ -155,8 +157,9 @@ fn set_tables(database: &Database, body: &Value, enable: bool) -> Reply {
 
 fn devices(database: &Database) -> rusqlite::Result<Value> {
     database.with(|worker| {
-        let mut statement =
-            worker.connection.prepare("SELECT site, user, version, pushed, denied, failed FROM cloudsync_sites ORDER BY id")?;
+        let mut statement = worker
+            .connection
+            .prepare("SELECT site, user, version, pushed, denied, failed FROM cloudsync_sites ORDER BY id")?;
         let devices = statement.query_map([], |row| {
             Ok(json!({
                 "siteId": row.get::<_, String>(0)?, "userId": row.get::<_, Option<String>>(1)?,

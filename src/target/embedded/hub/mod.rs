@@ -23,10 +23,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use super::HubOptions;
 use super::error::HubError;
 use super::fault::Faults;
 use super::wire::{Malformed, SiteId};
-use super::HubOptions;
 use database::Tuning;
 use registry::Registry;
 
@@ -174,7 +174,7 @@ impl LocalHub {
 
     /// Makes a token for a user.
     pub(super) fn token(&self, user: &str) -> Option<String> {
-        self.0.registry.create_token(user, user, None, None).ok().map(|token| token.token)
+        self.0.registry.create_token(user, user, None, None).ok().map(|token| token.secret)
     }
 }
 

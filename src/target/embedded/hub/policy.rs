@@ -47,11 +47,13 @@ impl Identity {
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
         let identity = Self::default();
         let own = identity.clone();
-        connection
-            .create_scalar_function("auth_userid", 0, flags, move |_| Ok(own.with(|user| user.map(|user| user.id.clone()))))?;
+        connection.create_scalar_function("auth_userid", 0, flags, move |_| {
+            Ok(own.with(|user| user.map(|user| user.id.clone())))
+        })?;
         let own = identity.clone();
-        connection
-            .create_scalar_function("auth_json", 0, flags, move |_| Ok(own.with(|user| user.map(|user| user.json.clone()))))?;
+        connection.create_scalar_function("auth_json", 0, flags, move |_| {
+            Ok(own.with(|user| user.map(|user| user.json.clone())))
+        })?;
         Ok(identity)
     }
 
@@ -149,8 +151,7 @@ pub(super) fn columns_read(connection: &mut Connection, table: &str, policy: &st
         }
         Authorization::Allow
     }))?;
-    let prepared =
-        connection.prepare(&format!("SELECT 1 FROM main.{} WHERE ({policy})", quote(table))).map(drop);
+    let prepared = connection.prepare(&format!("SELECT 1 FROM main.{} WHERE ({policy})", quote(table))).map(drop);
     connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
     prepared?;
     let columns = columns.lock().unwrap_or_else(PoisonError::into_inner);

@@ -250,8 +250,7 @@ impl<'a> Rows<'a> {
         let watched = !self.tracked.watched.is_empty();
         let exists = (watched || self.gate.is_closed()) && self.is_live(key)?;
         if self.gate.is_closed() {
-            let allowed =
-                if exists { self.gate.may_update(cells, key)? } else { self.gate.may_insert(cells)? };
+            let allowed = if exists { self.gate.may_update(cells, key)? } else { self.gate.may_insert(cells)? };
             if !allowed && !self.is_policy_ignored() {
                 self.tally.denied += 1;
                 return Ok(());

@@ -48,7 +48,8 @@ impl Reply {
 
     /// An error as sync and management answer it.
     pub(super) fn errors(status: u16, code: &str, detail: &str) -> Self {
-        let error = json!({ "status": status.to_string(), "code": code, "title": title(status, code), "detail": detail });
+        let error =
+            json!({ "status": status.to_string(), "code": code, "title": title(status, code), "detail": detail });
         Self::json(status, &json!({ "errors": [error] }))
     }
 

@@ -8,7 +8,7 @@ use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{Statement, ToSql};
 use serde_json::{Map, Value, json};
 
-use super::super::shape::{Shape, quote};
+use super::super::shape::{Shape, join, quote};
 use super::command::{self, Command, Operation};
 use super::database::{Database, Worker};
 use super::policy::{self, Caller};
@@ -41,7 +41,11 @@ impl Query {
     }
 
     pub(super) fn from_query(query: &str) -> Self {
-        Self { sql: parameter(query, "sql").unwrap_or_default(), database: parameter(query, "database"), bind: Vec::new() }
+        Self {
+            sql: parameter(query, "sql").unwrap_or_default(),
+            database: parameter(query, "database"),
+            bind: Vec::new(),
+        }
     }
 }
 
@@ -151,7 +155,8 @@ impl<'a> Session<'a> {
     }
 
     fn database(&self) -> Result<Arc<Database>, Refusal> {
-        let missing = || Refusal::new(400, GENERIC, "no database is chosen: send `database`, or USE DATABASE name first");
+        let missing =
+            || Refusal::new(400, GENERIC, "no database is chosen: send `database`, or USE DATABASE name first");
         self.database.clone().ok_or_else(missing)
     }
 
@@ -215,7 +220,8 @@ impl<'a> Session<'a> {
             Command::Sync { table, enable } => {
                 // Its temporary triggers know the tables of before.
                 self.worker = None;
-                set_sync(self.database()?.as_ref(), &table, enable).map_err(|detail| Refusal::new(400, GENERIC, detail))?;
+                set_sync(self.database()?.as_ref(), &table, enable)
+                    .map_err(|detail| Refusal::new(400, GENERIC, detail))?;
             }
             Command::Rls { database, table, enable } => {
                 self.worker = None;
@@ -250,7 +256,7 @@ fn json_of(value: ValueRef<'_>) -> Value {
         ValueRef::Integer(number) => json!(number),
         ValueRef::Real(number) => json!(number),
         ValueRef::Text(text) => json!(String::from_utf8_lossy(text)),
-        ValueRef::Blob(blob) => json!(blob.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+        ValueRef::Blob(blob) => json!(join(blob, "", |_, byte| format!("{byte:02x}"))),
     }
 }
 

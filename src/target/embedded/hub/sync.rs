@@ -39,7 +39,11 @@ pub(super) fn answer(shared: &Shared, id: &str, verb: Verb, bearer: Option<&str>
         return refusal;
     }
     let Some(caller) = bearer.and_then(|bearer| shared.registry.caller(bearer)) else {
-        return Reply::errors(401, "unauthorized", "the api key or access token is missing, unknown, revoked or expired");
+        return Reply::errors(
+            401,
+            "unauthorized",
+            "the api key or access token is missing, unknown, revoked or expired",
+        );
     };
     let caller = match caller {
         Caller::User(user) if faults.strikes(FaultKind::SwapTokens, &site) => {

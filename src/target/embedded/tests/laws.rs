@@ -30,16 +30,43 @@ enum Fate {
 
 #[derive(Debug, Clone)]
 enum Op {
-    Put { client: usize, key: u8 },
-    Delete { client: usize, key: u8 },
-    Rename { client: usize, from: u8, to: u8 },
-    Order { client: usize, key: u8 },
-    Admin { key: u8, delete: bool },
-    Send { client: usize, fate: Fate },
-    Receive { client: usize, fate: Fate, most: i64 },
+    Put {
+        client: usize,
+        key: u8,
+    },
+    Delete {
+        client: usize,
+        key: u8,
+    },
+    Rename {
+        client: usize,
+        from: u8,
+        to: u8,
+    },
+    Order {
+        client: usize,
+        key: u8,
+    },
+    Admin {
+        key: u8,
+        delete: bool,
+    },
+    Send {
+        client: usize,
+        fate: Fate,
+    },
+    Receive {
+        client: usize,
+        fate: Fate,
+        most: i64,
+    },
     /// Messages of the past arrive, once more or for the first time.
-    Deliver { index: usize },
-    Crash { client: usize },
+    Deliver {
+        index: usize,
+    },
+    Crash {
+        client: usize,
+    },
 }
 
 /// The hub and everything ever pushed to it.

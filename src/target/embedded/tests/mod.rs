@@ -104,6 +104,7 @@ fn options(data: &Path) -> HubOptions {
 fn client(schema: &str, table: &str) -> Connection {
     let connection = Connection::open_in_memory().expect("memory");
     register(&connection).expect("functions");
+    rusqlite::vtab::series::load_module(&connection).expect("generate_series");
     connection.execute_batch(schema).expect("schema");
     connection.query_row("SELECT cloudsync_init(?1)", [table], |_| Ok(())).expect("init");
     connection
@@ -113,7 +114,8 @@ fn request(url: &str, method: &str, bearer: &str, body: &[u8]) -> (u16, Vec<u8>)
     let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().new_agent();
     let request = ureq::http::Request::builder().method(method).uri(url);
     let request = request.header("Authorization", format!("Bearer {bearer}")).body(body.to_vec()).expect("request");
-    let mut response = agent.run(agent.configure_request(request).allow_non_standard_methods(true).build()).expect("answer");
+    let mut response =
+        agent.run(agent.configure_request(request).allow_non_standard_methods(true).build()).expect("answer");
     (response.status().as_u16(), response.body_mut().read_to_vec().expect("body"))
 }
 
@@ -135,7 +137,8 @@ fn dump(connection: &Connection, sql: &str) -> Vec<String> {
     let mut statement = connection.prepare(sql).expect("query");
     let width = statement.column_count();
     let rows = statement.query_map([], |row| {
-        let cells: Vec<String> = (0..width).map(|i| format!("{:?}", row.get_ref(i).expect("column"))).collect();
+        let cells: Vec<String> =
+            (0..width).map(|i| format!("{:?}", row.get::<_, rusqlite::types::Value>(i).expect("column"))).collect();
         Ok(cells.join("|"))
     });
     rows.expect("rows").collect::<rusqlite::Result<_>>().expect("row")
