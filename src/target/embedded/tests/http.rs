@@ -3,10 +3,12 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::super::{Hub, HubError};
 use super::{Server, ask, client, notes, options, receive, request, send, text_of};
+use crate::scenario::JournalMode;
 
 #[test]
 fn twenty_thousand_rows_arrive_in_pages_and_a_capped_receive_says_there_is_more() {
@@ -318,4 +320,33 @@ fn an_interrupted_receive_stops_between_pages_with_what_it_has() {
     assert!((1..500).contains(&got), "{got}");
     receive(&two).expect("the rest");
     assert_eq!(notes(&two).len(), 500);
+}
+
+#[test]
+fn databases_that_sync_all_at_once_meet_no_lock_and_agree_in_every_journal_mode() {
+    for journal_mode in [JournalMode::Wal, JournalMode::Delete, JournalMode::Memory] {
+        let server = Server::start_with(|options| options.journal_mode = journal_mode);
+        let databases: Vec<_> = (0..6).map(|_| server.client()).collect();
+        let databases: Vec<_> = std::thread::scope(|scope| {
+            let work = |(number, database): (usize, Connection)| {
+                for iteration in 0..6 {
+                    let sql = format!(
+                        "INSERT INTO notes SELECT '{number}_{iteration}_' || value, 'u', 0 FROM generate_series(1, 12);
+                         UPDATE notes SET value = value + 1; DELETE FROM notes WHERE id LIKE '%_3'"
+                    );
+                    database.execute_batch(&sql).expect("phase");
+                    assert_eq!(send(&database).expect("send")["status"], "synced");
+                    assert_eq!(receive(&database).expect("receive").get("error"), None);
+                }
+                database
+            };
+            let threads: Vec<_> = databases.into_iter().enumerate().map(|one| scope.spawn(move || work(one))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("thread")).collect()
+        });
+        for database in &databases {
+            receive(database).expect("receive");
+            assert_eq!(notes(database), notes(&databases[0]), "{journal_mode:?}");
+        }
+        assert_eq!(server.value("SELECT count(*) FROM notes"), notes(&databases[0]).len());
+    }
 }
