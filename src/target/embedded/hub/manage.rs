@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::database::Database;
 use super::registry::RegistryError;
 use super::reply::{Reply, text};
-use super::sql::{parameter, set_sync};
+use super::sql::parameter;
+use super::switch::set_sync;
 use super::{Shared, tracked};
 
 /// Answers a request below `/v1/`.
