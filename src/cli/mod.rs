@@ -1,6 +1,7 @@
 //! The command line: arguments and environment in, text and exit codes out. Only this room prints.
 
 mod directory;
+mod hub;
 mod list;
 mod new;
 mod overrides;
@@ -53,6 +54,8 @@ enum Command {
     New(new::Arguments),
     /// Judge a finished run again
     Report(report::Arguments),
+    /// Start the embedded hub alone, for several processes to share, until Ctrl-C
+    Hub(hub::Arguments),
     /// Print the JSON schema of a scenario
     Schema(schema::Arguments),
 }
@@ -169,6 +172,7 @@ pub fn run() -> Exit {
             true,
             terminal.width,
         )),
+        Command::Hub(arguments) => Ok(hub::run(arguments, &mut terminal.out, &mut terminal.err)),
         Command::Schema(arguments) => schema::run(&arguments, &mut terminal.out),
     };
     match done {
