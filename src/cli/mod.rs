@@ -107,6 +107,8 @@ struct Terminal {
     width: usize,
     /// Whether somebody watches the errors' stream.
     watched: bool,
+    /// The first failure to print.
+    failed: Option<io::Error>,
 }
 
 impl Terminal {
@@ -125,12 +127,15 @@ impl Terminal {
             color,
             width: usize::from(columns).clamp(60, 160),
             watched: io::stderr().is_terminal(),
+            failed: None,
         }
     }
 
-    /// Prints to stdout. A reader that went away is not an error.
+    /// Prints to stdout. What could not be printed is told at the end.
     fn print(&mut self, text: &str) {
-        let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        if let Err(error) = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
+            self.failed.get_or_insert(error);
+        }
     }
 
     /// Prints to stderr.
@@ -174,6 +179,11 @@ pub fn run() -> Exit {
         )),
         Command::Hub(arguments) => Ok(hub::run(arguments, &mut terminal.out, &mut terminal.err)),
         Command::Schema(arguments) => schema::run(&arguments, &mut terminal.out),
+    };
+    let done = match terminal.failed.take() {
+        // A reader that went away has seen what it wanted, and the verdict stands.
+        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => done.and(Err(error)),
+        Some(_) | None => done,
     };
     match done {
         Ok(exit) => exit,
