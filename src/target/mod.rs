@@ -70,7 +70,10 @@ impl TargetError {
     fn admin(step: &str, admin: &Admin, error: &RawError) -> Self {
         let status = error.http.map_or_else(String::new, |status| format!(" (HTTP {status})"));
         let address = admin.address();
-        Self::new(format!("failed to {step} at {address}{status}: {}", error.message), "check the address and the key of the server")
+        Self::new(
+            format!("failed to {step} at {address}{status}: {}", error.message),
+            "check the address and the key of the server",
+        )
     }
 }
 
