@@ -4,6 +4,7 @@ mod bad_input;
 mod cloudsync;
 mod disk;
 mod harness;
+mod hub;
 mod readme;
 mod red;
 mod rules;

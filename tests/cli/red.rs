@@ -283,6 +283,16 @@ fn the_time_limit_cuts_a_check_that_never_ends() {
 }
 
 #[test]
+fn the_time_limit_cuts_sql_on_the_server_that_never_ends() {
+    let phases =
+        "phases:\n  - name: insert\n    kind: insert\n    sql: INSERT INTO notes (id) VALUES (:id)\n    sync: [send]\n";
+    let place = Place::of(&format!("{phases}  - admin: {ENDLESS}\n"));
+    let done = place.stress(&["run", "scenario.yaml", "--json", "--time-limit", "2s"]).done().exits(4);
+    assert!(done.took < Duration::from_secs(15), "{done}");
+    assert_eq!(Report::parse(&done.out).rule().0, "time_limit");
+}
+
+#[test]
 fn the_time_limit_cuts_many_short_steps_too() {
     let place = Place::of("scale: { databases: 2, iterations: 1000000, rows: 5, time_limit: 1s }\n");
     let report = place.judged(4);
