@@ -129,6 +129,14 @@ fn more_databases_than_the_machine_can_hold() {
 }
 
 #[test]
+fn fewer_open_files_than_the_databases_need() {
+    let place = Place::of("");
+    let done = place.shell("ulimit -n 150 && exec stress run scenario.yaml --databases 40").done().exits(3);
+    done.prints_nothing().says(&["40 databases need", "ulimit -n", "--databases"]);
+    place.shell("ulimit -n 150 && exec stress run scenario.yaml -q").done().exits(0);
+}
+
+#[test]
 fn an_unknown_command_or_flag() {
     let place = Place::of("");
     place.stress(&["repot", "run"]).done().exits(2).prints_nothing().says(&["repot", "'report'"]);

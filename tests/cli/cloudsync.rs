@@ -99,6 +99,25 @@ fn the_key_is_in_no_file_and_no_output() {
     }
 }
 
+#[test]
+fn the_key_of_a_connection_string_is_in_no_file_and_no_output_either() {
+    let Some(path) = extension("the_key_of_a_connection_string_is_in_no_file_and_no_output_either") else { return };
+    // The server of the string is this machine, where nobody listens on its port.
+    let target = TARGET.replace("apikey: \"{{ env.TEST_KEY }}\"", "connection_string: \"{{ env.TEST_KEY }}\"");
+    let place = Place::of(&target.replace("verify: [converged]", "verify: [converged, server]"));
+    let encoded = percent_encoding::utf8_percent_encode(SECRET, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let string = format!("sqlitecloud://127.0.0.1:8860/test?apikey={encoded}");
+    let run = place.stress(&["run", "scenario.yaml"]);
+    let done = run.env("STRESS_CLOUDSYNC_EXTENSION", &path).env("TEST_KEY", &string).done().exits(1);
+    let mut told = format!("{}{}", done.out, done.err).into_bytes();
+    for file in files(&place.run_dir("test")) {
+        told.extend(std::fs::read(file).expect("a file"));
+    }
+    for secret in [SECRET, &encoded, &base64(SECRET.as_bytes())] {
+        assert!(!told.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}: {done}");
+    }
+}
+
 /// Base64 without its padding.
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

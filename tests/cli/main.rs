@@ -5,6 +5,7 @@ mod cloudsync;
 mod disk;
 mod harness;
 mod hub;
+mod local;
 mod readme;
 mod red;
 mod rules;

@@ -97,3 +97,17 @@ fn the_worst_of_a_matrix_decides_and_all_of_it_is_run() {
         done.out.lines().filter(|line| line.starts_with("FAIL: ") || line.starts_with("PASS: ")).collect();
     assert!(verdicts.len() == 2 && verdicts[0].starts_with("FAIL") && verdicts[1].starts_with("PASS"), "{done}");
 }
+
+#[test]
+fn the_json_of_a_matrix_is_one_document_per_combination() {
+    let place = Place::of(
+        "matrix: { count: [3, 4] }\nphases:\n  - name: insert\n    kind: insert\n    rows: \"{{ count }}\"\n    sql: INSERT INTO notes (id) VALUES (:id)\n    sync: [send, receive]\n",
+    );
+    let done = place.stress(&["run", "scenario.yaml", "--json"]).done().exits(0);
+    let documents: Vec<serde_json::Value> =
+        serde_json::Deserializer::from_str(&done.out).into_iter().collect::<Result<_, _>>().expect("JSON");
+    assert_eq!(documents.len(), 2);
+    for document in documents {
+        assert_eq!(Report::parse(&document.to_string()).verdict(), "pass");
+    }
+}

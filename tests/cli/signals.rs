@@ -140,3 +140,34 @@ fn a_killed_run_leaves_a_record_that_says_so() {
     let done = place.stress(&["report", "runs/test/latest"]).done().exits(4);
     assert!(done.last_line().starts_with("UNKNOWN: the record has no end"), "{done}");
 }
+
+#[test]
+fn an_interrupt_at_any_moment_ends_in_130_with_a_whole_report_or_none() {
+    for delay in (0..400).step_by(40) {
+        let place = Place::of(LONG);
+        let mut running = place.stress(&["run", "scenario.yaml"]).start();
+        // The run directory is made after the listening for signals.
+        running.until("the run directory", || place.path("runs/test/latest/scenario.yaml").exists());
+        let start = Instant::now();
+        running.until("a while", || start.elapsed() >= Duration::from_millis(delay));
+        running.signal("INT");
+        let done = running.done().exits(130);
+        let directory = place.run_dir("test");
+        let present = |name: &str| directory.join(name).exists();
+        assert!(present("record.json") && present("report.json") && present("report.md"), "after {delay} ms: {done}");
+        assert_eq!(json(&directory.join("record.json"))["ended"]["reason"], "interrupted", "after {delay} ms");
+        assert!(done.last_line().starts_with("UNKNOWN: the run was interrupted"), "after {delay} ms: {done}");
+    }
+}
+
+#[test]
+fn runs_beside_each_other_do_not_disturb_each_other() {
+    let place = Place::of("");
+    let runs: Vec<Running> = (0..4).map(|_| place.stress(&["run", "scenario.yaml", "-q"]).start()).collect();
+    for run in runs {
+        run.done().exits(0);
+    }
+    let directories = std::fs::read_dir(place.path("runs/test")).expect("the runs").count();
+    assert_eq!(directories, 5, "four runs and the link to the latest");
+    assert!(place.run_dir("test").join("report.json").is_file());
+}

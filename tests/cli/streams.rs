@@ -33,6 +33,27 @@ fn a_reader_that_went_away_is_no_problem() {
 }
 
 #[test]
+fn a_reader_that_went_away_does_not_make_a_bad_scenario_good() {
+    let place = Place::of("nme: x\n");
+    for arguments in [&["validate", "scenario.yaml", "--format", "json"][..], &["validate", "scenario.yaml"]] {
+        place.stress(arguments).stdout(broken_pipe()).done().exits(2);
+    }
+    let red = Place::of("target: { embedded: { faults: [{ fault: locked, at: [1] }] } }\n");
+    for arguments in [&["run", "scenario.yaml"][..], &["report", "runs/test/latest"]] {
+        red.stress(arguments).stdout(broken_pipe()).done().exits(1);
+    }
+}
+
+#[test]
+fn nobody_who_reads_the_errors_is_no_problem() {
+    let place = Place::of("");
+    place.shell("stress run scenario.yaml 2>&-").done().exits(0);
+    place.shell("stress run scenario.yaml 2>/dev/full").done().exits(0);
+    place.shell("stress run none.yaml 2>/dev/full").done().exits(2);
+    place.shell("stress run scenario.yaml >&- 2>&- <&-").done().exits(0);
+}
+
+#[test]
 fn output_that_could_not_be_written_is_said() {
     let Ok(full) = File::options().write(true).open("/dev/full") else {
         crate::harness::skip("output_that_could_not_be_written_is_said", "there is no /dev/full");
