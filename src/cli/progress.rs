@@ -104,5 +104,10 @@ fn summary(plan: &Plan, progress: &Progress) -> String {
     let rows = sum(|database| database.rows.load(Ordering::Relaxed));
     let syncs = sum(|database| database.syncs.load(Ordering::Relaxed));
     let failures = sum(|database| database.failures.load(Ordering::Relaxed));
-    format!("{stage}: {} rows changed, {} sync calls, {} errors", thousands(rows), thousands(syncs), thousands(failures))
+    format!(
+        "{stage}: {} rows changed, {} sync calls, {} errors",
+        thousands(rows),
+        thousands(syncs),
+        thousands(failures)
+    )
 }
