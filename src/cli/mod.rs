@@ -18,6 +18,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::session;
+
 /// What every `--help` ends with.
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -182,6 +184,7 @@ pub fn run() -> Exit {
             return if error.exit_code() == 0 { Exit::Pass } else { Exit::Usage };
         }
     };
+    session::tune_sqlite();
     let mut terminal = Terminal::new(cli.color);
     let terminal = &mut terminal;
     let done = match cli.command {
