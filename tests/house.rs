@@ -25,7 +25,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("report", &["failure", "figure", "scenario", "record", "verify", "analysis"]),
     (
         "cli",
-        &["template", "scenario", "diagnostic", "load", "plan", "record", "target", "execute", "analysis", "report"],
+        &[
+            "template",
+            "figure",
+            "scenario",
+            "diagnostic",
+            "load",
+            "plan",
+            "record",
+            "session",
+            "target",
+            "execute",
+            "analysis",
+            "report",
+        ],
     ),
 ];
 
@@ -177,6 +190,32 @@ fn every_room_is_in_the_table_and_knows_only_rooms_above_it() {
             assert!(ROOMS[..at].iter().any(|(above, _)| above == other), "{room} knows {other}, which is not above it");
         }
     }
+}
+
+#[test]
+fn the_map_tells_the_same_table() {
+    let map = std::fs::read_to_string(source().join("lib.rs")).expect("the map");
+    let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let rows = map.lines().filter_map(|line| line.strip_prefix("//! | ")).filter(|row| row.contains('`'));
+    for row in rows {
+        let mut columns = row.split(" | ");
+        let (rooms, known) = (columns.next().unwrap_or_default(), columns.next().unwrap_or_default());
+        let list = |text: &str| -> BTreeSet<String> {
+            let names = text.split(',').map(|name| name.trim_matches([' ', '[', ']', '`', '–']).to_owned());
+            names.filter(|name| !name.is_empty()).collect()
+        };
+        for room in list(rooms) {
+            told.insert(room, list(known));
+        }
+    }
+    for (room, known) in ROOMS {
+        // The command line drives whatever there is.
+        if *room != "cli" {
+            let known: BTreeSet<String> = known.iter().map(|known| (*known).to_owned()).collect();
+            assert_eq!(told.get(*room), Some(&known), "what `{room}` knows (left: in lib.rs, right: in the table)");
+        }
+    }
+    assert_eq!(told.len(), ROOMS.len());
 }
 
 #[test]
