@@ -45,6 +45,9 @@ use worker::Worker;
 /// Stack of a worker's thread: SQLite and the templates need far less than the system's default.
 const STACK: usize = 1024 * 1024;
 
+/// What to do about a file of the run that cannot be written.
+pub(crate) const ROOM: &str = "\n  help: see that the disk has room, or name another place with `--out`";
+
 /// A run to be made.
 pub struct Job<'a> {
     /// What is decided.
@@ -91,16 +94,12 @@ pub enum ExecuteError {
 impl fmt::Display for ExecuteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io { path, error } => write!(f, "failed to write `{}`: {error}", path.display()),
+            Self::Io { path, error } => write!(f, "failed to write `{}`: {error}{ROOM}", path.display()),
             Self::Prepare { database, path, error } => {
                 write!(f, "failed to create database {database}, `{}`: {}", path.display(), error.message)?;
-                match failure::classify(error).kind {
-                    // SQLite has one word for most of what a full disk does to it.
-                    FailureKind::Disk => {
-                        write!(f, "\n  help: see that the disk has room, or name another place with `--out`")
-                    }
-                    _ => Ok(()),
-                }
+                // SQLite has one word for most of what a full disk does to it.
+                let room = if failure::classify(error).kind == FailureKind::Disk { ROOM } else { "" };
+                f.write_str(room)
             }
             Self::Threads(error) => write!(f, "failed to start one thread per database: {error}"),
         }
