@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::failure::{self, Call, FailureKind, RawError};
+use crate::failure::{Call, FailureKind, RawError, classify};
 use crate::plan::{Plan, quote};
 use crate::record::{EndReason, Ended, Machine, RECORD_VERSION, Record, WorkerRecord};
 use crate::scenario::Scenario;
@@ -80,8 +80,6 @@ pub enum ExecuteError {
     },
     /// A database could not be created.
     Prepare {
-        /// The database.
-        database: u32,
         /// Its file.
         path: PathBuf,
         /// What SQLite or the extension said.
@@ -95,11 +93,9 @@ impl fmt::Display for ExecuteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io { path, error } => write!(f, "failed to write `{}`: {error}{ROOM}", path.display()),
-            Self::Prepare { database, path, error } => {
-                write!(f, "failed to create database {database}, `{}`: {}", path.display(), error.message)?;
-                // SQLite has one word for most of what a full disk does to it.
-                let room = if failure::classify(error).kind == FailureKind::Disk { ROOM } else { "" };
-                f.write_str(room)
+            Self::Prepare { path, error } => {
+                write!(f, "failed to create the database `{}`: {}", path.display(), error.message)?;
+                f.write_str(if classify(error).kind == FailureKind::Disk { ROOM } else { "" })
             }
             Self::Threads(error) => write!(f, "failed to start one thread per database: {error}"),
         }
@@ -229,9 +225,8 @@ fn flush(journal: &Journal, directory: &Path) -> Result<(), ExecuteError> {
 fn prepare(run: &Run<'_>) -> Result<(), ExecuteError> {
     let created = run.pool.broadcast(|context| {
         let database = run.plan.databases[context.index()].index;
-        let site = run.create(&run.database_file(database));
         let path = run.database_file(database);
-        let site = site.map_err(|error| ExecuteError::Prepare { database, path, error })?;
+        let site = run.create(&path).map_err(|error| ExecuteError::Prepare { path, error })?;
         if let Some(site) = &site {
             run.target.name_site(site, database);
         }
