@@ -93,7 +93,7 @@ impl fmt::Display for ExecuteError {
             Self::Prepare { path, error } => {
                 write!(f, "failed to create the database `{}`: {}", path.display(), error.message)?;
                 if classify(error).kind == FailureKind::Disk {
-                    f.write_str("\n  help: see whether the disk is full, and whether the directory can be written to")?;
+                    f.write_str("\n  help: see that the disk has room, or name another place with `--out`")?;
                 }
                 Ok(())
             }
