@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::errors::{Occurrence, Treatment};
+use super::errors::Occurrence;
 use super::limits::{LimitState, ThresholdResult, completed};
 use super::{ErrorTable, SETTLE, Scene, Totals};
 use crate::figure::{self, counted};
+use crate::plan::rule::Treatment;
 use crate::plan::threshold::Metric;
 use crate::plan::{StepPlan, SyncPlan};
 use crate::record::{EndReason, StepKind};

@@ -234,7 +234,7 @@ pub(super) fn check(result: &CheckResult) -> (String, &'static str) {
 /// A differing row: its key, and who has what; holders of the same are named together.
 pub(super) fn differing(row: &RowDifference) -> (String, Vec<String>) {
     let mut versions: Vec<(&Option<String>, Vec<Holder>)> = Vec::new();
-    for Holding { holder, row } in &row.holders {
+    for Holding { holder, row, unsent: _ } in &row.holders {
         match versions.iter_mut().find(|(version, _)| *version == row) {
             Some((_, holders)) => holders.push(*holder),
             None => versions.push((row, vec![*holder])),
