@@ -122,9 +122,9 @@ mod tests {
 
     #[test]
     fn a_leak_is_a_finding_of_isolation() {
-        let plan = aborting("findings{check=\"isolation\"} == 0");
+        let plan = aborting("findings.total{check=\"isolation\"} == 0");
         assert!(Alarms::new(&plan).leak());
-        let plan = aborting("findings{check=\"server\"} == 0");
+        let plan = aborting("findings.total{check=\"server\"} == 0");
         assert!(!Alarms::new(&plan).leak());
     }
 }

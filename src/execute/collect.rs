@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use super::contents::{self, Rows};
-use super::{Run, bootstrap, difference, forbidden, server, size};
+use super::{Run, bootstrap, clues, difference, forbidden, server, size};
 use crate::failure::{self, Call, Failure, FailureKind, Side};
 use crate::plan::{CheckPlan, DatabasePlan};
 use crate::record::{DatabaseState, FinalState, Holder, QueryAnswer, ServerState, TableState, UserState};
@@ -90,7 +90,7 @@ fn server_state(run: &Run<'_>, copy: &Path) -> rusqlite::Result<ServerState> {
         let tables = contents::tables(&open_reader(copy, &user.id)?, run.plan, Rows::Allowed)?;
         Ok(UserState { user: user.index, tables })
     });
-    Ok(ServerState { users: users.collect::<rusqlite::Result<_>>()?, tables, tombstones: Vec::new() })
+    Ok(ServerState { users: users.collect::<rusqlite::Result<_>>()?, tables, tombstones: clues::tombstones(run) })
 }
 
 fn differences(run: &Run<'_>, state: &mut FinalState, server: Option<&Path>, bootstraps: &[(u32, PathBuf)]) {
@@ -120,7 +120,10 @@ fn differences(run: &Run<'_>, state: &mut FinalState, server: Option<&Path>, boo
                 continue;
             }
             match difference::compare(run.plan, user.index, table, &holders) {
-                Ok(difference) => state.differences.push(difference),
+                Ok(mut difference) => {
+                    clues::gather(run, table, &mut difference);
+                    state.differences.push(difference);
+                }
                 Err(error) => fail(run, None, &error),
             }
         }

@@ -3,6 +3,7 @@
 
 mod alarm;
 mod bootstrap;
+mod clues;
 mod collect;
 mod contents;
 mod control;

@@ -66,6 +66,9 @@ fn check(page: &mut String, result: &CheckResult) {
     }
     for finding in result.findings() {
         let _ = writeln!(page, "  - {}", escaped(&finding.message));
+        for fate in &finding.fates {
+            let _ = writeln!(page, "    - {}", escaped(fate));
+        }
         for row in &finding.rows {
             let (key, holders) = rows::differing(row);
             let holders: Vec<String> = holders.iter().map(|holder| escaped(holder)).collect();

@@ -9,8 +9,7 @@ use super::rows;
 use super::text::{cut, plain, wrap};
 use crate::analysis::{Analysis, LimitState, Verdict};
 use crate::figure::counted;
-use crate::record::RowDifference;
-use crate::verify::{CheckResult, Finding, Outcome};
+use crate::verify::{CheckResult, Finding, Outcome, TracedRow};
 
 /// The narrowest terminal that tables are made for.
 const NARROWEST: usize = 40;
@@ -107,13 +106,13 @@ fn checks(page: &mut Page, analysis: &Analysis) {
     if analysis.checks.is_empty() {
         page.lines("none was asked for", 0);
     }
-    let mut shown: Vec<&[RowDifference]> = Vec::new();
+    let mut shown: Vec<&[TracedRow]> = Vec::new();
     for result in &analysis.checks {
         check(page, result, &mut shown);
     }
 }
 
-fn check<'a>(page: &mut Page, result: &'a CheckResult, shown: &mut Vec<&'a [RowDifference]>) {
+fn check<'a>(page: &mut Page, result: &'a CheckResult, shown: &mut Vec<&'a [TracedRow]>) {
     let (name, word) = rows::check(result);
     let style = match &result.outcome {
         Outcome::Passed => GOOD,
@@ -132,7 +131,7 @@ fn check<'a>(page: &mut Page, result: &'a CheckResult, shown: &mut Vec<&'a [RowD
 }
 
 /// A finding with its rows; rows that another finding has shown are not repeated.
-fn finding<'a>(page: &mut Page, finding: &'a Finding, shown: &mut Vec<&'a [RowDifference]>) {
+fn finding<'a>(page: &mut Page, finding: &'a Finding, shown: &mut Vec<&'a [TracedRow]>) {
     page.lines(&format!("  {}", short(&finding.message)), 4);
     if finding.rows.is_empty() {
         return;
@@ -142,6 +141,9 @@ fn finding<'a>(page: &mut Page, finding: &'a Finding, shown: &mut Vec<&'a [RowDi
         return;
     }
     shown.push(&finding.rows);
+    for fate in &finding.fates {
+        page.lines(&format!("    {}", short(fate)), 6);
+    }
     for row in finding.rows.iter().take(MOST_ROWS) {
         let (key, holders) = rows::differing(row);
         page.lines(&format!("    {}", short(&key)), 6);

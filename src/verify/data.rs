@@ -1,8 +1,8 @@
 //! The checks on whole tables: by digest, with the differing rows where the record holds them.
 
-use super::{CheckResult, Finding, Outcome, Scene, databases};
+use super::{CheckResult, Finding, Outcome, Scene, TracedRow, databases, trace};
 use crate::figure::counted;
-use crate::record::{BootstrapState, Holder, Holding, RowDifference, TableState};
+use crate::record::{BootstrapState, Holder, Holding, TableState};
 
 /// The most versions of a table that a finding describes.
 const MOST_VERSIONS: usize = 5;
@@ -146,7 +146,9 @@ impl Scene<'_> {
         }
         let (total, rows) = self.rows_between(user, table, concerned);
         let message = format!("table {table}{} is not the same: {}", self.of_user(user), described.join(", "));
-        Some(Finding { message, total, rows })
+        let mut fates = trace::in_words(&rows, total);
+        fates.extend(rows.iter().flat_map(|row| trace::clocks(&row.row)));
+        Some(Finding { message, total, fates, rows })
     }
 
     /// The finding that some of them do not hold what the last one holds.
@@ -169,11 +171,11 @@ impl Scene<'_> {
 
     /// The rows of the record in which the holders concerned differ, from each other or from the rest, and how many
     /// rows of the table are not the same everywhere.
-    fn rows_between(&self, user: u32, table: &str, concerned: fn(Holder) -> bool) -> (u64, Vec<RowDifference>) {
+    fn rows_between(&self, user: u32, table: &str, concerned: fn(Holder) -> bool) -> (u64, Vec<TracedRow>) {
         let found = self.state.differences.iter().find(|it| it.user == user && it.table == table);
         let Some(difference) = found else { return (0, Vec::new()) };
         let among_databases = concerned(Holder::Database(1));
-        let rows: Vec<RowDifference> = difference
+        let rows: Vec<TracedRow> = difference
             .rows
             .iter()
             .filter(|row| {
@@ -182,7 +184,7 @@ impl Scene<'_> {
                 let differs = |one: &Holding| held.iter().any(|other| other.row != one.row);
                 held.iter().any(|one| concerned(one.holder) && differs(one))
             })
-            .cloned()
+            .map(|row| trace::trace(self, row, &difference.rows))
             .collect();
         let all_listed = difference.rows.len() as u64 == difference.total;
         (if all_listed { rows.len() as u64 } else { difference.total }, rows)

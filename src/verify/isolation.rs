@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{CheckResult, Finding, Outcome, Scene};
+use super::{CheckResult, Finding, Hop, Outcome, RowState, Scene, TracedRow};
 use crate::figure::{self, counted};
-use crate::record::{DatabaseState, FinalState, Holder, Holding, Leak, Record, RowDifference, TableState};
+use crate::record::{DatabaseState, FinalState, Holder, Holding, Leak, Record, RowDifference, StepKind, TableState};
 
 /// Keys that are named of what came and may have gone.
 const NAMED: usize = 5;
@@ -31,27 +31,51 @@ impl Scene<'_> {
                 }
             }
         }
+        result.notes.extend(self.watched());
         if stayed > 0 {
             let rows = counted(stayed, "row");
-            let were = if stayed == 1 { "was" } else { "were" };
-            let stay = if stayed == 1 { "stays" } else { "stay" };
-            let note = format!("{rows} written here for others {were} rejected by the server and {stay} local");
-            result.notes.push(note);
+            let (were, stay) = if stayed == 1 { ("was", "stays") } else { ("were", "stay") };
+            result.notes.push(if findings.is_empty() {
+                format!("{rows} written here for others {were} rejected by the server and {stay} local")
+            } else {
+                // What leaked may since have gone where it came from.
+                format!("{rows} besides that {stay} forbidden {were} written here, or came from where it is no more")
+            });
         }
         result.conclude(findings, self.unread_databases().or(open));
     }
 
+    /// How many receives were looked at as they came.
+    fn watched(&self) -> Option<String> {
+        let workers = &self.record.workers;
+        let watched = workers.iter().map(|worker| worker.watched).fold(0, u64::saturating_add);
+        let brings = |step: StepKind| matches!(step, StepKind::Receive | StepKind::Check | StepKind::Sync);
+        let all = workers.iter().flat_map(|worker| &worker.events).filter(|event| brings(event.step)).count();
+        let looked = format!(
+            "what came was looked at after {} of {}",
+            figure::thousands(watched),
+            counted(all as u64, "receive")
+        );
+        (watched > 0).then_some(looked)
+    }
+
     fn held(&self, database: &DatabaseState, table: &TableState, leaked: u64) -> Finding {
         let rows = self.state.forbidden.iter().filter(|row| row.leaked && of(database, table, row));
-        let rows = rows.map(|row| RowDifference {
-            key: row.key.clone(),
-            holders: vec![Holding {
-                holder: Holder::Database(database.database),
-                row: Some(row.row.clone()),
-                unsent: None,
-            }],
-            tombstone: None,
-            clocks: Vec::new(),
+        let rows = rows.map(|row| TracedRow {
+            row: RowDifference {
+                key: row.key.clone(),
+                holders: vec![Holding {
+                    holder: Holder::Database(database.database),
+                    row: Some(row.row.clone()),
+                    unsent: None,
+                }],
+                tombstone: None,
+                clocks: Vec::new(),
+            },
+            state: RowState::Leaked,
+            hop: Hop::Server,
+            of: String::new(),
+            words: format!("in database {}, whose user must not see it", database.database),
         });
         let message = format!(
             "database {} holds {} of {} that the select policy of its user{} forbids",
@@ -60,7 +84,7 @@ impl Scene<'_> {
             table.table,
             self.user_of(database.database),
         );
-        Finding { message, total: leaked, rows: rows.collect() }
+        Finding { message, total: leaked, fates: Vec::new(), rows: rows.collect() }
     }
 }
 
@@ -121,5 +145,5 @@ fn told(database: u32, table: &str, leaks: &[&Leak]) -> Finding {
         counted(total, "row"),
         figure::list(&places),
     );
-    Finding { message, total, rows: Vec::new() }
+    Finding { message, total, fates: Vec::new(), rows: Vec::new() }
 }

@@ -4,13 +4,16 @@
 mod data;
 mod isolation;
 mod query;
+mod trace;
+
+pub use trace::{Hop, RowState, TracedRow};
 
 use std::collections::BTreeSet;
 
 use crate::figure::{self, counted};
 use crate::plan::threshold::CheckKind;
 use crate::plan::{CheckPlan, Plan};
-use crate::record::{DatabaseState, EndReason, FinalState, Record, RowDifference};
+use crate::record::{DatabaseState, EndReason, FinalState, Record};
 
 /// What came of one check.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,8 +46,10 @@ pub struct Finding {
     pub message: String,
     /// How many rows it is about, when it is about rows and they were counted.
     pub total: u64,
+    /// What became of them, in words.
+    pub fates: Vec<String>,
     /// Some of them.
-    pub rows: Vec<RowDifference>,
+    pub rows: Vec<TracedRow>,
 }
 
 /// Does every check of the plan on what the record holds, in the plan's order; behind them, whether the files are sound.
@@ -251,7 +256,7 @@ impl CheckResult {
 
 impl Finding {
     fn new(message: String) -> Self {
-        Self { message, total: 0, rows: Vec::new() }
+        Self { message, total: 0, fates: Vec::new(), rows: Vec::new() }
     }
 }
 

@@ -116,7 +116,7 @@ fn a_leaked_row_is_a_finding_and_a_rejected_one_is_a_note() {
         leaked.findings()[0].message,
         "database 1 holds 1 row of test_sync that the select policy of its user 1 forbids"
     );
-    assert!(leaked.notes[0].starts_with("2 rows"));
+    assert!(leaked.notes[0].starts_with("2 rows"), "{:?}", leaked.notes);
 }
 
 #[test]
