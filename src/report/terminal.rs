@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::rows;
 use super::text::{cut, plain, wrap};
-use crate::analysis::{Analysis, LimitState, Verdict};
+use crate::analysis::{Analysis, GeneratorState, LimitState, Verdict};
 use crate::figure::counted;
 use crate::verify::{CheckResult, Finding, Outcome, TracedRow};
 
@@ -35,8 +35,10 @@ pub fn terminal(analysis: &Analysis, width: usize) -> String {
     page.heading("Result");
     page.table(&["metric", "value"], rows::summary(analysis).into_iter().map(Vec::from));
     latency(&mut page, analysis);
+    growth(&mut page, analysis);
     databases(&mut page, analysis);
     errors(&mut page, analysis);
+    cards(&mut page, analysis);
     checks(&mut page, analysis);
     page.heading("Thresholds");
     page.table(&rows::THRESHOLDS, analysis.thresholds.iter().map(|result| rows::threshold(result).into()));
@@ -52,6 +54,46 @@ fn latency(page: &mut Page, analysis: &Analysis) {
     if !analysis.timing.phases.is_empty() {
         page.heading("Latency per phase");
         page.table(&rows::LATENCY, analysis.timing.phases.iter().map(|row| rows::latency(row).into()));
+    }
+}
+
+fn growth(page: &mut Page, analysis: &Analysis) {
+    let growth = &analysis.growth;
+    if !growth.rows.is_empty() {
+        page.heading("Growth, the mean of all databases");
+        page.table(&rows::GROWTH, growth.rows.iter().map(|row| rows::growth(row).into()));
+    }
+    for note in rows::growth_notes(growth) {
+        page.lines(&note, 2);
+    }
+    if let Some(generator) = &analysis.generator {
+        page.heading("Load generator");
+        let style = match generator.state {
+            GeneratorState::Served => GOOD,
+            GeneratorState::Strained => OPEN,
+            GeneratorState::Starved => BAD,
+        };
+        page.styled(style, generator.state.as_str(), 0);
+        page.lines(&plain(&generator.words), 2);
+    }
+}
+
+/// What finds the failures of the server in its own logs.
+fn cards(page: &mut Page, analysis: &Analysis) {
+    if !analysis.cards.is_empty() {
+        page.heading("For the server's logs (UTC, by this machine's clock)");
+    }
+    for card in &analysis.cards {
+        let (title, lines) = rows::card(card);
+        page.lines(&short(&title), 2);
+        for line in lines {
+            page.lines(&format!("  {line}"), 4);
+        }
+    }
+    if !analysis.logs.is_empty() {
+        let indexes: Vec<u32> = analysis.logs.iter().map(|(database, _)| *database).collect();
+        let whose = crate::verify::databases(&indexes);
+        page.lines(&format!("The beginning and the end of the logs of {whose} are in report.md and report.json."), 0);
     }
 }
 

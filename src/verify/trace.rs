@@ -414,3 +414,164 @@ pub(super) fn clocks(row: &RowDifference) -> Vec<String> {
     };
     columns.into_iter().filter_map(told).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::{Failure, FailureKind, Side};
+    use crate::fixture::{plan, record};
+    use crate::plan::Plan;
+    use crate::record::{CellClock, Holding, Record, Stuck};
+
+    const ROW: &str = "'db1_r5_7', 'row 7', 7";
+
+    /// A row of database 1, iteration 5, as three databases and the server have it.
+    fn row(databases: [Option<&str>; 3], server: Option<&str>) -> RowDifference {
+        let holding = |holder, row: Option<&str>| Holding { holder, row: row.map(str::to_owned), unsent: None };
+        let mut holders: Vec<Holding> =
+            (1..).zip(databases).map(|(index, row)| holding(Holder::Database(index), row)).collect();
+        holders.push(holding(Holder::Server, server));
+        RowDifference { key: "'db1_r5_7'".into(), holders, tombstone: None, clocks: Vec::new() }
+    }
+
+    fn fate_in(record: &Record, plan: &Plan, row: &RowDifference) -> (RowState, Hop, String) {
+        let state = record.state.as_ref().expect("it has one");
+        let traced = trace(&Scene { record, plan, state }, row, &[]);
+        (traced.state, traced.hop, traced.words)
+    }
+
+    fn fate(row: &RowDifference) -> (RowState, Hop, String) {
+        let plan = plan(3);
+        fate_in(&record(&plan), &plan, row)
+    }
+
+    #[test]
+    fn an_acknowledged_row_that_the_server_does_not_have_is_missing() {
+        let found = fate(&row([Some(ROW), None, None], None));
+        let words = "acknowledged as sent, and not on the server";
+        assert_eq!(found, (RowState::Missing, Hop::Acknowledged, words.to_owned()));
+        let found = fate(&row([Some(ROW), Some(ROW), None], None));
+        assert_eq!((found.0, found.1), (RowState::Missing, Hop::Received { by: 2, of: 3 }));
+    }
+
+    #[test]
+    fn a_row_whose_sends_failed_is_indeterminate_and_not_lost() {
+        let plan = plan(3);
+        let mut record = record(&plan);
+        let missing = row([Some(ROW), None, None], None);
+        for state in &mut record.state.as_mut().expect("it has one").databases {
+            state.unsent = None;
+        }
+        for event in record.workers[0].events.iter_mut().filter(|event| event.step == StepKind::Send) {
+            event.failures = vec![Failure::new(FailureKind::Http, Side::Server, "boom")];
+        }
+        let found = fate_in(&record, &plan, &missing);
+        assert_eq!((found.0, found.1), (RowState::Indeterminate, Hop::Written));
+        // The final read says that nothing waits there any more.
+        record.state.as_mut().expect("it has one").databases[0].unsent = Some(false);
+        assert_eq!(fate_in(&record, &plan, &missing).0, RowState::Missing);
+        record.state.as_mut().expect("it has one").databases[0].unsent = Some(true);
+        let found = fate_in(&record, &plan, &missing);
+        assert_eq!(found.2, "still waits to be sent by database 1");
+    }
+
+    #[test]
+    fn a_row_on_the_server_that_did_not_arrive_is_missing_or_late() {
+        let plan = plan(3);
+        let mut record = record(&plan);
+        let late = row([Some(ROW), None, Some(ROW)], Some(ROW));
+        let found = fate_in(&record, &plan, &late);
+        assert_eq!(found.1, Hop::Received { by: 2, of: 3 });
+        assert_eq!(found.2, "on the server, and not received by database 2 (received by 2 of 3)");
+        record.settle.as_mut().expect("it has one").stuck =
+            vec![Stuck { database: 2, unsent: Some(false), busy_receives: 2 }];
+        assert_eq!(fate_in(&record, &plan, &late).0, RowState::Indeterminate);
+    }
+
+    #[test]
+    fn a_deleted_row_that_is_back_is_resurrected() {
+        let mut back = row([None, Some(ROW), None], Some(ROW));
+        back.key = "'db1_r2_7'".into();
+        let found = fate(&back);
+        assert_eq!(
+            (found.0, found.2.as_str()),
+            (RowState::Resurrected, "deleted in databases 1 and 3, and on the server again")
+        );
+    }
+
+    #[test]
+    fn a_row_deleted_on_the_server_and_still_somewhere_is_stale() {
+        let mut deleted = row([None, Some(ROW), None], None);
+        deleted.tombstone = Some(true);
+        assert_eq!(fate(&deleted).2, "deleted on the server, and still in database 2");
+        assert_eq!(fate(&deleted).0, RowState::Stale);
+    }
+
+    #[test]
+    fn a_row_that_nobody_wrote_is_a_phantom_or_a_duplicate() {
+        let plan = plan(3);
+        let record = record(&plan);
+        let mut phantom = row([Some("'db1_r99_7', 'row 7', 7"), None, None], Some("'db1_r99_7', 'row 7', 7"));
+        phantom.key = "'db1_r99_7'".into();
+        assert_eq!(fate(&phantom).0, RowState::Phantom);
+        let other = row([Some(ROW), None, None], Some(ROW));
+        let state = record.state.as_ref().expect("it has one");
+        let traced = trace(&Scene { record: &record, plan: &plan, state }, &phantom, &[phantom.clone(), other]);
+        assert_eq!(traced.state, RowState::Duplicated);
+    }
+
+    #[test]
+    fn another_value_is_stale_and_names_who_has_it() {
+        let found = fate(&row([Some(ROW), Some("'db1_r5_7', 'row 7', 6"), Some(ROW)], Some(ROW)));
+        let words = "database 2 has another value than the server";
+        assert_eq!(found, (RowState::Stale, Hop::Received { by: 2, of: 3 }, words.to_owned()));
+        let lost_update = fate(&row([Some("'db1_r5_7', 'row 7', 8"), Some(ROW), Some(ROW)], Some(ROW)));
+        assert!(lost_update.2.starts_with("changed by its writer and acknowledged"), "{lost_update:?}");
+        let mut waiting = row([Some(ROW), Some("'db1_r5_7', 'row 7', 6"), Some(ROW)], Some(ROW));
+        waiting.holders[1].unsent = Some(true);
+        assert_eq!(fate(&waiting).0, RowState::Indeterminate);
+    }
+
+    #[test]
+    fn rows_with_the_same_fate_are_counted_together() {
+        let plan = plan(3);
+        let record = record(&plan);
+        let state = record.state.as_ref().expect("it has one");
+        let missing = row([Some(ROW), None, None], None);
+        let traced = vec![trace(&Scene { record: &record, plan: &plan, state }, &missing, &[]); 7];
+        assert_eq!(
+            in_words(&traced, 7),
+            ["7 rows of database 1, iteration 5: acknowledged as sent, and not on the server (missing)"]
+        );
+        assert_eq!(in_words(&traced, 100)[0], "of 100 rows, 7 were looked at:");
+    }
+
+    #[test]
+    fn keys_name_their_writer_only_in_the_default_form() {
+        let writer = |database, iteration| Some(Writer { database, iteration });
+        assert_eq!(Writer::of("'db3_r12_7'"), writer(3, Some(12)));
+        assert_eq!(Writer::of("'db3_r7'"), writer(3, None));
+        for other in ["'malicious_db1_r1_2'", "7", "'db3'", "'dbx_r1_2'", "'db3_r1_2x'", "'db3_r1_2", "'db500_error_r'"]
+        {
+            assert_eq!(Writer::of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn clocks_are_told_where_the_sides_do_not_agree() {
+        let clock = |database, column: &str, col_version| CellClock {
+            database,
+            column: column.into(),
+            col_version,
+            db_version: 9,
+            site_id: "ab".repeat(16),
+            cl: 1,
+            seq: 0,
+        };
+        let mut row = row([Some(ROW), None, None], Some(ROW));
+        row.clocks = vec![clock(1, "name", 2), clock(2, "name", 2), clock(1, "value", 2), clock(2, "value", 3)];
+        let told = clocks(&row);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with("'db1_r5_7' value: database 1 has col_version 2, db_version 9"), "{told:?}");
+    }
+}
