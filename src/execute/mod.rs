@@ -326,3 +326,6 @@ fn lock<'w, 'r>(worker: &'w Mutex<Worker<'r>>) -> MutexGuard<'w, Worker<'r>> {
 fn column_list(columns: &[String]) -> String {
     columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;
