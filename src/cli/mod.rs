@@ -1,6 +1,7 @@
 //! The command line: arguments and environment in, text and exit codes out. Only this room prints.
 
 mod directory;
+mod hub;
 mod list;
 mod new;
 mod overrides;
@@ -16,6 +17,8 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::session;
 
 /// What every `--help` ends with.
 const EXIT_CODES: &str = "\
@@ -53,6 +56,8 @@ enum Command {
     New(new::Arguments),
     /// Judge a finished run again
     Report(report::Arguments),
+    /// Start the embedded hub alone, for several processes to share, until Ctrl-C
+    Hub(hub::Arguments),
     /// Print the JSON schema of a scenario
     Schema(schema::Arguments),
 }
@@ -94,6 +99,28 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// A stream whose reader may go away: it has seen what it wanted, and the command goes on to its exit code.
+struct Patient<W>(W);
+
+impl<W> Patient<W> {
+    fn forgiven<T>(result: io::Result<T>, otherwise: T) -> io::Result<T> {
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(otherwise),
+            result => result,
+        }
+    }
+}
+
+impl<W: Write> Write for Patient<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Self::forgiven(self.0.write(bytes), bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Self::forgiven(self.0.flush(), ())
+    }
+}
+
 /// Where a command prints, and how.
 struct Terminal {
     out: Box<dyn Write>,
@@ -104,6 +131,8 @@ struct Terminal {
     width: usize,
     /// Whether somebody watches the errors' stream.
     watched: bool,
+    /// The first failure to print.
+    failed: Option<io::Error>,
 }
 
 impl Terminal {
@@ -117,17 +146,20 @@ impl Terminal {
         let color = err.current_choice() != anstream::ColorChoice::Never;
         let (_, columns) = console::Term::stdout().size_checked().unwrap_or((0, 100));
         Self {
-            out: Box::new(anstream::AutoStream::new(io::stdout(), choice)),
+            out: Box::new(Patient(anstream::AutoStream::new(io::stdout(), choice))),
             err: Box::new(err),
             color,
             width: usize::from(columns).clamp(60, 160),
             watched: io::stderr().is_terminal(),
+            failed: None,
         }
     }
 
-    /// Prints to stdout. A reader that went away is not an error.
+    /// Prints to stdout. What could not be printed is told at the end.
     fn print(&mut self, text: &str) {
-        let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        if let Err(error) = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
+            self.failed.get_or_insert(error);
+        }
     }
 
     /// Prints to stderr.
@@ -152,6 +184,7 @@ pub fn run() -> Exit {
             return if error.exit_code() == 0 { Exit::Pass } else { Exit::Usage };
         }
     };
+    session::tune_sqlite();
     let mut terminal = Terminal::new(cli.color);
     let terminal = &mut terminal;
     let done = match cli.command {
@@ -169,12 +202,15 @@ pub fn run() -> Exit {
             true,
             terminal.width,
         )),
+        Command::Hub(arguments) => Ok(hub::run(arguments, &mut terminal.out, &mut terminal.err)),
         Command::Schema(arguments) => schema::run(&arguments, &mut terminal.out),
+    };
+    let done = match terminal.failed.take() {
+        Some(error) => done.and(Err(error)),
+        None => done,
     };
     match done {
         Ok(exit) => exit,
-        // A reader that went away has seen what it wanted.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Pass,
         Err(error) => {
             terminal.error(&format!("failed to print: {error}"));
             Exit::CouldNotRun

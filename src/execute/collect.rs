@@ -151,8 +151,16 @@ fn queries(run: &Run<'_>, state: &mut FinalState) {
             }
             QueryOn::Databases => {
                 for database in &run.plan.databases {
-                    let asked = open_reader(&run.database_file(database.index), user_id(run, database.user))
-                        .and_then(|reader| ask(&reader, sql));
+                    let asked = open_reader(&run.database_file(database.index), user_id(run, database.user)).and_then(
+                        |reader| {
+                            // The author's SQL may never end: it is cut with the run.
+                            let slot = database.index as usize - 1;
+                            run.watchdog.connection(slot, Some(reader.get_interrupt_handle()));
+                            let answer = ask(&reader, sql);
+                            run.watchdog.connection(slot, None);
+                            answer
+                        },
+                    );
                     let (value, failure) = match asked {
                         Ok(value) => (value, None),
                         Err(error) => (Value::Null, Some(failure::classify(&raw_error(Call::Sql, &error)))),
@@ -170,7 +178,7 @@ fn ask_server(run: &Run<'_>, sql: &str) -> (Value, Option<Failure>) {
         let failure = Failure::new(FailureKind::Configuration, Side::Configuration, "the target has no administrator");
         return (Value::Null, Some(failure));
     };
-    match admin.sql(Some(database), sql) {
+    match admin.sql_within(run.watchdog.left(), Some(database), sql) {
         Ok(rows) => (rows.first().and_then(|row| row.values().next()).cloned().unwrap_or(Value::Null), None),
         Err(error) => (Value::Null, Some(failure::classify(&error))),
     }

@@ -52,7 +52,10 @@ mod tests {
     fn processor_time_is_used_by_work_and_not_by_sleep() {
         let clocks = Clocks::start();
         let mut digits = 0_u64;
-        while processor_time().zip(clocks.cpu).is_some_and(|(now, before)| now - before < Duration::from_millis(5)) {
+        while processor_time()
+            .zip(clocks.cpu)
+            .is_some_and(|(now, before)| now.saturating_sub(before) < Duration::from_millis(5))
+        {
             digits = digits.wrapping_mul(31).wrapping_add(7);
         }
         let lag = [0, 0, 4_000].into_iter().collect();

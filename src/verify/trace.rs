@@ -128,16 +128,9 @@ impl Writer {
         let id = key.strip_prefix("'db")?;
         let id = &id[..id.find('\'')?];
         let (database, rest) = id.split_once("_r")?;
-        let iteration = match rest.split_once('_') {
-            Some((iteration, row)) => {
-                row.parse::<u64>().ok()?;
-                Some(iteration.parse().ok()?)
-            }
-            None => {
-                rest.parse::<u64>().ok()?;
-                None
-            }
-        };
+        let (iteration, row) = rest.split_once('_').map_or((None, rest), |(iteration, row)| (Some(iteration), row));
+        row.parse::<u64>().ok()?;
+        let iteration = iteration.map(str::parse).transpose().ok()?;
         Some(Self { database: database.parse().ok()?, iteration })
     }
 }
@@ -151,12 +144,20 @@ struct Copy<'a> {
     unsent: Option<bool>,
 }
 
+/// What the server has of a row.
+#[derive(Clone, Copy)]
+enum OnServer<'a> {
+    /// It could not be asked.
+    Unknown,
+    Absent,
+    Present(&'a str),
+}
+
 /// A row with everything that speaks about it.
 struct Case<'a> {
     scene: &'a Scene<'a>,
     copies: Vec<Copy<'a>>,
-    /// What the server has, when it was asked.
-    server: Option<Option<&'a str>>,
+    server: OnServer<'a>,
     tombstone: Option<bool>,
     writer: Option<Writer>,
     /// When its writer had written it; nothing when it never did.
@@ -194,7 +195,7 @@ fn says_the_same(row: &RowDifference, other: &RowDifference) -> bool {
 impl<'a> Case<'a> {
     fn new(scene: &'a Scene<'a>, row: &'a RowDifference) -> Self {
         let mut copies = Vec::new();
-        let mut server = None;
+        let mut server = OnServer::Unknown;
         for held in &row.holders {
             match held.holder {
                 Holder::Database(database) => {
@@ -202,7 +203,7 @@ impl<'a> Case<'a> {
                     let unsent = held.unsent.or_else(|| whole.and_then(|state| state.unsent));
                     copies.push(Copy { database, row: held.row.as_deref(), unsent });
                 }
-                Holder::Server => server = Some(held.row.as_deref()),
+                Holder::Server => server = held.row.as_deref().map_or(OnServer::Absent, OnServer::Present),
                 Holder::Bootstrap => {}
             }
         }
@@ -219,12 +220,12 @@ impl<'a> Case<'a> {
     }
 
     fn written_at(&self, writer: Writer) -> Option<u64> {
-        let writes = |event: &&Event| {
+        let changes = |event: &&Event| {
             matches!(event.step, StepKind::Insert | StepKind::Update)
                 && event.rows > 0
                 && writer.iteration.is_none_or(|iteration| event.iteration == iteration)
         };
-        self.events(writer.database).find(writes).map(|event| event.at.saturating_add(event.took))
+        self.events(writer.database).find(changes).map(|event| event.at.saturating_add(event.took))
     }
 
     /// Sends of a database since a moment: how many were acknowledged, and how many failed.
@@ -251,8 +252,8 @@ impl<'a> Case<'a> {
     /// How many databases have the row as the server has it, or have it at all.
     fn received(&self) -> Hop {
         let as_it_should_be = |copy: &Copy<'_>| match self.server {
-            Some(Some(row)) => copy.row == Some(row),
-            Some(None) | None => copy.row.is_some(),
+            OnServer::Present(row) => copy.row == Some(row),
+            OnServer::Absent | OnServer::Unknown => copy.row.is_some(),
         };
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Hop::Received { by: count(self.those(as_it_should_be).len()), of: count(self.copies.len()) }
@@ -262,11 +263,10 @@ impl<'a> Case<'a> {
         let holding = self.those(|copy| copy.row.is_some());
         let lacking = self.those(|copy| copy.row.is_none());
         match self.server {
-            Some(None) => self.not_on_server(&holding),
-            Some(Some(_)) if !lacking.is_empty() => self.not_received(&lacking),
-            None if !lacking.is_empty() => self.not_received(&lacking),
-            Some(Some(row)) => self.differing(Some(row)),
-            None => self.differing(None),
+            OnServer::Absent => self.not_on_server(&holding),
+            OnServer::Present(_) | OnServer::Unknown if !lacking.is_empty() => self.not_received(&lacking),
+            OnServer::Present(row) => self.differing(Some(row)),
+            OnServer::Unknown => self.differing(None),
         }
     }
 
@@ -316,7 +316,10 @@ impl<'a> Case<'a> {
     /// Some databases do not have it; the server has it, or could not be asked.
     fn not_received(&self, lacking: &[u32]) -> Fate {
         let names = databases(lacking);
-        let place = if self.server.is_some() { "on the server" } else { "in other databases" };
+        let place = match self.server {
+            OnServer::Present(_) | OnServer::Absent => "on the server",
+            OnServer::Unknown => "in other databases",
+        };
         if self.nobody_wrote_it() {
             return (RowState::Phantom, Hop::Server, format!("{place}, and nobody wrote it"));
         }
