@@ -16,7 +16,7 @@ impl Scene<'_> {
             result.outcome = Outcome::NotChecked("the run has no row-level security".to_owned());
             return;
         }
-        let mut findings = seen(self.record);
+        let mut findings = Vec::new();
         let mut stayed = 0;
         let mut open = None;
         for database in self.databases() {
@@ -31,6 +31,7 @@ impl Scene<'_> {
                 }
             }
         }
+        findings.extend(seen(self.record));
         result.notes.extend(self.watched());
         if stayed > 0 {
             let rows = counted(stayed, "row");
