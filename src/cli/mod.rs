@@ -1,6 +1,7 @@
 //! The command line: arguments and environment in, text and exit codes out. Only this room prints.
 
 mod directory;
+pub mod hub;
 mod list;
 mod new;
 mod overrides;

@@ -273,7 +273,9 @@ mod tests {
             Cell::Blob(Bytes(b"")),
         ];
         let mut rows = Vec::new();
-        cells.iter().for_each(|cell| put(&mut rows, cell));
+        for cell in &cells {
+            put(&mut rows, cell);
+        }
         let body = message(&RowHead { version: 7, deleted: false }, &rows);
         let mut reader = Reader::open(&body).expect("version");
         assert_eq!(reader.take(), Ok(RowHead { version: 7, deleted: false }));

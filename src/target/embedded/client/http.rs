@@ -7,6 +7,9 @@ use std::time::Instant;
 use super::super::wire::MAX_BODY;
 use super::transport::{Endpoint, Refusal, Transport, Verb};
 
+/// Bytes of a connection's buffers, one for each direction.
+const BUFFER: usize = 32 << 10;
+
 /// HTTP through ureq.
 #[derive(Default)]
 pub(super) struct Http {
@@ -68,6 +71,9 @@ fn agent() -> ureq::Agent {
         .proxy(None)
         .max_idle_connections(1)
         .max_idle_connections_per_host(1)
+        // The default of 128 KiB each, a thousand times, is a quarter of a gigabyte.
+        .input_buffer_size(BUFFER)
+        .output_buffer_size(BUFFER)
         .user_agent("stress-embedded")
         .build()
         .new_agent()

@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::Connection;
 use rusqlite::functions::{ConnectionRef, Context, FunctionFlags};
 use rusqlite::types::Value;
+use rusqlite::{Connection, ErrorCode};
 use serde_json::json;
 
 use transport::{Endpoint, Transport};
@@ -113,7 +113,7 @@ fn define(
             move |context: &mut Context<'_>| {
                 // SAFETY: the reference lives no longer than this call, on the thread that runs the statement.
                 let connection = unsafe { context.get_connection() }?;
-                run(&Call { context, connection, state: &state })
+                run(&Call { context, connection, state: &state }).map_err(keep_code)
             },
         )?;
     }
@@ -269,6 +269,16 @@ fn register_sync(connection: &Connection, state: &Arc<State>) -> rusqlite::Resul
 /// An SQL error with this text, code 1.
 fn failure(message: impl Into<String>) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR), Some(message.into()))
+}
+
+/// SQLite gives an error with a text of its own the code 1. Where the code says more than the text, it goes alone.
+fn keep_code(error: rusqlite::Error) -> rusqlite::Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::OperationInterrupted | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            error.sqlite_error().copied().map_or(error, |code| rusqlite::Error::SqliteFailure(code, None))
+        }
+        _ => error,
+    }
 }
 
 /// The error of a statement that was interrupted.

@@ -88,6 +88,7 @@ impl Worker {
             "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = ON;",
         )?;
         connection.set_prepared_statement_cache_capacity(256);
+        rusqlite::vtab::series::load_module(&connection)?;
         let identity = Identity::register(&connection)?;
         Ok(Self { connection, cache: Cache::default(), identity })
     }

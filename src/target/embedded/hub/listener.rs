@@ -102,6 +102,7 @@ async fn connection(
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(ARRIVAL)
+            .max_buf_size(UNIT)
             .serve_connection(TokioIo::new(stream), service)
     );
     let mut stop = pin!(stopped.wait_for(|&stopped| stopped));

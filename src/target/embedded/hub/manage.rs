@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::database::Database;
 use super::registry::RegistryError;
 use super::reply::{Reply, text};
-use super::sql::{parameter, set_sync};
+use super::sql::parameter;
+use super::switch::set_sync;
 use super::{Shared, tracked};
 
 /// Answers a request below `/v1/`.
@@ -104,8 +105,8 @@ fn list(shared: &Shared, query: &str) -> Reply {
     let wanted = parameter(query, "database");
     match shared.registry.names() {
         Ok(names) => {
-            let chosen = names.iter().filter(|name| wanted.as_ref().is_none_or(|wanted| wanted == *name));
-            data(&chosen.filter_map(|name| Some(describe(&shared.registry.managed_id(name)?, name))).collect())
+            let matching = names.iter().filter(|name| wanted.as_ref().is_none_or(|wanted| wanted == *name));
+            data(&matching.filter_map(|name| Some(describe(&shared.registry.managed_id(name)?, name))).collect())
         }
         Err(error) => sql_error(&error),
     }

@@ -1,5 +1,5 @@
 //! The hub: start, stop, and what its parts share. `listener` speaks HTTP; `sync` answers pushes and pulls through
-//! `push`, `pull` and `policy`; `sql`, `command`, `tokens` and `manage` are the administration; `registry` knows databases
+//! `push`, `pull` and `policy`; `sql`, `command`, `switch`, `tokens` and `manage` are the administration; `registry` knows databases
 //! and tokens; `database` is a file and its connections; `tracked` is a synced table.
 
 mod command;
@@ -12,6 +12,7 @@ mod push;
 mod registry;
 mod reply;
 mod sql;
+mod switch;
 mod sync;
 mod tokens;
 mod tracked;
@@ -174,7 +175,7 @@ impl LocalHub {
 
     /// Makes a token for a user.
     pub(super) fn token(&self, user: &str) -> Option<String> {
-        self.0.registry.create_token(user, user, None, None).ok().map(|token| token.token)
+        self.0.registry.create_token(user, user, None, None).ok().map(|token| token.secret)
     }
 }
 

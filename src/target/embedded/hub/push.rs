@@ -157,6 +157,8 @@ struct Rows<'a> {
     mode: Mode,
     tally: Tally,
     failure: Option<LastFailure>,
+    /// Whether a new row may have some to remove.
+    has_tombstones: bool,
     upsert: CachedStatement<'a>,
     exists: CachedStatement<'a>,
     touch: CachedStatement<'a>,
@@ -200,6 +202,7 @@ impl<'a> Rows<'a> {
             mode,
             tally: Tally { seq, ..Tally::default() },
             failure: None,
+            has_tombstones: connection.prepare_cached(&format!("SELECT 1 FROM main.{dead}"))?.exists([])?,
             upsert: connection.prepare_cached(&sql.upsert)?,
             exists: connection.prepare_cached(&sql.exists)?,
             touch: connection.prepare_cached(&sql.touch)?,
@@ -262,6 +265,7 @@ impl<'a> Rows<'a> {
             run(&mut self.unbury, seq, SERVER, key)?;
             // From the server, so that the writer, too, drops a row that it no longer sees.
             run(&mut self.bury, seq, SERVER, key)?;
+            self.has_tombstones = true;
             Some(seq)
         } else {
             None
@@ -286,28 +290,35 @@ impl<'a> Rows<'a> {
         if is_new {
             run(&mut self.place, seq, self.id, key)?;
         }
-        if is_new || moved {
+        if is_new && self.has_tombstones || moved {
             run(&mut self.unbury, seq, self.id, key)?;
         }
         Ok(())
     }
 
     fn delete(&mut self, key: &[Cell<'_>]) -> rusqlite::Result<()> {
-        if !self.is_live(key)? {
+        if self.gate.is_closed() && self.is_live(key)? && !self.gate.may_delete(key)? && !self.is_policy_ignored() {
+            self.tally.denied += 1;
             return Ok(());
         }
-        if self.gate.is_closed() && !self.gate.may_delete(key)? && !self.is_policy_ignored() {
-            self.tally.denied += 1;
+        if self.faults.has(FaultKind::ResurrectRows)
+            && self.is_live(key)?
+            && self.faults.strikes(FaultKind::ResurrectRows, self.site)
+        {
+            let seq = self.next();
+            return run(&mut self.touch, seq, self.id, key).map(drop);
+        }
+        if run(&mut self.forget, 0, self.id, key)? == 0 {
             return Ok(());
         }
         let seq = self.next();
         self.tally.pushed += 1;
-        if self.faults.has(FaultKind::ResurrectRows) && self.faults.strikes(FaultKind::ResurrectRows, self.site) {
-            return run(&mut self.touch, seq, self.id, key).map(drop);
+        self.has_tombstones = true;
+        if !self.tracked.watched.is_empty() {
+            // Without watched columns a live row has no tombstones.
+            run(&mut self.unbury, seq, self.id, key)?;
         }
-        run(&mut self.unbury, seq, self.id, key)?;
         run(&mut self.bury, seq, self.id, key)?;
-        run(&mut self.forget, seq, self.id, key)?;
         run(&mut self.erase, seq, self.id, key).map(drop)
     }
 

@@ -42,7 +42,7 @@ struct Inner {
 #[derive(Debug, Clone)]
 pub(super) struct Token {
     pub(super) id: i64,
-    pub(super) token: String,
+    pub(super) secret: String,
     pub(super) name: String,
     pub(super) user: String,
     pub(super) attributes: Option<String>,
@@ -232,8 +232,9 @@ impl Registry {
             .insert(params![secret, name, user, attributes, created, expires])?;
         let token = format!("{id}|sqa_{secret}");
         inner.file.execute("UPDATE tokens SET token = ?2 WHERE id = ?1", params![id, token])?;
-        let token = Token { id, token, name: name.to_owned(), user: user.to_owned(), attributes, created, expires };
-        inner.tokens.insert(token.token.clone(), token.clone());
+        let token =
+            Token { id, secret: token, name: name.to_owned(), user: user.to_owned(), attributes, created, expires };
+        inner.tokens.insert(token.secret.clone(), token.clone());
         Ok(token)
     }
 
@@ -273,7 +274,7 @@ impl Inner {
             .query_map([], |row| {
                 Ok(Token {
                     id: row.get(0)?,
-                    token: row.get(1)?,
+                    secret: row.get(1)?,
                     name: row.get(2)?,
                     user: row.get(3)?,
                     attributes: row.get(4)?,
@@ -281,7 +282,7 @@ impl Inner {
                     expires: row.get(6)?,
                 })
             })?
-            .map(|token| token.map(|token| (token.token.clone(), token)))
+            .map(|token| token.map(|token| (token.secret.clone(), token)))
             .collect::<rusqlite::Result<_>>()?;
         Ok(Self { file, databases: HashMap::new(), managed, tokens })
     }

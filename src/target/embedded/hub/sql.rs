@@ -8,12 +8,13 @@ use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{Statement, ToSql};
 use serde_json::{Map, Value, json};
 
-use super::super::shape::{Shape, quote};
-use super::command::{self, Command, Operation};
+use super::super::shape::{join, quote};
+use super::command::{self, Command};
 use super::database::{Database, Worker};
-use super::policy::{self, Caller};
+use super::policy::Caller;
 use super::registry::{Registry, RegistryError};
 use super::reply::{Reply, text};
+use super::switch::{set_policy, set_rls, set_sync};
 use super::tracked::{self, Tracked};
 
 /// Code of a command that is none.
@@ -66,14 +67,14 @@ pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
 }
 
 /// Why a statement was refused.
-struct Refusal {
+pub(super) struct Refusal {
     status: u16,
     code: i32,
     detail: String,
 }
 
 impl Refusal {
-    fn new(status: u16, code: i32, detail: impl Into<String>) -> Self {
+    pub(super) fn new(status: u16, code: i32, detail: impl Into<String>) -> Self {
         Self { status, code, detail: detail.into() }
     }
 }
@@ -256,7 +257,7 @@ fn json_of(value: ValueRef<'_>) -> Value {
         ValueRef::Integer(number) => json!(number),
         ValueRef::Real(number) => json!(number),
         ValueRef::Text(text) => json!(String::from_utf8_lossy(text)),
-        ValueRef::Blob(blob) => json!(blob.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+        ValueRef::Blob(blob) => json!(join(blob, "", |_, byte| format!("{byte:02x}"))),
     }
 }
 
@@ -335,78 +336,4 @@ fn list_tables(database: &Database) -> Result<Value, Refusal> {
         )?;
         rows(&mut statement).map(Value::Array)
     })
-}
-
-/// Switches sync of a table on or off.
-pub(super) fn set_sync(database: &Database, table: &str, enable: bool) -> Result<(), String> {
-    database
-        .with(|worker| -> Result<Option<String>, rusqlite::Error> {
-            let transaction = worker.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-            if enable {
-                let shape = Shape::read(&transaction, table)?;
-                if let Some(refusal) = tracked::refusal(shape.as_ref(), table) {
-                    return Ok(Some(refusal));
-                }
-                if let Some(shape) = shape {
-                    tracked::enable(&transaction, &shape)?;
-                }
-            } else {
-                tracked::disable(&transaction, table)?;
-            }
-            transaction.flush_prepared_statement_cache();
-            transaction.commit()?;
-            Ok(None)
-        })
-        .map_err(|error| text(&error))?
-        .map_or(Ok(()), Err)
-}
-
-fn set_rls(database: &Database, table: &str, enable: bool) -> Result<(), Refusal> {
-    database.with(|worker| {
-        worker.connection.execute(
-            "INSERT INTO cloudsync_rls(name, enabled) VALUES (?1, ?2) ON CONFLICT(name) DO UPDATE SET enabled = ?2",
-            rusqlite::params![table, enable],
-        )?;
-        worker.connection.execute("UPDATE cloudsync_state SET generation = generation + 1", [])?;
-        Ok(())
-    })
-}
-
-fn set_policy(database: &Database, table: &str, operation: Operation, expression: &str) -> Result<(), Refusal> {
-    database.with(|worker| {
-        let shape = Shape::read(&worker.connection, table)?;
-        let shape = shape.ok_or_else(|| Refusal::new(404, 10001, format!("Table {table} does not exist")))?;
-        let columns = match operation {
-            Operation::Select => Some(policy::columns_read(&mut worker.connection, table, expression)?),
-            Operation::Insert | Operation::Update | Operation::Delete => {
-                check_policy(worker, &shape, expression)?;
-                None
-            }
-        };
-        let transaction = worker.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        let column = operation.column();
-        transaction.execute(
-            &format!(
-                "INSERT INTO cloudsync_rls(name, enabled, \"{column}\") VALUES (?1, 0, ?2) ON CONFLICT(name) DO UPDATE SET \"{column}\" = ?2"
-            ),
-            [table, expression],
-        )?;
-        if let Some(columns) = columns {
-            transaction
-                .execute("UPDATE cloudsync_rls SET columns = ?2 WHERE name = ?1", [table, &json!(columns).to_string()])?;
-            if let Some(tracked) = Tracked::read(&transaction, table)? {
-                tracked::watch(&transaction, &tracked)?;
-            }
-        }
-        transaction.execute("UPDATE cloudsync_state SET generation = generation + 1", [])?;
-        transaction.commit()?;
-        Ok(())
-    })
-}
-
-/// Refuses an expression that SQLite does not understand, now and not at the first push.
-fn check_policy(worker: &Worker, shape: &Shape, expression: &str) -> rusqlite::Result<()> {
-    let table = quote(&shape.name);
-    let sql = format!("SELECT ({expression}) FROM main.{table} AS OLD, main.{table} AS NEW");
-    worker.connection.prepare(&sql).map(drop)
 }

@@ -92,12 +92,10 @@ impl Tracked {
         let table = quote(&self.shape.name);
         let keys =
             join(self.shape.key_columns(), ", ", |i, column| format!("cs_pk{} AS {}", i + 1, quote(&column.name)));
-        let old: String = self
-            .watched
-            .iter()
-            .map(|&column| &self.shape.columns[column].name)
-            .map(|name| format!(", {} AS {}", old_column(name), quote(name)))
-            .collect();
+        let old = join(&self.watched, "", |_, &column| {
+            let name = &self.shape.columns[column].name;
+            format!(", {} AS {}", old_column(name), quote(name))
+        });
         let unless_seen = if self.watched.is_empty() {
             String::new()
         } else {
@@ -126,15 +124,14 @@ impl Statements {
         let parameters = join(&shape.keys, ", ", |i, _| format!("?{}", i + 3));
         let names: Vec<&str> = watched.iter().map(|&column| shape.columns[column].name.as_str()).collect();
         let keys = shape.companion_key_list("");
-        let old_columns: String = names.iter().map(|name| format!(", {}", old_column(name))).collect();
-        let values: String = names.iter().map(|name| format!(", {}", quote(name))).collect();
-        let same = names.iter().map(|name| format!("{} IS cs_row.{}", old_column(name), quote(name)));
-        let same: Vec<String> = same.collect();
-        let same = if same.is_empty() {
+        let old_columns = join(&names, "", |_, name| format!(", {}", old_column(name)));
+        let values = join(&names, "", |_, name| format!(", {}", quote(name)));
+        let same = if names.is_empty() {
             String::new()
         } else {
             let row = shape.key_match("cs_row.", |i| format!("?{}", i + 3));
-            format!("AND EXISTS (SELECT 1 FROM main.{table} AS cs_row WHERE {row} AND {})", same.join(" AND "))
+            let same = join(&names, "", |_, name| format!(" AND {} IS cs_row.{}", old_column(name), quote(name)));
+            format!("AND EXISTS (SELECT 1 FROM main.{table} AS cs_row WHERE {row}{same})")
         };
         let bury = if names.is_empty() {
             format!("INSERT INTO main.{dead}(cs_seq, cs_site, {keys}) VALUES (?1, ?2, {parameters})")
@@ -215,10 +212,7 @@ pub(super) fn enable(connection: &Connection, shape: &Shape) -> rusqlite::Result
     }
     disable(connection, table)?;
     let (_, _, columns) = read_policies(connection, table)?;
-    let old: String = watched(shape, &columns)
-        .into_iter()
-        .map(|column| format!(", {}", old_column(&shape.columns[column].name)))
-        .collect();
+    let old = join(watched(shape, &columns), "", |_, column| format!(", {}", old_column(&shape.columns[column].name)));
     let (live, dead) = (companion(table, "_cloudsync"), companion(table, "_cloudsync_tombstones"));
     let (definitions, keys) = (shape.companion_keys(), shape.companion_key_list(""));
     let own_keys = join(shape.key_columns(), ", ", |_, column| quote(&column.name));
@@ -273,11 +267,9 @@ pub(super) fn admin_triggers(tracked: &Tracked) -> String {
         join(shape.key_columns(), " AND ", |i, column| format!("cs_pk{} = {row}.{}", i + 1, quote(&column.name)))
     };
     let names: Vec<&str> = tracked.watched.iter().map(|&column| shape.columns[column].name.as_str()).collect();
-    let old_columns: String = names.iter().map(|name| format!(", {}", old_column(name))).collect();
-    let old_values: String = names.iter().map(|name| format!(", OLD.{}", quote(name))).collect();
-    let same = |row: &str| -> String {
-        names.iter().map(|name| format!(" AND {} IS {row}.{}", old_column(name), quote(name))).collect()
-    };
+    let old_columns = join(&names, "", |_, name| format!(", {}", old_column(name)));
+    let old_values = join(&names, "", |_, name| format!(", OLD.{}", quote(name)));
+    let same = |row: &str| join(&names, "", |_, name| format!(" AND {} IS {row}.{}", old_column(name), quote(name)));
     let changed = shape.key_columns().map(|column| column.name.as_str()).chain(names.iter().copied());
     let changed = join(changed, " OR ", |_, name| format!("OLD.{0} IS NOT NEW.{0}", quote(name)));
     let place = format!(

@@ -104,6 +104,7 @@ fn options(data: &Path) -> HubOptions {
 fn client(schema: &str, table: &str) -> Connection {
     let connection = Connection::open_in_memory().expect("memory");
     register(&connection).expect("functions");
+    rusqlite::vtab::series::load_module(&connection).expect("generate_series");
     connection.execute_batch(schema).expect("schema");
     connection.query_row("SELECT cloudsync_init(?1)", [table], |_| Ok(())).expect("init");
     connection
@@ -136,7 +137,8 @@ fn dump(connection: &Connection, sql: &str) -> Vec<String> {
     let mut statement = connection.prepare(sql).expect("query");
     let width = statement.column_count();
     let rows = statement.query_map([], |row| {
-        let cells: Vec<String> = (0..width).map(|i| format!("{:?}", row.get_ref(i).expect("column"))).collect();
+        let cells: Vec<String> =
+            (0..width).map(|i| format!("{:?}", row.get::<_, rusqlite::types::Value>(i).expect("column"))).collect();
         Ok(cells.join("|"))
     });
     rows.expect("rows").collect::<rusqlite::Result<_>>().expect("row")

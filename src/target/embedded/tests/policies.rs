@@ -1,1 +1,119 @@
-//! to come
+//! Policies over HTTP: what denied rows do, who learns of what, and what a token reads.
+
+use serde_json::json;
+
+use super::{Server, notes, receive, request, send};
+
+#[test]
+fn a_denied_row_stays_local_is_counted_and_stops_nothing() {
+    let server = Server::start(Vec::new());
+    server.own_notes_only();
+    let ann = server.client_as(&server.token("ann"));
+    ann.execute_batch("INSERT INTO notes VALUES ('a', 'ann', 1), ('evil', 'bob', 1), ('b', 'ann', 1)").expect("rows");
+    let answer = send(&ann).expect("send");
+    assert_eq!((&answer["status"], answer.get("lastFailure")), (&json!("synced"), None), "{answer}");
+    assert_eq!(server.value("SELECT group_concat(id, ',') FROM notes ORDER BY id"), "a,b");
+    assert_eq!(server.value("SELECT denied FROM cloudsync_sites"), 1);
+    assert_eq!(notes(&ann).len(), 3);
+    let bob = server.client_as(&server.token("bob"));
+    assert_eq!(receive(&bob).expect("receive")["rows"], 0);
+    // Known to nobody but ann: an update and a deletion by another user change nothing.
+    bob.execute_batch("INSERT INTO notes VALUES ('a', 'bob', 2)").expect("row");
+    send(&bob).expect("send");
+    bob.execute_batch("DELETE FROM notes").expect("delete");
+    send(&bob).expect("send");
+    assert_eq!(server.value("SELECT value FROM notes WHERE id = 'a'"), 1);
+}
+
+#[test]
+fn a_token_without_row_level_security_sees_nothing_and_writes_nothing() {
+    let server = Server::start(Vec::new());
+    let admin = server.client();
+    admin.execute_batch("INSERT INTO notes VALUES ('a', 'ann', 1)").expect("row");
+    send(&admin).expect("send");
+    let ann = server.client_as(&server.token("ann"));
+    ann.execute_batch("INSERT INTO notes VALUES ('b', 'ann', 1)").expect("row");
+    assert_eq!(send(&ann).expect("send")["status"], "synced");
+    assert_eq!(receive(&ann).expect("receive")["rows"], 0);
+    assert_eq!(server.value("SELECT count(*) FROM notes"), 1);
+}
+
+#[test]
+fn a_row_given_to_another_user_leaves_its_old_owner_also_through_a_third_hand() {
+    let server = Server::start(Vec::new());
+    server.own_notes_only();
+    let tokens = ["ann", "bob", "cid"].map(|user| server.token(user));
+    let clients = tokens.each_ref().map(|token| server.client_as(token));
+    clients[0].execute_batch("INSERT INTO notes VALUES ('a', 'ann', 1)").expect("row");
+    send(&clients[0]).expect("send");
+    for owner in ["bob", "cid"] {
+        assert_eq!(server.sql(&format!("USE DATABASE d; UPDATE notes SET user_id = '{owner}'")).0, 200);
+    }
+    let counts = clients.each_ref().map(|client| {
+        receive(client).expect("receive");
+        notes(client).len()
+    });
+    assert_eq!(counts, [0, 0, 1], "ann never heard of bob, and still drops the row");
+}
+
+#[test]
+fn a_token_reads_what_its_select_policy_allows_and_no_trick_reads_more() {
+    let server = Server::start(Vec::new());
+    server.own_notes_only();
+    server.sql("USE DATABASE d; INSERT INTO notes VALUES ('a', 'ann', 1), ('b', 'bob', 2); CREATE TABLE secrets(x); INSERT INTO secrets VALUES (1)");
+    let token = server.token("ann");
+    let ask = |sql: &str| server.call("POST", "/v2/weblite/sql", &token, &json!({ "sql": sql, "database": "d" }));
+    let (status, answer) = ask("SELECT id FROM notes");
+    assert_eq!((status, &answer["data"]), (200, &json!([{ "id": "a" }])));
+    assert_eq!(ask("SELECT auth_userid() AS me").1["data"], json!([{ "me": "ann" }]));
+    assert_eq!(ask("SELECT * FROM secrets").1["data"], json!([]), "no policy, no rows");
+    for trick in [
+        "SELECT * FROM main.notes",
+        "WITH notes AS (SELECT * FROM main.notes) SELECT * FROM notes",
+        "SELECT * FROM (SELECT * FROM main.notes) AS notes",
+        "SELECT * FROM notes_cloudsync",
+        "SELECT * FROM main.cloudsync_sites",
+        "SELECT * FROM sqlite_schema",
+        "SELECT * FROM sqlite_temp_schema",
+        "INSERT INTO notes VALUES ('c', 'ann', 1)",
+        "DELETE FROM main.notes",
+        "DROP VIEW temp.notes",
+        "CREATE TEMP TABLE x(a)",
+        "PRAGMA query_only = 0",
+        "ATTACH ':memory:' AS x",
+        "CREATE DATABASE mine",
+        "SET RLS DATABASE d TABLE notes SELECT \"true\"",
+    ] {
+        let (status, answer) = ask(trick);
+        let leaked = answer["data"].to_string().contains("bob") || answer["data"] == json!("OK");
+        assert!(status >= 400 || answer["data"] == json!([]) && !leaked, "{trick}: {status} {answer}");
+    }
+}
+
+#[test]
+fn an_expression_that_is_none_is_refused_at_once() {
+    let server = Server::start(Vec::new());
+    for policy in ["SELECT \"nobody = 1\"", "INSERT \"NEW.nobody = 1\"", "UPDATE \"(\"", "DELETE \"OLD.id = \""] {
+        let (status, answer) = server.sql(&format!("SET RLS DATABASE d TABLE notes {policy}"));
+        assert!(status == 400 && answer["error"]["detail"].is_string(), "{policy}: {status} {answer}");
+    }
+}
+
+#[test]
+fn tokens_are_made_checked_listed_and_revoked() {
+    let server = Server::start(Vec::new());
+    let authorized = |token: &str| request(&format!("{}/v2/tokens/authorized", server.hub.url()), "GET", token, b"").0;
+    let token = server.token("ann");
+    assert_eq!(authorized(&token), 204);
+    assert_eq!(authorized("wrong"), 401);
+    let (_, mine) = server.call("GET", "/v2/tokens/details", &token, &json!(null));
+    assert_eq!(mine["data"]["userId"], "ann");
+    let (_, all) = server.call("GET", "/v2/tokens/users/ann", "key", &json!(null));
+    assert_eq!(all["data"].as_array().map(Vec::len), Some(1));
+    let expired = json!({ "name": "x", "userId": "ann", "expiresAt": "2020-01-01 00:00:00" });
+    let (_, expired) = server.call("POST", "/v2/tokens", "key", &expired);
+    assert_eq!(authorized(expired["data"]["token"].as_str().expect("token")), 401);
+    assert_eq!(server.call("POST", "/v2/tokens", &token, &json!({ "name": "x", "userId": "root" })).0, 403);
+    assert_eq!(server.call("DELETE", "/v2/tokens", "key", &json!({ "token": token })).0, 200);
+    assert_eq!(authorized(&token), 401);
+}
