@@ -17,6 +17,7 @@ pub mod plan;
 pub mod record;
 pub mod report;
 pub mod scenario;
+pub mod selftest;
 pub mod session;
 pub mod source;
 mod suggest;

@@ -1,5 +1,6 @@
 //! The command line: arguments and environment in, text and exit codes out. Only this room prints.
 
+mod conduct;
 mod directory;
 pub mod hub;
 mod list;
@@ -11,6 +12,8 @@ mod progress;
 mod report;
 mod run;
 mod schema;
+mod selftest;
+mod signals;
 mod validate;
 
 use std::io::{self, IsTerminal, Write};
@@ -54,6 +57,8 @@ enum Command {
     New(new::Arguments),
     /// Judge a finished run again
     Report(report::Arguments),
+    /// Plant every failure there is and see whether the checker finds it
+    Selftest(selftest::Arguments),
     /// Print the JSON schema of a scenario
     Schema(schema::Arguments),
 }
@@ -170,6 +175,7 @@ pub fn run() -> Exit {
             true,
             terminal.width,
         )),
+        Command::Selftest(arguments) => Ok(selftest::run(&arguments, terminal)),
         Command::Schema(arguments) => schema::run(&arguments, &mut terminal.out),
     };
     match done {

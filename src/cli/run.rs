@@ -1,27 +1,19 @@
 //! `stress run`: from the file to the verdict.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
-use super::directory::RunDirectory;
-use super::{Exit, Terminal, overrides, progress};
-use crate::analysis::{self, Analysis, Verdict};
+use super::signals::Signals;
+use super::{Exit, Terminal, conduct, overrides, progress};
+use crate::analysis::Verdict;
 use crate::diagnostic;
-use crate::execute::{self, Control, Job, Progress, write_whole};
-use crate::plan::{Plan, combinations};
+use crate::execute::{Control, Progress};
+use crate::plan::combinations;
 use crate::record::EndReason;
 use crate::report;
 use crate::scenario::Scenario;
-use crate::target;
-
-/// Descriptors of a database at work: the file, its log and shared memory, its log file, and both ends of a socket.
-const DESCRIPTORS_PER_DATABASE: u64 = 7;
-/// Descriptors of everything else.
-const DESCRIPTORS_BESIDE: u64 = 128;
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Args)]
@@ -95,41 +87,17 @@ fn run_one(
     signals: &Signals,
     terminal: &mut Terminal,
 ) -> Result<Exit, String> {
-    let (plan, _) = Plan::new(scenario).map_err(|issues| issues_text(&issues))?;
-    let plan = &plan;
-    raise_descriptors(plan)?;
-    let directory = RunDirectory::create(&arguments.out, &plan.name).map_err(|error| {
-        let out = arguments.out.display();
-        format!(
-            "failed to make a run directory in `{out}`: {error}\n  help: name one that can be written to with `--out`"
-        )
-    })?;
-    write_resolved(&directory.path, scenario)?;
+    let plan = &conduct::plan(scenario)?;
+    let directory = conduct::directory(&arguments.out, &plan.name)?;
     if !arguments.quiet {
         terminal.tell(&format!("stress: {} with seed {}, in {}\n", plan.name, plan.seed, directory.path.display()));
     }
-    let scope = Plan::scope(scenario).environment(std::env::vars());
-    let target = target::connect(plan, &scope, &directory.path, &directory.id.replace('-', "_"));
-    let target = target.map_err(|error| error.to_string())?;
     let control = Arc::new(Control::default());
     signals.direct_to(&control);
     let counters = Progress::new(plan.databases.len());
-    let job = Job {
-        plan,
-        scenario,
-        path,
-        target: &target,
-        directory: &directory.path,
-        id: &directory.id,
-        control: &control,
-        progress: &counters,
-    };
     let show = !(arguments.quiet || arguments.no_progress);
-    let record = progress::shown(plan, &counters, show, terminal.watched, || execute::run(&job));
-    drop(target);
-    let record = record.map_err(|error| error.to_string())?;
-    let analysis = analysis::analyze(&record, plan);
-    write_reports(&directory.path, &analysis)?;
+    let run = conduct::Run { plan, scenario, path, directory: &directory, control: &control, progress: &counters };
+    let (record, analysis) = progress::shown(plan, &counters, show, terminal.watched, || run.conduct())?;
     if !arguments.keep && analysis.verdict == Verdict::Pass {
         directory.remove_databases().map_err(|error| format!("failed to remove the run's databases: {error}"))?;
     }
@@ -150,75 +118,4 @@ fn run_one(
         Verdict::Fail => Exit::Fail,
         Verdict::Unknown => Exit::Unknown,
     })
-}
-
-/// Raises the limit of open files to what the plan needs, or says before anything starts that it cannot be.
-fn raise_descriptors(plan: &Plan) -> Result<(), String> {
-    let databases = plan.databases.len();
-    let needed = databases as u64 * DESCRIPTORS_PER_DATABASE + DESCRIPTORS_BESIDE;
-    let limit = rlimit::increase_nofile_limit(needed).unwrap_or(u64::MAX);
-    if limit < needed {
-        let most = limit.saturating_sub(DESCRIPTORS_BESIDE) / DESCRIPTORS_PER_DATABASE;
-        return Err(format!(
-            "{databases} databases need {needed} open files, and the system allows {limit}\n  help: raise it with `ulimit -n {needed}`, or run with `--databases {most}`"
-        ));
-    }
-    Ok(())
-}
-
-fn write_resolved(directory: &Path, scenario: &Scenario) -> Result<(), String> {
-    let path = directory.join("scenario.yaml");
-    write(&path, scenario.to_yaml().as_bytes())
-}
-
-fn write_reports(directory: &Path, analysis: &Analysis) -> Result<(), String> {
-    let json = serde_json::to_vec_pretty(&report::json(analysis)).map_err(|error| error.to_string())?;
-    write(&directory.join("report.json"), &json)?;
-    write(&directory.join("report.md"), report::markdown(analysis).as_bytes())
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
-    let written = write_whole(path, |out| out.write_all(bytes));
-    written.map_err(|error| format!("failed to write `{}`: {error}", path.display()))
-}
-
-fn issues_text(issues: &[crate::scenario::Issue]) -> String {
-    issues.iter().map(|issue| format!("{}: {}", issue.pointer, issue.message)).collect::<Vec<_>>().join("\n")
-}
-
-/// Ctrl-C and termination: the first finishes the step and reports, the second stops now, the third gives up.
-struct Signals {
-    run: Arc<Mutex<Arc<Control>>>,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, ctrlc::Error> {
-        let run = Arc::new(Mutex::new(Arc::new(Control::default())));
-        let (current, count) = (Arc::clone(&run), AtomicUsize::new(0));
-        ctrlc::set_handler(move || {
-            let control = Arc::clone(&current.lock().unwrap_or_else(PoisonError::into_inner));
-            let told = match count.fetch_add(1, Ordering::SeqCst) {
-                0 => {
-                    control.finish(EndReason::Interrupted);
-                    "\nfinishing the running steps, then reporting; once more to stop now\n"
-                }
-                1 => {
-                    control.stop_now(EndReason::Interrupted);
-                    "\nstopping now\n"
-                }
-                _ => std::process::exit(130),
-            };
-            let _ = io::stderr().write_all(told.as_bytes());
-        })?;
-        Ok(Self { run })
-    }
-
-    fn direct_to(&self, control: &Arc<Control>) {
-        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(reason) = run.reason() {
-            // The signal came before the run had started.
-            control.finish(reason);
-        }
-        *run = Arc::clone(control);
-    }
 }
