@@ -27,9 +27,17 @@ pub(super) struct Run<'a> {
     pub(super) progress: &'a Progress,
 }
 
+/// A run that was made.
+pub(super) struct Conducted {
+    pub(super) record: Record,
+    pub(super) analysis: Analysis,
+    /// How often a planted failure struck.
+    pub(super) strikes: u64,
+}
+
 impl Run<'_> {
     /// Makes the run and judges it; the record and the reports are in its directory then.
-    pub(super) fn conduct(&self) -> Result<(Record, Analysis), String> {
+    pub(super) fn conduct(&self) -> Result<Conducted, String> {
         let Self { plan, scenario, path, directory, control, progress } = self;
         raise_descriptors(plan)?;
         write_resolved(&directory.path, scenario)?;
@@ -47,11 +55,12 @@ impl Run<'_> {
             progress,
         };
         let record = execute::run(&job);
+        let strikes = target.strikes();
         drop(target);
         let record = record.map_err(|error| error.to_string())?;
         let analysis = analysis::analyze(&record, plan);
         write_reports(&directory.path, &analysis)?;
-        Ok((record, analysis))
+        Ok(Conducted { record, analysis, strikes })
     }
 }
 

@@ -97,7 +97,8 @@ fn run_one(
     let counters = Progress::new(plan.databases.len());
     let show = !(arguments.quiet || arguments.no_progress);
     let run = conduct::Run { plan, scenario, path, directory: &directory, control: &control, progress: &counters };
-    let (record, analysis) = progress::shown(plan, &counters, show, terminal.watched, || run.conduct())?;
+    let conduct::Conducted { record, analysis, .. } =
+        progress::shown(plan, &counters, show, terminal.watched, || run.conduct())?;
     if !arguments.keep && analysis.verdict == Verdict::Pass {
         directory.remove_databases().map_err(|error| format!("failed to remove the run's databases: {error}"))?;
     }

@@ -99,9 +99,9 @@ fn conduct_case(case: &Case, seed: u64, directory: &Path, control: &Control) -> 
         control,
         progress: &progress,
     };
-    let (_, analysis) = run.conduct()?;
-    let seen = Seen::of(&analysis);
-    if case.wanted.is_met_by(&seen) {
+    let conducted = run.conduct()?;
+    let seen = Seen::of(&conducted.analysis, conducted.strikes);
+    if case.is_met_by(&seen) {
         directory.remove_databases().map_err(|error| format!("failed to remove the run's databases: {error}"))?;
     }
     Ok(seen)

@@ -125,6 +125,13 @@ impl Case {
     }
 }
 
+impl Case {
+    /// Whether what was planted struck, and was seen as it must be, no less and no more.
+    pub fn is_met_by(&self, seen: &Seen) -> bool {
+        self.planted.is_some() == (seen.strikes > 0) && self.wanted.is_met_by(seen)
+    }
+}
+
 impl Planted {
     fn fault(&self) -> Fault {
         Fault { fault: self.fault, rate: None, at: self.at.to_vec(), databases: self.databases.to_vec() }
@@ -134,13 +141,12 @@ impl Planted {
 impl Outcome {
     /// Whether what was seen is what had to be seen, no less and no more.
     pub fn is_as_wanted(&self) -> bool {
-        self.seen.as_ref().is_ok_and(|seen| self.case.wanted.is_met_by(seen))
+        self.seen.as_ref().is_ok_and(|seen| self.case.is_met_by(seen))
     }
 }
 
 impl Wanted {
-    /// Whether this is what was seen, no less and no more.
-    pub fn is_met_by(&self, seen: &Seen) -> bool {
+    fn is_met_by(&self, seen: &Seen) -> bool {
         seen.verdict == self.verdict
             && same(&seen.kinds, self.kinds)
             && same(&seen.checks, self.checks)

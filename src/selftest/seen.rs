@@ -23,13 +23,15 @@ pub struct Seen {
     pub sides: BTreeSet<Side>,
     /// The databases in which calls failed.
     pub databases: BTreeSet<u32>,
+    /// How often the planted failure struck.
+    pub strikes: u64,
     /// The rule that decided, in words.
     pub rule: String,
 }
 
 impl Seen {
-    /// What an analysis shows.
-    pub fn of(analysis: &Analysis) -> Self {
+    /// What an analysis shows of a failure that struck so often.
+    pub fn of(analysis: &Analysis, strikes: u64) -> Self {
         let groups = &analysis.errors.groups;
         let found = analysis.checks.iter().filter(|result| !result.findings().is_empty());
         let checks: BTreeSet<CheckKind> = found.map(|result| result.check).collect();
@@ -47,6 +49,7 @@ impl Seen {
             limits,
             sides,
             databases: groups.iter().flat_map(|group| group.databases.iter().copied()).collect(),
+            strikes,
             rule: analysis.rules.first().map(|rule| rule.message.clone()).unwrap_or_default(),
         }
     }

@@ -13,6 +13,9 @@ pub fn line(outcome: &Outcome) -> String {
     let name = outcome.case.name;
     match &outcome.seen {
         Ok(_) if outcome.is_as_wanted() => format!("{name}: ok"),
+        Ok(seen) if seen.strikes == 0 && outcome.case.planted.is_some() => {
+            format!("{name}: NOT OK, the planted failure never struck")
+        }
         Ok(seen) => format!(
             "{name}: NOT OK, wanted {}, saw {}: {} on {} ({})",
             outcome.case.wanted,
@@ -56,7 +59,7 @@ fn rows(outcomes: &[&Outcome], bad: &str, width: usize) -> String {
         .load_style(presets::UTF8_BORDERS_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(u16::try_from(width).unwrap_or(u16::MAX))
-        .set_header(["case", "what happens", "seen", "blamed", "verdict", ""]);
+        .set_header(["case", "what happens", "struck", "seen", "blamed", "verdict", ""]);
     for same in outcomes.chunk_by(|a, b| a.case.name == b.case.name) {
         let wrong = same.iter().copied().filter(|outcome| !outcome.is_as_wanted());
         let told: Vec<&Outcome> = wrong.collect();
@@ -67,12 +70,12 @@ fn rows(outcomes: &[&Outcome], bad: &str, width: usize) -> String {
                 (true, 2..) => format!("{} × {}", same.len(), outcome.case.wanted.verdict),
                 _ => outcome.seen.as_ref().map_or("none", |seen| seen.verdict.as_str()).to_owned(),
             };
-            let (named, blamed) = match &outcome.seen {
-                Ok(seen) => (seen.named(), seen.blamed()),
-                Err(_) => ("could not run".to_owned(), "–".to_owned()),
+            let (strikes, named, blamed) = match &outcome.seen {
+                Ok(seen) => (seen.strikes.to_string(), seen.named(), seen.blamed()),
+                Err(_) => ("–".to_owned(), "could not run".to_owned(), "–".to_owned()),
             };
             let result = if outcome.is_as_wanted() { "ok" } else { bad };
-            table.add_row([outcome.case.name, outcome.case.story, &named, &blamed, &verdict, result]);
+            table.add_row([outcome.case.name, outcome.case.story, &strikes, &named, &blamed, &verdict, result]);
         }
     }
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()

@@ -35,8 +35,10 @@ fn every_case_is_a_scenario_that_can_be_planned_and_is_told_apart_by_its_name() 
     assert_eq!(names.len(), cases.len());
 }
 
-fn seen(wanted: &Wanted) -> Seen {
+fn seen(case: &Case) -> Seen {
+    let wanted = &case.wanted;
     Seen {
+        strikes: u64::from(case.planted.is_some()),
         verdict: wanted.verdict,
         kinds: wanted.kinds.iter().copied().collect(),
         checks: wanted.checks.iter().copied().collect(),
@@ -48,7 +50,7 @@ fn seen(wanted: &Wanted) -> Seen {
 }
 
 fn outcomes() -> Vec<Outcome> {
-    let met = |case: Case| Outcome { seed: 1, seen: Ok(seen(&case.wanted)), case };
+    let met = |case: Case| Outcome { seed: 1, seen: Ok(seen(&case)), case };
     planted().into_iter().chain(clean()).map(met).collect()
 }
 
@@ -60,12 +62,13 @@ fn what_is_wanted_is_ok_and_anything_less_or_more_is_not() {
     assert!(text.trim_end().lines().last().is_some_and(|line| line.starts_with("PASS: ")), "{text}");
     let Some(Outcome { seen: Ok(seen), .. }) = good.first_mut() else { panic!("there are cases") };
     let right = seen.clone();
-    let mut wrongs = vec![right.clone(); 5];
+    let mut wrongs = vec![right.clone(); 6];
     wrongs[0].verdict = Verdict::Pass;
     wrongs[1].sides = BTreeSet::from([Side::Client]);
     wrongs[2].checks = BTreeSet::new();
     wrongs[3].kinds.insert(FailureKind::Crash);
     wrongs[4].databases.insert(3);
+    wrongs[5].strikes = 0;
     for wrong in wrongs {
         good[0].seen = Ok(wrong);
         let text = table(&good, 120);
