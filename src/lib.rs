@@ -20,6 +20,7 @@ pub mod scenario;
 pub mod selftest;
 pub mod session;
 pub mod source;
+pub mod statistics;
 mod suggest;
 pub mod target;
 pub mod template;

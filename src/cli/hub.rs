@@ -12,23 +12,23 @@ use crate::target::embedded::{Hub, HubOptions};
 
 /// Runs a hub of the embedded target until Ctrl-C. Scenarios use it with `target: {embedded: {hub: http://…}}`.
 #[derive(Debug, Clone, Args)]
-pub struct HubArguments {
+pub(super) struct Arguments {
     /// Where it listens; port 0 takes a free one.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7800")]
-    pub address: SocketAddr,
+    address: SocketAddr,
     /// The directory of its databases; created if missing, and used again by the next hub.
     #[arg(long, value_name = "DIR")]
-    pub data: PathBuf,
+    data: PathBuf,
     /// The key of administrators and of sync without row-level security [default: a random one]
     #[arg(long, value_name = "KEY", env = "STRESS_HUB_API_KEY", hide_env_values = true)]
-    pub api_key: Option<String>,
+    api_key: Option<String>,
     /// The key of the management API [default: a random one]
     #[arg(long, value_name = "KEY", env = "STRESS_HUB_MANAGEMENT_KEY", hide_env_values = true)]
-    pub management_key: Option<String>,
+    management_key: Option<String>,
 }
 
 /// Runs it.
-pub fn run(arguments: HubArguments, out: &mut impl Write, err: &mut impl Write) -> Exit {
+pub(super) fn run(arguments: Arguments, out: &mut impl Write, err: &mut impl Write) -> Exit {
     let mut options = HubOptions::new(arguments.data);
     options.address = arguments.address;
     // A random key has to be shown, or nobody could use the hub; a given one has not.
@@ -80,7 +80,7 @@ mod tests {
         let directory = tempfile::TempDir::new().expect("directory");
         let file = directory.path().join("file");
         std::fs::write(&file, "x").expect("file");
-        let arguments = HubArguments {
+        let arguments = Arguments {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             data: file.clone(),
             api_key: None,

@@ -2,7 +2,7 @@
 
 mod conduct;
 mod directory;
-pub mod hub;
+mod hub;
 mod list;
 mod new;
 mod overrides;
@@ -20,6 +20,8 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::session;
 
 /// What every `--help` ends with.
 const EXIT_CODES: &str = "\
@@ -59,6 +61,8 @@ enum Command {
     Report(report::Arguments),
     /// Plant every failure there is and see whether the checker finds it
     Selftest(selftest::Arguments),
+    /// Start the embedded hub alone, for several processes to share, until Ctrl-C
+    Hub(hub::Arguments),
     /// Print the JSON schema of a scenario
     Schema(schema::Arguments),
 }
@@ -158,6 +162,7 @@ pub fn run() -> Exit {
             return if error.exit_code() == 0 { Exit::Pass } else { Exit::Usage };
         }
     };
+    session::tune_sqlite();
     let mut terminal = Terminal::new(cli.color);
     let terminal = &mut terminal;
     let done = match cli.command {
@@ -176,6 +181,7 @@ pub fn run() -> Exit {
             terminal.width,
         )),
         Command::Selftest(arguments) => Ok(selftest::run(&arguments, terminal)),
+        Command::Hub(arguments) => Ok(hub::run(arguments, &mut terminal.out, &mut terminal.err)),
         Command::Schema(arguments) => schema::run(&arguments, &mut terminal.out),
     };
     match done {

@@ -8,11 +8,14 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::execute::{DatabaseProgress, Progress, Stage};
+use crate::figure::thousands;
 use crate::plan::Plan;
 
 /// Databases that get a line of their own.
 const LINES: usize = 16;
-const DRAW_EVERY: Duration = Duration::from_millis(100);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// More only flickers.
+const DRAWS_PER_SECOND: u8 = 5;
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Does `work` while its progress is shown.
@@ -38,7 +41,7 @@ impl Drop for Guard<'_> {
 }
 
 fn draw(plan: &Plan, progress: &Progress, done: &AtomicBool) {
-    let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+    let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND));
     let style =
         ProgressStyle::with_template("{prefix:>8} {bar:24} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     let own = if progress.databases.len() <= LINES { progress.databases.len() } else { 0 };
@@ -56,7 +59,7 @@ fn draw(plan: &Plan, progress: &Progress, done: &AtomicBool) {
         }
         all.set_position(progress.databases.iter().map(|database| done_iterations(plan, database)).sum());
         all.set_message(summary(plan, progress));
-        std::thread::sleep(DRAW_EVERY);
+        std::thread::sleep(LOOK_EVERY);
     }
     let _ = bars.clear();
 }
@@ -64,7 +67,7 @@ fn draw(plan: &Plan, progress: &Progress, done: &AtomicBool) {
 fn tell(plan: &Plan, progress: &Progress, done: &AtomicBool) {
     let mut told = Instant::now();
     while !done.load(Ordering::Relaxed) {
-        std::thread::sleep(DRAW_EVERY);
+        std::thread::sleep(LOOK_EVERY);
         if told.elapsed() >= TELL_EVERY {
             told = Instant::now();
             let _ = writeln!(io::stderr(), "{}", summary(plan, progress));
@@ -101,5 +104,10 @@ fn summary(plan: &Plan, progress: &Progress) -> String {
     let rows = sum(|database| database.rows.load(Ordering::Relaxed));
     let syncs = sum(|database| database.syncs.load(Ordering::Relaxed));
     let failures = sum(|database| database.failures.load(Ordering::Relaxed));
-    format!("{stage}: {rows} rows changed, {syncs} sync calls, {failures} errors")
+    format!(
+        "{stage}: {} rows changed, {} sync calls, {} errors",
+        thousands(rows),
+        thousands(syncs),
+        thousands(failures)
+    )
 }

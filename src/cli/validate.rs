@@ -142,7 +142,8 @@ fn as_json(checked: &[Checked]) -> Value {
 mod tests {
     use super::*;
 
-    const GOOD: &str = "version: 1\nname: a\nprofiles: {p: {}}\nschema: {tables: [{name: t, sql: x}]}\nphases: [{}]\n";
+    const GOOD: &str = "version: 1\nname: a\nprofiles: {p: {}}\n\
+        schema: {tables: [{name: t, sql: CREATE TABLE t (id TEXT PRIMARY KEY)}]}\nphases: [{sync: [send]}]\n";
 
     fn validate(files: &[String], format: Format) -> (Exit, String, String) {
         let arguments = Arguments { files: files.to_vec(), profile: None, format };

@@ -16,6 +16,9 @@ mod settle;
 mod sync;
 mod worker;
 
+#[cfg(test)]
+mod tests;
+
 pub use control::Control;
 pub use journal::write_whole;
 pub use progress::{DatabaseProgress, Progress, Stage};

@@ -179,18 +179,11 @@ fn resolve(
     overrides::apply(overrides, &mut merged, findings);
     let shape = violations(&merged.value);
     let sound = shape.is_empty();
-    // What is mistyped as a key does not keep the rest from being checked.
-    let mut value = merged.value.clone();
-    let mut bare = BTreeSet::new();
-    let curable =
-        shape.iter().all(|issue| issue.code == "scenario::unknown_key" && remove(&mut value, issue, &mut bare));
+    let (scenario, bare) = readable(&merged.value, &shape);
     for issue in shape {
         report(&merged, profile, issue, findings);
     }
-    if !curable {
-        return None;
-    }
-    let scenario: Scenario = match serde_json::from_value(value) {
+    let scenario = match scenario {
         Ok(scenario) => scenario,
         Err(error) => {
             // The schema and the types are tested to agree; should they not, this is still no panic.
@@ -206,14 +199,40 @@ fn resolve(
     sound.then(|| (scenario, overrides::origins(merged)))
 }
 
-/// Removes an unknown key. Notes the map it was in, about which nothing more can be said.
-fn remove(value: &mut Value, issue: &Issue, bare: &mut BTreeSet<String>) -> bool {
-    let Some((parent, _)) = issue.pointer.rsplit_once('/') else { return false };
-    let key = segments(&issue.pointer).last().unwrap_or_default();
-    let Some(map) = value.pointer_mut(parent).and_then(Value::as_object_mut) else { return false };
-    map.shift_remove(&key);
-    bare.insert(parent.to_string());
-    true
+/// The scenario as far as its shape allows, so that one wrong value does not keep the rest from being checked: unknown
+/// keys are passed over, and what cannot be read is left out, with the maps it was in, about which nothing more can be
+/// said.
+fn readable(value: &Value, shape: &[Issue]) -> (Result<Scenario, serde_json::Error>, BTreeSet<String>) {
+    let mut value = value.clone();
+    let mut bare = BTreeSet::new();
+    let (unknown, wrong): (Vec<&Issue>, Vec<&Issue>) =
+        shape.iter().partition(|issue| issue.code == "scenario::unknown_key");
+    for issue in unknown {
+        leave_out(&mut value, &issue.pointer, &mut bare);
+    }
+    // A text that breaks a pattern is still a text, and a name that others refer to.
+    let mut scenario = serde_json::from_value(value.clone());
+    if scenario.is_err() && !wrong.is_empty() {
+        for issue in wrong {
+            leave_out(&mut value, &issue.pointer, &mut bare);
+        }
+        scenario = serde_json::from_value(value);
+    }
+    (scenario, bare)
+}
+
+/// Removes a value, or the nearest thing around it that has a key.
+fn leave_out(value: &mut Value, pointer: &str, bare: &mut BTreeSet<String>) {
+    let Some((parent, _)) = pointer.rsplit_once('/') else { return };
+    let key = segments(pointer).last().unwrap_or_default();
+    match value.pointer_mut(parent) {
+        Some(Value::Object(map)) => {
+            map.shift_remove(&key);
+            bare.insert(parent.to_string());
+        }
+        Some(Value::Array(_)) => leave_out(value, parent, bare),
+        _ => {}
+    }
 }
 
 /// Puts an issue of a merged value where its text stands: in the file, in its profile, or on the command line.

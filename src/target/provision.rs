@@ -23,17 +23,17 @@ pub(super) fn embedded(
     directory: &Path,
     run: &str,
 ) -> Result<Connected, TargetError> {
-    let (hub, url, api_key, management_key) = match &options.hub {
-        Some(url) => (None, url.clone(), key(API_KEY_VARIABLE)?, key(MANAGEMENT_KEY_VARIABLE)?),
-        None => {
-            let hub_options = hub_options(plan, options, directory);
-            let (api_key, management_key) = (hub_options.api_key.clone(), hub_options.management_key.clone());
-            let hub = Hub::start(hub_options).map_err(|error| {
-                TargetError::new(error.to_string(), "name a directory that can be written to with `--out`")
-            })?;
-            let url = hub.url().to_owned();
-            (Some(hub), url, api_key, management_key)
-        }
+    let (hub, url, api_key, management_key) = if let Some(url) = &options.hub {
+        (None, url.clone(), key(API_KEY_VARIABLE)?, key(MANAGEMENT_KEY_VARIABLE)?)
+    } else {
+        let hub_options = hub_options(plan, options, directory);
+        let (api_key, management_key) = (hub_options.api_key.clone(), hub_options.management_key.clone());
+        let hub = Hub::start(hub_options).map_err(|error| {
+            let help = "name a directory that can be written to with `--out`";
+            TargetError::new(format!("failed to {error}"), help)
+        })?;
+        let url = hub.url().to_owned();
+        (Some(hub), url, api_key, management_key)
     };
     let admin = Admin::new(&url, &api_key);
     let database = format!("{}_{run}", plan.name.replace('-', "_"));

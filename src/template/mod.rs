@@ -200,19 +200,7 @@ impl Piece {
         match self {
             Self::Literal(literal) => text.push_str(literal),
             Self::Row => {
-                // A row id is rendered per row: this is the hot path of every insert.
-                let mut digits = [0_u8; 20];
-                let mut at = digits.len();
-                let mut rest = row;
-                loop {
-                    at -= 1;
-                    digits[at] = b'0' + u8::try_from(rest % 10).expect("a digit is below ten");
-                    rest /= 10;
-                    if rest == 0 {
-                        break;
-                    }
-                }
-                text.push_str(std::str::from_utf8(&digits[at..]).expect("digits are ASCII"));
+                text.push_str(itoa::Buffer::new().format(row));
             }
             Self::Expression(expression) => append(&expression.evaluate(&scope())?, text),
         }
@@ -400,12 +388,11 @@ fn end_of_expression(text: &str) -> Option<usize> {
                 bytes.next();
             }
             (Some(open), _) if open == byte => quote = None,
-            (Some(_), _) => {}
             (None, b'"' | b'\'') => quote = Some(byte),
             (None, b'{') => depth += 1,
             (None, b'}') if depth > 0 => depth -= 1,
             (None, b'}') if bytes.peek().is_some_and(|(_, next)| *next == b'}') => return Some(at),
-            (None, _) => {}
+            (Some(_) | None, _) => {}
         }
     }
     None

@@ -399,7 +399,7 @@ mod tests {
             ("errors.total{kind=\"locked\"} == 0", "{kind=\"locked\"}", "errors{"),
             ("send.duration{phase=\"inesrt\"} p99 < 1s", "inesrt", "`insert`"),
             ("send.duration{database=9} p99 < 1s", "9", "from 1 to 4"),
-            ("send.duration{phase=\"é\"} p99 < 1s", "é", "delete, insert, update, settle"),
+            ("send.duration{phase=\"é\"} p99 < 1s", "é", "`delete`, `insert`, `update`, `settle`"),
             ("send.duration{phase=\"insert} p99 < 1s", "\"insert} p99 < 1s", "close it"),
             ("send.duration{phase=\"insert\" p99 < 1s", "p", "close them"),
             ("send.duration < 1s", "<", "p99"),

@@ -1,0 +1,124 @@
+//! Runs in process, with what a scenario cannot do: a worker that panics, a run that is stopped at a known moment.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rusqlite::Connection;
+
+use super::{Control, Job, Progress, run};
+use crate::analysis::{Verdict, analyze};
+use crate::plan::Plan;
+use crate::record::{EndReason, Record, StepKind};
+use crate::scenario::Scenario;
+use crate::session::Loader;
+use crate::target::{self, Connected, embedded};
+
+const SCENARIO: &str = r#"
+version: 1
+name: test
+seed: 1
+scale: { databases: 3, iterations: 2, rows: 20, time_limit: 30s }
+schema:
+  tables:
+    - name: notes
+      sql: CREATE TABLE notes (id TEXT PRIMARY KEY, body TEXT)
+session: { open: per-phase }
+phases:
+  - name: insert
+    kind: insert
+    rows: "{{ scale.rows }}"
+    sql: INSERT INTO notes (id, body) VALUES (:id, 'row ' || :row)
+    sync: [send, receive]
+    barrier: true
+"#;
+
+fn scenario(text: &str) -> Scenario {
+    serde_yaml::from_str::<serde_json::Value>(text)
+        .map(|value| serde_json::from_value(value).expect("a scenario"))
+        .expect("YAML")
+}
+
+/// Runs a scenario on the embedded target, after `change` had its way with the target.
+fn run_changed(text: &str, directory: &Path, control: &Control, change: impl FnOnce(&mut Connected)) -> (Record, Plan) {
+    let scenario = scenario(text);
+    let (plan, _) = Plan::new(&scenario).expect("a plan");
+    let mut target = target::connect(&plan, &Plan::scope(&scenario), directory, "1").expect("a hub");
+    change(&mut target);
+    let progress = Progress::new(plan.databases.len());
+    let job = Job {
+        plan: &plan,
+        scenario: &scenario,
+        path: "test.yaml",
+        target: &target,
+        directory,
+        id: "1",
+        control,
+        progress: &progress,
+    };
+    (run(&job).expect("a run"), plan)
+}
+
+/// Opens of database 2, counted to panic at the third: after its creation and its first session.
+static OPENS: AtomicU32 = AtomicU32::new(0);
+
+fn panic_in_database_2(connection: &Connection) -> rusqlite::Result<()> {
+    let of_2 = connection.path().is_some_and(|path| path.ends_with("db2.db"));
+    assert!(!of_2 || OPENS.fetch_add(1, Ordering::SeqCst) < 2, "planted");
+    embedded::register(connection)
+}
+
+#[test]
+fn a_panic_is_a_crash_of_its_worker_alone_and_holds_nobody_up_at_a_barrier() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (record, plan) = run_changed(SCENARIO, directory.path(), &Control::default(), |target| {
+        target.loader = Loader::Functions(panic_in_database_2);
+    });
+    let crashes: Vec<Option<&str>> = record.workers.iter().map(|worker| worker.crash.as_deref()).collect();
+    assert_eq!(crashes, [None, Some("planted"), None]);
+    for worker in [&record.workers[0], &record.workers[2]] {
+        assert!(worker.completed && worker.iterations == 2, "{worker:?}");
+    }
+    assert_eq!(analyze(&record, &plan).verdict, Verdict::Fail);
+}
+
+#[test]
+fn every_session_that_was_opened_is_closed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (record, plan) = run_changed(SCENARIO, directory.path(), &Control::default(), |_| {});
+    for worker in &record.workers {
+        let count = |step| worker.events.iter().filter(|event| event.step == step).count();
+        assert_eq!(count(StepKind::Open), count(StepKind::Close), "{worker:?}");
+        assert!(count(StepKind::Open) >= 2, "a session per phase, and one to settle");
+    }
+    assert_eq!(analyze(&record, &plan).verdict, Verdict::Pass);
+}
+
+#[test]
+fn a_run_that_is_stopped_before_it_starts_did_nothing_and_says_nothing_good() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let control = Control::default();
+    control.finish(EndReason::Interrupted);
+    let (record, plan) = run_changed(SCENARIO, directory.path(), &control, |_| {});
+    assert_eq!(record.ended.map(|ended| ended.reason), Some(EndReason::Interrupted));
+    assert!(record.workers.iter().all(|worker| worker.events.is_empty() && !worker.completed));
+    assert_eq!(analyze(&record, &plan).verdict, Verdict::Unknown);
+}
+
+#[test]
+fn a_statement_without_end_is_interrupted_at_its_limit_and_the_run_goes_on() {
+    let text = SCENARIO.replace(
+        "phases:\n",
+        "phases:\n  - name: endless\n    kind: query\n    timeout: 200ms\n    sql: WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT sum(x) FROM n\n",
+    );
+    let directory = tempfile::tempdir().expect("a directory");
+    let (record, plan) = run_changed(&text, directory.path(), &Control::default(), |_| {});
+    for worker in &record.workers {
+        let cut: Vec<_> =
+            worker.events.iter().filter(|event| event.phase == "endless" && !event.failures.is_empty()).collect();
+        assert_eq!(cut.len(), 2, "{worker:?}");
+        assert!(cut.iter().all(|event| event.took < 5_000_000), "{cut:?}");
+        assert!(worker.completed);
+    }
+    let analysis = analyze(&record, &plan);
+    assert_eq!(analysis.verdict, Verdict::Fail);
+}
