@@ -15,6 +15,7 @@ pub mod latency;
 pub mod load;
 pub mod plan;
 pub mod record;
+pub mod repeat;
 pub mod report;
 pub mod scenario;
 pub mod selftest;

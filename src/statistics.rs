@@ -107,11 +107,13 @@ pub fn fisher(first: (u64, u64), second: (u64, u64)) -> f64 {
     let all_hits = hits + second.0.min(second.1);
     let all_trials = trials + second.1;
     let Ok(distribution) = Hypergeometric::new(all_trials, all_hits, trials) else { return 1.0 };
-    let seen = distribution.pmf(hits);
+    // By logarithms: the library's `pmf` itself is not a number from some thousand trials on.
+    let probability = |hits| distribution.ln_pmf(hits).exp();
+    let seen = probability(hits);
     let least = all_hits.saturating_sub(second.1);
     let most = all_hits.min(trials);
     // Tables as improbable as the one seen count, too; rounding must not tell equal ones apart.
-    let extreme = (least..=most).map(|hits| distribution.pmf(hits)).filter(|one| *one <= seen * (1.0 + 1e-7));
+    let extreme = (least..=most).map(probability).filter(|one| *one <= seen * (1.0 + 1e-7));
     extreme.sum::<f64>().min(1.0)
 }
 
