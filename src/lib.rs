@@ -7,6 +7,7 @@
 
 pub mod analysis;
 pub mod cli;
+pub mod compare;
 pub mod diagnostic;
 pub mod execute;
 pub mod failure;

@@ -1,5 +1,6 @@
 //! The command line: arguments and environment in, text and exit codes out. Only this room prints.
 
+mod compare;
 mod conduct;
 mod directory;
 mod hub;
@@ -61,6 +62,8 @@ enum Command {
     New(new::Arguments),
     /// Judge a finished run again
     Report(report::Arguments),
+    /// Say what changed between two runs, or two series of runs
+    Compare(compare::Arguments),
     /// Plant every failure there is and see whether the checker finds it
     Selftest(selftest::Arguments),
     /// Start the embedded hub alone, for several processes to share, until Ctrl-C
@@ -192,6 +195,7 @@ pub fn run() -> Exit {
             true,
             terminal.width,
         )),
+        Command::Compare(arguments) => Ok(compare::run(&arguments, terminal)),
         Command::Selftest(arguments) => Ok(selftest::run(&arguments, terminal)),
         Command::Hub(arguments) => Ok(hub::run(arguments, &mut terminal.out, &mut terminal.err)),
         Command::Schema(arguments) => schema::run(&arguments, &mut terminal.out),
