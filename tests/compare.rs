@@ -9,7 +9,8 @@ seed: 9
 scale: { databases: 2, iterations: 2, rows: 20, time_limit: 1m }
 schema:
   tables:
-    - { name: notes, sql: CREATE TABLE notes (id TEXT PRIMARY KEY, body TEXT) }
+    - name: notes
+      sql: CREATE TABLE notes (id TEXT PRIMARY KEY, body TEXT)
 phases:
   - name: insert
     kind: insert

@@ -100,11 +100,11 @@ fn conduct_case(case: &Case, seed: u64, directory: &Path, control: &Control) -> 
         progress: &progress,
     };
     let conducted = run.conduct()?;
-    let seen = Seen::of(&conducted.analysis, conducted.strikes);
-    if case.is_met_by(&seen) {
+    let found = Seen::of(&conducted.analysis, conducted.strikes);
+    if case.is_met_by(&found) {
         directory.remove_databases().map_err(|error| format!("failed to remove the run's databases: {error}"))?;
     }
-    Ok(seen)
+    Ok(found)
 }
 
 fn remove(directory: &Path, terminal: &mut Terminal) {
@@ -115,12 +115,12 @@ fn remove(directory: &Path, terminal: &mut Terminal) {
 
 fn fault(text: &str) -> Result<FaultKind, String> {
     let known = || selftest::planted().into_iter().filter_map(|case| case.planted);
-    let named = known().map(|planted| planted.fault).find(|fault| name(*fault) == text);
-    named.ok_or_else(|| {
-        let mut names: Vec<String> = known().map(|planted| name(planted.fault)).collect();
-        names.sort();
-        names.dedup();
-        crate::suggest::suggest(text, names.iter().map(String::as_str), "planted failures")
+    let meant = known().map(|planted| planted.fault).find(|fault| name(*fault) == text);
+    meant.ok_or_else(|| {
+        let mut all: Vec<String> = known().map(|planted| name(planted.fault)).collect();
+        all.sort();
+        all.dedup();
+        crate::suggest::suggest(text, all.iter().map(String::as_str), "planted failures")
     })
 }
 

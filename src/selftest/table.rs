@@ -78,7 +78,12 @@ fn rows(outcomes: &[&Outcome], bad: &str, width: usize) -> String {
             table.add_row([outcome.case.name, outcome.case.story, &strikes, &named, &blamed, &verdict, result]);
         }
     }
-    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    let mut text = String::new();
+    for line in table.lines() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
 }
 
 fn summary(planted: &[&Outcome], tolerated: &[&Outcome], clean: &[&Outcome]) -> String {
