@@ -1,32 +1,85 @@
 //! `stress` load-tests database sync: many local databases write and sync at once, and a verdict says what broke,
-//! where, and on whose side. Data walk once through the house:
+//! where, and on whose side. Data walk once through the house, and no room hands anything back to an earlier one:
 //!
 //! ```text
 //! YAML file → Source → Scenario → Plan → Events/Record → Analysis → report
 //! ```
+//!
+//! | room | may import | effects |
+//! |---|---|---|
+//! | `suggest`, [`figure`], [`latency`], [`failure`], [`template`] | – | none |
+//! | [`source`] | – | reads one file |
+//! | [`scenario`] | failure, source, suggest | none |
+//! | [`diagnostic`] | source, scenario | none |
+//! | [`load`] | source, scenario, diagnostic, suggest | none of its own |
+//! | [`plan`] | scenario, template, failure, suggest | SQLite in memory (`plan/tables.rs`) |
+//! | [`record`] | scenario, failure | none |
+//! | [`session`] | failure | SQLite, unsafe |
+//! | [`target`] | plan, scenario, session, template, record, failure | HTTP, threads and files of the hub |
+//! | [`execute`] | plan, scenario, session, template, target, record, failure | clock, threads, files of the run |
+//! | [`verify`] | record, plan, scenario, figure | none |
+//! | [`analysis`] | record, plan, scenario, verify, latency, failure, figure, template | none |
+//! | [`report`] | analysis, verify, record, scenario, failure, figure | none: returns text |
+//! | [`statistics`] | figure | none |
+//! | [`repeat`] | analysis, statistics, figure | none: returns text |
+//! | [`compare`] | analysis, record, plan, failure, statistics, figure | none: returns text |
+//! | [`selftest`] | load, source, scenario, plan, analysis, verify, failure, figure | none: returns text |
+//! | [`cli`] | what it drives | arguments, environment, stdout, stderr, files |
+//!
+//! What stays whatever else moves (a test reads `src/` and keeps it): no import cycles; pure rooms touch no file,
+//! environment, clock or SQLite; nothing below `cli` prints.
+//!
+//! - **One address for every problem: the JSON pointer.** `source` alone turns it into bytes.
+//! - **As written, as meant.** `Scenario` holds what was typed; `Plan` holds every decision.
+//! - **Facts before judgement.** Workers only record; verdicts are computed from a `Record`, also from a saved one.
+//! - **Three kinds of error, never mixed.** A problem in the user's file is an `Issue`; a failure of the system under
+//!   test is data in the `Record`; being unable to run is the `Err` of the room where it happens.
 
-pub mod analysis;
-pub mod cli;
-pub mod compare;
+// The rooms in the order of the walk. Reading:
+pub mod source;
+
+mod suggest;
+
+pub mod template;
+
+pub mod scenario;
+
 pub mod diagnostic;
-pub mod execute;
+
+pub mod load;
+
+// Deciding:
+pub mod plan;
+
+// Facts:
 pub mod failure;
 pub mod figure;
 pub mod latency;
-pub mod load;
-pub mod plan;
 pub mod record;
-pub mod repeat;
-pub mod report;
-pub mod scenario;
-pub mod selftest;
-pub mod session;
-pub mod source;
 pub mod statistics;
-mod suggest;
+
+// Doing:
+pub mod session;
+
 pub mod target;
-pub mod template;
+
+pub mod execute;
+
+// Judging:
 pub mod verify;
+
+pub mod analysis;
+
+// Telling:
+pub mod report;
+
+pub mod repeat;
+
+pub mod compare;
+
+pub mod selftest;
+
+pub mod cli;
 
 #[cfg(test)]
 mod fixture;

@@ -119,6 +119,28 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// A stream whose reader may go away: it has seen what it wanted, and the command goes on to its exit code.
+struct Patient<W>(W);
+
+impl<W> Patient<W> {
+    fn forgiven<T>(result: io::Result<T>, otherwise: T) -> io::Result<T> {
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(otherwise),
+            result => result,
+        }
+    }
+}
+
+impl<W: Write> Write for Patient<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Self::forgiven(self.0.write(bytes), bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Self::forgiven(self.0.flush(), ())
+    }
+}
+
 /// Where a command prints, and how.
 struct Terminal {
     out: Box<dyn Write>,
@@ -129,6 +151,8 @@ struct Terminal {
     width: usize,
     /// Whether somebody watches the errors' stream.
     watched: bool,
+    /// The first failure to print.
+    failed: Option<io::Error>,
 }
 
 impl Terminal {
@@ -142,17 +166,20 @@ impl Terminal {
         let color = err.current_choice() != anstream::ColorChoice::Never;
         let (_, columns) = console::Term::stdout().size_checked().unwrap_or((0, 100));
         Self {
-            out: Box::new(anstream::AutoStream::new(io::stdout(), choice)),
+            out: Box::new(Patient(anstream::AutoStream::new(io::stdout(), choice))),
             err: Box::new(err),
             color,
             width: usize::from(columns).clamp(60, 160),
             watched: io::stderr().is_terminal(),
+            failed: None,
         }
     }
 
-    /// Prints to stdout. A reader that went away is not an error.
+    /// Prints to stdout. What could not be printed is told at the end.
     fn print(&mut self, text: &str) {
-        let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        if let Err(error) = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
+            self.failed.get_or_insert(error);
+        }
     }
 
     /// Prints to stderr.
@@ -200,10 +227,12 @@ pub fn run() -> Exit {
         Command::Hub(arguments) => Ok(hub::run(arguments, &mut terminal.out, &mut terminal.err)),
         Command::Schema(arguments) => schema::run(&arguments, &mut terminal.out),
     };
+    let done = match terminal.failed.take() {
+        Some(error) => done.and(Err(error)),
+        None => done,
+    };
     match done {
         Ok(exit) => exit,
-        // A reader that went away has seen what it wanted.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Pass,
         Err(error) => {
             terminal.error(&format!("failed to print: {error}"));
             Exit::CouldNotRun

@@ -51,7 +51,11 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
 
 fn write_new(file: &Path, text: &str) -> std::io::Result<()> {
     if let Some(parent) = file.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        std::fs::create_dir_all(parent)?;
+        std::fs::create_dir_all(parent).map_err(|error| match error.kind() {
+            // A file stands where the directory would be: it is not the scenario that exists.
+            std::io::ErrorKind::AlreadyExists => std::io::ErrorKind::NotADirectory.into(),
+            _ => error,
+        })?;
     }
     std::fs::OpenOptions::new().write(true).create_new(true).open(file)?.write_all(text.as_bytes())
 }

@@ -112,6 +112,11 @@ impl Watchdog {
         }
     }
 
+    /// The time left until the run's limit.
+    pub(super) fn left(&self) -> Duration {
+        self.limit.saturating_duration_since(Instant::now())
+    }
+
     /// Ends the watch.
     pub(super) fn finish(&self) {
         self.done.store(true, Ordering::Relaxed);

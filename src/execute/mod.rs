@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::failure::{Call, RawError};
+use crate::failure::{Call, FailureKind, RawError, classify};
 use crate::plan::{Plan, quote};
 use crate::record::{EndReason, Ended, Machine, RECORD_VERSION, Record, WorkerRecord};
 use crate::scenario::Scenario;
@@ -77,8 +77,8 @@ pub enum ExecuteError {
     },
     /// A database could not be created.
     Prepare {
-        /// The database.
-        database: u32,
+        /// Its file.
+        path: PathBuf,
         /// What SQLite or the extension said.
         error: RawError,
     },
@@ -90,7 +90,13 @@ impl fmt::Display for ExecuteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io { path, error } => write!(f, "failed to write `{}`: {error}", path.display()),
-            Self::Prepare { database, error } => write!(f, "failed to create database {database}: {}", error.message),
+            Self::Prepare { path, error } => {
+                write!(f, "failed to create the database `{}`: {}", path.display(), error.message)?;
+                if classify(error).kind == FailureKind::Disk {
+                    f.write_str("\n  help: see that the disk has room, or name another place with `--out`")?;
+                }
+                Ok(())
+            }
             Self::Threads(error) => write!(f, "failed to start one thread per database: {error}"),
         }
     }
@@ -219,8 +225,8 @@ fn flush(journal: &Journal, directory: &Path) -> Result<(), ExecuteError> {
 fn prepare(run: &Run<'_>) -> Result<(), ExecuteError> {
     let created = run.pool.broadcast(|context| {
         let database = run.plan.databases[context.index()].index;
-        let site = run.create(&run.database_file(database));
-        let site = site.map_err(|error| ExecuteError::Prepare { database, error })?;
+        let path = run.database_file(database);
+        let site = run.create(&path).map_err(|error| ExecuteError::Prepare { path, error })?;
         if let Some(site) = &site {
             run.target.name_site(site, database);
         }

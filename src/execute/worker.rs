@@ -25,6 +25,8 @@ type Flow = Result<(), Ending>;
 
 /// The phase's name under which opening and closing is recorded.
 const SESSION: &str = "session";
+/// What SQLite says about a statement that was interrupted.
+const INTERRUPTED: &str = "interrupted";
 
 pub(super) struct Worker<'a> {
     run: &'a Run<'a>,
@@ -202,6 +204,9 @@ impl<'a> Worker<'a> {
             let Some(session) = &self.session else { return };
             let ran = phase::run(session.connection(), sql, &scope, &step.name, &cut);
             let mut failures: Vec<Failure> = ran.error.iter().map(failure::classify).collect();
+            if self.was_cut(&failures) {
+                return;
+            }
             if failures.is_empty()
                 && let Some(wanted) = &sql.expect_rows
             {
@@ -240,7 +245,7 @@ impl<'a> Worker<'a> {
                 message: "the target has no administrator: set `connection_string`".to_owned(),
             };
             let (admin, database) = self.run.target.admin.as_ref().ok_or_else(no_server)?;
-            admin.sql(Some(database), &sql)
+            admin.sql_within(self.run.watchdog.left(), Some(database), &sql)
         });
         let mut event = self.event(&step.name, StepKind::Admin, at);
         let took = Duration::from_micros(event.took);
@@ -248,7 +253,12 @@ impl<'a> Worker<'a> {
             Ok(rows) => self.log.line(self.iteration, &format!("admin, rows={}", rows.len()), took),
             Err(error) => {
                 self.log.line(self.iteration, &format!("admin error: {}", error.message), took);
-                event.failures.push(failure::classify(&error));
+                let failure = failure::classify(&error);
+                if failure.kind == FailureKind::Timeout && self.run.watchdog.left().is_zero() {
+                    // The run's limit cut it: it was not done, and that is no failure of it.
+                    return;
+                }
+                event.failures.push(failure);
             }
         }
         self.record(event);
@@ -296,6 +306,9 @@ impl<'a> Worker<'a> {
             };
             let kind = if synced.failures.is_empty() { "" } else { " error" };
             self.log.line(self.iteration, &format!("{word}{kind}: {}", synced.text), took);
+            if self.was_cut(&synced.failures) {
+                return None;
+            }
             let again = self.retry(&synced.failures, attempt);
             event.rows = synced.rows;
             event.chunks = synced.chunks;
@@ -309,6 +322,15 @@ impl<'a> Worker<'a> {
                 _ => return Some(synced),
             }
         }
+    }
+
+    /// Whether a step ended because the whole run did: it was not done, and that is no failure of it.
+    fn was_cut(&self, failures: &[Failure]) -> bool {
+        let interrupted = |failure: &Failure| failure.kind == FailureKind::Timeout && failure.message == INTERRUPTED;
+        self.run.control.is_now()
+            && !self.run.watchdog.expired(self.index)
+            && !failures.is_empty()
+            && failures.iter().all(interrupted)
     }
 
     /// The pause before the next try, when a rule of `errors:` wants one. Also carries out `stop`.

@@ -246,10 +246,13 @@ pub enum FaultKind {
     /// Deleted rows come back on the server.
     ResurrectRows,
     /// HTTP 500 with a JSON error body.
+    #[serde(rename = "http_500")]
     Http500,
     /// HTTP 503 with a JSON error body (`database_paused`).
+    #[serde(rename = "http_503")]
     Http503,
     /// HTTP 429 with a JSON error body.
+    #[serde(rename = "http_429")]
     Http429,
     /// HTTP 500 with an empty body.
     HttpEmpty,

@@ -23,19 +23,33 @@ impl Admin {
     pub fn new(base: impl Into<String>, api_key: impl Into<String>) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(TIMEOUT))
             .user_agent(concat!("stress/", env!("CARGO_PKG_VERSION")))
             .build();
         Self { agent: config.into(), base: base.into().trim_end_matches('/').to_owned(), api_key: api_key.into() }
     }
 
+    /// The server's address.
+    pub fn address(&self) -> &str {
+        &self.base
+    }
+
     /// Runs SQL, or a command of the server, and gives the rows of its last result.
     pub fn sql(&self, database: Option<&str>, sql: &str) -> Result<Vec<Map<String, Value>>, RawError> {
+        self.sql_within(TIMEOUT, database, sql)
+    }
+
+    /// The same for SQL that must be done within a time.
+    pub fn sql_within(
+        &self,
+        time: Duration,
+        database: Option<&str>,
+        sql: &str,
+    ) -> Result<Vec<Map<String, Value>>, RawError> {
         let mut body = json!({ "sql": sql });
         if let Some(database) = database {
             body["database"] = json!(database);
         }
-        let answer = self.post("/v2/weblite/sql", &self.api_key, &body)?;
+        let answer = self.post_within(time, "/v2/weblite/sql", &self.api_key, &body)?;
         let rows = match answer.get("data") {
             Some(Value::Array(rows)) => rows.iter().filter_map(Value::as_object).cloned().collect(),
             _ => Vec::new(),
@@ -72,15 +86,22 @@ impl Admin {
     }
 
     fn post(&self, path: &str, bearer: &str, body: &Value) -> Result<Value, RawError> {
+        self.post_within(TIMEOUT, path, bearer, body)
+    }
+
+    fn post_within(&self, time: Duration, path: &str, bearer: &str, body: &Value) -> Result<Value, RawError> {
+        // A time of none would be no limit at all.
+        let time = time.clamp(Duration::from_millis(1), TIMEOUT);
         let failed = |error: &ureq::Error| RawError {
             call: Call::Admin,
             sqlite: None,
             http: None,
-            message: network_text(error),
+            message: network_text(error, time),
         };
         let request =
             self.agent.post(format!("{}{path}", self.base)).header("Authorization", format!("Bearer {bearer}"));
         let request = request.header("Content-Type", "application/json");
+        let request = request.config().timeout_global(Some(time)).build();
         let mut response = request.send(body.to_string()).map_err(|error| failed(&error))?;
         let status = response.status().as_u16();
         let text = response.body_mut().with_config().limit(LARGEST_ANSWER).read_to_string();
@@ -102,9 +123,9 @@ fn odd(path: &str, what: &str) -> RawError {
 }
 
 /// The message of a failed exchange, in the words that the sync calls use for the same.
-fn network_text(error: &ureq::Error) -> String {
+fn network_text(error: &ureq::Error, time: Duration) -> String {
     match error {
-        ureq::Error::Timeout(_) => format!("Operation timed out after {} milliseconds", TIMEOUT.as_millis()),
+        ureq::Error::Timeout(_) => format!("Operation timed out after {} milliseconds", time.as_millis()),
         ureq::Error::HostNotFound => "Could not resolve host".to_owned(),
         ureq::Error::ConnectionFailed => "Failed to connect".to_owned(),
         ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {

@@ -72,9 +72,13 @@ impl TargetError {
         Self { message: message.into(), help: help.into() }
     }
 
-    fn admin(step: &str, error: &RawError) -> Self {
+    fn admin(step: &str, admin: &Admin, error: &RawError) -> Self {
         let status = error.http.map_or_else(String::new, |status| format!(" (HTTP {status})"));
-        Self::new(format!("failed to {step}{status}: {}", error.message), "check the address and the key of the server")
+        let address = admin.address();
+        Self::new(
+            format!("failed to {step} at {address}{status}: {}", error.message),
+            "check the address and the key of the server",
+        )
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn embedded(
     let credentials = if plan.rls {
         let tokens = plan.users.iter().map(|user| admin.create_token(&format!("stress{}", user.index), &user.id));
         let tokens = tokens.collect::<Result<Vec<String>, RawError>>();
-        let tokens = tokens.map_err(|error| TargetError::admin("create the users' tokens", &error))?;
+        let tokens = tokens.map_err(|error| TargetError::admin("create the users' tokens", &admin, &error))?;
         tokens.into_iter().map(Credential::Token).collect()
     } else {
         vec![Credential::ApiKey(api_key); plan.users.len()]
@@ -76,7 +76,7 @@ fn hub_options(plan: &Plan, options: &EmbeddedOptions, directory: &Path) -> HubO
 /// Creates the database, its tables and policies, and enables sync. The order is the seed's.
 fn prepare(plan: &Plan, admin: &Admin, management_key: &str, database: &str) -> Result<String, TargetError> {
     let run = |step: &str, database: Option<&str>, sql: &str| {
-        admin.sql(database, sql).map(drop).map_err(|error| TargetError::admin(step, &error))
+        admin.sql(database, sql).map(drop).map_err(|error| TargetError::admin(step, admin, &error))
     };
     run("create the database on the server", None, &format!("CREATE DATABASE {database} IF NOT EXISTS"))?;
     for table in &plan.tables {
@@ -103,11 +103,11 @@ fn prepare(plan: &Plan, admin: &Admin, management_key: &str, database: &str) -> 
     }
     let connection_string = format!("sqlitecloud://127.0.0.1:8860/{database}");
     let id = admin.register(management_key, database, &connection_string);
-    let id = id.map_err(|error| TargetError::admin("register the database for sync", &error))?;
+    let id = id.map_err(|error| TargetError::admin("register the database for sync", admin, &error))?;
     let tables: Vec<&str> = plan.tables.iter().map(|table| table.name.as_str()).collect();
     admin
         .enable(management_key, &id, &tables)
-        .map_err(|error| TargetError::admin("enable sync for the tables", &error))?;
+        .map_err(|error| TargetError::admin("enable sync for the tables", admin, &error))?;
     Ok(id)
 }
 

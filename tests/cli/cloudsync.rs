@@ -1,0 +1,129 @@
+//! The real extension, with nobody to talk to: everything local is done, every sync call is told as a failure of the
+//! network, and the key is seen nowhere. Nothing leaves this machine.
+
+use crate::harness::{Place, Report, files, skip};
+
+const SECRET: &str = "s3cr3t/key+with=signs&more";
+
+const TARGET: &str = "
+target:
+  cloudsync:
+    address: http://127.0.0.1:9
+    managed_database_id: db_test
+    apikey: \"{{ env.TEST_KEY }}\"
+settle: { rounds: 1, wait: 1ms }
+verify: [converged]
+phases:
+  - name: insert
+    kind: insert
+    rows: \"{{ scale.rows }}\"
+    sql: INSERT INTO notes (id, user_id, body, size) VALUES (:id, :user_id, 'text', :row)
+    sync: [send, receive]
+  - name: update
+    kind: update
+    sql: UPDATE notes SET size = size + 1
+    sync: [send, check]
+";
+
+/// The extension's path, or a word about why there is none.
+fn extension(test: &str) -> Option<String> {
+    let path = std::env::var("STRESS_CLOUDSYNC_EXTENSION").ok().filter(|path| !path.is_empty());
+    if path.is_none() {
+        skip(test, "STRESS_CLOUDSYNC_EXTENSION is not set");
+    }
+    path
+}
+
+#[test]
+fn with_a_closed_port_all_local_work_is_done_and_every_sync_call_fails_on_the_network() {
+    let Some(path) = extension("with_a_closed_port_all_local_work_is_done_and_every_sync_call_fails_on_the_network")
+    else {
+        return;
+    };
+    let place = Place::of(TARGET);
+    let run = place.stress(&["run", "scenario.yaml", "--json"]);
+    let done = run.env("STRESS_CLOUDSYNC_EXTENSION", &path).env("TEST_KEY", SECRET).done().exits(1);
+    let report = Report::parse(&done.out);
+    assert_eq!(report.errors(), [("network", "network")]);
+    // 2 databases, 2 iterations, 4 calls, and the round after them.
+    let calls: u64 = ["sends", "receives", "checks"].iter().map(|name| report.number(&format!("/totals/{name}"))).sum();
+    assert_eq!(calls, 16);
+    assert!(report.number("/errors/total") >= calls, "{}", report.0["errors"]);
+    let directory = place.run_dir("test");
+    for database in 1..=2 {
+        let file = directory.join(format!("databases/db{database}.db"));
+        let connection = rusqlite::Connection::open(&file).expect("a database");
+        let held: (i64, i64) = connection
+            .query_row("SELECT count(*), sum(size) FROM notes", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .expect("the rows are there");
+        connection.close().expect("it is closed");
+        // 20 rows of 1 to 20 twice; the first are updated twice, the others once.
+        assert_eq!(held, (40, 2 * 210 + 2 * 20 + 20));
+        assert!(!directory.join(format!("databases/db{database}.db-wal")).exists(), "the session was closed");
+    }
+}
+
+#[test]
+fn the_key_is_in_no_file_and_no_output() {
+    let Some(path) = extension("the_key_is_in_no_file_and_no_output") else { return };
+    let place = Place::of(TARGET);
+    let environment =
+        |arguments: &[&str]| place.stress(arguments).env("STRESS_CLOUDSYNC_EXTENSION", &path).env("TEST_KEY", SECRET);
+    let mut told = String::new();
+    for (arguments, code) in [
+        (&["validate", "scenario.yaml"][..], 0),
+        (&["plan", "scenario.yaml", "--explain"], 0),
+        (&["run", "scenario.yaml"], 1),
+        (&["report", "runs/test/latest", "--format", "json"], 1),
+    ] {
+        let done = environment(arguments).done().exits(code);
+        told.push_str(&done.out);
+        told.push_str(&done.err);
+    }
+    let secrets = [
+        SECRET.to_owned(),
+        percent_encoding::utf8_percent_encode(SECRET, percent_encoding::NON_ALPHANUMERIC).to_string(),
+        base64(SECRET.as_bytes()),
+    ];
+    let held = |text: &[u8], secret: &str| text.windows(secret.len()).any(|window| window == secret.as_bytes());
+    for secret in &secrets {
+        assert!(!told.contains(secret.as_str()), "{secret} in {told}");
+    }
+    let all = files(&place.run_dir("test"));
+    assert!(all.len() > 5, "{all:?}");
+    for file in all {
+        let bytes = std::fs::read(&file).expect("a file");
+        for secret in &secrets {
+            assert!(!held(&bytes, secret), "{secret} in {}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_key_of_a_connection_string_is_in_no_file_and_no_output_either() {
+    let Some(path) = extension("the_key_of_a_connection_string_is_in_no_file_and_no_output_either") else { return };
+    // The server of the string is this machine, where nobody listens on its port.
+    let target = TARGET.replace("apikey: \"{{ env.TEST_KEY }}\"", "connection_string: \"{{ env.TEST_KEY }}\"");
+    let place = Place::of(&target.replace("verify: [converged]", "verify: [converged, server]"));
+    let encoded = percent_encoding::utf8_percent_encode(SECRET, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let string = format!("sqlitecloud://127.0.0.1:8860/test?apikey={encoded}");
+    let run = place.stress(&["run", "scenario.yaml"]);
+    let done = run.env("STRESS_CLOUDSYNC_EXTENSION", &path).env("TEST_KEY", &string).done().exits(1);
+    let mut told = format!("{}{}", done.out, done.err).into_bytes();
+    for file in files(&place.run_dir("test")) {
+        told.extend(std::fs::read(file).expect("a file"));
+    }
+    for secret in [SECRET, &encoded, &base64(SECRET.as_bytes())] {
+        assert!(!told.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}: {done}");
+    }
+}
+
+/// Base64 without its padding.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bit = |index: usize| bytes.get(index / 8).map_or(0, |byte| usize::from(byte >> (7 - index % 8) & 1));
+    let sextets = (bytes.len() * 8).div_ceil(6);
+    (0..sextets)
+        .map(|at| char::from(ALPHABET[(0..6).fold(0, |value, offset| value << 1 | bit(at * 6 + offset))]))
+        .collect()
+}

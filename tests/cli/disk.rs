@@ -1,0 +1,56 @@
+//! A disk that is full: never a half-written report that looks whole.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::harness::{Place, json, skip};
+
+/// A small file system of its own, unmounted in the end.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &Path, size: &str) -> Option<Self> {
+        std::fs::create_dir(at).expect("there is room for a directory");
+        let options = format!("size={size}");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output();
+        mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_leaves_nothing_that_looks_whole() {
+    for (size, rows) in [("64k", "10"), ("300k", "1000"), ("1m", "3000"), ("2m", "3000")] {
+        let place = Place::of("scale: { databases: 2, iterations: 5, rows: 10 }\n");
+        let Some(disk) = SmallDisk::mount(&place.path("disk"), size) else {
+            skip("a_full_disk_is_told_and_leaves_nothing_that_looks_whole", "a tmpfs cannot be mounted here");
+            return;
+        };
+        let done = place.stress(&["run", "scenario.yaml", "--out", "disk/runs", "--rows", rows]).done();
+        let told = format!("{}{}", done.out, done.err);
+        assert!(matches!(done.code, Some(1 | 3)), "{size}: {done}");
+        assert!(
+            ["disk is full", "No space left", "the disk has room"].iter().any(|text| told.contains(text)),
+            "{size}: {done}"
+        );
+        if done.code == Some(3) {
+            assert!(done.out.is_empty() && done.err.contains("disk/runs"), "{size}: {done}");
+        }
+        let latest = disk.0.join("runs/test/latest");
+        for name in ["record.json", "report.json"] {
+            if latest.join(name).exists() {
+                // Whole, or not there.
+                json(&latest.join(name));
+            }
+        }
+        if latest.join("report.json").exists() {
+            assert_eq!(json(&latest.join("report.json"))["verdict"], "fail", "{size}");
+        }
+        assert!(!latest.join("report.partial").exists() && !latest.join("record.partial").exists(), "{size}");
+    }
+}

@@ -1,0 +1,15 @@
+//! The program as its users meet it: real processes, in directories of their own, with nothing in their environment.
+
+mod bad_input;
+mod cloudsync;
+mod disk;
+mod harness;
+mod hub;
+mod local;
+mod readme;
+mod red;
+mod rules;
+mod run_directory;
+mod shipped;
+mod signals;
+mod streams;

@@ -1,0 +1,341 @@
+//! Every failure that can be planted, seen: a check never seen red is no check. Each of the seed's criteria is here:
+//! workers that do not complete, locks, HTTP 500, lost and inconsistent rows, and rows seen by the wrong user.
+
+use std::time::Duration;
+
+use crate::harness::{Place, RLS, Report};
+
+/// A run with faults of the hub, in a scenario that otherwise passes.
+fn planted(faults: &str, body: &str, code: i32) -> Report {
+    Place::of(&format!("target: {{ embedded: {{ faults: [{faults}] }} }}\n{body}")).judged(code)
+}
+
+/// Inserts in iteration 1 and deletes in iteration 2, so that nothing is sent twice and heals by it.
+const INSERT_THEN_DELETE: &str = "
+phases:
+  - name: insert
+    kind: insert
+    when: iteration == 1
+    rows: \"{{ scale.rows }}\"
+    sql: INSERT INTO notes (id, user_id, body, size) VALUES (:id, :user_id, 'text', :row)
+    sync: [send, receive]
+    barrier: true
+  - name: delete
+    kind: delete
+    when: iteration == 2
+    sql: DELETE FROM notes WHERE id LIKE 'db{{ db }}_%'
+    sync: [send, receive]
+    barrier: true
+";
+
+/// User 1 writes one row in the name of user 2.
+const MALICIOUS: &str = "
+phases:
+  - name: malicious
+    kind: insert
+    when: user == 1
+    sql: INSERT INTO notes (id, user_id, body) VALUES (:id, :victim, 'not mine')
+    bind: { id: \"malicious_{{ iteration }}\", victim: 018ecfc2-b2b1-7cc3-a9f0-000000000002 }
+    sync: [send, receive]
+  - name: honest
+    kind: insert
+    sql: INSERT INTO notes (id, user_id, body) VALUES (:id, :user_id, 'mine')
+    sync: [send, receive]
+";
+
+#[test]
+fn without_faults_these_scenarios_pass() {
+    planted("", INSERT_THEN_DELETE, 0);
+    planted("", &format!("{RLS}{MALICIOUS}verify: [converged, server, isolation, bootstrap]\n"), 0);
+    planted("", APPLY_TWICE, 0);
+}
+
+#[test]
+fn a_locked_database_fails_the_run_on_the_server_side() {
+    let report = planted("{ fault: locked, at: [1] }", "", 1);
+    assert_eq!(report.errors(), [("locked", "server")]);
+    assert!(report.0["errors"]["groups"].to_string().contains("database is locked"), "{:?}", report.0["errors"]);
+    assert_eq!(report.number("/errors/total"), 2);
+}
+
+#[test]
+fn an_http_500_fails_the_run_on_the_server_side() {
+    let report = planted("{ fault: http_500, at: [2], databases: [2] }", "", 1);
+    assert_eq!(report.errors(), [("http", "server")]);
+    assert_eq!(report.number("/errors/groups/0/http"), 500);
+    assert_eq!(report.0["errors"]["groups"][0]["databases"], serde_json::json!([2]));
+}
+
+#[test]
+fn an_http_503_fails_the_run_on_the_server_side() {
+    assert_eq!(planted("{ fault: http_503, at: [2] }", "", 1).errors(), [("unavailable", "server")]);
+}
+
+#[test]
+fn an_http_429_fails_the_run_on_the_server_side() {
+    assert_eq!(planted("{ fault: http_429, at: [2] }", "", 1).errors(), [("rate_limited", "server")]);
+}
+
+#[test]
+fn an_http_500_without_a_body_fails_the_run_on_the_server_side() {
+    assert_eq!(planted("{ fault: http_empty, at: [2] }", "", 1).errors(), [("http", "server")]);
+}
+
+#[test]
+fn a_connection_closed_in_the_answer_fails_the_run_on_the_network_side_and_loses_nothing() {
+    let report = planted("{ fault: hang_up, at: [1, 3], databases: [1, 2] }", "", 1);
+    assert_eq!(report.errors(), [("network", "network")]);
+    assert_eq!(report.failed_checks(), [""; 0]);
+}
+
+#[test]
+fn a_torn_answer_fails_the_run_on_the_network_side_and_loses_nothing() {
+    let report = planted("{ fault: torn_answer, at: [1, 2, 3], databases: [1, 2] }", "", 1);
+    assert_eq!(report.errors(), [("network", "network")]);
+    assert_eq!(report.failed_checks(), [""; 0]);
+}
+
+#[test]
+fn a_lost_row_is_found_and_named() {
+    let report = planted("{ fault: drop_row, at: [3], databases: [1] }", "", 1);
+    assert_eq!(report.errors(), [("", ""); 0]);
+    assert_eq!(report.failed_checks(), ["converged", "server"]);
+    for check in ["converged", "server"] {
+        assert!(report.findings(check).contains("'db1_r1_3'"), "{}", report.findings(check));
+    }
+    assert_eq!(report.rule().0, "check");
+    assert!(report.rule().1.starts_with("converged: table notes is not the same: "), "{:?}", report.rule());
+}
+
+#[test]
+fn a_forgotten_push_is_found() {
+    let report = planted("{ fault: forget_push, at: [2], databases: [2] }", "", 1);
+    assert_eq!(report.failed_checks(), ["converged", "server"]);
+    assert!(report.findings("server").contains("'db2_r2_1'"), "{}", report.findings("server"));
+}
+
+#[test]
+fn a_skipped_page_is_found() {
+    let report = planted("{ fault: skip_page, at: [1], databases: [2] }", "", 1);
+    assert!(report.failed_checks().contains(&"converged"), "{:?}", report.failed_checks());
+}
+
+#[test]
+fn a_new_device_that_misses_a_page_is_found() {
+    // A site that the scenario does not name is the one of `bootstrap`.
+    let report = planted("{ fault: skip_page, at: [1] }", "scale: { databases: 1, iterations: 1, rows: 20 }\n", 1);
+    assert_eq!(report.failed_checks(), ["bootstrap"]);
+}
+
+#[test]
+fn resurrected_rows_are_found() {
+    let report = planted("{ fault: resurrect_rows }", INSERT_THEN_DELETE, 1);
+    assert!(report.failed_checks().contains(&"server"), "{:?}", report.failed_checks());
+}
+
+#[test]
+fn a_read_from_an_earlier_moment_that_claims_to_be_complete_is_found() {
+    let report = planted("{ fault: stale_read }", "", 1);
+    assert!(report.failed_checks().contains(&"converged"), "{:?}", report.failed_checks());
+}
+
+#[test]
+fn one_stale_read_heals_in_the_next_receive() {
+    planted("{ fault: stale_read, at: [1] }", "", 0);
+}
+
+#[test]
+fn a_clock_that_goes_back_is_found() {
+    let report = planted("{ fault: clock_back }", "", 1);
+    assert!(report.failed_checks().contains(&"converged"), "{:?}", report.failed_checks());
+}
+
+/// Database 2 changes what database 1 wrote; both know the outcome.
+const APPLY_TWICE: &str = "
+scale: { databases: 2, iterations: 1, rows: 1 }
+phases:
+  - name: write
+    kind: insert
+    when: db == 1
+    sql: INSERT INTO notes (id, body) VALUES ('one', 'first')
+    sync: [send]
+  - name: meet
+    sync: [receive]
+    barrier: true
+  - name: rewrite
+    kind: update
+    when: db == 2
+    sql: UPDATE notes SET body = 'second'
+    sync: [receive, send]
+verify:
+  - converged
+  - server
+  - query: { on: databases, sql: SELECT body FROM notes, equals: second }
+";
+
+#[test]
+fn a_push_applied_twice_over_a_newer_one_is_found_by_a_query() {
+    // All databases agree on the old value: only who knows the outcome can tell that the new one was lost.
+    let report = planted("{ fault: apply_twice }", APPLY_TWICE, 1);
+    assert_eq!(report.failed_checks(), ["query"]);
+    assert!(report.findings("query").contains("first"), "{}", report.findings("query"));
+}
+
+#[test]
+fn a_page_delivered_twice_does_no_harm() {
+    planted("{ fault: repeat_page, at: [2, 3] }", "", 0);
+    planted("{ fault: repeat_page, at: [2, 3] }", INSERT_THEN_DELETE, 0);
+}
+
+#[test]
+fn a_slow_answer_does_no_harm_but_breaks_a_limit_on_time() {
+    let slow = "{ fault: slow, at: [1], databases: [1] }";
+    let report = planted(slow, "thresholds: [send.duration max < 1s]\n", 1);
+    assert_eq!(report.rule().0, "threshold");
+    assert!(report.rule().1.contains("send.duration max < 1s does not hold"), "{:?}", report.rule());
+}
+
+#[test]
+fn rows_leaked_to_the_wrong_user_are_found() {
+    let report = planted("{ fault: leak_rows, databases: [1] }", &format!("{RLS}verify: [isolation]\n"), 1);
+    assert_eq!(report.failed_checks(), ["isolation"]);
+    assert!(report.rule().1.contains("database 1 holds"), "{:?}", report.rule());
+    assert!(report.rule().1.contains("forbids"), "{:?}", report.rule());
+}
+
+#[test]
+fn rows_stored_against_the_policy_are_found() {
+    let verify = "
+verify:
+  - isolation
+  - query: { on: server, sql: SELECT count(*) FROM notes WHERE id LIKE 'malicious%', equals: 0 }
+";
+    planted("", &format!("{RLS}{MALICIOUS}{verify}"), 0);
+    let report = planted("{ fault: ignore_policy }", &format!("{RLS}{MALICIOUS}{verify}"), 1);
+    assert_eq!(report.failed_checks(), ["isolation", "query"]);
+}
+
+#[test]
+fn swapped_tokens_are_found() {
+    let body = format!("{RLS}verify: [converged, server, isolation, bootstrap]\n");
+    let report = planted("{ fault: swap_tokens }", &body, 1);
+    assert!(!report.failed_checks().is_empty());
+}
+
+#[test]
+fn a_constraint_fails_the_run_on_the_client_side() {
+    let place = Place::of(
+        "phases:\n  - name: insert\n    kind: insert\n    sql: INSERT INTO notes (id) VALUES ('one')\n    sync: [send]\n",
+    );
+    let report = place.judged(1);
+    assert_eq!(report.errors(), [("constraint", "client")]);
+    assert!(report.rule().1.contains("UNIQUE constraint failed: notes.id"), "{:?}", report.rule());
+}
+
+#[test]
+fn an_sql_error_fails_the_run_on_the_client_side() {
+    let place = Place::of(
+        "phases:\n  - name: insert\n    kind: insert\n    sql: INSERT INTO notes (id, body) VALUES (:id, json('{'))\n    sync: [send]\n",
+    );
+    assert_eq!(place.judged(1).errors(), [("sql", "client")]);
+}
+
+#[test]
+fn a_wrong_number_of_rows_fails_the_run() {
+    let place = Place::of(
+        "phases:\n  - name: insert\n    kind: insert\n    rows: 3\n    sql: INSERT INTO notes (id) VALUES (:id)\n    expect_rows: 4\n    sync: [send, receive]\n",
+    );
+    let report = place.judged(1);
+    assert_eq!(report.errors(), [("row_count", "client")]);
+    assert!(report.0["errors"].to_string().contains("changed 3 rows, and 4 were expected"), "{:?}", report.0["errors"]);
+}
+
+/// A statement that never ends.
+const ENDLESS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+
+#[test]
+fn an_endless_statement_is_cut_by_its_phase_s_timeout() {
+    let phases = format!(
+        "phases:\n  - name: insert\n    kind: insert\n    sql: INSERT INTO notes (id) VALUES (:id)\n    sync: [send, receive]\n  - name: endless\n    kind: query\n    sql: {ENDLESS}\n    timeout: 200ms\n"
+    );
+    let place = Place::of(&format!("scale: {{ databases: 2, iterations: 1 }}\n{phases}"));
+    let done = place.stress(&["run", "scenario.yaml", "--json"]).done().exits(1);
+    assert!(done.took < Duration::from_secs(10), "{done}");
+    assert_eq!(Report::parse(&done.out).errors(), [("timeout", "client")]);
+}
+
+#[test]
+fn the_time_limit_cuts_an_endless_run_which_is_then_unknown() {
+    let phases = format!("phases:\n  - name: endless\n    kind: query\n    sql: {ENDLESS}\n    sync: [send]\n");
+    let place = Place::of(&phases);
+    let done = place.stress(&["run", "scenario.yaml", "--json", "--time-limit", "1s"]).done().exits(4);
+    assert!(done.took < Duration::from_secs(10), "{done}");
+    assert_eq!(Report::parse(&done.out).rule(), ("time_limit", "the time limit of 1.00 s cut the work"));
+}
+
+#[test]
+fn the_time_limit_cuts_a_check_that_never_ends() {
+    for on in ["databases", "server"] {
+        let place = Place::of(&format!("verify:\n  - query: {{ on: {on}, sql: \"{ENDLESS}\", equals: 0 }}\n"));
+        let done = place.stress(&["run", "scenario.yaml", "--json", "--time-limit", "2s"]).done().exits(4);
+        assert!(done.took < Duration::from_secs(15), "{done}");
+    }
+}
+
+#[test]
+fn the_time_limit_cuts_sql_on_the_server_that_never_ends() {
+    let phases =
+        "phases:\n  - name: insert\n    kind: insert\n    sql: INSERT INTO notes (id) VALUES (:id)\n    sync: [send]\n";
+    let place = Place::of(&format!("{phases}  - admin: {ENDLESS}\n"));
+    let done = place.stress(&["run", "scenario.yaml", "--json", "--time-limit", "2s"]).done().exits(4);
+    assert!(done.took < Duration::from_secs(15), "{done}");
+    assert_eq!(Report::parse(&done.out).rule().0, "time_limit");
+}
+
+#[test]
+fn the_time_limit_cuts_many_short_steps_too() {
+    let place = Place::of("scale: { databases: 2, iterations: 1000000, rows: 5, time_limit: 1s }\n");
+    let report = place.judged(4);
+    assert_eq!(report.rule().0, "time_limit");
+}
+
+#[test]
+fn a_run_in_which_nothing_synced_is_unknown() {
+    let place = Place::of(
+        "settle: { rounds: 0 }\nverify: []\nphases:\n  - name: insert\n    kind: insert\n    sql: INSERT INTO notes (id) VALUES (:id)\n",
+    );
+    let done = place.stress(&["run", "scenario.yaml", "--json"]).done();
+    assert_eq!(done.code, Some(4), "{done}");
+}
+
+#[test]
+fn a_phase_that_never_ran_is_unknown() {
+    let place = Place::of(
+        "phases:\n  - name: never\n    kind: insert\n    when: db == 9\n    sql: INSERT INTO notes (id) VALUES (:id)\n  - name: insert\n    kind: insert\n    sql: INSERT INTO notes (id) VALUES (:id)\n    sync: [send, receive]\n",
+    );
+    assert_eq!(place.judged(4).rule(), ("phase_skipped", "phase never never ran in any database"));
+}
+
+#[test]
+fn words_of_failure_in_the_data_are_no_failures() {
+    let place = Place::of(
+        "
+schema:
+  tables:
+    - { name: locked_errors, sql: \"CREATE TABLE locked_errors (id TEXT PRIMARY KEY, error TEXT, locked INTEGER)\" }
+phases:
+  - name: error-500
+    kind: insert
+    rows: 500
+    sql: INSERT INTO locked_errors (id, error, locked) VALUES (:id, :error, 500)
+    bind: { id: \"error_500_database is locked_{{ db }}_{{ iteration }}_{{ row }}\", error: \"Error: SQLITE_BUSY, HTTP 500: {\\\"errors\\\":[]}\" }
+    sync: [send, receive]
+  - name: locked
+    kind: query
+    sql: SELECT 'error', 'database is locked', 500 FROM locked_errors
+    sync: [send, receive]
+",
+    );
+    let report = place.judged(0);
+    assert_eq!(report.number("/errors/seen"), 0);
+}

@@ -1,0 +1,338 @@
+//! The house as `src/lib.rs` tells it: which room knows which, what the pure rooms must not do, and that nothing below
+//! `cli` prints. Reads the sources; tests and fixtures in them are free.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// The rooms with all that they know. A room knows only rooms above it: there is no way around in a circle.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("source", &[]),
+    ("suggest", &[]),
+    ("template", &[]),
+    ("latency", &[]),
+    ("failure", &[]),
+    ("figure", &[]),
+    ("scenario", &["failure", "source", "suggest"]),
+    ("diagnostic", &["source", "scenario"]),
+    ("load", &["source", "suggest", "scenario", "diagnostic"]),
+    ("plan", &["suggest", "template", "failure", "scenario"]),
+    ("record", &["failure", "scenario"]),
+    ("session", &["failure"]),
+    ("target", &["template", "failure", "scenario", "plan", "record", "session"]),
+    ("execute", &["template", "failure", "scenario", "plan", "record", "session", "target"]),
+    ("verify", &["figure", "plan", "record", "scenario"]),
+    ("analysis", &["template", "latency", "failure", "figure", "scenario", "plan", "record", "verify"]),
+    ("report", &["failure", "figure", "scenario", "record", "verify", "analysis"]),
+    ("statistics", &["figure"]),
+    ("repeat", &["figure", "statistics", "analysis"]),
+    ("compare", &["figure", "statistics", "failure", "plan", "record", "analysis"]),
+    ("selftest", &["figure", "failure", "source", "scenario", "load", "plan", "verify", "analysis"]),
+    (
+        "cli",
+        &[
+            "template",
+            "figure",
+            "scenario",
+            "diagnostic",
+            "load",
+            "plan",
+            "record",
+            "session",
+            "target",
+            "execute",
+            "analysis",
+            "report",
+            "repeat",
+            "compare",
+            "selftest",
+            "suggest",
+        ],
+    ),
+];
+
+/// Rooms that only compute.
+const PURE: &[&str] = &[
+    "suggest",
+    "template",
+    "latency",
+    "failure",
+    "figure",
+    "scenario",
+    "plan",
+    "record",
+    "verify",
+    "analysis",
+    "report",
+    "statistics",
+    "repeat",
+    "compare",
+    "selftest",
+];
+
+/// Signs of an effect.
+const EFFECTS: &[&str] = &[
+    "std::fs",
+    "fs::",
+    "File::",
+    "std::env",
+    "env::",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "Instant::now",
+    "SystemTime",
+    "Timestamp::now",
+    "Uuid::new_v4",
+    "Uuid::now_v7",
+    "rusqlite",
+];
+
+/// Where a pure room has an effect all the same, and why that is none.
+const EXCEPT: &[(&str, &str)] = &[
+    // Statements are prepared against the schema, in memory.
+    ("plan/tables.rs", "rusqlite"),
+];
+
+/// Signs of printing.
+const PRINTS: &[&str] =
+    &["print!(", "println!(", "eprint!(", "eprintln!(", "dbg!(", "io::stdout", "io::stderr", "stdout()", "stderr()"];
+
+/// A file of the sources.
+struct File {
+    /// Its path under `src`, such as `plan/tables.rs`.
+    path: String,
+    /// What it says, without comments and tests.
+    lines: Vec<String>,
+}
+
+impl File {
+    /// The room it belongs to; none for `lib.rs` and `main.rs`.
+    fn room(&self) -> Option<&str> {
+        match self.path.split_once('/') {
+            Some((room, _)) => Some(room),
+            None => self.path.strip_suffix(".rs").filter(|name| !["lib", "main"].contains(name)),
+        }
+    }
+
+    /// How many `super::` lead from it to the crate.
+    fn depth(&self) -> usize {
+        self.path.trim_end_matches("/mod.rs").split('/').count()
+    }
+
+    /// The rooms that it names.
+    fn imports(&self) -> BTreeSet<String> {
+        let text = self.lines.join("\n");
+        let up = "super::".repeat(self.depth());
+        let mut rooms = BTreeSet::new();
+        for root in ["crate::", &up] {
+            for (at, _) in text.match_indices(root) {
+                // A name that only ends in the same letters, or a longer way up, which was counted already.
+                if text[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == ':') {
+                    continue;
+                }
+                rooms.extend(heads(&text[at + root.len()..]));
+            }
+        }
+        rooms
+    }
+}
+
+/// The first names of a path: `a` of `a::b`, `a` and `c` of `{a::{b, x}, c}`.
+fn heads(path: &str) -> Vec<String> {
+    let name = |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let Some(list) = path.strip_prefix('{') else { return vec![name(path)] };
+    let (mut depth, mut start, mut names) = (0_usize, 0, Vec::new());
+    for (at, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            ',' | '}' if depth == 0 => {
+                names.push(name(&list[start..at]));
+                start = at + 1;
+                if c == '}' {
+                    break;
+                }
+            }
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// All files but those of tests.
+fn files() -> Vec<File> {
+    let mut open = vec![source()];
+    let mut files = Vec::new();
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(&directory).expect("a directory of the sources") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            if name == "tests" || name == "tests.rs" || name == "fixture.rs" {
+                continue;
+            }
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a file of the sources");
+                let path = path.strip_prefix(source()).expect("it lies there").to_string_lossy().replace('\\', "/");
+                files.push(File { path, lines: without_tests(&text) });
+            }
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files
+}
+
+/// The lines before the tests, which come last, without comments.
+fn without_tests(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let tests = lines.windows(2).position(|pair| pair[0] == "#[cfg(test)]" && pair[1] == "mod tests {");
+    let lines = lines[..tests.unwrap_or(lines.len())].iter();
+    lines.filter(|line| !line.trim_start().starts_with("//")).map(|line| (*line).to_owned()).collect()
+}
+
+#[test]
+fn every_room_is_in_the_table_and_knows_only_rooms_above_it() {
+    let map = std::fs::read_to_string(source().join("lib.rs")).expect("the map");
+    let named: BTreeSet<&str> = map
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ").or_else(|| line.strip_prefix("mod ")))
+        .map(|line| line.trim_end_matches(';'))
+        .filter(|room| *room != "fixture")
+        .collect();
+    let listed: BTreeSet<&str> = ROOMS.iter().map(|(room, _)| *room).collect();
+    assert_eq!(listed, named);
+    for (at, (room, known)) in ROOMS.iter().enumerate() {
+        for other in *known {
+            assert!(ROOMS[..at].iter().any(|(above, _)| above == other), "{room} knows {other}, which is not above it");
+        }
+    }
+}
+
+#[test]
+fn the_map_tells_the_same_table() {
+    let map = std::fs::read_to_string(source().join("lib.rs")).expect("the map");
+    let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let rows = map.lines().filter_map(|line| line.strip_prefix("//! | ")).filter(|row| row.contains('`'));
+    for row in rows {
+        let mut columns = row.split(" | ");
+        let (rooms, known) = (columns.next().unwrap_or_default(), columns.next().unwrap_or_default());
+        let list = |text: &str| -> BTreeSet<String> {
+            let names = text.split(',').map(|name| name.trim_matches([' ', '[', ']', '`', '–']).to_owned());
+            names.filter(|name| !name.is_empty()).collect()
+        };
+        for room in list(rooms) {
+            told.insert(room, list(known));
+        }
+    }
+    for (room, known) in ROOMS {
+        // The command line drives whatever there is.
+        if *room != "cli" {
+            let known: BTreeSet<String> = known.iter().map(|known| (*known).to_owned()).collect();
+            assert_eq!(told.get(*room), Some(&known), "what `{room}` knows (left: in lib.rs, right: in the table)");
+        }
+    }
+    assert_eq!(told.len(), ROOMS.len());
+}
+
+#[test]
+fn the_table_is_what_the_sources_say() {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in files() {
+        let Some(room) = file.room() else { continue };
+        let known = file.imports().into_iter().filter(|name| name != room);
+        // Macros and items of the crate itself are no rooms.
+        let known = known.filter(|name| ROOMS.iter().any(|(room, _)| room == name));
+        found.entry(room.to_owned()).or_default().extend(known);
+    }
+    let table: BTreeMap<String, BTreeSet<String>> = ROOMS
+        .iter()
+        .map(|(room, known)| ((*room).to_owned(), known.iter().map(|known| (*known).to_owned()).collect()))
+        .collect();
+    for (room, known) in &table {
+        assert_eq!(found.get(room), Some(known), "what `{room}` knows (left: in the sources, right: in the table)");
+    }
+    assert_eq!(found.len(), table.len());
+}
+
+/// The effects of a file, as far as they can be seen.
+fn effects(file: &File) -> Vec<&'static str> {
+    let has = |effect: &&&str| file.lines.iter().any(|line| line.contains(**effect));
+    let effects = EFFECTS.iter().filter(has).copied();
+    effects.filter(|effect| !EXCEPT.contains(&(&file.path, effect))).collect()
+}
+
+fn prints(line: &str) -> bool {
+    PRINTS.iter().any(|print| line.contains(print))
+}
+
+#[test]
+fn pure_rooms_only_compute() {
+    let mut found = Vec::new();
+    for file in files() {
+        if !file.room().is_some_and(|room| PURE.contains(&room)) {
+            continue;
+        }
+        found.extend(effects(&file).into_iter().map(|effect| format!("{}: {effect}", file.path)));
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    let tables = files().into_iter().find(|file| file.path == "plan/tables.rs").expect("it is there");
+    for line in tables.lines.iter().filter(|line| line.contains("Connection::open")) {
+        assert!(line.contains("Connection::open_in_memory"), "{line}");
+    }
+}
+
+#[test]
+fn nothing_below_the_command_line_prints() {
+    let mut found = Vec::new();
+    for file in files().iter().filter(|file| file.room() != Some("cli")) {
+        for line in &file.lines {
+            if prints(line) {
+                found.push(format!("{}: {}", file.path, line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn every_file_opens_with_what_it_holds_and_ends_with_its_tests() {
+    for file in files() {
+        let text = std::fs::read_to_string(source().join(&file.path)).expect("a file of the sources");
+        assert!(text.starts_with("//! "), "{}", file.path);
+        let Some((_, tests)) = text.split_once("\nmod tests {\n") else { continue };
+        assert_eq!(
+            tests.find("\n}\n"),
+            Some(tests.len() - 3),
+            "{}: what follows its tests is read by nobody",
+            file.path
+        );
+    }
+}
+
+#[test]
+fn each_law_is_seen_broken() {
+    let file = |path: &str, text: &str| File { path: path.into(), lines: without_tests(text) };
+    assert_eq!(file("figure.rs", "use crate::record::Record;").imports().into_iter().collect::<Vec<_>>(), ["record"]);
+    assert_eq!(effects(&file("plan/mod.rs", "let now = std::time::Instant::now();")), ["Instant::now"]);
+    assert_eq!(effects(&file("plan/tables.rs", "use rusqlite::Connection;")), [""; 0]);
+    assert_eq!(effects(&file("plan/build.rs", "use rusqlite::Connection;")), ["rusqlite"]);
+    assert_eq!(effects(&file("plan/build.rs", "// rusqlite\n#[cfg(test)]\nmod tests {\nuse std::fs;\n}\n")), [""; 0]);
+    assert!(prints("    eprintln!(\"no\");"));
+}
+
+#[test]
+fn the_reader_of_imports_reads_them() {
+    assert_eq!(heads("a::b;"), ["a"]);
+    assert_eq!(heads("{a::{b, x}, c, d::e};"), ["a", "c", "d"]);
+    let file = |path: &str, line: &str| File { path: path.into(), lines: vec![line.into()] };
+    let names = |file: File| file.imports().into_iter().collect::<Vec<_>>();
+    assert_eq!(names(file("plan/mod.rs", "use super::record::Record;")), ["record"]);
+    assert_eq!(names(file("plan/rule.rs", "use super::record::Record; use crate::failure;")), ["failure"]);
+    assert_eq!(names(file("target/embedded/hub/sql.rs", "use super::super::super::super::cli::Exit;")), ["cli"]);
+}
