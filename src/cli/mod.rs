@@ -1,5 +1,7 @@
 //! The command line: arguments and environment in, text and exit codes out. Only this room prints.
 
+mod compare;
+mod conduct;
 mod directory;
 mod hub;
 mod list;
@@ -11,12 +13,16 @@ mod progress;
 mod report;
 mod run;
 mod schema;
+mod selftest;
+mod signals;
 mod validate;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::analysis::Verdict;
 
 use crate::session;
 
@@ -56,6 +62,10 @@ enum Command {
     New(new::Arguments),
     /// Judge a finished run again
     Report(report::Arguments),
+    /// Say what changed between two runs, or two series of runs
+    Compare(compare::Arguments),
+    /// Plant every failure there is and see whether the checker finds it
+    Selftest(selftest::Arguments),
     /// Start the embedded hub alone, for several processes to share, until Ctrl-C
     Hub(hub::Arguments),
     /// Print the JSON schema of a scenario
@@ -84,6 +94,16 @@ pub enum Exit {
     CouldNotRun,
     /// Stopped by a signal.
     Interrupted,
+}
+
+impl From<Verdict> for Exit {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Pass => Self::Pass,
+            Verdict::Fail => Self::Fail,
+            Verdict::Unknown => Self::Unknown,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -202,6 +222,8 @@ pub fn run() -> Exit {
             true,
             terminal.width,
         )),
+        Command::Compare(arguments) => Ok(compare::run(&arguments, terminal)),
+        Command::Selftest(arguments) => Ok(selftest::run(&arguments, terminal)),
         Command::Hub(arguments) => Ok(hub::run(arguments, &mut terminal.out, &mut terminal.err)),
         Command::Schema(arguments) => schema::run(&arguments, &mut terminal.out),
     };

@@ -43,6 +43,11 @@ impl Connected {
             hub.name_site(site_id, database);
         }
     }
+
+    /// How often a failure planted in the hub of this run struck so far.
+    pub fn strikes(&self) -> u64 {
+        self.hub.as_ref().map_or(0, embedded::Hub::strikes)
+    }
 }
 
 /// Why a target is not ready.
