@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::beside;
 use super::rows;
 use super::text::{cut, plain};
 use crate::analysis::Analysis;
@@ -65,9 +66,9 @@ pub fn markdown(analysis: &Analysis) -> String {
 fn growth(page: &mut String, analysis: &Analysis) {
     if !analysis.growth.rows.is_empty() {
         line(page, "## Growth");
-        table(page, &rows::GROWTH, analysis.growth.rows.iter().map(rows::growth));
+        table(page, &beside::GROWTH, analysis.growth.rows.iter().map(beside::growth));
     }
-    for note in rows::growth_notes(&analysis.growth) {
+    for note in beside::growth_notes(&analysis.growth) {
         line(page, &format!("{}.", escaped(&note)));
     }
     if let Some(generator) = &analysis.generator {
@@ -83,7 +84,7 @@ fn cards(page: &mut String, analysis: &Analysis) {
     line(page, "## For the server's logs");
     line(page, "Times are UTC, by the clock of the load generator.");
     for card in &analysis.cards {
-        let (title, lines) = rows::card(card);
+        let (title, lines) = beside::card(card);
         let _ = writeln!(page, "- {}", escaped(&title));
         for line in lines {
             let _ = writeln!(page, "  - {}", escaped(&line));

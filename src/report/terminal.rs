@@ -5,6 +5,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
 
+use super::beside;
 use super::rows;
 use super::text::{cut, plain, wrap};
 use crate::analysis::{Analysis, GeneratorState, LimitState, Verdict};
@@ -61,9 +62,9 @@ fn growth(page: &mut Page, analysis: &Analysis) {
     let growth = &analysis.growth;
     if !growth.rows.is_empty() {
         page.heading("Growth, the mean of all databases");
-        page.table(&rows::GROWTH, growth.rows.iter().map(|row| rows::growth(row).into()));
+        page.table(&beside::GROWTH, growth.rows.iter().map(|row| beside::growth(row).into()));
     }
-    for note in rows::growth_notes(growth) {
+    for note in beside::growth_notes(growth) {
         page.lines(&note, 2);
     }
     if let Some(generator) = &analysis.generator {
@@ -84,7 +85,7 @@ fn cards(page: &mut Page, analysis: &Analysis) {
         page.heading("For the server's logs (UTC, by this machine's clock)");
     }
     for card in &analysis.cards {
-        let (title, lines) = rows::card(card);
+        let (title, lines) = beside::card(card);
         page.lines(&short(&title), 2);
         for line in lines {
             page.lines(&format!("  {line}"), 4);

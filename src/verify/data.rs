@@ -1,6 +1,6 @@
 //! The checks on whole tables: by digest, with the differing rows where the record holds them.
 
-use super::{CheckResult, Finding, Outcome, Scene, TracedRow, databases, trace};
+use super::{CheckResult, Finding, Outcome, Scene, TracedRow, databases, fates, trace};
 use crate::figure::counted;
 use crate::record::{BootstrapState, Holder, Holding, TableState};
 
@@ -146,9 +146,9 @@ impl Scene<'_> {
         }
         let (total, rows) = self.rows_between(user, table, concerned);
         let message = format!("table {table}{} is not the same: {}", self.of_user(user), described.join(", "));
-        let mut fates = trace::in_words(&rows, total);
-        fates.extend(rows.iter().flat_map(|row| trace::clocks(&row.row)));
-        Some(Finding { message, total, fates, rows })
+        let mut told = fates::in_words(&rows, total);
+        told.extend(rows.iter().flat_map(|row| fates::clocks(&row.row)));
+        Some(Finding { message, total, fates: told, rows })
     }
 
     /// The finding that some of them do not hold what the last one holds.

@@ -2,6 +2,7 @@
 //! findings. It must not know what a finding means for the verdict.
 
 mod data;
+mod fates;
 mod isolation;
 mod query;
 mod trace;

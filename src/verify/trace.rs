@@ -1,14 +1,9 @@
 //! What became of a row that is not the same everywhere: its state, the last hop where it was seen, and who wrote it, in
 //! words. Only facts of the record speak: a write whose send failed is indeterminate, not lost.
 
-use std::collections::BTreeMap;
-
 use super::{Scene, databases};
-use crate::figure::{counted, list};
+use crate::figure::counted;
 use crate::record::{Event, Holder, RowDifference, StepKind};
-
-/// Groups of rows that a finding tells of.
-const MOST_GROUPS: usize = 6;
 
 /// What became of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,32 +82,6 @@ pub struct TracedRow {
     pub of: String,
     /// What became of it, in words.
     pub words: String,
-}
-
-/// What became of rows, in sentences: rows with the same fate are counted together.
-pub(super) fn in_words(rows: &[TracedRow], total: u64) -> Vec<String> {
-    let mut groups: BTreeMap<(RowState, &str, &str), u64> = BTreeMap::new();
-    for row in rows {
-        *groups.entry((row.state, &row.words, &row.of)).or_default() += 1;
-    }
-    let mut groups: Vec<_> = groups.into_iter().collect();
-    groups.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let more = groups.len().saturating_sub(MOST_GROUPS);
-    let mut sentences: Vec<String> = groups
-        .into_iter()
-        .take(MOST_GROUPS)
-        .map(|((state, words, of), count)| {
-            let of = if of.is_empty() { String::new() } else { format!(" {of}") };
-            format!("{}{of}: {words} ({})", counted(count, "row"), state.as_str())
-        })
-        .collect();
-    if more > 0 {
-        sentences.push(format!("and {} with fewer rows", counted(more as u64, "other fate")));
-    }
-    if (rows.len() as u64) < total && !sentences.is_empty() {
-        sentences.insert(0, format!("of {}, {} were looked at:", counted(total, "row"), rows.len()));
-    }
-    sentences
 }
 
 /// The writer that a row's key names.
@@ -386,40 +355,9 @@ impl<'a> Case<'a> {
     }
 }
 
-/// The clocks of a row's cells where the databases do not agree, in words.
-pub(super) fn clocks(row: &RowDifference) -> Vec<String> {
-    let mut columns: BTreeMap<&str, Vec<&crate::record::CellClock>> = BTreeMap::new();
-    for clock in &row.clocks {
-        columns.entry(&clock.column).or_default().push(clock);
-    }
-    let told = |(column, clocks): (&str, Vec<&crate::record::CellClock>)| {
-        let same = |a: &crate::record::CellClock, b: &crate::record::CellClock| {
-            (a.col_version, &a.site_id, a.cl) == (b.col_version, &b.site_id, b.cl)
-        };
-        if clocks.windows(2).all(|pair| same(pair[0], pair[1])) {
-            return None;
-        }
-        let sides: Vec<String> = clocks
-            .iter()
-            .map(|clock| {
-                format!(
-                    "database {} has col_version {}, db_version {}, cl {}, seq {} of site {}",
-                    clock.database,
-                    clock.col_version,
-                    clock.db_version,
-                    clock.cl,
-                    clock.seq,
-                    clock.site_id.get(..8).unwrap_or(&clock.site_id),
-                )
-            })
-            .collect();
-        Some(format!("{} {column}: {}", row.key, list(&sides)))
-    };
-    columns.into_iter().filter_map(told).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::fates::{clocks, in_words};
     use super::*;
     use crate::failure::{Failure, FailureKind, Side};
     use crate::fixture::{plan, record};

@@ -1,19 +1,20 @@
 //! One database's life: sessions, steps, sync calls, in the scenario's order. It only records; nothing is judged here.
 
+mod beside;
+mod settling;
+
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Run;
-use super::growth;
 use super::isolation::{Budget, Watch};
 use super::log::Log;
 use super::phase;
-use super::settle::Round;
 use super::sync::{SyncCall, Synced};
 use crate::failure::{self, Failure, FailureKind, RawError, Side, Versions};
 use crate::plan::{Action, DatabasePlan, ReceivePlan, SqlPlan, StepPlan, SyncPlan, rule::rule_for};
-use crate::record::{EndReason, Event, Leak, StepKind};
+use crate::record::{EndReason, Event, StepKind};
 use crate::scenario::{
     ErrorAction, ErrorActionName, ErrorActionOptions, HumanDuration, Kind, OpenPolicy, ReceiveUntil,
 };
@@ -343,44 +344,6 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Looks what a receive brought.
-    fn look_for_leaks(&mut self, phase: &str, before: &super::isolation::Before) {
-        let (Some(session), Some(watch)) = (&self.session, &mut self.watch) else { return };
-        let Some(brought) = watch.after(session.connection(), before) else { return };
-        let at = self.run.journal.now();
-        let mut record = self.run.journal.worker(self.index);
-        record.watched += 1;
-        for brought in brought {
-            let first = !record.leaks.iter().any(|leak| leak.table == brought.table);
-            let number = brought.after - brought.before;
-            let table = &brought.table;
-            self.log.line(self.iteration, &format!("leak error: {number} forbidden rows of {table}"), Duration::ZERO);
-            record.leaks.push(Leak {
-                iteration: self.iteration,
-                phase: phase.to_owned(),
-                at,
-                table: brought.table,
-                before: brought.before,
-                after: brought.after,
-                keys: brought.keys,
-            });
-            if first && self.run.alarms.leak() {
-                self.run.control.finish(EndReason::Stopped);
-            }
-        }
-    }
-
-    /// Notes how large the database is, in some iterations.
-    fn measure(&mut self, iteration: u64, iterations: u64) {
-        if !growth::is_due(iteration, iterations) {
-            return;
-        }
-        let (run, file) = (self.run, &self.file);
-        if let Some(sample) = self.growth.spend(|| growth::sample(run, file, iteration)) {
-            run.journal.worker(self.index).growth.push(sample);
-        }
-    }
-
     /// Whether a step ended because the whole run did: it was not done, and that is no failure of it.
     fn was_cut(&self, failures: &[Failure]) -> bool {
         let interrupted = |failure: &Failure| failure.kind == FailureKind::Timeout && failure.message == INTERRUPTED;
@@ -532,36 +495,5 @@ impl<'a> Worker<'a> {
             self.run.control.finish(EndReason::Stopped);
         }
         self.run.journal.worker(self.index).events.push(event);
-    }
-}
-
-/// The phase's name under which the rounds after the last iteration are recorded.
-const SETTLE: &str = "settle";
-
-impl Worker<'_> {
-    /// One round: send, receive all there is. `was_quiet` says that the round before brought nothing.
-    pub(super) fn settle_round(&mut self, was_quiet: bool) -> Round {
-        self.iteration = 0;
-        self.settled = was_quiet;
-        if !self.open() {
-            return Round { failed: true, ..Round::default() };
-        }
-        let sent = self.call(SETTLE, &SyncCall::send());
-        let received = self.call(SETTLE, &SyncCall::receive(false, None));
-        let failed = |synced: &Option<Synced>| synced.as_ref().is_none_or(|synced| !synced.failures.is_empty());
-        Round {
-            sent: sent.as_ref().is_some_and(|sent| sent.chunks > 0),
-            received: received.as_ref().is_some_and(|received| received.rows > 0 || !received.complete),
-            failed: failed(&sent) || failed(&received),
-        }
-    }
-
-    /// Closes for good. Gives whether there is still something to send, when it can be asked.
-    pub(super) fn leave(&mut self) -> Option<bool> {
-        let session = self.session.as_ref()?;
-        let unsent = session.call(failure::Call::Send, "SELECT cloudsync_network_has_unsent_changes()", &[]);
-        self.close();
-        self.log.flush();
-        unsent.ok().flatten().map(|answer| answer != "0")
     }
 }
