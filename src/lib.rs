@@ -16,7 +16,7 @@
 //! | [`record`] | scenario, failure | none |
 //! | [`session`] | failure | SQLite, unsafe |
 //! | [`target`] | plan, scenario, session, template, record, failure | HTTP, threads and files of the hub |
-//! | [`execute`] | plan, scenario, session, template, target, record, failure | clock, threads, files of the run |
+//! | [`execute`] | plan, scenario, session, template, target, record, latency, failure | clock, threads, files of the run |
 //! | [`verify`] | record, plan, scenario, figure | none |
 //! | [`analysis`] | record, plan, scenario, verify, latency, failure, figure, template | none |
 //! | [`report`] | analysis, verify, record, scenario, failure, figure | none: returns text |

@@ -19,7 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("record", &["failure", "scenario"]),
     ("session", &["failure"]),
     ("target", &["template", "failure", "scenario", "plan", "record", "session"]),
-    ("execute", &["template", "failure", "scenario", "plan", "record", "session", "target"]),
+    ("execute", &["template", "latency", "failure", "scenario", "plan", "record", "session", "target"]),
     ("verify", &["figure", "plan", "record", "scenario"]),
     ("analysis", &["template", "latency", "failure", "figure", "scenario", "plan", "record", "verify"]),
     ("report", &["failure", "figure", "scenario", "record", "verify", "analysis"]),

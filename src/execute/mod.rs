@@ -23,8 +23,6 @@ mod sync;
 mod worker;
 
 #[cfg(test)]
-mod planted;
-#[cfg(test)]
 mod tests;
 
 pub use control::Control;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::*;
+use super::super::*;
 use crate::analysis::{Analysis, RuleKind, Verdict, analyze};
 use crate::failure::FailureKind;
 use crate::plan::threshold::CheckKind;
