@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::super::*;
 use crate::analysis::{Analysis, RuleKind, Verdict, analyze};
-use crate::failure::FailureKind;
 use crate::plan::threshold::CheckKind;
 use crate::verify::{CheckResult, RowState};
 use crate::{report, target};
@@ -177,10 +176,10 @@ fn every_forbidden_row_is_decided_however_many_there_are() {
 }
 
 #[test]
-fn a_version_that_goes_back_is_a_violated_invariant_or_a_lost_row() {
+fn rows_numbered_too_low_are_on_the_server_and_not_received() {
     let (_, analysis) = judged(INSERTS, "{ fault: clock_back, at: [2] }");
-    let seen = analysis.errors.groups.iter().any(|group| group.kind == FailureKind::Invariant);
-    assert!(seen || !states(&analysis).is_empty(), "{:?}", analysis.rules);
+    assert_eq!(states(&analysis), [RowState::Missing]);
+    assert!(fates(&analysis).contains("on the server, and not received by"), "{}", fates(&analysis));
 }
 
 #[test]
