@@ -107,7 +107,7 @@ fn write_reports(directory: &Path, analysis: &Analysis) -> Result<(), String> {
 /// Writes a file whole or not at all.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     let written = write_whole(path, |out| out.write_all(bytes));
-    written.map_err(|error| format!("failed to write `{}`: {error}", path.display()))
+    written.map_err(|error| format!("failed to write `{}`: {error}{}", path.display(), execute::ROOM))
 }
 
 fn issues_text(issues: &[crate::scenario::Issue]) -> String {

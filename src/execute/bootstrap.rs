@@ -46,7 +46,7 @@ fn receive_all(
         if attempt > 0 && !run.control.sleep(run.plan.settle.wait) {
             break;
         }
-        let received = call.make(&session, false);
+        let received = call.make(&session, false, None);
         failures.extend(received.failures);
         quiet = if received.rows == 0 && received.complete { quiet + 1 } else { 0 };
         if quiet == QUIET || failures.len() > 2 {

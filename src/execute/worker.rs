@@ -5,17 +5,19 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Run;
+use super::growth;
+use super::isolation::{Budget, Watch};
 use super::log::Log;
 use super::phase;
 use super::settle::Round;
 use super::sync::{SyncCall, Synced};
-use crate::failure::{self, Failure, FailureKind, RawError, Side};
+use crate::failure::{self, Failure, FailureKind, RawError, Side, Versions};
 use crate::plan::{Action, DatabasePlan, ReceivePlan, SqlPlan, StepPlan, SyncPlan, rule::rule_for};
-use crate::record::{EndReason, Event, StepKind};
+use crate::record::{EndReason, Event, Leak, StepKind};
 use crate::scenario::{
     ErrorAction, ErrorActionName, ErrorActionOptions, HumanDuration, Kind, OpenPolicy, ReceiveUntil,
 };
-use crate::session::{Opening, Session};
+use crate::session::{Opening, Session, define_auth, raw_error};
 use crate::template::Scope;
 
 /// The run is ending: no further step is started.
@@ -40,6 +42,12 @@ pub(super) struct Worker<'a> {
     iteration: u64,
     /// Whether nothing is under way any more, so that `out-of-sync` stays so.
     settled: bool,
+    /// Those of the last answer to a send.
+    versions: Option<Versions>,
+    /// Over receives, where isolation is checked.
+    watch: Option<Watch>,
+    /// For looking at how large the database is.
+    growth: Budget,
 }
 
 impl<'a> Worker<'a> {
@@ -57,6 +65,9 @@ impl<'a> Worker<'a> {
             session: None,
             iteration: 0,
             settled: false,
+            versions: None,
+            watch: Watch::new(run.plan),
+            growth: Budget::new(),
         }
     }
 
@@ -83,6 +94,7 @@ impl<'a> Worker<'a> {
             self.iteration = iteration;
             self.run.progress.databases[self.index].iteration.store(iteration, Ordering::Relaxed);
             self.steps(&plan.phases, iteration)?;
+            self.measure(iteration, plan.iterations);
             if plan.open != OpenPolicy::PerRun {
                 self.close();
             }
@@ -294,8 +306,12 @@ impl<'a> Worker<'a> {
     pub(super) fn call(&mut self, phase: &str, call: &SyncCall) -> Option<Synced> {
         let mut attempt = 1;
         loop {
+            let connection = self.session.as_ref()?.connection();
+            let before =
+                if call.receives() { self.watch.as_mut().and_then(|watch| watch.before(connection)) } else { None };
             let at = self.run.journal.now();
-            let synced = call.make(self.session.as_ref()?, self.settled);
+            let synced = call.make(self.session.as_ref()?, self.settled, self.versions);
+            self.versions = synced.versions.or(self.versions);
             let mut event = self.event(phase, call.step, at);
             let took = Duration::from_micros(event.took);
             let word = match call.step {
@@ -317,10 +333,51 @@ impl<'a> Worker<'a> {
             event.retried = again.is_some();
             event.failures.clone_from(&synced.failures);
             self.record(event);
+            if let Some(before) = before {
+                self.look_for_leaks(phase, &before);
+            }
             match again {
                 Some(backoff) if self.run.control.sleep(backoff) => attempt += 1,
                 _ => return Some(synced),
             }
+        }
+    }
+
+    /// Looks what a receive brought.
+    fn look_for_leaks(&mut self, phase: &str, before: &super::isolation::Before) {
+        let (Some(session), Some(watch)) = (&self.session, &mut self.watch) else { return };
+        let Some(brought) = watch.after(session.connection(), before) else { return };
+        let at = self.run.journal.now();
+        let mut record = self.run.journal.worker(self.index);
+        record.watched += 1;
+        for brought in brought {
+            let first = !record.leaks.iter().any(|leak| leak.table == brought.table);
+            let number = brought.after - brought.before;
+            let table = &brought.table;
+            self.log.line(self.iteration, &format!("leak error: {number} forbidden rows of {table}"), Duration::ZERO);
+            record.leaks.push(Leak {
+                iteration: self.iteration,
+                phase: phase.to_owned(),
+                at,
+                table: brought.table,
+                before: brought.before,
+                after: brought.after,
+                keys: brought.keys,
+            });
+            if first && self.run.alarms.leak() {
+                self.run.control.finish(EndReason::Stopped);
+            }
+        }
+    }
+
+    /// Notes how large the database is, in some iterations.
+    fn measure(&mut self, iteration: u64, iterations: u64) {
+        if !growth::is_due(iteration, iterations) {
+            return;
+        }
+        let (run, file) = (self.run, &self.file);
+        if let Some(sample) = self.growth.spend(|| growth::sample(run, file, iteration)) {
+            run.journal.worker(self.index).growth.push(sample);
         }
     }
 
@@ -367,6 +424,13 @@ impl<'a> Worker<'a> {
             network: Some((&target.network, credential)),
         });
         let mut event = self.event(SESSION, StepKind::Open, at);
+        let user = &self.run.plan.users[self.database.user as usize - 1].id;
+        let opened = opened.and_then(|session| {
+            if self.watch.is_some() {
+                define_auth(session.connection(), user).map_err(|error| raw_error(failure::Call::Open, &error))?;
+            }
+            Ok(session)
+        });
         match opened {
             Ok(session) => {
                 self.run.watchdog.connection(self.index, Some(session.interrupt_handle()));
@@ -463,6 +527,9 @@ impl<'a> Worker<'a> {
             | StepKind::Wait
             | StepKind::Admin
             | StepKind::Close => {}
+        }
+        if self.run.alarms.hear(self.database.index, &event) {
+            self.run.control.finish(EndReason::Stopped);
         }
         self.run.journal.worker(self.index).events.push(event);
     }

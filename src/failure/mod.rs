@@ -5,10 +5,12 @@
 mod answer;
 mod code;
 mod fingerprint;
+mod invariant;
 mod text;
 
 pub use answer::classify_answer;
 pub use fingerprint::fingerprint;
+pub use invariant::Versions;
 
 use std::fmt;
 
@@ -61,6 +63,8 @@ pub enum FailureKind {
     Corrupt,
     /// Any other SQL error.
     Sql,
+    /// Answers contradict each other: a version goes back, or `synced` while the server is behind.
+    Invariant,
     /// The phase did not change as many rows as `expect_rows` says.
     RowCount,
     /// A worker panicked.
@@ -134,6 +138,9 @@ pub struct Failure {
     /// The server's job id, by which a sticky failure is counted once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
+    /// When it failed, as the server tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<String>,
     /// The message with digits and ids folded, by which failures are grouped.
     pub fingerprint: String,
     /// The message in full.
@@ -180,6 +187,7 @@ impl Verdict {
             http: self.http,
             code: self.code,
             job: None,
+            failed_at: None,
             fingerprint: fingerprint(message),
             message: message.to_owned(),
         }
@@ -188,7 +196,7 @@ impl Verdict {
 
 impl FailureKind {
     /// All kinds, in the order of their declaration.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Locked,
         Self::Http,
         Self::RateLimited,
@@ -210,6 +218,7 @@ impl FailureKind {
         Self::Disk,
         Self::Corrupt,
         Self::Sql,
+        Self::Invariant,
         Self::RowCount,
         Self::Crash,
     ];
@@ -238,6 +247,7 @@ impl FailureKind {
             Self::Disk => "disk",
             Self::Corrupt => "corrupt",
             Self::Sql => "sql",
+            Self::Invariant => "invariant",
             Self::RowCount => "row_count",
             Self::Crash => "crash",
         }
@@ -267,6 +277,7 @@ impl FailureKind {
             | Self::Disk
             | Self::Corrupt
             | Self::Sql
+            | Self::Invariant
             | Self::RowCount
             | Self::Crash => false,
         }

@@ -10,7 +10,7 @@ mod provision;
 use std::fmt;
 use std::path::Path;
 
-use crate::failure::RawError;
+use crate::failure::{self, FailureKind, RawError};
 use crate::plan::Plan;
 use crate::record::TargetFacts;
 use crate::scenario::{EmbeddedOptions, Target, TargetName, TargetOptions};
@@ -77,7 +77,11 @@ impl TargetError {
         let address = admin.address();
         Self::new(
             format!("failed to {step} at {address}{status}: {}", error.message),
-            "check the address and the key of the server",
+            if failure::classify(error).kind == FailureKind::Disk {
+                "see that its disk has room; that of a run's own hub is named by `--out`"
+            } else {
+                "check the address and the key of the server"
+            },
         )
     }
 }
