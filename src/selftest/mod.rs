@@ -20,6 +20,7 @@ use crate::load::{LoadError, Overrides, load_source};
 use crate::plan::threshold::{CheckKind, Metric};
 use crate::scenario::{EmbeddedOptions, Fault, FaultKind, Scenario, Target, TargetOptions};
 use crate::source::Source;
+use crate::verify::RowState;
 
 /// A run of the selftest: what is planted in which scenario, and what must be seen of it.
 #[derive(Debug, Clone)]
@@ -69,6 +70,8 @@ pub struct Wanted {
     pub kinds: &'static [FailureKind],
     /// The checks with findings.
     pub checks: &'static [CheckKind],
+    /// What must have become of the rows that differ; anything when empty.
+    pub states: &'static [RowState],
     /// The limits that are broken, those that are always on left out.
     pub limits: &'static [Metric],
     /// The sides to blame.
@@ -91,7 +94,7 @@ pub struct Outcome {
 impl Wanted {
     /// All is well, and nothing was seen.
     pub(crate) const GREEN: Self =
-        Self { verdict: Verdict::Pass, kinds: &[], checks: &[], limits: &[], sides: &[], databases: &[] };
+        Self { verdict: Verdict::Pass, kinds: &[], checks: &[], states: &[], limits: &[], sides: &[], databases: &[] };
     /// The run fails; by what is to be added.
     pub(crate) const RED: Self = Self { verdict: Verdict::Fail, ..Self::GREEN };
 }
@@ -150,6 +153,7 @@ impl Wanted {
         seen.verdict == self.verdict
             && same(&seen.kinds, self.kinds)
             && same(&seen.checks, self.checks)
+            && (self.states.is_empty() || same(&seen.states, self.states))
             && same(&seen.limits, self.limits)
             && same(&seen.sides, self.sides)
             && same(&seen.databases, self.databases)
@@ -166,6 +170,7 @@ impl fmt::Display for Wanted {
         let mut named = set(&self.kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
         named.extend(self.checks.iter().map(|check| check.as_str().to_owned()));
         named.extend(self.limits.iter().map(|limit| limit.as_str().to_owned()));
+        named.extend(self.states.iter().map(|state| state.as_str().to_owned()));
         let sides = self.sides.iter().map(|side| side.as_str()).collect::<Vec<_>>();
         write!(f, "{}: {} on {}", self.verdict, seen::list(&named), seen::list(&sides))?;
         if !self.databases.is_empty() {

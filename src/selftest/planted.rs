@@ -6,8 +6,10 @@ use super::{Case, Planted, Wanted};
 use crate::failure::{FailureKind, Side};
 use crate::plan::threshold::{CheckKind, Metric};
 use crate::scenario::FaultKind;
+use crate::verify::RowState;
 
 const NOTES: &str = include_str!("scenarios/notes.yaml");
+const APPENDS: &str = include_str!("scenarios/appends.yaml");
 const PATIENT: &str = include_str!("scenarios/patient.yaml");
 const PROMPT: &str = include_str!("scenarios/prompt.yaml");
 const COUNTER: &str = include_str!("scenarios/counter.yaml");
@@ -15,7 +17,7 @@ const HANDOVER: &str = include_str!("scenarios/handover.yaml");
 const USERS: &str = include_str!("scenarios/users.yaml");
 
 /// In `notes` every database pushes six times: insert, update, delete, twice. The fourth is the last insert, whose rows
-/// with an odd size no later push brings again.
+/// with an odd size no later push brings again. In `appends`, without the deletions, it is the third.
 const LAST_INSERT: &[u64] = &[4];
 
 /// All cases in which something is planted.
@@ -43,9 +45,9 @@ const fn case(
     Case { name, story, scenario, size: None, planted: Some(planted), wanted }
 }
 
-/// The data are not what was acknowledged.
-const fn wrong(checks: &'static [CheckKind]) -> Wanted {
-    Wanted { checks, sides: &[Side::Server], ..Wanted::RED }
+/// The data are not what was acknowledged, and what became of the rows.
+const fn wrong(checks: &'static [CheckKind], states: &'static [RowState]) -> Wanted {
+    Wanted { checks, states, sides: &[Side::Server], ..Wanted::RED }
 }
 
 /// Calls of database 2 failed, and what they were for came through later.
@@ -66,42 +68,42 @@ fn lost_on_the_server() -> Vec<Case> {
             "one row of a push is acknowledged and not stored",
             NOTES,
             plant(FaultKind::DropRow, &[3], &[1]),
-            wrong(DATA),
+            wrong(DATA, &[RowState::Missing]),
         ),
         case(
             "forget_push",
             "a whole push is acknowledged and not stored",
             NOTES,
             plant(FaultKind::ForgetPush, LAST_INSERT, &[1]),
-            wrong(DATA),
+            wrong(DATA, &[RowState::Missing]),
         ),
         case(
             "apply_twice",
             "an old push is stored again over its writer's newer one",
             COUNTER,
             plant(FaultKind::ApplyTwice, &[1], &[1]),
-            wrong(DATA),
+            wrong(DATA, &[RowState::Stale]),
         ),
         case(
             "apply_twice: agreed on",
             "an old push undoes what another wrote, and all agree on it",
             HANDOVER,
             plant(FaultKind::ApplyTwice, &[1], &[1]),
-            wrong(&[CheckKind::Query]),
+            wrong(&[CheckKind::Query], &[]),
         ),
         case(
             "resurrect_rows",
             "a deletion is acknowledged, and the row stays",
             NOTES,
             plant(FaultKind::ResurrectRows, &[1], &[1]),
-            wrong(DATA),
+            wrong(DATA, &[RowState::Resurrected]),
         ),
         case(
             "clock_back",
             "a push is stored under numbers that everybody has passed",
-            NOTES,
-            plant(FaultKind::ClockBack, LAST_INSERT, &[1]),
-            wrong(&[CheckKind::Converged, CheckKind::Server, CheckKind::Bootstrap]),
+            APPENDS,
+            plant(FaultKind::ClockBack, &[3], &[1]),
+            wrong(&[CheckKind::Converged, CheckKind::Server, CheckKind::Bootstrap], &[RowState::Missing]),
         ),
     ]
 }
@@ -111,23 +113,23 @@ fn lost_on_the_way() -> Vec<Case> {
         case(
             "skip_page",
             "the first page of rows never reaches database 2",
-            NOTES,
+            APPENDS,
             plant(FaultKind::SkipPage, &[1], &[2]),
-            wrong(DATA),
+            wrong(DATA, &[RowState::Missing]),
         ),
         case(
             "stale_read: for good",
             "database 2 is told again and again that nothing is new",
-            NOTES,
+            APPENDS,
             plant(FaultKind::StaleRead, &[], &[2]),
-            wrong(DATA),
+            wrong(DATA, &[RowState::Missing]),
         ),
         case(
             "repeat_page: for good",
             "database 2 gets the same page again and again",
-            NOTES,
+            APPENDS,
             plant(FaultKind::RepeatPage, &[], &[2]),
-            wrong(DATA),
+            wrong(DATA, &[]),
         ),
     ]
 }
@@ -139,21 +141,24 @@ fn users() -> Vec<Case> {
             "database 1 is sent a row of another user",
             USERS,
             plant(FaultKind::LeakRows, &[2], &[1]),
-            wrong(&[CheckKind::Isolation]),
+            wrong(&[CheckKind::Isolation], &[RowState::Leaked]),
         ),
         case(
             "ignore_policy",
             "a row written in another's name is stored",
             USERS,
             plant(FaultKind::IgnorePolicy, &[1], &[1]),
-            wrong(&[CheckKind::Isolation, CheckKind::Query]),
+            wrong(&[CheckKind::Isolation, CheckKind::Query], &[RowState::Leaked]),
         ),
         case(
             "swap_tokens",
             "database 1 is taken for another user's, and its rows in that name are stored",
             USERS,
             plant(FaultKind::SwapTokens, &[], &[1]),
-            wrong(&[CheckKind::Converged, CheckKind::Server, CheckKind::Isolation, CheckKind::Query]),
+            wrong(
+                &[CheckKind::Converged, CheckKind::Server, CheckKind::Isolation, CheckKind::Query],
+                &[RowState::Missing, RowState::Leaked],
+            ),
         ),
     ]
 }

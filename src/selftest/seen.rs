@@ -6,7 +6,7 @@ use crate::analysis::{Analysis, LimitState, Verdict};
 use crate::failure::{FailureKind, Side};
 use crate::plan::threshold::{CheckKind, Metric};
 use crate::scenario::Severity;
-use crate::verify::databases;
+use crate::verify::{RowState, databases};
 
 /// What a run showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Seen {
     pub kinds: BTreeSet<FailureKind>,
     /// The checks with findings.
     pub checks: BTreeSet<CheckKind>,
+    /// What became of the rows that differ.
+    pub states: BTreeSet<RowState>,
     /// The limits that are broken, those that are always on left out.
     pub limits: BTreeSet<Metric>,
     /// The sides to blame.
@@ -35,6 +37,9 @@ impl Seen {
         let groups = &analysis.errors.groups;
         let found = analysis.checks.iter().filter(|result| !result.findings().is_empty());
         let checks: BTreeSet<CheckKind> = found.map(|result| result.check).collect();
+        let rows =
+            analysis.checks.iter().flat_map(crate::verify::CheckResult::findings).flat_map(|finding| &finding.rows);
+        let states: BTreeSet<RowState> = rows.map(|row| row.state).collect();
         let broken = analysis.thresholds.iter().filter(|result| {
             !result.built_in && result.severity == Severity::Fail && result.state == LimitState::Broken
         });
@@ -46,6 +51,7 @@ impl Seen {
             verdict: analysis.verdict,
             kinds: groups.iter().map(|group| group.kind).collect(),
             checks,
+            states,
             limits,
             sides,
             databases: groups.iter().flat_map(|group| group.databases.iter().copied()).collect(),
@@ -59,7 +65,9 @@ impl Seen {
         let mut named: Vec<String> = self.kinds.iter().map(ToString::to_string).collect();
         named.extend(self.checks.iter().map(ToString::to_string));
         named.extend(self.limits.iter().map(ToString::to_string));
-        list(&named)
+        let states: Vec<&str> = self.states.iter().map(|state| state.as_str()).collect();
+        let states = if states.is_empty() { String::new() } else { format!("; {}", list(&states)) };
+        format!("{}{states}", list(&named))
     }
 
     /// Where it was blamed.

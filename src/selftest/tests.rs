@@ -42,6 +42,7 @@ fn seen(case: &Case) -> Seen {
         verdict: wanted.verdict,
         kinds: wanted.kinds.iter().copied().collect(),
         checks: wanted.checks.iter().copied().collect(),
+        states: wanted.states.iter().copied().collect(),
         limits: wanted.limits.iter().copied().collect(),
         sides: wanted.sides.iter().copied().collect(),
         databases: wanted.databases.iter().copied().collect(),
