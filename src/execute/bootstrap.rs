@@ -4,19 +4,20 @@ use std::path::{Path, PathBuf};
 
 use super::Run;
 use super::contents::{self, Rows};
+use super::hostile::Denied;
 use super::sync::SyncCall;
 use crate::failure::{self, Call, Failure, RawError};
 use crate::plan::UserPlan;
 use crate::record::BootstrapState;
-use crate::session::{Opening, Session, open_reader, raw_error};
+use crate::session::{Opening, Session, raw_error};
 
 /// Receives until nothing comes twice in a row, or as often as settling may last.
 const QUIET: u32 = 2;
 
 /// Syncs a new database of `user` from nothing. Gives its file, for comparing, and what it holds.
-pub(super) fn bootstrap(run: &Run<'_>, user: &UserPlan) -> (PathBuf, BootstrapState) {
+pub(super) fn bootstrap(run: &Run<'_>, denied: &Denied, user: &UserPlan) -> (PathBuf, BootstrapState) {
     let file = run.directory.join("databases").join(format!("bootstrap-user{}.db", user.index));
-    let state = match receive_all(run, user, &file) {
+    let state = match receive_all(run, denied, user, &file) {
         Ok((tables, failures)) => BootstrapState { user: user.index, tables, failures },
         Err(error) => {
             BootstrapState { user: user.index, tables: Vec::new(), failures: vec![failure::classify(&error)] }
@@ -27,6 +28,7 @@ pub(super) fn bootstrap(run: &Run<'_>, user: &UserPlan) -> (PathBuf, BootstrapSt
 
 fn receive_all(
     run: &Run<'_>,
+    denied: &Denied,
     user: &UserPlan,
     file: &Path,
 ) -> Result<(Vec<crate::record::TableState>, Vec<Failure>), RawError> {
@@ -54,7 +56,7 @@ fn receive_all(
         }
     }
     session.close()?;
-    let reader = open_reader(file, &user.id).map_err(|error| raw_error(Call::Open, &error))?;
+    let reader = denied.open_reader(file, &user.id).map_err(|error| raw_error(Call::Open, &error))?;
     let tables = contents::tables(&reader, run.plan, Rows::Allowed);
     Ok((tables.map_err(|error| raw_error(Call::Open, &error))?, failures))
 }
