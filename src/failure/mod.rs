@@ -5,10 +5,12 @@
 mod answer;
 mod code;
 mod fingerprint;
+mod secrets;
 mod text;
 
 pub use answer::classify_answer;
 pub use fingerprint::fingerprint;
+pub use secrets::Secrets;
 
 use std::fmt;
 
