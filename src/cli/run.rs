@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
 
-use super::directory::RunDirectory;
-use super::{Exit, Terminal, overrides, progress};
+use super::directory::{RunDirectory, sites};
+use super::{Exit, Terminal, overrides, person, progress};
 use crate::analysis::{self, Analysis, Verdict};
 use crate::diagnostic;
 use crate::execute::{self, Control, Job, Progress, write_whole};
@@ -109,10 +109,22 @@ fn run_one(
         terminal.tell(&format!("stress: {} with seed {}, in {}\n", plan.name, plan.seed, directory.path.display()));
     }
     let scope = Plan::scope(scenario).environment(std::env::vars());
-    let target = target::connect(plan, &scope, &directory.path, &directory.id.replace('-', "_"));
-    let target = target.map_err(|error| error.to_string())?;
     let control = Arc::new(Control::default());
     signals.direct_to(&control);
+    let stopped = || control.is_ending();
+    let quiet = arguments.quiet;
+    let run = directory.id.replace('-', "_");
+    let target = person::attended(terminal, quiet, &stopped, |attendant| {
+        target::connect(plan, &scope, &directory.path, &run, attendant)
+    });
+    let target = match target {
+        Ok(target) => target,
+        Err(error) if stopped() => {
+            terminal.error(&error.to_string());
+            return Ok(Exit::Interrupted);
+        }
+        Err(error) => return Err(error.to_string()),
+    };
     let counters = Progress::new(plan.databases.len());
     let job = Job {
         plan,
@@ -126,6 +138,12 @@ fn run_one(
     };
     let show = !(arguments.quiet || arguments.no_progress);
     let record = progress::shown(plan, &counters, show, terminal.watched, || execute::run(&job));
+    // Also after a run that could not be made: its devices and tokens are there all the same.
+    let sites = sites(&directory.path);
+    let problems = person::attended(terminal, quiet, &|| false, |attendant| target.leave(&sites, attendant));
+    for problem in problems {
+        terminal.error(&problem.to_string());
+    }
     drop(target);
     let record = record.map_err(|error| error.to_string())?;
     let analysis = analysis::analyze(&record, plan);
@@ -152,18 +170,28 @@ fn run_one(
     })
 }
 
+/// The open files of a run with this many databases.
+pub(super) fn descriptors(databases: usize) -> u64 {
+    databases as u64 * DESCRIPTORS_PER_DATABASE + DESCRIPTORS_BESIDE
+}
+
+/// Raises the limit of open files to what this many databases need, or gives what it can be raised to.
+pub(super) fn descriptors_suffice(databases: usize) -> Result<(), u64> {
+    let needed = descriptors(databases);
+    let limit = rlimit::increase_nofile_limit(needed).unwrap_or(u64::MAX);
+    if limit < needed { Err(limit) } else { Ok(()) }
+}
+
 /// Raises the limit of open files to what the plan needs, or says before anything starts that it cannot be.
 fn raise_descriptors(plan: &Plan) -> Result<(), String> {
     let databases = plan.databases.len();
-    let needed = databases as u64 * DESCRIPTORS_PER_DATABASE + DESCRIPTORS_BESIDE;
-    let limit = rlimit::increase_nofile_limit(needed).unwrap_or(u64::MAX);
-    if limit < needed {
+    descriptors_suffice(databases).map_err(|limit| {
+        let needed = descriptors(databases);
         let most = limit.saturating_sub(DESCRIPTORS_BESIDE) / DESCRIPTORS_PER_DATABASE;
-        return Err(format!(
+        format!(
             "{databases} databases need {needed} open files, and the system allows {limit}\n  help: raise it with `ulimit -n {needed}`, or run with `--databases {most}`"
-        ));
-    }
-    Ok(())
+        )
+    })
 }
 
 fn write_resolved(directory: &Path, scenario: &Scenario) -> Result<(), String> {
@@ -187,12 +215,12 @@ fn issues_text(issues: &[crate::scenario::Issue]) -> String {
 }
 
 /// Ctrl-C and termination: the first finishes the step and reports, the second stops now, the third gives up.
-struct Signals {
+pub(super) struct Signals {
     run: Arc<Mutex<Arc<Control>>>,
 }
 
 impl Signals {
-    fn listen() -> Result<Self, ctrlc::Error> {
+    pub(super) fn listen() -> Result<Self, ctrlc::Error> {
         let run = Arc::new(Mutex::new(Arc::new(Control::default())));
         let (current, count) = (Arc::clone(&run), AtomicUsize::new(0));
         ctrlc::set_handler(move || {
@@ -213,7 +241,7 @@ impl Signals {
         Ok(Self { run })
     }
 
-    fn direct_to(&self, control: &Arc<Control>) {
+    pub(super) fn direct_to(&self, control: &Arc<Control>) {
         let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(reason) = run.reason() {
             // The signal came before the run had started.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Run;
 use super::contents::{self, Rows};
 use super::sync::SyncCall;
-use crate::failure::{self, Call, Failure, RawError};
+use crate::failure::{self, Call, RawError};
 use crate::plan::UserPlan;
 use crate::record::BootstrapState;
 use crate::session::{Opening, Session, open_reader, raw_error};
@@ -16,21 +16,15 @@ const QUIET: u32 = 2;
 /// Syncs a new database of `user` from nothing. Gives its file, for comparing, and what it holds.
 pub(super) fn bootstrap(run: &Run<'_>, user: &UserPlan) -> (PathBuf, BootstrapState) {
     let file = run.directory.join("databases").join(format!("bootstrap-user{}.db", user.index));
-    let state = match receive_all(run, user, &file) {
-        Ok((tables, failures)) => BootstrapState { user: user.index, tables, failures },
-        Err(error) => {
-            BootstrapState { user: user.index, tables: Vec::new(), failures: vec![failure::classify(&error)] }
-        }
-    };
+    let mut state = BootstrapState { user: user.index, site_id: None, tables: Vec::new(), failures: Vec::new() };
+    if let Err(error) = receive_all(run, user, &file, &mut state) {
+        state.failures = vec![failure::classify(&error)];
+    }
     (file, state)
 }
 
-fn receive_all(
-    run: &Run<'_>,
-    user: &UserPlan,
-    file: &Path,
-) -> Result<(Vec<crate::record::TableState>, Vec<Failure>), RawError> {
-    run.create(file)?;
+fn receive_all(run: &Run<'_>, user: &UserPlan, file: &Path, state: &mut BootstrapState) -> Result<(), RawError> {
+    state.site_id = run.create(file)?;
     let target = run.target;
     let session = Session::open(&Opening {
         file,
@@ -56,5 +50,7 @@ fn receive_all(
     session.close()?;
     let reader = open_reader(file, &user.id).map_err(|error| raw_error(Call::Open, &error))?;
     let tables = contents::tables(&reader, run.plan, Rows::Allowed);
-    Ok((tables.map_err(|error| raw_error(Call::Open, &error))?, failures))
+    state.tables = tables.map_err(|error| raw_error(Call::Open, &error))?;
+    state.failures = failures;
+    Ok(())
 }

@@ -26,7 +26,7 @@ phases:
 ";
 
 /// The extension's path, or a word about why there is none.
-fn extension(test: &str) -> Option<String> {
+pub(crate) fn extension(test: &str) -> Option<String> {
     let path = std::env::var("STRESS_CLOUDSYNC_EXTENSION").ok().filter(|path| !path.is_empty());
     if path.is_none() {
         skip(test, "STRESS_CLOUDSYNC_EXTENSION is not set");
