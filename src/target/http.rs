@@ -7,7 +7,7 @@ use serde_json::Value;
 use ureq::http::{HeaderMap, Method};
 
 use super::TargetError;
-use crate::failure::{Call, RawError, Secrets};
+use crate::failure::{self, Call, FailureKind, RawError, Secrets};
 
 /// The longest a request may take when nobody says otherwise.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
@@ -199,6 +199,9 @@ fn told(message: &str) -> String {
 }
 
 fn help(error: &RawError) -> &'static str {
+    if failure::classify(error).kind == FailureKind::Disk {
+        return "see that its disk has room; that of a run's own hub is named by `--out`";
+    }
     match error.http {
         Some(401) => "the key is wrong, expired or revoked: take a valid one from the dashboard",
         Some(403) => {
