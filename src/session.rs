@@ -8,7 +8,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, InterruptHandle, LoadExtensionGuard, OpenFlags};
 
-use crate::failure::{Call, RawError};
+use crate::failure::{Call, RawError, Secrets};
 
 /// Where a connection gets its sync functions from.
 #[derive(Debug, Clone)]
@@ -26,6 +26,14 @@ pub enum Credential {
     Token(String),
     /// The project's api key: row-level security does not apply.
     ApiKey(String),
+}
+
+impl Credential {
+    fn text(&self) -> &str {
+        match self {
+            Self::Token(text) | Self::ApiKey(text) => text,
+        }
+    }
 }
 
 /// How the sync functions reach their server.
@@ -63,6 +71,8 @@ pub struct Session {
     /// Taken at close only.
     connection: Option<Connection>,
     networked: bool,
+    /// What a server's answer may repeat and nobody may see.
+    secrets: Secrets,
 }
 
 impl Session {
@@ -72,7 +82,7 @@ impl Session {
         let connection = Connection::open(opening.file).map_err(|error| raw(&error))?;
         load(&connection, opening.loader).map_err(|error| raw(&error))?;
         connection.set_prepared_statement_cache_capacity(64);
-        let mut session = Self { connection: Some(connection), networked: false };
+        let mut session = Self { connection: Some(connection), networked: false, secrets: Secrets::default() };
         for pragma in opening.pragmas {
             session.run(Call::Open, pragma)?;
         }
@@ -81,6 +91,7 @@ impl Session {
         }
         if let Some((network, credential)) = opening.network {
             session.networked = true;
+            session.secrets.add(credential.text());
             let id = &network.managed_database_id;
             match &network.address {
                 Some(address) => {
@@ -117,12 +128,12 @@ impl Session {
 
     /// Runs a statement and passes over its rows.
     pub fn run(&self, call: Call, sql: &str) -> Result<(), RawError> {
-        self.connection().execute_batch(sql).map_err(|error| raw_error(call, &error))
+        self.connection().execute_batch(sql).map_err(|error| self.raw(call, &error))
     }
 
     /// Calls a function: one scalar as text; NULL as no text.
     pub fn call(&self, call: Call, sql: &str, parameters: &[&String]) -> Result<Option<String>, RawError> {
-        let raw = |error: &rusqlite::Error| raw_error(call, error);
+        let raw = |error: &rusqlite::Error| self.raw(call, error);
         let mut statement = self.connection().prepare_cached(sql).map_err(|error| raw(&error))?;
         let row = statement.query_row(rusqlite::params_from_iter(parameters), |row| {
             Ok(match row.get_ref(0)? {
@@ -133,7 +144,12 @@ impl Session {
                 ValueRef::Blob(bytes) => Some(hex(bytes)),
             })
         });
-        row.map_err(|error| raw(&error))
+        row.map(|text| text.map(|text| self.secrets.redact(text))).map_err(|error| raw(&error))
+    }
+
+    fn raw(&self, call: Call, error: &rusqlite::Error) -> RawError {
+        let raw = raw_error(call, error);
+        RawError { message: self.secrets.redact(raw.message), ..raw }
     }
 
     /// Closes the connection: network cleanup, terminate, close. All three are tried; the first error is given.

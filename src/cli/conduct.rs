@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::record::Record;
 use crate::report;
 use crate::scenario::Scenario;
-use crate::target;
+use crate::target::{self, Attendant, Connected};
 
 /// Descriptors of a database at work: the file, its log and shared memory, its log file, and both ends of a socket.
 const DESCRIPTORS_PER_DATABASE: u64 = 7;
@@ -36,28 +36,23 @@ pub(super) struct Conducted {
 }
 
 impl Run<'_> {
+    /// Makes the target ready. What is done to a server is told to the attendant.
+    pub(super) fn ready(&self, attendant: &mut Attendant<'_>) -> Result<Connected, String> {
+        raise_descriptors(self.plan)?;
+        write_resolved(&self.directory.path, self.scenario)?;
+        let scope = Plan::scope(self.scenario).environment(std::env::vars());
+        let run = self.directory.id.replace('-', "_");
+        let target = target::connect(self.plan, &scope, &self.directory.path, &run, attendant);
+        target.map_err(|error| error.to_string())
+    }
+
     /// Makes the run and judges it; the record and the reports are in its directory then.
-    pub(super) fn conduct(&self) -> Result<Conducted, String> {
+    pub(super) fn conduct(&self, target: &Connected) -> Result<Conducted, String> {
         let Self { plan, scenario, path, directory, control, progress } = self;
-        raise_descriptors(plan)?;
-        write_resolved(&directory.path, scenario)?;
-        let scope = Plan::scope(scenario).environment(std::env::vars());
-        let target = target::connect(plan, &scope, &directory.path, &directory.id.replace('-', "_"));
-        let target = target.map_err(|error| error.to_string())?;
-        let job = Job {
-            plan,
-            scenario,
-            path,
-            target: &target,
-            directory: &directory.path,
-            id: &directory.id,
-            control,
-            progress,
-        };
-        let record = execute::run(&job);
+        let job =
+            Job { plan, scenario, path, target, directory: &directory.path, id: &directory.id, control, progress };
+        let record = execute::run(&job).map_err(|error| error.to_string())?;
         let strikes = target.strikes();
-        drop(target);
-        let record = record.map_err(|error| error.to_string())?;
         let analysis = analysis::analyze(&record, plan);
         write_reports(&directory.path, &analysis)?;
         Ok(Conducted { record, analysis, strikes })
@@ -79,18 +74,28 @@ pub(super) fn directory(out: &Path, scenario: &str) -> Result<RunDirectory, Stri
     })
 }
 
+/// The open files of a run with this many databases.
+pub(super) fn descriptors(databases: usize) -> u64 {
+    databases as u64 * DESCRIPTORS_PER_DATABASE + DESCRIPTORS_BESIDE
+}
+
+/// Raises the limit of open files to what this many databases need, or gives what it can be raised to.
+pub(super) fn descriptors_suffice(databases: usize) -> Result<(), u64> {
+    let needed = descriptors(databases);
+    let limit = rlimit::increase_nofile_limit(needed).unwrap_or(u64::MAX);
+    if limit < needed { Err(limit) } else { Ok(()) }
+}
+
 /// Raises the limit of open files to what the plan needs, or says before anything starts that it cannot be.
 fn raise_descriptors(plan: &Plan) -> Result<(), String> {
     let databases = plan.databases.len();
-    let needed = databases as u64 * DESCRIPTORS_PER_DATABASE + DESCRIPTORS_BESIDE;
-    let limit = rlimit::increase_nofile_limit(needed).unwrap_or(u64::MAX);
-    if limit < needed {
+    descriptors_suffice(databases).map_err(|limit| {
+        let needed = descriptors(databases);
         let most = limit.saturating_sub(DESCRIPTORS_BESIDE) / DESCRIPTORS_PER_DATABASE;
-        return Err(format!(
+        format!(
             "{databases} databases need {needed} open files, and the system allows {limit}\n  help: raise it with `ulimit -n {needed}`, or run with `--databases {most}`"
-        ));
-    }
-    Ok(())
+        )
+    })
 }
 
 fn write_resolved(directory: &Path, scenario: &Scenario) -> Result<(), String> {

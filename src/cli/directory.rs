@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 /// A directory of one run, made new.
 pub(super) struct RunDirectory {
     pub(super) path: PathBuf,
@@ -35,6 +37,25 @@ impl RunDirectory {
         }
         Ok(())
     }
+}
+
+/// The site ids of a run's databases, as its record has them; none when there is no record.
+pub(super) fn sites(run: &Path) -> Vec<String> {
+    let record = fs::read(run.join("record.json")).ok();
+    let record: Option<Value> = record.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let lists = ["/workers", "/state/bootstrap"].into_iter();
+    let entries = lists.filter_map(|list| record.as_ref()?.pointer(list)?.as_array()).flatten();
+    entries.filter_map(|entry| Some(entry.get("site_id")?.as_str()?.to_owned())).collect()
+}
+
+/// The site ids of all runs of a scenario under `base`.
+pub(super) fn all_sites(base: &Path, scenario: &str) -> Vec<String> {
+    let runs = fs::read_dir(base.join(scenario)).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut sites: Vec<String> = runs.flat_map(|run| sites(&run)).collect();
+    sites.sort();
+    // `latest` is one of the others.
+    sites.dedup();
+    sites
 }
 
 /// A convenience: where links cannot be made, there is none.

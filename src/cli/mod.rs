@@ -1,15 +1,20 @@
 //! The command line: arguments and environment in, text and exit codes out. Only this room prints.
 
+mod cleanup;
 mod compare;
 mod conduct;
 mod directory;
+mod doctor;
+mod extension;
 mod hub;
 mod list;
 mod new;
 mod overrides;
+mod person;
 mod plan;
 mod preview;
 mod progress;
+mod provision;
 mod report;
 mod run;
 mod schema;
@@ -62,6 +67,14 @@ enum Command {
     New(new::Arguments),
     /// Judge a finished run again
     Report(report::Arguments),
+    /// Look whether everything a run needs is there, and say what to do
+    Doctor(doctor::Arguments),
+    /// Prepare a scenario's database in the cloud: tables, policies, sync
+    Provision(provision::Arguments),
+    /// Drop what a scenario has in the cloud, and forget its devices
+    Cleanup(cleanup::Arguments),
+    /// Install the CloudSync extension, or show where it is
+    Extension(extension::Arguments),
     /// Say what changed between two runs, or two series of runs
     Compare(compare::Arguments),
     /// Plant every failure there is and see whether the checker finds it
@@ -222,6 +235,10 @@ pub fn run() -> Exit {
             true,
             terminal.width,
         )),
+        Command::Doctor(arguments) => Ok(doctor::run(&arguments, terminal)),
+        Command::Provision(arguments) => Ok(provision::run(&arguments, terminal)),
+        Command::Cleanup(arguments) => Ok(cleanup::run(&arguments, terminal)),
+        Command::Extension(arguments) => Ok(extension::run(&arguments, terminal)),
         Command::Compare(arguments) => Ok(compare::run(&arguments, terminal)),
         Command::Selftest(arguments) => Ok(selftest::run(&arguments, terminal)),
         Command::Hub(arguments) => Ok(hub::run(arguments, &mut terminal.out, &mut terminal.err)),

@@ -1,6 +1,6 @@
 //! What the command line and the environment lay over a scenario.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::Value;
@@ -10,6 +10,7 @@ use crate::diagnostic;
 use crate::load::{self, LoadError, Loaded, Origin};
 use crate::plan::Plan;
 use crate::scenario::{Scenario, TargetName};
+use crate::template::Scope;
 
 /// Arguments shared by the commands that read one scenario.
 #[derive(Args)]
@@ -17,6 +18,13 @@ pub(super) struct ScenarioArguments {
     /// The scenario
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
+    #[command(flatten)]
+    overlay: Overlay,
+}
+
+/// What is laid over a scenario.
+#[derive(Args)]
+pub(super) struct Overlay {
     /// Lay one of the scenario's profiles over it
     #[arg(long, value_name = "NAME", env = "STRESS_PROFILE")]
     profile: Option<String>,
@@ -50,6 +58,18 @@ impl ScenarioArguments {
     /// Reads the scenario with everything laid over it, and decides the plan of each combination of its matrix.
     /// Problems are told here.
     pub(super) fn load(&self, terminal: &mut Terminal) -> Result<Loaded, Exit> {
+        self.overlay.load(&self.file, terminal)
+    }
+
+    /// The plan of the scenario, of its first combination if it has a matrix, with the scope of its templates and the
+    /// environment. Problems are told here.
+    pub(super) fn plan(&self, terminal: &mut Terminal) -> Result<(Plan, Scope), Exit> {
+        self.overlay.plan(&self.file, terminal)
+    }
+}
+
+impl Overlay {
+    fn load(&self, file: &Path, terminal: &mut Terminal) -> Result<Loaded, Exit> {
         let told = |error: &LoadError, terminal: &mut Terminal| {
             terminal.tell(&diagnostic::render(&error.diagnostics(), terminal.color, terminal.width));
             Exit::Usage
@@ -70,7 +90,23 @@ impl ScenarioArguments {
             time_limit: self.time_limit.clone(),
             seed: self.seed,
         };
-        load::load(&self.file, &overrides, &check).map_err(|error| told(&error, terminal))
+        load::load(file, &overrides, &check).map_err(|error| told(&error, terminal))
+    }
+
+    /// The same as [`ScenarioArguments::plan`] for this file.
+    pub(super) fn plan(&self, file: &Path, terminal: &mut Terminal) -> Result<(Plan, Scope), Exit> {
+        let loaded = self.load(file, terminal)?;
+        let first = crate::plan::combinations(&loaded.scenario).into_iter().next();
+        let scenario = first.map_or(loaded.scenario, |(scenario, _)| scenario);
+        match Plan::new(&scenario) {
+            Ok((plan, _)) => Ok((plan, Plan::scope(&scenario).environment(std::env::vars()))),
+            Err(issues) => {
+                for issue in issues {
+                    terminal.error(&issue.message);
+                }
+                Err(Exit::Usage)
+            }
+        }
     }
 }
 

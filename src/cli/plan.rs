@@ -5,6 +5,7 @@ use clap::Args;
 use super::{Exit, Terminal, overrides, preview};
 use crate::diagnostic;
 use crate::plan::{Plan, combinations};
+use crate::target;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -26,7 +27,16 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
             terminal.print(&format!("matrix      {label}\n"));
         }
         match Plan::new(&scenario) {
-            Ok((plan, _)) => terminal.print(&preview::text(&plan, &Plan::scope(&scenario), scenario.seed.is_some())),
+            Ok((plan, _)) => {
+                let scope = Plan::scope(&scenario);
+                terminal.print(&preview::text(&plan, &scope, scenario.seed.is_some()));
+                let steps = target::outline(&plan, &scope.environment(std::env::vars()));
+                for (index, step) in steps.iter().enumerate() {
+                    let label = if index == 0 { "\nserver" } else { "" };
+                    let width = if index == 0 { 13 } else { 12 };
+                    terminal.print(&format!("{label:<width$}{}. {step}\n", index + 1));
+                }
+            }
             Err(issues) => {
                 for issue in issues {
                     terminal.error(&issue.message);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::directory::RunDirectory;
+use super::directory::{RunDirectory, sites};
 use super::signals::Signals;
-use super::{Exit, Terminal, conduct, overrides, progress};
+use super::{Exit, Terminal, conduct, overrides, person, progress};
 use crate::analysis::{Analysis, Verdict};
 use crate::diagnostic;
 use crate::execute::{Control, Progress};
@@ -90,6 +90,18 @@ struct Made {
     directory: RunDirectory,
 }
 
+/// A run that was not.
+struct Unmade {
+    message: String,
+    exit: Exit,
+}
+
+impl From<String> for Unmade {
+    fn from(message: String) -> Self {
+        Self { message, exit: Exit::CouldNotRun }
+    }
+}
+
 impl Session<'_> {
     fn once(&self, scenario: &Scenario, terminal: &mut Terminal) -> Exit {
         let mut worst = Exit::Pass;
@@ -101,9 +113,9 @@ impl Session<'_> {
                 self.report(&made.analysis, terminal)?;
                 Ok(made.exit)
             });
-            let exit = made.unwrap_or_else(|message| {
+            let exit = made.unwrap_or_else(|Unmade { message, exit }| {
                 terminal.error(&message);
-                Exit::CouldNotRun
+                exit
             });
             worst = worst.max(exit);
             if exit == Exit::Interrupted {
@@ -133,9 +145,9 @@ impl Session<'_> {
                         }
                         made.exit
                     }
-                    Err(message) => {
+                    Err(Unmade { message, exit }) => {
                         terminal.error(&message);
-                        Exit::CouldNotRun
+                        exit
                     }
                 };
                 worst = worst.max(exit);
@@ -151,7 +163,7 @@ impl Session<'_> {
         worst
     }
 
-    fn make(&self, scenario: &Scenario, terminal: &mut Terminal) -> Result<Made, String> {
+    fn make(&self, scenario: &Scenario, terminal: &mut Terminal) -> Result<Made, Unmade> {
         let arguments = self.arguments;
         let plan = &conduct::plan(scenario)?;
         let directory = conduct::directory(&arguments.out, &plan.name)?;
@@ -164,8 +176,21 @@ impl Session<'_> {
         let show = !(arguments.quiet || arguments.no_progress);
         let path = &self.path;
         let run = conduct::Run { plan, scenario, path, directory: &directory, control: &control, progress: &counters };
-        let conduct::Conducted { record, analysis, .. } =
-            progress::shown(plan, &counters, show, terminal.watched, || run.conduct())?;
+        let stopped = || control.is_ending();
+        let target = person::attended(terminal, arguments.quiet, &stopped, |attendant| run.ready(attendant));
+        let target = target.map_err(|message| Unmade {
+            exit: if stopped() { Exit::Interrupted } else { Exit::CouldNotRun },
+            message,
+        })?;
+        let conducted = progress::shown(plan, &counters, show, terminal.watched, || run.conduct(&target));
+        // Also after a run that failed: its devices and tokens are there all the same.
+        let sites = sites(&directory.path);
+        let left = person::attended(terminal, arguments.quiet, &|| false, |attendant| target.leave(&sites, attendant));
+        for problem in left {
+            terminal.error(&problem.to_string());
+        }
+        drop(target);
+        let conduct::Conducted { record, analysis, .. } = conducted?;
         if !arguments.keep && analysis.verdict == Verdict::Pass {
             directory.remove_databases().map_err(|error| format!("failed to remove the run's databases: {error}"))?;
         }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::signals::Signals;
-use super::{Exit, Terminal, conduct};
+use super::{Exit, Terminal, conduct, person};
 use crate::execute::{Control, Progress};
 use crate::figure;
 use crate::scenario::FaultKind;
@@ -99,7 +99,9 @@ fn conduct_case(case: &Case, seed: u64, directory: &Path, control: &Control) -> 
         control,
         progress: &progress,
     };
-    let conducted = run.conduct()?;
+    let target = person::unattended(|attendant| run.ready(attendant))?;
+    let conducted = run.conduct(&target)?;
+    drop(target);
     let found = Seen::of(&conducted.analysis, conducted.strikes);
     if case.is_met_by(&found) {
         directory.remove_databases().map_err(|error| format!("failed to remove the run's databases: {error}"))?;

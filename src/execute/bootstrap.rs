@@ -6,7 +6,7 @@ use super::Run;
 use super::contents::{self, Rows};
 use super::hostile::Denied;
 use super::sync::SyncCall;
-use crate::failure::{self, Call, Failure, RawError};
+use crate::failure::{self, Call, RawError};
 use crate::plan::UserPlan;
 use crate::record::BootstrapState;
 use crate::session::{Opening, Session, raw_error};
@@ -17,12 +17,10 @@ const QUIET: u32 = 2;
 /// Syncs a new database of `user` from nothing. Gives its file, for comparing, and what it holds.
 pub(super) fn bootstrap(run: &Run<'_>, denied: &Denied, user: &UserPlan) -> (PathBuf, BootstrapState) {
     let file = run.directory.join("databases").join(format!("bootstrap-user{}.db", user.index));
-    let state = match receive_all(run, denied, user, &file) {
-        Ok((tables, failures)) => BootstrapState { user: user.index, tables, failures },
-        Err(error) => {
-            BootstrapState { user: user.index, tables: Vec::new(), failures: vec![failure::classify(&error)] }
-        }
-    };
+    let mut state = BootstrapState { user: user.index, site_id: None, tables: Vec::new(), failures: Vec::new() };
+    if let Err(error) = receive_all(run, denied, user, &file, &mut state) {
+        state.failures = vec![failure::classify(&error)];
+    }
     (file, state)
 }
 
@@ -31,8 +29,9 @@ fn receive_all(
     denied: &Denied,
     user: &UserPlan,
     file: &Path,
-) -> Result<(Vec<crate::record::TableState>, Vec<Failure>), RawError> {
-    run.create(file)?;
+    state: &mut BootstrapState,
+) -> Result<(), RawError> {
+    state.site_id = run.create(file)?;
     let target = run.target;
     let session = Session::open(&Opening {
         file,
@@ -58,5 +57,7 @@ fn receive_all(
     session.close()?;
     let reader = denied.open_reader(file, &user.id).map_err(|error| raw_error(Call::Open, &error))?;
     let tables = contents::tables(&reader, run.plan, Rows::Allowed);
-    Ok((tables.map_err(|error| raw_error(Call::Open, &error))?, failures))
+    state.tables = tables.map_err(|error| raw_error(Call::Open, &error))?;
+    state.failures = failures;
+    Ok(())
 }

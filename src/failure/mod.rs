@@ -6,11 +6,13 @@ mod answer;
 mod code;
 mod fingerprint;
 mod invariant;
+mod secrets;
 mod text;
 
 pub use answer::classify_answer;
 pub use fingerprint::fingerprint;
 pub use invariant::Versions;
+pub use secrets::Secrets;
 
 use std::fmt;
 

@@ -13,6 +13,7 @@ pub mod threshold;
 pub use build::combinations;
 pub use steps::{DEFAULT_ID, PARAMETERS};
 pub(crate) use tables::quote;
+pub(crate) use target::ALLOWED_DATABASES;
 
 use std::time::Duration;
 

@@ -5,6 +5,9 @@ use super::build::Builder;
 use super::names::Names;
 use crate::scenario::{Cleanup, CloudsyncOptions, Issue, Scenario, Target, TargetName, TargetOptions};
 
+/// The databases that may be changed when the scenario does not say.
+pub(crate) const ALLOWED_DATABASES: &str = "test_*";
+
 impl Builder {
     pub(super) fn check_target(&mut self, scenario: &Scenario, users: usize) {
         let Target::Options(TargetOptions::Cloudsync(options)) = &scenario.target else {
@@ -24,18 +27,14 @@ impl Builder {
             return;
         };
         let at = "/target/cloudsync";
-        if options.managed_database_id.is_none() {
+        let code = "target::cloudsync";
+        let found = options.management_key.is_some() && options.connection_string.is_some();
+        if options.managed_database_id.is_none() && !options.provision && !found {
             let message = "the target `cloudsync` needs a `managed_database_id`";
-            let help = "it is on the project's OffSync page, after CloudSync was enabled for the tables";
-            self.issues.push(Issue::new(at, "target::cloudsync", message).help(help));
+            let help = "it is on the project's OffSync page, after CloudSync was enabled for the tables; `provision: true` prepares the database, and a `management_key` finds its id";
+            self.issues.push(Issue::new(at, code, message).help(help));
         }
-        for (key, unbuilt) in [("provision", options.provision), ("cleanup", options.cleanup == Some(Cleanup::Drop))] {
-            if unbuilt {
-                let message = format!("`{key}` is not done by this version");
-                let help = "prepare the database as the README's page on the real target says";
-                self.issues.push(Issue::new(format!("{at}/{key}"), "target::cloudsync", message).help(help));
-            }
-        }
+        self.check_changes(at, scenario, options);
         let secrets = [
             ("connection_string", &options.connection_string),
             ("management_key", &options.management_key),
@@ -54,6 +53,8 @@ impl Builder {
         let plain = [
             ("extension", &options.extension),
             ("address", &options.address),
+            ("admin_address", &options.admin_address),
+            ("management_address", &options.management_address),
             ("database", &options.database),
             ("managed_database_id", &options.managed_database_id),
         ];
@@ -63,18 +64,68 @@ impl Builder {
         self.check_credentials(at, options, scenario.rls.is_some(), users);
     }
 
+    /// Whether the server may be changed as the scenario wants it.
+    fn check_changes(&mut self, at: &str, scenario: &Scenario, options: &CloudsyncOptions) {
+        let code = "target::cloudsync";
+        let drops = options.cleanup == Some(Cleanup::Drop);
+        for (key, wanted) in [("provision", options.provision), ("cleanup", drops)] {
+            if wanted && options.connection_string.is_none() {
+                let message = format!("`{key}` needs a `connection_string`: it is done with the project's api key");
+                let help = "add `connection_string: \"{{ env.SQLITECLOUD_CONNECTION }}\"`";
+                self.issues.push(Issue::new(format!("{at}/{key}"), code, message).help(help));
+            }
+        }
+        let default = [ALLOWED_DATABASES.to_owned()];
+        let patterns = options.allow_databases.as_deref().unwrap_or(&default);
+        for (index, pattern) in patterns.iter().enumerate() {
+            if let Err(error) = glob::Pattern::new(pattern) {
+                let message = format!("`{pattern}` is not a pattern: {}", error.msg);
+                let pointer = format!("{at}/allow_databases/{index}");
+                self.issues.push(Issue::new(pointer, code, message).help("write it like `test_*`"));
+            }
+        }
+        if let Some(database) = options.database.as_ref().filter(|name| !name.contains("{{")) {
+            let covers = |pattern: &String| glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(database));
+            if (options.provision || drops) && !patterns.iter().any(covers) {
+                let message =
+                    format!("the database `{database}` may not be changed: `allow_databases` does not cover it");
+                let help = "name another database, or add a pattern for this one; its tables would be dropped";
+                self.issues.push(Issue::new(format!("{at}/database"), code, message).help(help));
+            }
+        }
+        let addresses =
+            [("admin_address", &options.admin_address), ("management_address", &options.management_address)];
+        for (key, address) in addresses.into_iter().filter_map(|(key, address)| Some((key, address.as_ref()?))) {
+            if !["http://", "https://", "{{"].iter().any(|start| address.starts_with(start)) {
+                let message = format!("`{address}` is not an address");
+                self.issues.push(Issue::new(format!("{at}/{key}"), code, message).help("write `https://` and a host"));
+            }
+        }
+        let policies = scenario.rls.iter().filter(|_| options.provision).flat_map(|rls| &rls.policies);
+        for (table, policies) in policies {
+            for (operation, _) in policies.iter().filter(|(_, policy)| policy.contains('"')) {
+                let message = "a policy for the cloud cannot have double quotes: SET RLS takes it between such";
+                let table = table.replace('~', "~0").replace('/', "~1");
+                let pointer = format!("/rls/policies/{table}/{operation}");
+                self.issues.push(Issue::new(pointer, code, message).help("write texts in single quotes"));
+            }
+        }
+    }
+
     /// A token without row-level security silently loses everything; an api key with it bypasses it.
     fn check_credentials(&mut self, at: &str, options: &CloudsyncOptions, rls: bool, users: usize) {
         let code = "target::credentials";
-        if rls && options.tokens.len() != users {
+        let made = options.tokens.is_empty() && options.connection_string.is_some();
+        if rls && !made && options.tokens.len() != users {
             let message = format!("{users} users need {users} tokens, and there are {}", options.tokens.len());
-            let help = "with `rls` every database authenticates with its user's token; list them under `tokens`, in the order of the users";
+            let help = "with `rls` every database authenticates with its user's token: give a `connection_string`, with which they are made, or list them under `tokens`, in the order of the users";
             self.issues.push(Issue::new(at, code, message).help(help));
         }
         if rls && options.apikey.is_some() {
             let message = "an api key bypasses row-level security, so that `rls` would not be tested";
             self.issues.push(
-                Issue::new(format!("{at}/apikey"), code, message).help("leave `apikey` out: the `tokens` authenticate"),
+                Issue::new(format!("{at}/apikey"), code, message)
+                    .help("leave `apikey` out: the users' tokens authenticate"),
             );
         }
         if !rls && !options.tokens.is_empty() {

@@ -102,6 +102,9 @@ pub struct UserState {
 pub struct BootstrapState {
     /// The user, counted from 1.
     pub user: u32,
+    /// The site id it registered with the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site_id: Option<String>,
     /// Its tables; empty when it failed.
     pub tables: Vec<TableState>,
     /// Why it could not be done.

@@ -161,6 +161,7 @@ pub enum TargetName {
 /// A target with its options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "a scenario has one")]
 pub enum TargetOptions {
     /// A hub of `stress` itself on loopback.
     Embedded(EmbeddedOptions),
@@ -276,19 +277,28 @@ pub enum FaultKind {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CloudsyncOptions {
-    /// The extension's path without its suffix (`.so`, `.dylib`, `.dll`). Default: `STRESS_CLOUDSYNC_EXTENSION`, then `dist/cloudsync`.
+    /// The extension's path, with or without its suffix (`.so`, `.dylib`, `.dll`). Default: `STRESS_CLOUDSYNC_EXTENSION`, then `dist/cloudsync`, then what `stress extension install` installed, then the package in `node_modules`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extension: Option<String>,
     /// The sync server. Default: `https://cloudsync.sqlite.ai`, the extension's own; another one goes through `cloudsync_network_init_custom`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// The project's connection string, from the environment: `"{{ env.SQLITECLOUD_CONNECTION }}"`.
+    /// The project's connection string, from the environment: `"{{ env.SQLITECLOUD_CONNECTION }}"`. It has the form `sqlitecloud://host:8860/database?apikey=…`; user and password do not do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection_string: Option<String>,
+    /// Where the project answers administrators over HTTP. Default: `https://` and the host of `connection_string`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin_address: Option<String>,
+    /// Where the management API answers. Default: `address`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub management_address: Option<String>,
+    /// The longest that one step of the administration may take, with all its tries: an SQL command, a token, the service getting ready. Default: `60s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin_timeout: Option<HumanDuration>,
     /// The database in the project. Default: the one in the connection string, else `test_stress_sync`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
-    /// The managed database id (`db_…`), from the project's `OffSync` page.
+    /// The managed database id (`db_…`), from the project's `OffSync` page. Not needed with a `management_key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub managed_database_id: Option<String>,
     /// A key of the `CloudSync` management API (role workspace-admin), to register the database and enable its tables without the dashboard.
@@ -297,13 +307,13 @@ pub struct CloudsyncOptions {
     /// The api key all databases use when there is no `rls`. Default: the one in `connection_string`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub apikey: Option<String>,
-    /// With `rls`: one token per user, in the order of the users.
+    /// With `rls`: one token per user, in the order of the users. Default: made with the key of `connection_string` for 24 hours, and revoked after the run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<String>,
-    /// Create database, tables, policies and users before the run. Default: false.
+    /// Before the run, create the database, drop and create the tables with their policies, and enable sync (which takes a `management_key`, or a person at the dashboard). Default: false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub provision: bool,
-    /// What happens to the database after the run. Default: `keep`.
+    /// What happens on the server after the run: `drop` disables sync, drops the scenario's tables (and the database, when nothing else is in it) and forgets the devices of the run. Default: `keep`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cleanup: Option<Cleanup>,
     /// Patterns of database names that may be written to and dropped. Default: `["test_*"]`.
@@ -320,7 +330,7 @@ pub struct CloudsyncOptions {
 pub enum Cleanup {
     /// It stays.
     Keep,
-    /// It is dropped, if `allow_databases` covers it.
+    /// Its tables are dropped, and itself when nothing else is in it, if `allow_databases` covers it.
     Drop,
 }
 
@@ -375,6 +385,15 @@ pub struct Policies {
     /// Which rows a user may delete; columns as `OLD.column`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete: Option<String>,
+}
+
+impl Policies {
+    /// Those that are given, with the operation that each is about.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &String)> {
+        let all =
+            [("select", &self.select), ("insert", &self.insert), ("update", &self.update), ("delete", &self.delete)];
+        all.into_iter().filter_map(|(operation, policy)| Some((operation, policy.as_ref()?)))
+    }
 }
 
 /// How sessions (connections) are opened.

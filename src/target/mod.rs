@@ -2,18 +2,29 @@
 //! address they talk to, a credential per user, and an administrator. The code that runs a scenario cannot tell which
 //! target it meets.
 
+mod access;
 pub mod admin;
+mod attendant;
+mod cleanup;
 mod cloudsync;
+mod connection;
+pub mod doctor;
 pub mod embedded;
+pub mod extension;
+mod http;
+mod loopback;
+mod management;
 mod provision;
+mod tokens;
+
+pub use attendant::{Ask, Attendant};
 
 use std::fmt;
 use std::path::Path;
 
-use crate::failure::{self, FailureKind, RawError};
 use crate::plan::Plan;
 use crate::record::TargetFacts;
-use crate::scenario::{EmbeddedOptions, Target, TargetName, TargetOptions};
+use crate::scenario::{CloudsyncOptions, EmbeddedOptions, Target, TargetName, TargetOptions};
 use crate::session::{Credential, Loader, Network};
 use crate::template::Scope;
 use admin::Admin;
@@ -32,6 +43,8 @@ pub struct Connected {
     pub settings: Vec<(String, String)>,
     /// The administrator and the database's name, where there is one.
     pub admin: Option<(Admin, String)>,
+    /// What is to be undone on the server.
+    pub(crate) closing: Option<cleanup::Closing>,
     /// The hub of this run.
     pub(crate) hub: Option<embedded::Hub>,
 }
@@ -42,6 +55,12 @@ impl Connected {
         if let Some(hub) = &self.hub {
             hub.name_site(site_id, database);
         }
+    }
+
+    /// Leaves the server: revokes what was made for the run, and drops what the scenario wants dropped. `sites` are the
+    /// site ids of the run's databases. Gives what could not be done.
+    pub fn leave(&self, sites: &[String], attendant: &mut Attendant<'_>) -> Vec<TargetError> {
+        self.closing.as_ref().map_or_else(Vec::new, |closing| closing.leave(sites, attendant))
     }
 
     /// How often a failure planted in the hub of this run struck so far.
@@ -71,30 +90,71 @@ impl TargetError {
     fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { message: message.into(), help: help.into() }
     }
+}
 
-    fn admin(step: &str, admin: &Admin, error: &RawError) -> Self {
-        let status = error.http.map_or_else(String::new, |status| format!(" (HTTP {status})"));
-        let address = admin.address();
-        Self::new(
-            format!("failed to {step} at {address}{status}: {}", error.message),
-            if failure::classify(error).kind == FailureKind::Disk {
-                "see that its disk has room; that of a run's own hub is named by `--out`"
-            } else {
-                "check the address and the key of the server"
-            },
-        )
+/// Makes the plan's target ready: starts the hub, or looks for the extension and prepares the server. `scope` holds the
+/// environment, for the target's secrets; the hub keeps its files in `directory`; `run` makes names of the run's own.
+pub fn connect(
+    plan: &Plan,
+    scope: &Scope,
+    directory: &Path,
+    run: &str,
+    attendant: &mut Attendant<'_>,
+) -> Result<Connected, TargetError> {
+    match kind(&plan.target) {
+        Kind::Embedded(options) => loopback::connect(plan, &options, directory, run),
+        Kind::Cloudsync(options) => cloudsync::connect(plan, &options, scope, run, attendant),
     }
 }
 
-/// Makes the plan's target ready: starts the hub or looks for the extension. `scope` holds the environment, for the
-/// target's secrets; the hub keeps its files in `directory`; `run` makes its database's name unique.
-pub fn connect(plan: &Plan, scope: &Scope, directory: &Path, run: &str) -> Result<Connected, TargetError> {
-    match &plan.target {
-        Target::Name(TargetName::Embedded) => provision::embedded(plan, &EmbeddedOptions::default(), directory, run),
-        Target::Options(TargetOptions::Embedded(options)) => provision::embedded(plan, options, directory, run),
-        Target::Options(TargetOptions::Cloudsync(options)) => cloudsync::connect(plan, options, scope),
-        Target::Name(TargetName::Cloudsync) => {
-            cloudsync::connect(plan, &crate::scenario::CloudsyncOptions::default(), scope)
-        }
+/// Prepares the plan's database on the server without a run, and gives its managed database id.
+pub fn provision(plan: &Plan, scope: &Scope, attendant: &mut Attendant<'_>) -> Result<String, TargetError> {
+    match kind(&plan.target) {
+        Kind::Embedded(_) => Err(embedded_needs_none()),
+        Kind::Cloudsync(options) => cloudsync::provision(plan, &options, scope, attendant),
     }
+}
+
+/// Drops what the plan's scenario has on the server. `sites` are the site ids of its runs. Gives what could not be done.
+pub fn cleanup(
+    plan: &Plan,
+    scope: &Scope,
+    sites: &[String],
+    attendant: &mut Attendant<'_>,
+) -> Result<Vec<TargetError>, TargetError> {
+    match kind(&plan.target) {
+        Kind::Embedded(_) => Err(embedded_needs_none()),
+        Kind::Cloudsync(options) => cloudsync::cleanup(plan, &options, scope, sites, attendant),
+    }
+}
+
+/// What will be done on the server before and after a run. Asks nobody.
+pub fn outline(plan: &Plan, scope: &Scope) -> Vec<String> {
+    match kind(&plan.target) {
+        Kind::Embedded(_) => Vec::new(),
+        Kind::Cloudsync(options) => cloudsync::outline(plan, &options, scope),
+    }
+}
+
+#[expect(clippy::large_enum_variant, reason = "a plan has one")]
+enum Kind {
+    Embedded(EmbeddedOptions),
+    Cloudsync(CloudsyncOptions),
+}
+
+/// The target with its options, those of the short form at their defaults.
+fn kind(target: &Target) -> Kind {
+    match target {
+        Target::Name(TargetName::Embedded) => Kind::Embedded(EmbeddedOptions::default()),
+        Target::Name(TargetName::Cloudsync) => Kind::Cloudsync(CloudsyncOptions::default()),
+        Target::Options(TargetOptions::Embedded(options)) => Kind::Embedded(options.clone()),
+        Target::Options(TargetOptions::Cloudsync(options)) => Kind::Cloudsync(options.clone()),
+    }
+}
+
+fn embedded_needs_none() -> TargetError {
+    TargetError::new(
+        "the embedded target has no server of its own between runs",
+        "every run prepares its hub and leaves nothing; this is for `target: {cloudsync: …}`",
+    )
 }

@@ -173,13 +173,13 @@ fn a_new_database_must_end_up_as_the_server() {
     assert!(matches!(checked(&record, &plan, CheckKind::Bootstrap).outcome, Outcome::NotChecked(_)));
     let same = record.state.as_ref().expect("it has one").databases[0].tables.clone();
     let set = |record: &mut Record, fresh| record.state.as_mut().expect("it has one").bootstrap = vec![fresh];
-    set(&mut record, BootstrapState { user: 1, tables: same, failures: Vec::new() });
+    set(&mut record, BootstrapState { user: 1, site_id: None, tables: same, failures: Vec::new() });
     assert_eq!(checked(&record, &plan, CheckKind::Bootstrap).outcome, Outcome::Passed);
-    set(&mut record, BootstrapState { user: 1, tables: vec![table(990, "0a")], failures: Vec::new() });
+    set(&mut record, BootstrapState { user: 1, site_id: None, tables: vec![table(990, "0a")], failures: Vec::new() });
     let found = checked(&record, &plan, CheckKind::Bootstrap);
     assert!(found.findings()[0].message.contains("the new database has 990 rows"), "{found:?}");
     let failure = Failure::new(FailureKind::Timeout, Side::Network, "too slow");
-    set(&mut record, BootstrapState { user: 1, tables: Vec::new(), failures: vec![failure] });
+    set(&mut record, BootstrapState { user: 1, site_id: None, tables: Vec::new(), failures: vec![failure] });
     assert!(matches!(checked(&record, &plan, CheckKind::Bootstrap).outcome, Outcome::NotChecked(_)));
 }
 

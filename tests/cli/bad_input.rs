@@ -215,7 +215,7 @@ fn an_extension_that_is_missing_or_none() {
     run("missing.yaml").says(&["nowhere/cloudsync", "help:", "STRESS_CLOUDSYNC_EXTENSION"]);
     place.write("text.so", "not a library");
     place.write("text.yaml", &target("text.so"));
-    let done = run("text.yaml").says(&["text.so", "cannot be used", "help:"]);
+    let done = run("text.yaml").says(&["text.so", "cannot be loaded", "not a library", "help:"]);
     assert!(!done.err.contains("hush-hush"), "{done}");
 }
 

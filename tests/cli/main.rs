@@ -1,15 +1,21 @@
 //! The program as its users meet it: real processes, in directories of their own, with nothing in their environment.
 
 mod bad_input;
+mod cloud_run;
 mod cloudsync;
 mod disk;
+mod doctor;
+#[cfg(unix)]
+mod extension;
 mod harness;
 mod hub;
 mod local;
+mod provision;
 mod readme;
 mod red;
 mod rules;
 mod run_directory;
 mod shipped;
 mod signals;
+mod standin;
 mod streams;

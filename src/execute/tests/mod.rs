@@ -44,7 +44,10 @@ fn scenario(text: &str) -> Scenario {
 fn run_changed(text: &str, directory: &Path, control: &Control, change: impl FnOnce(&mut Connected)) -> (Record, Plan) {
     let scenario = scenario(text);
     let (plan, _) = Plan::new(&scenario).expect("a plan");
-    let mut target = target::connect(&plan, &Plan::scope(&scenario), directory, "1").expect("a hub");
+    let (mut say, stopped) = (|_: &str| {}, || false);
+    let mut attendant = target::Attendant::new(&mut say, &stopped);
+    let target = target::connect(&plan, &Plan::scope(&scenario), directory, "1", &mut attendant);
+    let mut target = target.expect("a hub");
     change(&mut target);
     let progress = Progress::new(plan.databases.len());
     let job = Job {

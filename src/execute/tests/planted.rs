@@ -46,7 +46,10 @@ verify: [converged, server, isolation]
 fn made(text: &str, directory: &Path) -> (Record, Plan) {
     let scenario: Scenario = serde_yaml::from_str(text).expect("it is a scenario");
     let (plan, _) = Plan::new(&scenario).expect("it can be planned");
-    let target = target::connect(&plan, &Plan::scope(&scenario), directory, "test").expect("the hub starts");
+    let (mut say, stopped) = (|_: &str| {}, || false);
+    let mut attendant = target::Attendant::new(&mut say, &stopped);
+    let target = target::connect(&plan, &Plan::scope(&scenario), directory, "test", &mut attendant);
+    let target = target.expect("the hub starts");
     let progress = Progress::new(plan.databases.len());
     let job = Job {
         plan: &plan,

@@ -1,0 +1,132 @@
+//! `stress extension`: the CloudSync extension installed from its official package, and where it is.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::{Args, Subcommand};
+
+use super::{Exit, Terminal};
+use crate::target::extension::{self, Extension, VERSION};
+
+const LICENCE: &str = "licence: Elastic License 2.0 (modified for open-source use), © SQLite Cloud, Inc.: free for open-source projects, not for offering it as a service";
+/// What npm is run as.
+const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Get the official package of this platform with npm
+    Install {
+        /// The version to get
+        #[arg(long, value_name = "VERSION", default_value = VERSION)]
+        version: String,
+    },
+    /// Print the path of the extension that a run would use
+    Path,
+}
+
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
+    let done = match &arguments.command {
+        Action::Install { version } => install(version, terminal),
+        Action::Path => extension::find(None)
+            .map(|path| terminal.print(&format!("{}\n", path.display())))
+            .map_err(|error| error.to_string()),
+    };
+    match done {
+        Ok(()) => Exit::Pass,
+        Err(message) => {
+            terminal.error(&message);
+            Exit::CouldNotRun
+        }
+    }
+}
+
+fn install(version: &str, terminal: &mut Terminal) -> Result<(), String> {
+    if version.is_empty() || !version.chars().all(|c| c.is_ascii_alphanumeric() || ".-+".contains(c)) {
+        return Err(format!("`{version}` is not a version\n  help: write it as {VERSION}"));
+    }
+    let package = extension::package().ok_or_else(|| {
+        let (system, machine) = (std::env::consts::OS, std::env::consts::ARCH);
+        format!(
+            "there is no package of the extension for {system} on {machine}\n  help: build it and name it in {}",
+            extension::EXTENSION_VARIABLE
+        )
+    })?;
+    let home = extension::home().map_err(|error| error.to_string())?;
+    terminal.tell(&format!("{package} {version}\n{LICENCE}\n"));
+    // Beside its place, so that it gets there in one step; named after the process, so that two do not meet.
+    let work = home.join(format!(".install-{}", std::process::id()));
+    let installed = fetch(&package, version, &work).and_then(|from| place(&from, &home));
+    let _ = fs::remove_dir_all(&work);
+    let Extension { path, version, site_id } = installed?;
+    terminal
+        .print(&format!("installed: {}\nversion: {version}\nsite id of a new database: {site_id}\n", path.display()));
+    Ok(())
+}
+
+/// Gets the package into `work`, and gives its directory.
+fn fetch(package: &str, version: &str, work: &Path) -> Result<PathBuf, String> {
+    fs::create_dir_all(work).map_err(|error| wrote(work, &error))?;
+    let mut prefix = OsString::from("--prefix=");
+    prefix.push(work);
+    let mut npm = Command::new(NPM);
+    npm.args(["install", "--ignore-scripts", "--no-save", "--no-package-lock", "--no-audit", "--no-fund"]);
+    // Its own configuration files say which registry, whatever directory this is run in.
+    npm.arg(prefix).arg(format!("{package}@{version}")).current_dir(work);
+    let done = npm.output().map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            "npm was not found\n  help: install Node.js, which brings it, or build the extension and put it in dist/"
+                .to_owned()
+        }
+        _ => format!("failed to start npm: {error}"),
+    })?;
+    if !done.status.success() {
+        let said = String::from_utf8_lossy(&done.stderr);
+        let lines: Vec<&str> =
+            said.lines().filter(|line| line.contains("npm error") || line.contains("npm ERR!")).collect();
+        let said = if lines.is_empty() {
+            said.trim().to_owned()
+        } else {
+            lines.into_iter().take(4).collect::<Vec<_>>().join("\n")
+        };
+        return Err(format!(
+            "npm could not get {package}@{version}:\n{said}\n  help: see that the version exists and that the registry can be reached"
+        ));
+    }
+    let from = work.join("node_modules").join(package);
+    let file = from.join(extension::file_name());
+    if !file.is_file() {
+        return Err(format!(
+            "the package {package}@{version} has no `{}`\n  help: choose another --version",
+            extension::file_name()
+        ));
+    }
+    // Tried before it takes the place of one that works.
+    extension::probe(&file).map_err(|error| error.to_string())?;
+    Ok(from)
+}
+
+/// Puts the extension and its licence into their place.
+fn place(from: &Path, home: &Path) -> Result<Extension, String> {
+    let mut files = vec![extension::file_name()];
+    let listed = fs::read_dir(from).map_err(|error| wrote(from, &error))?;
+    let names = listed.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    files.extend(names.filter(|name| name.to_lowercase().starts_with("license")));
+    for name in files {
+        let to = home.join(&name);
+        fs::rename(from.join(&name), &to).map_err(|error| wrote(&to, &error))?;
+    }
+    extension::probe(&home.join(extension::file_name())).map_err(|error| error.to_string())
+}
+
+fn wrote(path: &Path, error: &io::Error) -> String {
+    format!("failed to write `{}`: {error}", path.display())
+}

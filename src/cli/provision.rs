@@ -1,0 +1,44 @@
+//! `stress provision`: a scenario's database prepared in the cloud, without a run.
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::signals::Signals;
+use super::{Exit, Terminal, overrides, person};
+use crate::execute::Control;
+use crate::target;
+
+#[derive(Args)]
+#[command(after_help = "The tables of the scenario are dropped and created; `allow_databases` says in which databases.
+Prints the managed database id. `stress plan` shows the steps beforehand.")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    scenario: overrides::ScenarioArguments,
+}
+
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
+    let (plan, scope) = match arguments.scenario.plan(terminal) {
+        Ok(planned) => planned,
+        Err(exit) => return exit,
+    };
+    let control = Arc::new(Control::default());
+    match Signals::listen() {
+        Ok(signals) => signals.direct_to(&control),
+        Err(error) => {
+            terminal.error(&format!("failed to listen for Ctrl-C: {error}"));
+            return Exit::CouldNotRun;
+        }
+    }
+    let stopped = || control.is_ending();
+    match person::attended(terminal, false, &stopped, |attendant| target::provision(&plan, &scope, attendant)) {
+        Ok(id) => {
+            terminal.print(&format!("{id}\n"));
+            Exit::Pass
+        }
+        Err(error) => {
+            terminal.error(&error.to_string());
+            if stopped() { Exit::Interrupted } else { Exit::CouldNotRun }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Hiding secrets by their value: what a server or a library says may repeat what it was sent, as it was, encoded for
+//! an address, for JSON or in base64. It must not know where a secret comes from.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What stands where a secret stood.
+const HIDDEN: &str = "[hidden]";
+/// Shorter texts are words like any other: hiding them would hide the message.
+const SHORTEST: usize = 6;
+/// What `encodeURIComponent` and most libraries encode.
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Values that must be seen nowhere, in every form they may take.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    /// The longest first, so that no part of one is left.
+    forms: Vec<String>,
+}
+
+impl Secrets {
+    /// Of these values.
+    pub fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut secrets = Self::default();
+        values.into_iter().for_each(|value| secrets.add(value));
+        secrets
+    }
+
+    /// Hides this value, too.
+    pub fn add(&mut self, value: &str) {
+        if value.len() < SHORTEST {
+            return;
+        }
+        let json = serde_json::Value::from(value).to_string();
+        let json = json[1..json.len() - 1].to_owned();
+        let forms = [
+            value.to_owned(),
+            json.replace('/', "\\/"),
+            json,
+            utf8_percent_encode(value, NON_ALPHANUMERIC).to_string(),
+            utf8_percent_encode(value, COMPONENT).to_string(),
+            lower_hex(&utf8_percent_encode(value, COMPONENT).to_string()),
+            STANDARD_NO_PAD.encode(value),
+            URL_SAFE_NO_PAD.encode(value),
+        ];
+        for form in forms {
+            if !self.forms.contains(&form) {
+                self.forms.push(form);
+            }
+        }
+        self.forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+    }
+
+    /// The text with every secret hidden.
+    pub fn redact(&self, text: String) -> String {
+        self.forms.iter().fold(text, |text, form| if text.contains(form) { text.replace(form, HIDDEN) } else { text })
+    }
+}
+
+/// The hexadecimal digits after each `%` in lower case.
+fn lower_hex(encoded: &str) -> String {
+    let mut digits = 0;
+    let lowered = encoded.chars().map(|character| {
+        if character == '%' {
+            digits = 2;
+            return character;
+        }
+        let lower = digits > 0;
+        digits = i32::max(0, digits - 1);
+        if lower { character.to_ascii_lowercase() } else { character }
+    });
+    lowered.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_hidden_in_every_form() {
+        let secrets = Secrets::new(["k3y/with+\"signs&é"]);
+        for text in [
+            "k3y/with+\"signs&é",
+            "k3y/with+\\\"signs&é",
+            "k3y%2Fwith%2B%22signs%26%C3%A9",
+            "k3y%2fwith%2b%22signs%26%c3%a9",
+            "azN5L3dpdGgrInNpZ25zJsOp",
+        ] {
+            assert_eq!(secrets.redact(format!("key ({text}) refused")), "key ([hidden]) refused");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_begins_with_another_leaves_nothing() {
+        assert_eq!(Secrets::new(["secret", "secret-and-more"]).redact("secret-and-more".into()), "[hidden]");
+    }
+
+    #[test]
+    fn what_is_too_short_to_be_a_secret_stays() {
+        assert_eq!(Secrets::new(["a", ""]).redact("a bad gateway".into()), "a bad gateway");
+    }
+}

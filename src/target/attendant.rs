@@ -1,0 +1,60 @@
+//! Who is told what is done to a server, may be asked, and may want it to stop. Nothing here prints: the command line
+//! brings all three.
+
+use super::TargetError;
+
+/// Asks a person for a line.
+pub type Ask<'a> = dyn FnMut(&str) -> Option<String> + 'a;
+
+/// The person, or nobody, who watches a server being prepared and left.
+pub struct Attendant<'a> {
+    say: &'a mut dyn FnMut(&str),
+    ask: Option<&'a mut Ask<'a>>,
+    stopped: &'a dyn Fn() -> bool,
+}
+
+impl<'a> Attendant<'a> {
+    /// `say` is told every step, `stopped` tells whether no further one is wanted.
+    pub fn new(say: &'a mut dyn FnMut(&str), stopped: &'a dyn Fn() -> bool) -> Self {
+        Self { say, ask: None, stopped }
+    }
+
+    /// The same with somebody to ask.
+    #[must_use]
+    pub fn asking(mut self, ask: Option<&'a mut Ask<'a>>) -> Self {
+        self.ask = ask;
+        self
+    }
+
+    /// Tells what was done.
+    pub(super) fn say(&mut self, text: &str) {
+        (self.say)(text);
+    }
+
+    /// The person's line; none when there is nobody or nothing was said.
+    pub(super) fn ask(&mut self, question: &str) -> Option<String> {
+        let line = self.ask.as_mut().and_then(|ask| ask(question))?;
+        Some(line.trim().to_owned()).filter(|line| !line.is_empty())
+    }
+
+    /// Whether there is somebody to ask.
+    pub(super) fn can_ask(&self) -> bool {
+        self.ask.is_some()
+    }
+
+    /// An error once no further step is wanted.
+    pub(super) fn goes_on(&self) -> Result<(), TargetError> {
+        if self.is_stopped() {
+            return Err(TargetError::new(
+                "interrupted while the server was being prepared",
+                "run it again: every step finds what was done already",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether no further step is wanted.
+    pub(super) fn is_stopped(&self) -> bool {
+        (self.stopped)()
+    }
+}

@@ -1,0 +1,130 @@
+//! Leaving a server as it was found, as far as that is wanted and possible: tokens revoked, sync disabled, devices
+//! forgotten, tables and database dropped. Everything is tried; what fails is told and does not stop the rest.
+
+use super::TargetError;
+use super::admin::Admin;
+use super::attendant::Attendant;
+use super::management::Management;
+use super::provision::{disable_companions, drop_text, exists, tables, word};
+use super::tokens;
+use crate::plan::TablePlan;
+
+/// What is to be undone on a server.
+pub(crate) struct Closing {
+    pub(super) admin: Admin,
+    /// The tokens that were made for the run.
+    pub(super) tokens: Vec<String>,
+    /// What is dropped, if anything is.
+    pub(super) drop: Option<Dropping>,
+}
+
+/// What is dropped.
+pub(super) struct Dropping {
+    pub(super) database: String,
+    pub(super) tables: Vec<TablePlan>,
+    pub(super) management: Option<Management>,
+    pub(super) managed_database_id: Option<String>,
+}
+
+impl Closing {
+    /// Undoes it. `sites` are the site ids of the run's databases. Gives what could not be done.
+    pub(super) fn leave(&self, sites: &[String], attendant: &mut Attendant<'_>) -> Vec<TargetError> {
+        let mut problems = Vec::new();
+        if !self.tokens.is_empty() {
+            let count = self.tokens.len();
+            match tokens::revoke(&self.admin, &self.tokens) {
+                Ok(()) => attendant.say(&format!("users: {count} access tokens revoked")),
+                Err(error) => {
+                    let problem = self.admin.failed("revoke the users' access tokens", &error);
+                    problems.push(TargetError::new(problem.message, "they expire 24 hours after they were made"));
+                }
+            }
+        }
+        if let Some(dropping) = &self.drop {
+            dropping.leave(&self.admin, sites, attendant, &mut problems);
+        }
+        problems
+    }
+}
+
+impl Dropping {
+    fn leave(&self, admin: &Admin, sites: &[String], attendant: &mut Attendant<'_>, problems: &mut Vec<TargetError>) {
+        let database = self.database.as_str();
+        if let Some((management, id)) = self.management.as_ref().zip(self.managed_database_id.as_deref()) {
+            self.leave_service(management, id, sites, attendant, problems);
+        } else if !sites.is_empty() {
+            attendant
+                .say(&format!("devices: {} stay registered; forgetting them takes a `management_key`", sites.len()));
+        }
+        match exists(admin, database) {
+            Ok(true) => {}
+            Ok(false) => return attendant.say(&format!("database {database}: is not there")),
+            Err(error) => return problems.push(admin.failed("list the databases", &error)),
+        }
+        if let Err(error) = disable_companions(admin, database, attendant) {
+            problems.push(error);
+        }
+        for table in self.tables.iter().rev() {
+            match admin.command(Some(database), &drop_text(table)) {
+                Ok(_) => attendant.say(&format!("table {}: dropped", table.name)),
+                Err(error) => problems.push(admin.failed(&format!("drop the table `{}`", table.name), &error)),
+            }
+        }
+        match tables(admin, database) {
+            Ok(left) if left.iter().all(|table| is_internal(table)) => self.remove(admin, attendant, problems),
+            Ok(_) => attendant.say(&format!("database {database}: kept, because it has other tables")),
+            Err(error) => problems.push(admin.failed(&format!("list the tables of `{database}`"), &error)),
+        }
+    }
+
+    /// The service's side: the tables, then the devices.
+    fn leave_service(
+        &self,
+        management: &Management,
+        id: &str,
+        sites: &[String],
+        attendant: &mut Attendant<'_>,
+        problems: &mut Vec<TargetError>,
+    ) {
+        let names: Vec<String> = self.tables.iter().map(|table| table.name.clone()).collect();
+        match management.switch(id, &names, false) {
+            Ok(()) => attendant.say(&format!("sync: disabled for {}", names.join(", "))),
+            // Nothing is registered any more, or the tables are gone.
+            Err(error) if matches!(error.http, Some(400 | 404)) => {}
+            Err(error) => problems.push(management.failed("disable sync", &error)),
+        }
+        let plain = |site: &str| site.replace('-', "").to_lowercase();
+        let ours: Vec<String> = sites.iter().map(|site| plain(site)).collect();
+        let registered = match management.devices(id) {
+            Ok(registered) => registered,
+            Err(error) if error.http == Some(404) => return,
+            Err(error) => return problems.push(management.failed("list the devices", &error)),
+        };
+        let registered: Vec<String> = registered.into_iter().filter(|site| ours.contains(&plain(site))).collect();
+        let forgotten = tokens::side_by_side(&registered, |site| management.forget_device(id, site));
+        let failed: Vec<_> = forgotten.iter().filter_map(|done| done.as_ref().err()).collect();
+        if let Some(error) = failed.first() {
+            problems.push(management.failed(&format!("forget {} devices", failed.len()), error));
+        }
+        attendant.say(&format!("devices: {} of this scenario's runs forgotten", registered.len() - failed.len()));
+    }
+
+    fn remove(&self, admin: &Admin, attendant: &mut Attendant<'_>, problems: &mut Vec<TargetError>) {
+        let database = self.database.as_str();
+        if let Some((management, id)) = self.management.as_ref().zip(self.managed_database_id.as_deref()) {
+            match management.unregister(id) {
+                Ok(()) => attendant.say(&format!("managed database {id}: not registered any more")),
+                Err(error) => return problems.push(management.failed("unregister the database", &error)),
+            }
+        }
+        match admin.command(None, &format!("REMOVE DATABASE {} IF EXISTS", word(database))) {
+            Ok(_) => attendant.say(&format!("database {database}: removed")),
+            Err(error) => problems.push(admin.failed(&format!("remove the database `{database}`"), &error)),
+        }
+    }
+}
+
+/// Tables of SQLite and of sync, which belong to nobody.
+fn is_internal(table: &str) -> bool {
+    table.starts_with("sqlite_") || table.starts_with("cloudsync_") || table.ends_with("_cloudsync")
+}

@@ -1,0 +1,267 @@
+//! One exchange over HTTP with an administrator's interface: bounded in time and attempts, tolerant of what it gets
+//! back, and with every secret hidden in what it tells. It must not know what is asked.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use ureq::http::{HeaderMap, Method};
+
+use super::TargetError;
+use crate::failure::{self, Call, FailureKind, RawError, Secrets};
+
+/// The longest a request may take when nobody says otherwise.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
+/// The most an answer may hold: a page of rows is far smaller.
+const LARGEST_ANSWER: u64 = 256 * 1024 * 1024;
+const ATTEMPTS: u32 = 4;
+/// The pause after the first failure; it doubles with each.
+const PAUSE: Duration = Duration::from_millis(200);
+/// The longest part of an answer that is not understood and told all the same.
+const TOLD: usize = 300;
+
+/// A server of an administrator's interface.
+#[derive(Clone)]
+pub(super) struct Http {
+    agent: ureq::Agent,
+    base: String,
+    time: Duration,
+    secrets: Secrets,
+}
+
+/// What is asked of it.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub(super) method: &'a Method,
+    /// From the slash on.
+    pub(super) path: &'a str,
+    pub(super) bearer: &'a str,
+    pub(super) body: Option<&'a Value>,
+}
+
+/// Whether a request may be sent again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Never: it is measured, or must not happen twice.
+    Once,
+    /// After 429, 5xx and failures of the network, a few times.
+    Again,
+}
+
+/// What came back, before anybody has judged it.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    text: String,
+}
+
+impl Http {
+    pub(super) fn new(base: impl Into<String>, time: Duration, secrets: Secrets) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .user_agent(concat!("stress/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Self { agent: config.into(), base: base.into().trim_end_matches('/').to_owned(), time, secrets }
+    }
+
+    pub(super) fn address(&self) -> &str {
+        &self.base
+    }
+
+    /// The longest a request, with all its attempts, may take.
+    pub(super) fn time(&self) -> Duration {
+        self.time
+    }
+
+    /// Asks, and gives the document of a good answer; null when it is empty.
+    pub(super) fn ask(&self, request: Request<'_>, patience: Patience) -> Result<Value, RawError> {
+        self.ask_within(self.time, request, patience)
+    }
+
+    /// The same within a time.
+    pub(super) fn ask_within(
+        &self,
+        time: Duration,
+        request: Request<'_>,
+        patience: Patience,
+    ) -> Result<Value, RawError> {
+        let until = Instant::now() + time;
+        let mut attempt = 1;
+        loop {
+            let answer = self.exchange(request, until.saturating_duration_since(Instant::now()));
+            let asked_for = answer.as_ref().ok().and_then(|answer| retry_after(&answer.headers));
+            let error = match answer.and_then(|answer| judged(request.path, answer)) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            let pause = asked_for.unwrap_or(PAUSE * 2_u32.pow(attempt - 1));
+            let again = patience == Patience::Again && worth_repeating(&error) && attempt < ATTEMPTS;
+            if !again || Instant::now() + pause >= until {
+                let message = self.secrets.redact(error.message);
+                return Err(RawError { message, ..error });
+            }
+            std::thread::sleep(pause);
+            attempt += 1;
+        }
+    }
+
+    /// One request and its answer, whatever it says.
+    pub(super) fn exchange(&self, request: Request<'_>, time: Duration) -> Result<Answer, RawError> {
+        // A time of none would be no limit at all.
+        let time = time.clamp(Duration::from_millis(1), self.time);
+        let failed = |error: &ureq::Error| unanswered(network_text(error, time));
+        let url = format!("{}{}", self.base, request.path);
+        let bearer = format!("Bearer {}", request.bearer);
+        let sent = if let Some(body) = request.body {
+            let builder = match *request.method {
+                Method::DELETE => self.agent.delete(&url).force_send_body(),
+                _ => self.agent.post(&url),
+            };
+            let builder = builder.header("Authorization", bearer).header("Content-Type", "application/json");
+            builder.config().timeout_global(Some(time)).build().send(body.to_string())
+        } else {
+            let builder = match *request.method {
+                Method::DELETE => self.agent.delete(&url),
+                _ => self.agent.get(&url),
+            };
+            builder.header("Authorization", bearer).config().timeout_global(Some(time)).build().call()
+        };
+        let mut response = sent.map_err(|error| failed(&error))?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let text = response.body_mut().with_config().limit(LARGEST_ANSWER).read_to_string();
+        Ok(Answer { status, headers, text: text.map_err(|error| failed(&error))? })
+    }
+
+    /// The failure of a step, in words for a person.
+    pub(super) fn failed(&self, step: &str, error: &RawError) -> TargetError {
+        let status = error.http.map_or_else(String::new, |status| format!(" (HTTP {status})"));
+        let address = &self.base;
+        let message = self.secrets.redact(format!("failed to {step} at {address}{status}: {}", told(&error.message)));
+        TargetError::new(message, help(error))
+    }
+}
+
+/// A good document, or what is wrong with the answer.
+fn judged(path: &str, answer: Answer) -> Result<Value, RawError> {
+    let Answer { status, text, .. } = answer;
+    let document: Option<Value> = serde_json::from_str(&text).ok();
+    let refused = document.as_ref().is_some_and(|document| {
+        let holds = |key: &str| document.get(key).is_some_and(|error| !error.is_null());
+        holds("error") || holds("errors")
+    });
+    if !(200..300).contains(&status) || refused {
+        let message = if text.trim().is_empty() { format!("HTTP {status} without a body") } else { text };
+        return Err(RawError { call: Call::Admin, sqlite: None, http: Some(status), message });
+    }
+    match document {
+        Some(document) => Ok(document),
+        None if text.trim().is_empty() => Ok(Value::Null),
+        None => Err(odd(path, "not JSON")),
+    }
+}
+
+/// An answer without what it should have.
+pub(super) fn odd(path: &str, what: &str) -> RawError {
+    unanswered(format!("the answer of {path} could not be understood: {what}"))
+}
+
+fn unanswered(message: String) -> RawError {
+    RawError { call: Call::Admin, sqlite: None, http: None, message }
+}
+
+/// Whether the same request may fare better: not understood, not answered, too many, or the server's own failure.
+fn worth_repeating(error: &RawError) -> bool {
+    error.http.is_none_or(|status| status == 429 || status >= 500) && !error.message.starts_with(TIMED_OUT)
+}
+
+/// `Retry-After`, in seconds; a date is left to the usual pause.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("retry-after")?.to_str().ok()?;
+    text.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// What a server's answer says, out of the document that it says it in.
+fn told(message: &str) -> String {
+    let document: Option<Value> = serde_json::from_str(message).ok();
+    let error = document.as_ref().and_then(|document| {
+        let first = document.pointer("/errors/0");
+        first.or_else(|| document.get("error")).or_else(|| document.get("errors"))
+    });
+    let said = error.and_then(|error| match error {
+        Value::String(text) => Some(text.clone()),
+        other => ["detail", "message", "title"].iter().find_map(|key| other.get(key)?.as_str()).map(str::to_owned),
+    });
+    let text = said.unwrap_or_else(|| message.split_whitespace().collect::<Vec<_>>().join(" "));
+    match text.char_indices().nth(TOLD) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+fn help(error: &RawError) -> &'static str {
+    if failure::classify(error).kind == FailureKind::Disk {
+        return "see that its disk has room; that of a run's own hub is named by `--out`";
+    }
+    match error.http {
+        Some(401) => "the key is wrong, expired or revoked: take a valid one from the dashboard",
+        Some(403) => {
+            "the key lacks a right: the project's api key must be an administrator's, a management key needs the role workspace-admin"
+        }
+        Some(404) => "see that the address, the project and the database are the right ones",
+        Some(429) => "the server limits the rate of requests: wait, then run it again",
+        Some(500..) => "the server failed on its own side: run it again, and tell its operators if it stays",
+        Some(_) => "what the server says above names the cause",
+        None => "see that the address is right and that the server answers: `stress doctor` looks",
+    }
+}
+
+const TIMED_OUT: &str = "Operation timed out";
+
+/// The message of a failed exchange, in the words that the sync calls use for the same.
+fn network_text(error: &ureq::Error, time: Duration) -> String {
+    match error {
+        ureq::Error::Timeout(_) => format!("{TIMED_OUT} after {} milliseconds", time.as_millis()),
+        ureq::Error::HostNotFound => "Could not resolve host".to_owned(),
+        ureq::Error::ConnectionFailed => "Failed to connect".to_owned(),
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+            format!("{TIMED_OUT} after {} milliseconds", time.as_millis())
+        }
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            "Failed to connect: refused".to_owned()
+        }
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
+            "Connection reset by peer".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_is_taken_out_of_its_document() {
+        for (message, said) in [
+            (
+                r#"{"errors":[{"status":"404","code":"not_found","detail":"managed database not found"}]}"#,
+                "managed database not found",
+            ),
+            (r#"{"error":{"status":"400","title":"Bad Request","detail":"no such table: x"}}"#, "no such table: x"),
+            (r#"{"error":"nope"}"#, "nope"),
+            ("<html>\n  bad gateway</html>", "<html> bad gateway</html>"),
+        ] {
+            assert_eq!(told(message), said);
+        }
+        assert_eq!(told(&"x".repeat(1000)).chars().count(), TOLD + 1);
+    }
+
+    #[test]
+    fn a_good_status_with_an_error_inside_is_an_error() {
+        let answer = |text: &str| Answer { status: 200, headers: HeaderMap::new(), text: text.to_owned() };
+        assert!(judged("/x", answer(r#"{"error":null,"data":1}"#)).is_ok());
+        assert!(judged("/x", answer("")).is_ok());
+        assert_eq!(judged("/x", answer(r#"{"error":"no"}"#)).expect_err("an error").http, Some(200));
+        assert_eq!(judged("/x", answer("{\"data\":")).expect_err("an error").http, None);
+    }
+}

@@ -1,0 +1,104 @@
+//! The embedded target made ready: the hub started, or the one named reached, and a database prepared on it by the same
+//! steps as on the cloud.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::admin::Admin;
+use super::attendant::Attendant;
+use super::cleanup::Closing;
+use super::embedded::{self, Hub, HubOptions};
+use super::http::TIMEOUT;
+use super::management::{Management, Registration};
+use super::provision::{self, Site};
+use super::{Connected, TargetError, tokens};
+use crate::failure::Secrets;
+use crate::plan::Plan;
+use crate::record::TargetFacts;
+use crate::scenario::{EmbeddedOptions, HumanDuration, JournalMode};
+use crate::session::{Credential, Loader, Network};
+
+/// Where a shared hub's keys are looked for.
+const API_KEY_VARIABLE: &str = "STRESS_HUB_API_KEY";
+const MANAGEMENT_KEY_VARIABLE: &str = "STRESS_HUB_MANAGEMENT_KEY";
+/// The project that the hub is, in the words of the cloud.
+const PROJECT: &str = "stress";
+
+/// Starts the embedded hub, or reaches the one named, and prepares a database on it.
+pub(super) fn connect(
+    plan: &Plan,
+    options: &EmbeddedOptions,
+    directory: &Path,
+    run: &str,
+) -> Result<Connected, TargetError> {
+    let (hub, url, api_key, management_key) = if let Some(url) = &options.hub {
+        (None, url.clone(), key(API_KEY_VARIABLE)?, key(MANAGEMENT_KEY_VARIABLE)?)
+    } else {
+        let hub_options = hub_options(plan, options, directory);
+        let (api_key, management_key) = (hub_options.api_key.clone(), hub_options.management_key.clone());
+        let hub = Hub::start(hub_options).map_err(|error| {
+            let help = "name a directory that can be written to with `--out`";
+            TargetError::new(format!("failed to {error}"), help)
+        })?;
+        let url = hub.url().to_owned();
+        (Some(hub), url, api_key, management_key)
+    };
+    let secrets = Secrets::new([api_key.as_str(), management_key.as_str()]);
+    // A hub on this machine is prepared in no time: nothing is told, and an interrupt finds the run itself, which reports.
+    let (mut say, stopped) = (|_: &str| {}, || false);
+    let attendant = &mut Attendant::new(&mut say, &stopped);
+    let admin = Admin::with(&url, api_key.clone(), TIMEOUT, secrets.clone());
+    let management = Management::new(&url, management_key, TIMEOUT, secrets);
+    let database = format!("{}_{run}", plan.name.replace('-', "_"));
+    let registration = Registration {
+        project: PROJECT.to_owned(),
+        database: database.clone(),
+        connection_string: format!("sqlitecloud://127.0.0.1:8860/{database}"),
+    };
+    let site = Site { admin: &admin, management: Some(&management), registration, known: None };
+    let managed_database_id = provision::prepare(plan, &site, attendant)?;
+    let mut closing = None;
+    let credentials = if plan.rls {
+        let tokens = tokens::create(&admin, &plan.users, run, attendant)?;
+        if hub.is_none() {
+            // A hub of our own ends with the run, and its tokens with it.
+            closing = Some(Closing { admin: admin.clone(), tokens: tokens.clone(), drop: None });
+        }
+        tokens.into_iter().map(Credential::Token).collect()
+    } else {
+        vec![Credential::ApiKey(api_key); plan.users.len()]
+    };
+    Ok(Connected {
+        facts: TargetFacts {
+            kind: "embedded".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            address: url.clone(),
+            extension: None,
+        },
+        loader: Loader::Functions(embedded::register),
+        network: Network { address: Some(url), managed_database_id },
+        credentials,
+        settings: Vec::new(),
+        admin: Some((admin, database)),
+        closing,
+        hub,
+    })
+}
+
+fn hub_options(plan: &Plan, options: &EmbeddedOptions, directory: &Path) -> HubOptions {
+    let mut hub = HubOptions::new(directory.join("hub"));
+    hub.busy_timeout = options.busy_timeout.map_or(hub.busy_timeout, HumanDuration::get);
+    hub.writers = options.writers.unwrap_or(hub.writers);
+    hub.journal_mode = options.journal_mode.unwrap_or(JournalMode::Wal);
+    hub.latency = options.latency.map_or(Duration::ZERO, HumanDuration::get);
+    hub.faults.clone_from(&options.faults);
+    hub.seed = plan.seed;
+    hub
+}
+
+fn key(variable: &str) -> Result<String, TargetError> {
+    std::env::var(variable).map_err(|_| {
+        let message = format!("a shared hub needs its key in the environment variable {variable}");
+        TargetError::new(message, "`stress hub` prints the keys it started with")
+    })
+}

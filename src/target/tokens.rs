@@ -1,0 +1,67 @@
+//! The users' access tokens: made side by side, checked, and revoked. They live in memory only.
+
+use std::time::Duration;
+
+use super::TargetError;
+use super::admin::Admin;
+use super::attendant::Attendant;
+use crate::failure::RawError;
+use crate::plan::UserPlan;
+
+/// A run that dies without revoking its tokens leaves nothing alive for longer.
+const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// Requests under way at once.
+const AT_ONCE: usize = 8;
+
+/// A token per user, in their order, each one that the server accepts. When one fails, those made are revoked.
+pub(super) fn create(
+    admin: &Admin,
+    users: &[UserPlan],
+    run: &str,
+    attendant: &mut Attendant<'_>,
+) -> Result<Vec<String>, TargetError> {
+    attendant.goes_on()?;
+    let expires = jiff::Timestamp::now() + LIFETIME;
+    let expires = expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let made = side_by_side(users, |user| {
+        let token = admin.create_token(&format!("stress-{run}-{}", user.index), &user.id, &expires)?;
+        match admin.check_token(&token) {
+            // A server that cannot be asked says nothing against the token.
+            Err(error) if error.http != Some(404) => {
+                let _ = admin.revoke_token(&token);
+                Err(error)
+            }
+            _ => Ok(token),
+        }
+    });
+    let failed = made.iter().find_map(|made| made.as_ref().err().cloned());
+    let tokens: Vec<String> = made.into_iter().flatten().collect();
+    if let Some(error) = failed {
+        let _ = revoke(admin, &tokens);
+        return Err(admin.failed("create the users' access tokens", &error));
+    }
+    attendant.say(&format!("users: {} access tokens made, which expire {expires}", tokens.len()));
+    Ok(tokens)
+}
+
+/// Makes the tokens worthless. All are tried; the first error is given.
+pub(super) fn revoke(admin: &Admin, tokens: &[String]) -> Result<(), RawError> {
+    side_by_side(tokens, |token| admin.revoke_token(token)).into_iter().collect()
+}
+
+/// The same for each item, a few at once; the results in the order of the items.
+pub(super) fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let work = &work;
+    let mut done = Vec::with_capacity(items.len());
+    for group in items.chunks(AT_ONCE) {
+        std::thread::scope(|threads| {
+            let started: Vec<_> = group.iter().map(|item| threads.spawn(move || work(item))).collect();
+            done.extend(
+                started
+                    .into_iter()
+                    .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))),
+            );
+        });
+    }
+    done
+}
