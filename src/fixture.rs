@@ -108,6 +108,7 @@ pub(crate) fn record(plan: &Plan) -> Record {
         failures: Vec::new(),
         settle: Some(SettleRecord { rounds: 3, at: end, took: 40_000, stuck: Vec::new() }),
         state: Some(state(plan)),
+        generator: None,
         ended: Some(Ended { at: end + 100_000, reason: EndReason::Done }),
     }
 }
@@ -166,6 +167,7 @@ fn worker(plan: &Plan, database: &DatabasePlan) -> WorkerRecord {
         completed: true,
         crash: None,
         events,
+        ..WorkerRecord::default()
     }
 }
 
@@ -187,6 +189,7 @@ fn state(plan: &Plan) -> FinalState {
         server: Some(ServerState {
             tables: vec![table(1000 * plan.users.len() as u64, &"f".repeat(32))],
             users: plan.users.iter().map(|user| UserState { user: user.index, tables: tables(user.index) }).collect(),
+            tombstones: Vec::new(),
         }),
         ..FinalState::default()
     }
@@ -194,7 +197,7 @@ fn state(plan: &Plan) -> FinalState {
 
 /// A table's content in a nutshell.
 pub(crate) fn table(rows: u64, digest: &str) -> TableState {
-    TableState { table: "test_sync".into(), rows, digest: digest.into(), forbidden: 0 }
+    TableState { table: "test_sync".into(), rows, digest: digest.into(), forbidden: 0, leaked: None }
 }
 
 /// A failure with a real text.
@@ -217,7 +220,7 @@ pub(crate) fn fail(record: &mut Record, database: u32, iteration: u64, phase: &s
 pub(crate) fn diverge(record: &mut Record) {
     let state = record.state.as_mut().expect("a record of a run has it");
     state.databases[1].tables[0] = table(998, &format!("{:032x}", 0xbad));
-    let holding = |holder, row: Option<&str>| Holding { holder, row: row.map(str::to_owned) };
+    let holding = |holder, row: Option<&str>| Holding { holder, row: row.map(str::to_owned), unsent: None };
     let row = |key: &str, one: &str, two: Option<&str>| RowDifference {
         key: key.into(),
         holders: vec![
@@ -225,6 +228,8 @@ pub(crate) fn diverge(record: &mut Record) {
             holding(Holder::Database(2), two),
             holding(Holder::Server, Some(one)),
         ],
+        tombstone: None,
+        clocks: Vec::new(),
     };
     state.differences = vec![Difference {
         user: 1,

@@ -16,10 +16,14 @@
 //! | [`record`] | scenario, failure | none |
 //! | [`session`] | failure | SQLite, unsafe |
 //! | [`target`] | plan, scenario, session, template, record, failure | HTTP, threads and files of the hub |
-//! | [`execute`] | plan, scenario, session, template, target, record, failure | clock, threads, files of the run |
+//! | [`execute`] | plan, scenario, session, template, target, record, latency, failure | clock, threads, files of the run |
 //! | [`verify`] | record, plan, scenario, figure | none |
 //! | [`analysis`] | record, plan, scenario, verify, latency, failure, figure, template | none |
 //! | [`report`] | analysis, verify, record, scenario, failure, figure | none: returns text |
+//! | [`statistics`] | figure | none |
+//! | [`repeat`] | analysis, statistics, figure | none: returns text |
+//! | [`compare`] | analysis, record, plan, failure, statistics, figure | none: returns text |
+//! | [`selftest`] | load, source, scenario, plan, analysis, verify, failure, figure | none: returns text |
 //! | [`cli`] | what it drives | arguments, environment, stdout, stderr, files |
 //!
 //! What stays whatever else moves (a test reads `src/` and keeps it): no import cycles; pure rooms touch no file,
@@ -52,6 +56,7 @@ pub mod failure;
 pub mod figure;
 pub mod latency;
 pub mod record;
+pub mod statistics;
 
 // Doing:
 pub mod session;
@@ -67,6 +72,12 @@ pub mod analysis;
 
 // Telling:
 pub mod report;
+
+pub mod repeat;
+
+pub mod compare;
+
+pub mod selftest;
 
 pub mod cli;
 

@@ -19,10 +19,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("record", &["failure", "scenario"]),
     ("session", &["failure"]),
     ("target", &["template", "failure", "scenario", "plan", "record", "session"]),
-    ("execute", &["template", "failure", "scenario", "plan", "record", "session", "target"]),
+    ("execute", &["template", "latency", "failure", "scenario", "plan", "record", "session", "target"]),
     ("verify", &["figure", "plan", "record", "scenario"]),
     ("analysis", &["template", "latency", "failure", "figure", "scenario", "plan", "record", "verify"]),
     ("report", &["failure", "figure", "scenario", "record", "verify", "analysis"]),
+    ("statistics", &["figure"]),
+    ("repeat", &["figure", "statistics", "analysis"]),
+    ("compare", &["figure", "statistics", "failure", "plan", "record", "analysis"]),
+    ("selftest", &["figure", "failure", "source", "scenario", "load", "plan", "verify", "analysis"]),
     (
         "cli",
         &[
@@ -38,13 +42,31 @@ const ROOMS: &[(&str, &[&str])] = &[
             "execute",
             "analysis",
             "report",
+            "repeat",
+            "compare",
+            "selftest",
+            "suggest",
         ],
     ),
 ];
 
 /// Rooms that only compute.
 const PURE: &[&str] = &[
-    "suggest", "template", "latency", "failure", "figure", "scenario", "plan", "record", "verify", "analysis", "report",
+    "suggest",
+    "template",
+    "latency",
+    "failure",
+    "figure",
+    "scenario",
+    "plan",
+    "record",
+    "verify",
+    "analysis",
+    "report",
+    "statistics",
+    "repeat",
+    "compare",
+    "selftest",
 ];
 
 /// Signs of an effect.

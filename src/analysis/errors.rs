@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use super::Scene;
 use crate::failure::{Failure, FailureKind, Side};
-use crate::plan::Plan;
-use crate::plan::rule::rule_for;
-use crate::scenario::{ErrorAction, ErrorActionName, ErrorActionOptions};
+use crate::plan::rule::{Treatment, treatment};
 
 /// A failure where it happened, and what is made of it.
 #[derive(Debug, Clone)]
@@ -25,16 +23,6 @@ pub(super) struct Occurrence<'a> {
     pub(super) treatment: Treatment,
     /// Whether it is one of `errors.total`.
     pub(super) counts: bool,
-}
-
-/// What is made of a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Treatment {
-    Count,
-    Ignore,
-    Warn,
-    /// The run fails, whatever the thresholds say.
-    Fail,
 }
 
 /// What failed, grouped.
@@ -102,7 +90,7 @@ pub(super) fn occurrences<'a>(scene: &Scene<'a>) -> Vec<Occurrence<'a>> {
             phase: &event.phase,
             at: event.at.saturating_add(event.took),
             retried: event.retried,
-            treatment: treatment(scene.plan, failure),
+            treatment: treatment(&scene.plan.errors, failure),
             counts: false,
         }));
     }
@@ -118,7 +106,7 @@ pub(super) fn occurrences<'a>(scene: &Scene<'a>) -> Vec<Occurrence<'a>> {
         phase,
         at: end,
         retried: false,
-        treatment: treatment(scene.plan, failure),
+        treatment: treatment(&scene.plan.errors, failure),
         counts: false,
     }));
     occurrences.sort_by_key(|occurrence| (occurrence.at, occurrence.database));
@@ -150,24 +138,6 @@ fn crashes<'a>(scene: &Scene<'a>) -> Vec<Occurrence<'a>> {
             })
         })
         .collect()
-}
-
-fn treatment(plan: &Plan, failure: &Failure) -> Treatment {
-    let actions = rule_for(&plan.errors, failure).map_or(&[][..], |rule| &rule.actions);
-    actions
-        .iter()
-        .find_map(|action| match action {
-            ErrorAction::Name(ErrorActionName::Count) => Some(Treatment::Count),
-            ErrorAction::Name(ErrorActionName::Ignore) => Some(Treatment::Ignore),
-            ErrorAction::Name(ErrorActionName::Warn) => Some(Treatment::Warn),
-            ErrorAction::Name(ErrorActionName::Fail | ErrorActionName::Stop) => Some(Treatment::Fail),
-            ErrorAction::Options(ErrorActionOptions::Retry(_)) => None,
-        })
-        .map_or(Treatment::Count, |first| if has_fail(actions) { Treatment::Fail } else { first })
-}
-
-fn has_fail(actions: &[ErrorAction]) -> bool {
-    actions.iter().any(|action| matches!(action, ErrorAction::Name(ErrorActionName::Fail | ErrorActionName::Stop)))
 }
 
 /// Decides which failures count: final ones that no rule lets pass, and a failed job only once.

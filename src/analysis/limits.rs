@@ -148,13 +148,7 @@ impl Scale<'_> {
     }
 
     fn errors(&self, labels: &Labels) -> u64 {
-        let fits = |one: &&Occurrence<'_>| {
-            one.counts
-                && labels.kind.is_none_or(|kind| kind == one.failure.kind)
-                && labels.side.is_none_or(|side| side == one.failure.side)
-                && labels.phase.as_ref().is_none_or(|phase| phase == one.phase)
-                && labels.database.is_none_or(|database| one.database == Some(database))
-        };
+        let fits = |one: &&Occurrence<'_>| one.counts && labels.fits(&one.failure, one.phase, one.database);
         self.occurrences.iter().filter(fits).count() as u64
     }
 

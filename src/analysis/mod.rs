@@ -2,17 +2,23 @@
 //! included. Pure: the same record gives an equal analysis, in whatever order the workers stand in it. It must not
 //! know how a report looks.
 
+mod cards;
 mod clusters;
 mod databases;
 mod errors;
+mod generator;
+mod growth;
 mod limits;
 mod timing;
 mod totals;
 mod verdict;
 
+pub use cards::{Card, Request};
 pub use clusters::TimelineRow;
 pub use databases::{Calls, DatabaseSummary};
 pub use errors::{ErrorGroup, ErrorTable};
+pub use generator::{GeneratorState, GeneratorSummary};
+pub use growth::{Growth, GrowthRow, Measure};
 pub use limits::{LimitState, Measured, ThresholdResult};
 pub use timing::{LatencyRow, Timing};
 pub use totals::Totals;
@@ -21,7 +27,7 @@ pub use verdict::{Rule, RuleKind, Verdict};
 use std::time::Duration;
 
 use crate::plan::Plan;
-use crate::record::{EndReason, Event, Machine, Record, TargetFacts, WorkerRecord};
+use crate::record::{EndReason, Event, LogExcerpt, Machine, Record, TargetFacts, WorkerRecord};
 use crate::verify::{CheckResult, verify};
 
 /// A run, judged.
@@ -41,6 +47,14 @@ pub struct Analysis {
     pub clusters: Vec<String>,
     /// The iterations one by one.
     pub timeline: Vec<TimelineRow>,
+    /// What finds the failures of the server in its own logs.
+    pub cards: Vec<Card>,
+    /// The beginning and the end of the logs of databases in which something failed.
+    pub logs: Vec<(u32, LogExcerpt)>,
+    /// Growth over the run.
+    pub growth: Growth,
+    /// How the load generator was served; absent when it was not measured.
+    pub generator: Option<GeneratorSummary>,
     /// What came of the checks on the data.
     pub checks: Vec<CheckResult>,
     /// What came of the thresholds.
@@ -98,13 +112,27 @@ pub fn analyze(record: &Record, plan: &Plan) -> Analysis {
     let checks = verify(record, plan);
     let errors = ErrorTable::of(&occurrences);
     let thresholds = limits::evaluate(&scene, &occurrences, &checks);
-    let (verdict, rules) = verdict::decide(&scene, &occurrences, &errors, &checks, &thresholds);
+    let generator = generator::summary(&scene);
+    let facts = verdict::Facts {
+        scene: &scene,
+        occurrences: &occurrences,
+        errors: &errors,
+        checks: &checks,
+        thresholds: &thresholds,
+        generator: generator.as_ref(),
+    };
+    let (verdict, rules) = verdict::decide(&facts);
+    let logs = scene.workers.iter().filter_map(|worker| Some((worker.database, worker.log.clone()?))).collect();
     Analysis {
         run: scene.run(),
         totals: Totals::of(&scene),
         timing: Timing::of(&scene),
         databases: databases::summaries(&scene, &occurrences),
+        cards: cards::cards(&scene, &errors),
         errors,
+        logs,
+        growth: Growth::of(&scene),
+        generator,
         clusters: clusters::in_words(&scene, &occurrences),
         timeline: clusters::timeline(&scene, &occurrences),
         checks,

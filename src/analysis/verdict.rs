@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::errors::{Occurrence, Treatment};
+use super::errors::Occurrence;
 use super::limits::{LimitState, ThresholdResult, completed};
-use super::{ErrorTable, SETTLE, Scene, Totals};
+use super::{ErrorTable, GeneratorState, GeneratorSummary, SETTLE, Scene, Totals};
 use crate::figure::{self, counted};
+use crate::plan::rule::Treatment;
 use crate::plan::threshold::Metric;
 use crate::record::{EndReason, StepKind};
 use crate::scenario::{ExpectedVerdict, Severity};
@@ -76,6 +77,8 @@ pub enum RuleKind {
     NothingRan,
     /// No sync call succeeded.
     NothingSynced,
+    /// The load generator hardly got to run.
+    Starved,
     /// A phase was never done.
     PhaseSkipped,
     /// A check that was asked for could not be done.
@@ -99,6 +102,7 @@ impl RuleKind {
             Self::Interrupted => "interrupted",
             Self::NothingRan => "nothing_ran",
             Self::NothingSynced => "nothing_synced",
+            Self::Starved => "starved",
             Self::PhaseSkipped => "phase_skipped",
             Self::NotChecked => "not_checked",
             Self::NotMeasured => "not_measured",
@@ -110,16 +114,21 @@ fn rule(kind: RuleKind, message: impl Into<String>) -> Rule {
     Rule { kind, message: message.into() }
 }
 
+/// What the verdict rests on.
+pub(super) struct Facts<'a> {
+    pub(super) scene: &'a Scene<'a>,
+    pub(super) occurrences: &'a [Occurrence<'a>],
+    pub(super) errors: &'a ErrorTable,
+    pub(super) checks: &'a [CheckResult],
+    pub(super) thresholds: &'a [ThresholdResult],
+    pub(super) generator: Option<&'a GeneratorSummary>,
+}
+
 /// The verdict, and the rules that led to it, the one that decided first.
-pub(super) fn decide(
-    scene: &Scene<'_>,
-    occurrences: &[Occurrence<'_>],
-    errors: &ErrorTable,
-    checks: &[CheckResult],
-    thresholds: &[ThresholdResult],
-) -> (Verdict, Vec<Rule>) {
-    let failed = failures(scene, occurrences, errors, checks, thresholds);
-    let open = doubts(scene, checks, thresholds);
+pub(super) fn decide(facts: &Facts<'_>) -> (Verdict, Vec<Rule>) {
+    let scene = facts.scene;
+    let failed = failures(facts);
+    let open = doubts(facts);
     let (verdict, rules) = if !failed.is_empty() {
         (Verdict::Fail, failed)
     } else if !open.is_empty() {
@@ -127,17 +136,12 @@ pub(super) fn decide(
     } else {
         (Verdict::Pass, vec![rule(RuleKind::Held, held(scene))])
     };
-    expected(scene, occurrences, checks, verdict, rules)
+    expected(scene, facts.occurrences, facts.checks, verdict, rules)
 }
 
 /// Everything that fails the run.
-fn failures(
-    scene: &Scene<'_>,
-    occurrences: &[Occurrence<'_>],
-    errors: &ErrorTable,
-    checks: &[CheckResult],
-    thresholds: &[ThresholdResult],
-) -> Vec<Rule> {
+fn failures(facts: &Facts<'_>) -> Vec<Rule> {
+    let Facts { scene, occurrences, errors, checks, thresholds, generator: _ } = *facts;
     let mut rules = Vec::new();
     for worker in &scene.workers {
         if let Some(message) = &worker.crash {
@@ -162,12 +166,27 @@ fn failures(
             rules.push(rule(RuleKind::Check, format!("{}: {first}{more}", result.name)));
         }
     }
-    let broken = thresholds
-        .iter()
-        .filter(|result| result.severity == Severity::Fail && result.state == LimitState::Broken)
-        .map(|result| rule(RuleKind::Threshold, broken(scene, result, errors)));
-    rules.extend(broken);
+    let broken =
+        thresholds.iter().filter(|result| result.severity == Severity::Fail && result.state == LimitState::Broken);
+    let (stopped, broken): (Vec<_>, Vec<_>) = broken.partition(|result| has_stopped(scene, result));
+    let threshold = |result: &ThresholdResult| rule(RuleKind::Threshold, self::broken(scene, result, errors));
+    rules.extend(broken.into_iter().map(threshold));
+    // What stopped the run decided it; the rest may be its consequence.
+    let stopped: Vec<Rule> = stopped
+        .into_iter()
+        .map(|result| {
+            let rule = threshold(result);
+            Rule { message: format!("{}; this stopped the run", rule.message), ..rule }
+        })
+        .collect();
+    rules.splice(0..0, stopped);
     rules
+}
+
+/// Whether the run ended early because this threshold was broken for good.
+fn has_stopped(scene: &Scene<'_>, result: &ThresholdResult) -> bool {
+    let stopped = scene.record.ended.is_some_and(|ended| ended.reason == EndReason::Stopped);
+    stopped && scene.plan.thresholds.iter().any(|threshold| threshold.abort && threshold.text == result.text)
 }
 
 fn broken(scene: &Scene<'_>, result: &ThresholdResult, errors: &ErrorTable) -> String {
@@ -205,7 +224,8 @@ fn broken(scene: &Scene<'_>, result: &ThresholdResult, errors: &ErrorTable) -> S
 }
 
 /// Everything that leaves open whether the run would pass.
-fn doubts(scene: &Scene<'_>, checks: &[CheckResult], thresholds: &[ThresholdResult]) -> Vec<Rule> {
+fn doubts(facts: &Facts<'_>) -> Vec<Rule> {
+    let Facts { scene, checks, thresholds, generator, .. } = *facts;
     let mut rules = Vec::new();
     match scene.record.ended.map(|ended| ended.reason) {
         Some(EndReason::Done) => {}
@@ -216,6 +236,9 @@ fn doubts(scene: &Scene<'_>, checks: &[CheckResult], thresholds: &[ThresholdResu
         }
         Some(EndReason::Interrupted) => rules.push(rule(RuleKind::Interrupted, "the run was interrupted")),
         Some(EndReason::Stopped) => rules.push(rule(RuleKind::Interrupted, "the run was stopped early")),
+    }
+    if let Some(generator) = generator.filter(|generator| generator.state == GeneratorState::Starved) {
+        rules.push(rule(RuleKind::Starved, format!("the load generator was starved: {}", generator.words)));
     }
     rules.extend(nothing_done(scene));
     rules.extend(skipped(scene));

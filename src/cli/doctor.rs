@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::run::{descriptors, descriptors_suffice};
+use super::conduct::{descriptors, descriptors_suffice};
 use super::{Exit, Terminal, overrides};
 use crate::target::doctor::{Finding, examine};
 

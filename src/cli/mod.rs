@@ -1,9 +1,10 @@
 //! The command line: arguments and environment in, text and exit codes out. Only this room prints.
 
 mod cleanup;
+mod compare;
+mod conduct;
 mod directory;
 mod doctor;
-
 mod extension;
 mod hub;
 mod list;
@@ -17,12 +18,16 @@ mod provision;
 mod report;
 mod run;
 mod schema;
+mod selftest;
+mod signals;
 mod validate;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::analysis::Verdict;
 
 use crate::session;
 
@@ -70,6 +75,10 @@ enum Command {
     Cleanup(cleanup::Arguments),
     /// Install the CloudSync extension, or show where it is
     Extension(extension::Arguments),
+    /// Say what changed between two runs, or two series of runs
+    Compare(compare::Arguments),
+    /// Plant every failure there is and see whether the checker finds it
+    Selftest(selftest::Arguments),
     /// Start the embedded hub alone, for several processes to share, until Ctrl-C
     Hub(hub::Arguments),
     /// Print the JSON schema of a scenario
@@ -98,6 +107,16 @@ pub enum Exit {
     CouldNotRun,
     /// Stopped by a signal.
     Interrupted,
+}
+
+impl From<Verdict> for Exit {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Pass => Self::Pass,
+            Verdict::Fail => Self::Fail,
+            Verdict::Unknown => Self::Unknown,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -216,11 +235,12 @@ pub fn run() -> Exit {
             true,
             terminal.width,
         )),
-
         Command::Doctor(arguments) => Ok(doctor::run(&arguments, terminal)),
         Command::Provision(arguments) => Ok(provision::run(&arguments, terminal)),
         Command::Cleanup(arguments) => Ok(cleanup::run(&arguments, terminal)),
         Command::Extension(arguments) => Ok(extension::run(&arguments, terminal)),
+        Command::Compare(arguments) => Ok(compare::run(&arguments, terminal)),
+        Command::Selftest(arguments) => Ok(selftest::run(&arguments, terminal)),
         Command::Hub(arguments) => Ok(hub::run(arguments, &mut terminal.out, &mut terminal.err)),
         Command::Schema(arguments) => schema::run(&arguments, &mut terminal.out),
     };

@@ -34,6 +34,11 @@ pub(super) fn attended<T>(
     work(&mut Attendant::new(&mut say, stopped).asking(ask))
 }
 
+/// Does something that nobody watches.
+pub(super) fn unattended<T>(work: impl FnOnce(&mut Attendant<'_>) -> T) -> T {
+    work(&mut Attendant::new(&mut |_| {}, &|| false))
+}
+
 /// A line of stdin; none at its end, or when it is not waited for any more.
 fn line(stopped: &dyn Fn() -> bool) -> Option<String> {
     let (sender, receiver) = mpsc::channel();

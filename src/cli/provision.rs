@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::run::Signals;
+use super::signals::Signals;
 use super::{Exit, Terminal, overrides, person};
 use crate::execute::Control;
 use crate::target;

@@ -93,6 +93,15 @@ fn text(analysis: &Analysis, format: Format, color: bool, width: usize) -> Strin
     }
 }
 
+/// A finished run, judged again; or how the process ends, and why.
+pub(super) fn judged(run_dir: &Path) -> Result<(Record, Analysis), (Exit, String)> {
+    let judged = read(run_dir).and_then(|record| {
+        let analysis = judge(&record, planned, run_dir)?;
+        Ok((record, analysis))
+    });
+    judged.map_err(|problem| (problem.exit, problem.message))
+}
+
 fn judge(record: &Record, plan: fn(&Scenario) -> Result<Plan, String>, run_dir: &Path) -> Result<Analysis, Problem> {
     let plan = plan(&record.scenario).map_err(|reason| Problem {
         exit: Exit::CouldNotRun,

@@ -1,44 +1,45 @@
 //! `stress run`: from the file to the verdict.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::directory::{RunDirectory, sites};
-use super::{Exit, Terminal, overrides, person, progress};
-use crate::analysis::{self, Analysis, Verdict};
+use super::signals::Signals;
+use super::{Exit, Terminal, conduct, overrides, person, progress};
+use crate::analysis::{Analysis, Verdict};
 use crate::diagnostic;
-use crate::execute::{self, Control, Job, Progress, write_whole};
-use crate::plan::{Plan, combinations};
+use crate::execute::{Control, Progress};
+use crate::plan::combinations;
 use crate::record::EndReason;
+use crate::repeat::{REPEAT_FILE, Repeat, RunSummary};
 use crate::report;
 use crate::scenario::Scenario;
-use crate::target;
 
-/// Descriptors of a database at work: the file, its log and shared memory, its log file, and both ends of a socket.
-const DESCRIPTORS_PER_DATABASE: u64 = 7;
-/// Descriptors of everything else.
-const DESCRIPTORS_BESIDE: u64 = 128;
+/// Every JSON reader keeps 53 bits.
+const GREATEST_SEED: u64 = (1 << 53) - 1;
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Args)]
 #[command(after_help = "Examples:
   stress run scenarios/small.yaml
   stress run scenarios/large.yaml --profile medium --iterations 3
-  stress run scenarios/rls.yaml --databases 8 --json > report.json")]
+  stress run scenarios/rls.yaml --databases 8 --json > report.json
+  stress run scenarios/hot-rows.yaml --repeat 40")]
 pub(super) struct Arguments {
     #[command(flatten)]
     scenario: overrides::ScenarioArguments,
+    /// Run it so often, each time with the next seed, and say how often it failed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    repeat: Option<u64>,
     /// The directory under which the run's own directory is made
     #[arg(long, value_name = "DIR", env = "STRESS_OUT", default_value = "runs")]
     out: PathBuf,
     /// Keep the databases of a run that passed, too
     #[arg(long)]
     keep: bool,
-    /// Print the report as JSON
+    /// Print the report as JSON; with --repeat, what all runs came to
     #[arg(long, conflicts_with = "quiet")]
     json: bool,
     /// Print the verdict's line alone
@@ -67,186 +68,171 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
             return Exit::CouldNotRun;
         }
     };
-    let path = arguments.scenario.file.display().to_string();
-    let mut worst = Exit::Pass;
-    for (combination, label) in combinations(&scenario) {
-        if !label.is_empty() && !arguments.quiet {
-            terminal.tell(&format!("matrix: {label}\n"));
-        }
-        let exit = match run_one(arguments, &combination, &path, &signals, terminal) {
-            Ok(exit) => exit,
-            Err(message) => {
-                terminal.error(&message);
-                Exit::CouldNotRun
+    let session = Session { arguments, path: arguments.scenario.file.display().to_string(), signals };
+    match arguments.repeat {
+        None => session.once(&scenario, terminal),
+        Some(times) => session.again_and_again(&scenario, times, terminal),
+    }
+}
+
+/// What all runs of one call of the command have in common.
+struct Session<'a> {
+    arguments: &'a Arguments,
+    /// The scenario's path as given.
+    path: String,
+    signals: Signals,
+}
+
+/// A run that was made.
+struct Made {
+    exit: Exit,
+    analysis: Analysis,
+    directory: RunDirectory,
+}
+
+/// A run that was not.
+struct Unmade {
+    message: String,
+    exit: Exit,
+}
+
+impl From<String> for Unmade {
+    fn from(message: String) -> Self {
+        Self { message, exit: Exit::CouldNotRun }
+    }
+}
+
+impl Session<'_> {
+    fn once(&self, scenario: &Scenario, terminal: &mut Terminal) -> Exit {
+        let mut worst = Exit::Pass;
+        for (combination, label) in combinations(scenario) {
+            if !label.is_empty() && !self.arguments.quiet {
+                terminal.tell(&format!("matrix: {label}\n"));
             }
-        };
-        worst = worst.max(exit);
-        if exit == Exit::Interrupted {
-            break;
+            let made = self.make(&combination, terminal).and_then(|made| {
+                self.report(&made.analysis, terminal)?;
+                Ok(made.exit)
+            });
+            let exit = made.unwrap_or_else(|Unmade { message, exit }| {
+                terminal.error(&message);
+                exit
+            });
+            worst = worst.max(exit);
+            if exit == Exit::Interrupted {
+                break;
+            }
         }
+        worst
     }
-    worst
-}
 
-fn run_one(
-    arguments: &Arguments,
-    scenario: &Scenario,
-    path: &str,
-    signals: &Signals,
-    terminal: &mut Terminal,
-) -> Result<Exit, String> {
-    let (plan, _) = Plan::new(scenario).map_err(|issues| issues_text(&issues))?;
-    let plan = &plan;
-    raise_descriptors(plan)?;
-    let directory = RunDirectory::create(&arguments.out, &plan.name).map_err(|error| {
-        let out = arguments.out.display();
-        format!(
-            "failed to make a run directory in `{out}`: {error}\n  help: name one that can be written to with `--out`"
-        )
-    })?;
-    write_resolved(&directory.path, scenario)?;
-    if !arguments.quiet {
-        terminal.tell(&format!("stress: {} with seed {}, in {}\n", plan.name, plan.seed, directory.path.display()));
-    }
-    let scope = Plan::scope(scenario).environment(std::env::vars());
-    let control = Arc::new(Control::default());
-    signals.direct_to(&control);
-    let stopped = || control.is_ending();
-    let quiet = arguments.quiet;
-    let run = directory.id.replace('-', "_");
-    let target = person::attended(terminal, quiet, &stopped, |attendant| {
-        target::connect(plan, &scope, &directory.path, &run, attendant)
-    });
-    let target = match target {
-        Ok(target) => target,
-        Err(error) if stopped() => {
-            terminal.error(&error.to_string());
-            return Ok(Exit::Interrupted);
+    /// Every run is told in a line. What could not be run will not run the next time either, and ends it.
+    fn again_and_again(&self, scenario: &Scenario, times: u64, terminal: &mut Terminal) -> Exit {
+        let combinations = combinations(scenario);
+        let mut repeat = Repeat::new(&scenario.name, times.saturating_mul(combinations.len() as u64));
+        let mut worst = Exit::Pass;
+        'runs: for time in 0..times {
+            for (combination, label) in &combinations {
+                let seed = scenario.seed.unwrap_or_default().wrapping_add(time) & GREATEST_SEED;
+                let combination = Scenario { seed: Some(seed), ..combination.clone() };
+                let exit = match self.make(&combination, terminal) {
+                    Ok(Made { exit: Exit::Interrupted, .. }) => Exit::Interrupted,
+                    Ok(made) => {
+                        repeat.runs.push(RunSummary::of(&made.analysis, &made.directory.id, label));
+                        let of = if label.is_empty() { String::new() } else { format!(", {label}") };
+                        let line = last_line(&made.analysis, terminal.width);
+                        if !(self.arguments.json || self.arguments.quiet) {
+                            terminal.print(&format!("run {} of {times}, seed {seed}{of}: {line}\n", time + 1));
+                        }
+                        made.exit
+                    }
+                    Err(Unmade { message, exit }) => {
+                        terminal.error(&message);
+                        exit
+                    }
+                };
+                worst = worst.max(exit);
+                if matches!(exit, Exit::Interrupted | Exit::CouldNotRun) {
+                    break 'runs;
+                }
+            }
         }
-        Err(error) => return Err(error.to_string()),
-    };
-    let counters = Progress::new(plan.databases.len());
-    let job = Job {
-        plan,
-        scenario,
-        path,
-        target: &target,
-        directory: &directory.path,
-        id: &directory.id,
-        control: &control,
-        progress: &counters,
-    };
-    let show = !(arguments.quiet || arguments.no_progress);
-    let record = progress::shown(plan, &counters, show, terminal.watched, || execute::run(&job));
-    // Also after a run that could not be made: its devices and tokens are there all the same.
-    let sites = sites(&directory.path);
-    let problems = person::attended(terminal, quiet, &|| false, |attendant| target.leave(&sites, attendant));
-    for problem in problems {
-        terminal.error(&problem.to_string());
+        if let Err(message) = self.report_all(&repeat, terminal) {
+            terminal.error(&message);
+            return Exit::CouldNotRun;
+        }
+        worst
     }
-    drop(target);
-    let record = record.map_err(|error| error.to_string())?;
-    let analysis = analysis::analyze(&record, plan);
-    write_reports(&directory.path, &analysis)?;
-    if !arguments.keep && analysis.verdict == Verdict::Pass {
-        directory.remove_databases().map_err(|error| format!("failed to remove the run's databases: {error}"))?;
-    }
-    let text = report::terminal(&analysis, terminal.width);
-    if arguments.json {
-        let json = serde_json::to_string_pretty(&report::json(&analysis)).map_err(|error| error.to_string())?;
-        terminal.print(&format!("{json}\n"));
-    } else if arguments.quiet {
-        terminal.print(&format!("{}\n", text.trim_end().lines().last().unwrap_or_default()));
-    } else {
-        terminal.print(&text);
-    }
-    if record.ended.is_some_and(|ended| ended.reason == EndReason::Interrupted) {
-        return Ok(Exit::Interrupted);
-    }
-    Ok(match analysis.verdict {
-        Verdict::Pass => Exit::Pass,
-        Verdict::Fail => Exit::Fail,
-        Verdict::Unknown => Exit::Unknown,
-    })
-}
 
-/// The open files of a run with this many databases.
-pub(super) fn descriptors(databases: usize) -> u64 {
-    databases as u64 * DESCRIPTORS_PER_DATABASE + DESCRIPTORS_BESIDE
-}
-
-/// Raises the limit of open files to what this many databases need, or gives what it can be raised to.
-pub(super) fn descriptors_suffice(databases: usize) -> Result<(), u64> {
-    let needed = descriptors(databases);
-    let limit = rlimit::increase_nofile_limit(needed).unwrap_or(u64::MAX);
-    if limit < needed { Err(limit) } else { Ok(()) }
-}
-
-/// Raises the limit of open files to what the plan needs, or says before anything starts that it cannot be.
-fn raise_descriptors(plan: &Plan) -> Result<(), String> {
-    let databases = plan.databases.len();
-    descriptors_suffice(databases).map_err(|limit| {
-        let needed = descriptors(databases);
-        let most = limit.saturating_sub(DESCRIPTORS_BESIDE) / DESCRIPTORS_PER_DATABASE;
-        format!(
-            "{databases} databases need {needed} open files, and the system allows {limit}\n  help: raise it with `ulimit -n {needed}`, or run with `--databases {most}`"
-        )
-    })
-}
-
-fn write_resolved(directory: &Path, scenario: &Scenario) -> Result<(), String> {
-    let path = directory.join("scenario.yaml");
-    write(&path, scenario.to_yaml().as_bytes())
-}
-
-fn write_reports(directory: &Path, analysis: &Analysis) -> Result<(), String> {
-    let json = serde_json::to_vec_pretty(&report::json(analysis)).map_err(|error| error.to_string())?;
-    write(&directory.join("report.json"), &json)?;
-    write(&directory.join("report.md"), report::markdown(analysis).as_bytes())
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
-    let written = write_whole(path, |out| out.write_all(bytes));
-    written.map_err(|error| format!("failed to write `{}`: {error}", path.display()))
-}
-
-fn issues_text(issues: &[crate::scenario::Issue]) -> String {
-    issues.iter().map(|issue| format!("{}: {}", issue.pointer, issue.message)).collect::<Vec<_>>().join("\n")
-}
-
-/// Ctrl-C and termination: the first finishes the step and reports, the second stops now, the third gives up.
-pub(super) struct Signals {
-    run: Arc<Mutex<Arc<Control>>>,
-}
-
-impl Signals {
-    pub(super) fn listen() -> Result<Self, ctrlc::Error> {
-        let run = Arc::new(Mutex::new(Arc::new(Control::default())));
-        let (current, count) = (Arc::clone(&run), AtomicUsize::new(0));
-        ctrlc::set_handler(move || {
-            let control = Arc::clone(&current.lock().unwrap_or_else(PoisonError::into_inner));
-            let told = match count.fetch_add(1, Ordering::SeqCst) {
-                0 => {
-                    control.finish(EndReason::Interrupted);
-                    "\nfinishing the running steps, then reporting; once more to stop now\n"
-                }
-                1 => {
-                    control.stop_now(EndReason::Interrupted);
-                    "\nstopping now\n"
-                }
-                _ => std::process::exit(130),
-            };
-            let _ = io::stderr().write_all(told.as_bytes());
+    fn make(&self, scenario: &Scenario, terminal: &mut Terminal) -> Result<Made, Unmade> {
+        let arguments = self.arguments;
+        let plan = &conduct::plan(scenario)?;
+        let directory = conduct::directory(&arguments.out, &plan.name)?;
+        if !arguments.quiet {
+            terminal.tell(&format!("stress: {} with seed {}, in {}\n", plan.name, plan.seed, directory.path.display()));
+        }
+        let control = Arc::new(Control::default());
+        self.signals.direct_to(&control);
+        let counters = Progress::new(plan.databases.len());
+        let show = !(arguments.quiet || arguments.no_progress);
+        let path = &self.path;
+        let run = conduct::Run { plan, scenario, path, directory: &directory, control: &control, progress: &counters };
+        let stopped = || control.is_ending();
+        let target = person::attended(terminal, arguments.quiet, &stopped, |attendant| run.ready(attendant));
+        let target = target.map_err(|message| Unmade {
+            exit: if stopped() { Exit::Interrupted } else { Exit::CouldNotRun },
+            message,
         })?;
-        Ok(Self { run })
+        let conducted = progress::shown(plan, &counters, show, terminal.watched, || run.conduct(&target));
+        // Also after a run that failed: its devices and tokens are there all the same.
+        let sites = sites(&directory.path);
+        let left = person::attended(terminal, arguments.quiet, &|| false, |attendant| target.leave(&sites, attendant));
+        for problem in left {
+            terminal.error(&problem.to_string());
+        }
+        drop(target);
+        let conduct::Conducted { record, analysis, .. } = conducted?;
+        if !arguments.keep && analysis.verdict == Verdict::Pass {
+            directory.remove_databases().map_err(|error| format!("failed to remove the run's databases: {error}"))?;
+        }
+        let interrupted = record.ended.is_some_and(|ended| ended.reason == EndReason::Interrupted);
+        let exit = if interrupted { Exit::Interrupted } else { Exit::from(analysis.verdict) };
+        Ok(Made { exit, analysis, directory })
     }
 
-    pub(super) fn direct_to(&self, control: &Arc<Control>) {
-        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(reason) = run.reason() {
-            // The signal came before the run had started.
-            control.finish(reason);
-        }
-        *run = Arc::clone(control);
+    fn report(&self, analysis: &Analysis, terminal: &mut Terminal) -> Result<(), String> {
+        let text = if self.arguments.json {
+            let json = serde_json::to_string_pretty(&report::json(analysis)).map_err(|error| error.to_string())?;
+            format!("{json}\n")
+        } else if self.arguments.quiet {
+            format!("{}\n", last_line(analysis, terminal.width))
+        } else {
+            report::terminal(analysis, terminal.width)
+        };
+        terminal.print(&text);
+        Ok(())
     }
+
+    fn report_all(&self, repeat: &Repeat, terminal: &mut Terminal) -> Result<(), String> {
+        let json = serde_json::to_string_pretty(repeat).map_err(|error| error.to_string())?;
+        if !repeat.runs.is_empty() {
+            let path = self.arguments.out.join(&repeat.scenario).join(REPEAT_FILE);
+            conduct::write(&path, json.as_bytes())?;
+            if !self.arguments.quiet {
+                terminal.tell(&format!("stress: all runs are listed in {}\n", path.display()));
+            }
+        }
+        let text = repeat.text();
+        if self.arguments.json {
+            terminal.print(&format!("{json}\n"));
+        } else if self.arguments.quiet {
+            terminal.print(&format!("{}\n", text.trim_end().lines().last().unwrap_or_default()));
+        } else {
+            terminal.print(&text);
+        }
+        Ok(())
+    }
+}
+
+fn last_line(analysis: &Analysis, width: usize) -> String {
+    report::terminal(analysis, width).trim_end().lines().last().unwrap_or_default().to_owned()
 }

@@ -40,7 +40,7 @@ fn receive_all(run: &Run<'_>, user: &UserPlan, file: &Path, state: &mut Bootstra
         if attempt > 0 && !run.control.sleep(run.plan.settle.wait) {
             break;
         }
-        let received = call.make(&session, false);
+        let received = call.make(&session, false, None);
         failures.extend(received.failures);
         quiet = if received.rows == 0 && received.complete { quiet + 1 } else { 0 };
         if quiet == QUIET || failures.len() > 2 {

@@ -6,15 +6,12 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use super::contents::{self, Rows};
-use super::{Run, bootstrap, difference, server};
+use super::{Run, bootstrap, clues, difference, forbidden, server, size};
 use crate::failure::{self, Call, Failure, FailureKind, Side};
-use crate::plan::{CheckPlan, DatabasePlan, TablePlan, quote};
-use crate::record::{DatabaseState, FinalState, ForbiddenRow, Holder, QueryAnswer, ServerState, TableState, UserState};
+use crate::plan::{CheckPlan, DatabasePlan};
+use crate::record::{DatabaseState, FinalState, Holder, QueryAnswer, ServerState, TableState, UserState};
 use crate::scenario::{CheckName, QueryOn};
 use crate::session::{hex, open_reader, raw_error};
-
-/// Forbidden rows that are looked up elsewhere, per database and table; the others are counted, and leave the check open.
-const EXAMINED: usize = 10_000;
 
 pub(super) fn collect(run: &Run<'_>, unsent: &[Option<bool>]) -> FinalState {
     let databases = run.pool.broadcast(|context| {
@@ -59,17 +56,12 @@ fn database_state(run: &Run<'_>, database: &DatabasePlan, unsent: Option<bool>) 
     let reader = open_reader(&file, user_id(run, database.user))?;
     let tables = contents::tables(&reader, run.plan, Rows::Allowed)?;
     let integrity = integrity(&reader)?;
-    let size = |suffix: &str| {
-        let mut name = file.clone().into_os_string();
-        name.push(suffix);
-        std::fs::metadata(name).map_or(0, |file| file.len())
-    };
     Ok(DatabaseState {
         database: database.index,
         user: database.user,
         integrity,
         unsent,
-        bytes: size("") + size("-wal"),
+        bytes: size(&file, "") + size(&file, "-wal"),
         tables,
     })
 }
@@ -98,7 +90,7 @@ fn server_state(run: &Run<'_>, copy: &Path) -> rusqlite::Result<ServerState> {
         let tables = contents::tables(&open_reader(copy, &user.id)?, run.plan, Rows::Allowed)?;
         Ok(UserState { user: user.index, tables })
     });
-    Ok(ServerState { users: users.collect::<rusqlite::Result<_>>()?, tables })
+    Ok(ServerState { users: users.collect::<rusqlite::Result<_>>()?, tables, tombstones: clues::tombstones(run) })
 }
 
 fn differences(run: &Run<'_>, state: &mut FinalState, server: Option<&Path>, bootstraps: &[(u32, PathBuf)]) {
@@ -128,60 +120,25 @@ fn differences(run: &Run<'_>, state: &mut FinalState, server: Option<&Path>, boo
                 continue;
             }
             match difference::compare(run.plan, user.index, table, &holders) {
-                Ok(difference) => state.differences.push(difference),
+                Ok(mut difference) => {
+                    clues::gather(run, table, &mut difference);
+                    state.differences.push(difference);
+                }
                 Err(error) => fail(run, None, &error),
             }
         }
     }
 }
 
-/// Rows held against the select policy. A leak must have come from somewhere: a row that nobody else has was written
-/// here, and the server did not take it.
+/// Rows held against the select policy. Where they could not be examined their count stays undecided.
 fn forbidden_rows(run: &Run<'_>, state: &mut FinalState, server: Option<&Path>) {
-    let held = state.databases.iter().filter(|one| one.tables.iter().any(|table| table.forbidden > 0));
-    let mut rows = Vec::new();
-    for database in held {
-        match forbidden_in(run, database, server) {
-            Ok(found) => rows.extend(found),
+    let held = |one: &&mut DatabaseState| one.tables.iter().any(|table| table.forbidden > 0);
+    for database in state.databases.iter_mut().filter(held) {
+        match forbidden::examine(run, database, server) {
+            Ok(found) => state.forbidden.extend(found),
             Err(error) => fail(run, Some(database.database), &error),
         }
     }
-    state.forbidden = rows;
-}
-
-fn forbidden_in(run: &Run<'_>, held: &DatabaseState, server: Option<&Path>) -> rusqlite::Result<Vec<ForbiddenRow>> {
-    let user = user_id(run, held.user);
-    let reader = open_reader(&run.database_file(held.database), user)?;
-    let others = run.plan.databases.iter().filter(|other| other.user != held.user);
-    let mut elsewhere = others
-        .map(|other| open_reader(&run.database_file(other.index), user))
-        .collect::<rusqlite::Result<Vec<Connection>>>()?;
-    if let Some(copy) = server {
-        elsewhere.push(open_reader(copy, user)?);
-    }
-    let mut found = Vec::new();
-    for table in &run.plan.tables {
-        let sql = format!("{} LIMIT {EXAMINED}", contents::literals(run.plan, table, Rows::Forbidden));
-        let mut statement = reader.prepare(&sql)?;
-        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
-        for row in rows {
-            let (key, row) = row?;
-            let mut leaked = false;
-            for other in &elsewhere {
-                leaked = leaked || holds_forbidden(run, other, table, &key)?;
-            }
-            found.push(ForbiddenRow { database: held.database, table: table.name.clone(), key, row, leaked });
-        }
-    }
-    Ok(found)
-}
-
-/// Whether a holder has a row with this key that the connection's user may not see.
-fn holds_forbidden(run: &Run<'_>, holder: &Connection, table: &TablePlan, key: &str) -> rusqlite::Result<bool> {
-    let columns: Vec<String> = table.primary_key.iter().map(|column| quote(column)).collect();
-    let from = contents::source(run.plan, table, Rows::Forbidden);
-    let sql = format!("SELECT EXISTS (SELECT 1 {from} AND ({}) = ({key}))", columns.join(", "));
-    holder.query_row(&sql, [], |row| row.get(0))
 }
 
 fn queries(run: &Run<'_>, state: &mut FinalState) {

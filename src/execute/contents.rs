@@ -22,7 +22,12 @@ pub(super) enum Rows {
 
 /// `FROM … WHERE …` for the rows meant.
 pub(super) fn source(plan: &Plan, table: &TablePlan, rows: Rows) -> String {
-    let name = quote(&table.name);
+    source_in(plan, table, rows, "main")
+}
+
+/// The same, of an attached database.
+pub(super) fn source_in(plan: &Plan, table: &TablePlan, rows: Rows, schema: &str) -> String {
+    let name = format!("{schema}.{}", quote(&table.name));
     let policy = table.policies.as_ref().and_then(|policies| policies.select.as_deref());
     // No policy denies, and an unknown result is not a permission.
     let allowed = policy.map_or_else(|| "0".to_owned(), |policy| format!("coalesce(({policy}), 0)"));
@@ -68,7 +73,7 @@ fn state(connection: &Connection, plan: &Plan, table: &TablePlan, rows: Rows) ->
         Rows::All | Rows::Allowed | Rows::Forbidden => 0,
     };
     let digest = format!("{:032x}", digest.digest128());
-    Ok(TableState { table: table.name.clone(), rows: count, digest, forbidden })
+    Ok(TableState { table: table.name.clone(), rows: count, digest, forbidden, leaked: None })
 }
 
 /// A value with its type and length, so that no two rows are encoded alike.
@@ -87,8 +92,15 @@ fn encode(value: ValueRef<'_>, into: &mut Vec<u8>) {
 
 /// SQL for a table's rows as text: the primary key and the whole row as SQL literals, in the order of the key's text.
 pub(super) fn literals(plan: &Plan, table: &TablePlan, rows: Rows) -> String {
-    let text = |columns: &[String]| {
-        columns.iter().map(|column| format!("quote({})", quote(column))).collect::<Vec<_>>().join(" || ', ' || ")
-    };
-    format!("SELECT {}, {} {} ORDER BY 1", text(&table.primary_key), text(&table.columns), source(plan, table, rows))
+    format!(
+        "SELECT {}, {} {} ORDER BY 1",
+        text_of(&table.primary_key),
+        text_of(&table.columns),
+        source(plan, table, rows)
+    )
+}
+
+/// SQL for columns as one text of SQL literals: `'a', 1`.
+pub(super) fn text_of(columns: &[String]) -> String {
+    columns.iter().map(|column| format!("quote({})", quote(column))).collect::<Vec<_>>().join(" || ', ' || ")
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::InterruptHandle;
 
+use crate::latency::Latency;
 use crate::record::EndReason;
 
 /// No new step is started; 0 is a run that goes on.
@@ -90,11 +91,16 @@ impl Watchdog {
         Self { slots, limit, done: AtomicBool::new(false) }
     }
 
-    /// Watches until [`Self::finish`].
-    pub(super) fn watch(&self, control: &Control) {
+    /// Watches until [`Self::finish`]. Gives how late it came to look, each time: threads that do not get to run make no
+    /// load.
+    pub(super) fn watch(&self, control: &Control) -> Latency {
+        let mut lag = Latency::default();
         while !self.done.load(Ordering::Relaxed) {
+            let before = Instant::now();
             std::thread::sleep(TICK);
             let now = Instant::now();
+            let late = now.duration_since(before).saturating_sub(TICK);
+            lag.record(u64::try_from(late.as_micros()).unwrap_or(u64::MAX));
             if now >= self.limit {
                 control.stop_now(EndReason::TimeLimit);
             }
@@ -110,6 +116,7 @@ impl Watchdog {
                 }
             }
         }
+        lag
     }
 
     /// The time left until the run's limit.

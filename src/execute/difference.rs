@@ -37,9 +37,17 @@ pub(super) fn compare(
         if rows.windows(2).any(|pair| pair[0] != pair[1]) {
             difference.total += 1;
             if difference.rows.len() < NAMED {
-                let holdings =
-                    holders.iter().zip(&rows).map(|((holder, _), row)| Holding { holder: *holder, row: row.clone() });
-                difference.rows.push(RowDifference { key: key.clone(), holders: holdings.collect() });
+                let holdings = holders.iter().zip(&rows).map(|((holder, _), row)| Holding {
+                    holder: *holder,
+                    row: row.clone(),
+                    unsent: None,
+                });
+                difference.rows.push(RowDifference {
+                    key: key.clone(),
+                    holders: holdings.collect(),
+                    tombstone: None,
+                    clocks: Vec::new(),
+                });
             }
         }
         for ((head, cursor), row) in heads.iter_mut().zip(&mut cursors).zip(&rows) {

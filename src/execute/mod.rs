@@ -1,11 +1,17 @@
 //! The executor: creates the databases, sets one thread per database to work at once, settles, and collects what
 //! everybody holds at the end. Everything becomes facts in the record; nothing is judged here.
 
+mod alarm;
 mod bootstrap;
+mod clues;
 mod collect;
 mod contents;
 mod control;
 mod difference;
+mod forbidden;
+mod generator;
+mod growth;
+mod isolation;
 mod journal;
 mod log;
 mod phase;
@@ -36,7 +42,9 @@ use crate::scenario::Scenario;
 use crate::session::{Opening, Session};
 use crate::target::Connected;
 use crate::template::Scope;
+use alarm::Alarms;
 use control::Watchdog;
+use generator::Clocks;
 use journal::Journal;
 use log::Log;
 use rendezvous::Rendezvous;
@@ -44,6 +52,12 @@ use worker::Worker;
 
 /// Stack of a worker's thread: SQLite and the templates need far less than the system's default.
 const STACK: usize = 1024 * 1024;
+
+/// What to do about a file of the run that cannot be written.
+pub(crate) const ROOM: &str = "\n  help: see that the disk has room, or name another place with `--out`";
+
+/// Databases of whose logs the record keeps the beginning and the end.
+const LOGS: usize = 20;
 
 /// A run to be made.
 pub struct Job<'a> {
@@ -89,13 +103,10 @@ pub enum ExecuteError {
 impl fmt::Display for ExecuteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io { path, error } => write!(f, "failed to write `{}`: {error}", path.display()),
+            Self::Io { path, error } => write!(f, "failed to write `{}`: {error}{ROOM}", path.display()),
             Self::Prepare { path, error } => {
                 write!(f, "failed to create the database `{}`: {}", path.display(), error.message)?;
-                if classify(error).kind == FailureKind::Disk {
-                    f.write_str("\n  help: see that the disk has room, or name another place with `--out`")?;
-                }
-                Ok(())
+                f.write_str(if classify(error).kind == FailureKind::Disk { ROOM } else { "" })
             }
             Self::Threads(error) => write!(f, "failed to start one thread per database: {error}"),
         }
@@ -115,6 +126,7 @@ struct Run<'a> {
     watchdog: &'a Watchdog,
     rendezvous: &'a Rendezvous,
     journal: &'a Journal,
+    alarms: &'a Alarms<'a>,
     pool: &'a rayon::ThreadPool,
 }
 
@@ -161,6 +173,7 @@ pub fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
     let journal = Journal::new(job.directory, frame(job));
     let watchdog = Watchdog::new(count, Instant::now() + job.plan.time_limit);
     let rendezvous = Rendezvous::new(count);
+    let alarms = Alarms::new(job.plan);
     let run = Run {
         plan: job.plan,
         scope: Plan::scope(job.scenario),
@@ -171,18 +184,24 @@ pub fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
         watchdog: &watchdog,
         rendezvous: &rendezvous,
         journal: &journal,
+        alarms: &alarms,
         pool: &pool,
     };
     prepare(&run)?;
     flush(&journal, job.directory)?;
+    let clocks = Clocks::start();
     std::thread::scope(|threads| {
-        threads.spawn(|| watchdog.watch(job.control));
+        let watching = threads.spawn(|| watchdog.watch(job.control));
         threads.spawn(|| journal.keep_flushing());
         let done = catch_unwind(AssertUnwindSafe(|| work(&run)));
         watchdog.finish();
+        if let Ok(lag) = watching.join() {
+            journal.frame().generator = Some(clocks.stop(&lag));
+        }
         journal.finish();
         done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
+    keep_logs(&run);
     let reason = job.control.reason().unwrap_or(EndReason::Done);
     journal.frame().ended = Some(Ended { at: journal.now(), reason });
     flush(&journal, job.directory)?;
@@ -213,6 +232,7 @@ fn frame(job: &Job<'_>) -> Record {
         failures: Vec::new(),
         settle: None,
         state: None,
+        generator: None,
         ended: None,
     }
 }
@@ -240,7 +260,7 @@ fn prepare(run: &Run<'_>) -> Result<(), ExecuteError> {
 fn work(run: &Run<'_>) -> Result<(), ExecuteError> {
     let mut workers = Vec::new();
     for (index, database) in run.plan.databases.iter().enumerate() {
-        let path = run.directory.join("logs").join(format!("db{}.log", database.index));
+        let path = log_file(run, database.index);
         let log = Log::create(&path, database.index).map_err(|error| ExecuteError::Io { path, error })?;
         workers.push(Mutex::new(Worker::new(run, index, log)));
     }
@@ -258,6 +278,30 @@ fn work(run: &Run<'_>) -> Result<(), ExecuteError> {
         run.journal.frame().state = Some(state);
     }
     Ok(())
+}
+
+/// Keeps the beginning and the end of the logs of databases in which something failed.
+fn keep_logs(run: &Run<'_>) {
+    let mut kept = 0;
+    for (index, database) in run.plan.databases.iter().enumerate() {
+        let mut worker = run.journal.worker(index);
+        let failed = worker.crash.is_some() || worker.events.iter().any(|event| !event.failures.is_empty());
+        if kept < LOGS && (failed || !worker.leaks.is_empty()) {
+            kept += 1;
+            worker.log = log::excerpt(&log_file(run, database.index));
+        }
+    }
+}
+
+fn log_file(run: &Run<'_>, database: u32) -> PathBuf {
+    run.directory.join("logs").join(format!("db{database}.log"))
+}
+
+/// The size of a file, or of the one beside it.
+fn size(file: &Path, suffix: &str) -> u64 {
+    let mut name = file.to_path_buf().into_os_string();
+    name.push(suffix);
+    std::fs::metadata(name).map_or(0, |file| file.len())
 }
 
 /// Does something with a worker whose panic must stay its own.

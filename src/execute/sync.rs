@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::failure::{self, Call, Failure, RawError};
+use crate::failure::{self, Call, Failure, RawError, Versions};
 use crate::record::StepKind;
 use crate::session::Session;
 
@@ -22,6 +22,8 @@ pub(super) struct Synced {
     /// Whether the answer says that there is no more to receive.
     pub(super) complete: bool,
     pub(super) failures: Vec<Failure>,
+    /// The versions of a send's answer.
+    pub(super) versions: Option<Versions>,
     /// The answer, or the error's message, for the log.
     pub(super) text: String,
 }
@@ -41,13 +43,19 @@ impl SyncCall {
         Self { step, call: Call::Receive, sql: format!("SELECT {function}({most})") }
     }
 
+    /// Whether it brings rows.
+    pub(super) fn receives(&self) -> bool {
+        self.call != Call::Send
+    }
+
     pub(super) fn sync(options: Option<(std::time::Duration, u32)>) -> Self {
         let arguments = options.map_or_else(String::new, |(wait, tries)| format!("{}, {tries}", wait.as_millis()));
         Self { step: StepKind::Sync, call: Call::Sync, sql: format!("SELECT cloudsync_network_sync({arguments})") }
     }
 
-    /// Makes the call. `settled` says that nothing else is under way, so that `out-of-sync` is a failure.
-    pub(super) fn make(&self, session: &Session, settled: bool) -> Synced {
+    /// Makes the call. `settled` says that nothing else is under way, so that `out-of-sync` is a failure; `earlier` are
+    /// the versions of the database's answer before.
+    pub(super) fn make(&self, session: &Session, settled: bool, earlier: Option<Versions>) -> Synced {
         let answer = match session.call(self.call, &self.sql, &[]) {
             Ok(answer) => answer.unwrap_or_default(),
             Err(error) => return Synced::failed(failure::classify(&error), error.message),
@@ -60,12 +68,16 @@ impl SyncCall {
         };
         let number = |pointer: &str| document.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
         let either = |key: &str| number(&format!("/send/{key}")) + number(&format!("/receive/{key}"));
+        let versions = Versions::of(&document);
+        let mut failures = failure::classify_answer(self.call, &document, settled);
+        failures.extend(versions.iter().flat_map(|versions| versions.violations(earlier, &document)));
         Synced {
             rows: number("/receive/rows"),
             chunks: either("chunks"),
             bytes: either("bytes"),
             complete: document.pointer("/receive/complete").and_then(Value::as_bool).unwrap_or(true),
-            failures: failure::classify_answer(self.call, &document, settled),
+            failures,
+            versions,
             text: answer,
         }
     }
@@ -73,6 +85,6 @@ impl SyncCall {
 
 impl Synced {
     fn failed(failure: Failure, text: String) -> Self {
-        Self { rows: 0, chunks: 0, bytes: 0, complete: false, failures: vec![failure], text }
+        Self { rows: 0, chunks: 0, bytes: 0, complete: false, failures: vec![failure], versions: None, text }
     }
 }

@@ -55,6 +55,7 @@ fn failed_job(job: &Value, otherwise: Kind) -> Option<Failure> {
     let hopeless = matches!(verdict.kind, Kind::SchemaMismatch | Kind::NotInitialised | Kind::TooLarge);
     let mut failure = Verdict { retryable: advised && !hopeless, code, ..verdict }.failure(&message);
     failure.job = string(job, "jobId");
+    failure.failed_at = string(job, "failedAt");
     failure.message = match string(job, "stage") {
         Some(stage) => format!("{message} (stage {stage})"),
         None => message,

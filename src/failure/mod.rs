@@ -5,11 +5,13 @@
 mod answer;
 mod code;
 mod fingerprint;
+mod invariant;
 mod secrets;
 mod text;
 
 pub use answer::classify_answer;
 pub use fingerprint::fingerprint;
+pub use invariant::Versions;
 pub use secrets::Secrets;
 
 use std::fmt;
@@ -63,6 +65,8 @@ pub enum FailureKind {
     Corrupt,
     /// Any other SQL error.
     Sql,
+    /// Answers contradict each other: a version goes back, or `synced` while the server is behind.
+    Invariant,
     /// The phase did not change as many rows as `expect_rows` says.
     RowCount,
     /// A worker panicked.
@@ -136,6 +140,9 @@ pub struct Failure {
     /// The server's job id, by which a sticky failure is counted once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
+    /// When it failed, as the server tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<String>,
     /// The message with digits and ids folded, by which failures are grouped.
     pub fingerprint: String,
     /// The message in full.
@@ -182,6 +189,7 @@ impl Verdict {
             http: self.http,
             code: self.code,
             job: None,
+            failed_at: None,
             fingerprint: fingerprint(message),
             message: message.to_owned(),
         }
@@ -190,7 +198,7 @@ impl Verdict {
 
 impl FailureKind {
     /// All kinds, in the order of their declaration.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Locked,
         Self::Http,
         Self::RateLimited,
@@ -212,6 +220,7 @@ impl FailureKind {
         Self::Disk,
         Self::Corrupt,
         Self::Sql,
+        Self::Invariant,
         Self::RowCount,
         Self::Crash,
     ];
@@ -240,6 +249,7 @@ impl FailureKind {
             Self::Disk => "disk",
             Self::Corrupt => "corrupt",
             Self::Sql => "sql",
+            Self::Invariant => "invariant",
             Self::RowCount => "row_count",
             Self::Crash => "crash",
         }
@@ -269,6 +279,7 @@ impl FailureKind {
             | Self::Disk
             | Self::Corrupt
             | Self::Sql
+            | Self::Invariant
             | Self::RowCount
             | Self::Crash => false,
         }

@@ -1,11 +1,43 @@
-//! Which rule of `errors:` decides about a failure.
+//! Which rule of `errors:` decides about a failure, and what is made of it.
 
 use crate::failure::Failure;
-use crate::scenario::{ErrorMatch, ErrorRule};
+use crate::scenario::{ErrorAction, ErrorActionName, ErrorActionOptions, ErrorMatch, ErrorRule};
 
 /// The first rule that fits a failure.
 pub fn rule_for<'a>(rules: &'a [ErrorRule], failure: &Failure) -> Option<&'a ErrorRule> {
     rules.iter().find(|rule| fits(&rule.matches, failure))
+}
+
+/// What is made of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Treatment {
+    /// It is an error.
+    Count,
+    /// It is none.
+    Ignore,
+    /// It is told, and is none.
+    Warn,
+    /// The run fails, whatever the thresholds say.
+    Fail,
+}
+
+/// What the rules make of a failure.
+pub fn treatment(rules: &[ErrorRule], failure: &Failure) -> Treatment {
+    let actions = rule_for(rules, failure).map_or(&[][..], |rule| &rule.actions);
+    actions
+        .iter()
+        .find_map(|action| match action {
+            ErrorAction::Name(ErrorActionName::Count) => Some(Treatment::Count),
+            ErrorAction::Name(ErrorActionName::Ignore) => Some(Treatment::Ignore),
+            ErrorAction::Name(ErrorActionName::Warn) => Some(Treatment::Warn),
+            ErrorAction::Name(ErrorActionName::Fail | ErrorActionName::Stop) => Some(Treatment::Fail),
+            ErrorAction::Options(ErrorActionOptions::Retry(_)) => None,
+        })
+        .map_or(Treatment::Count, |first| if has_fail(actions) { Treatment::Fail } else { first })
+}
+
+fn has_fail(actions: &[ErrorAction]) -> bool {
+    actions.iter().any(|action| matches!(action, ErrorAction::Name(ErrorActionName::Fail | ErrorActionName::Stop)))
 }
 
 fn fits(wanted: &ErrorMatch, failure: &Failure) -> bool {

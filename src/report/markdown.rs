@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
+use super::beside;
 use super::rows;
 use super::text::{cut, plain};
 use crate::analysis::Analysis;
+use crate::figure::counted;
 use crate::verify::{CheckResult, Outcome};
 
 /// The longest message shown; `report.json` has it in full.
@@ -28,6 +30,7 @@ pub fn markdown(analysis: &Analysis) -> String {
         let measured = analysis.timing.steps.iter().chain(&analysis.timing.phases);
         table(&mut page, &rows::LATENCY, measured.map(rows::latency));
     }
+    growth(&mut page, analysis);
     line(&mut page, "## Databases");
     let (shown, others) = rows::worst(&analysis.databases);
     table(&mut page, &rows::DATABASES, shown.into_iter().map(rows::database));
@@ -41,6 +44,7 @@ pub fn markdown(analysis: &Analysis) -> String {
             line(&mut page, &format!("Clusters: {}.", escaped(&analysis.clusters.join("; "))));
         }
     }
+    cards(&mut page, analysis);
     line(&mut page, "## Checks");
     for result in &analysis.checks {
         check(&mut page, result);
@@ -53,9 +57,59 @@ pub fn markdown(analysis: &Analysis) -> String {
     table(&mut page, &rows::THRESHOLDS, analysis.thresholds.iter().map(rows::threshold));
     line(&mut page, "## Run");
     table(&mut page, &["", ""], rows::identity(analysis));
+    logs(&mut page, analysis);
     page.truncate(page.trim_end().len());
     page.push('\n');
     page
+}
+
+fn growth(page: &mut String, analysis: &Analysis) {
+    if !analysis.growth.rows.is_empty() {
+        line(page, "## Growth");
+        table(page, &beside::GROWTH, analysis.growth.rows.iter().map(beside::growth));
+    }
+    for note in beside::growth_notes(&analysis.growth) {
+        line(page, &format!("{}.", escaped(&note)));
+    }
+    if let Some(generator) = &analysis.generator {
+        line(page, &format!("Load generator: **{}**; {}.", generator.state.as_str(), escaped(&generator.words)));
+    }
+}
+
+/// What finds the failures of the server in its own logs.
+fn cards(page: &mut String, analysis: &Analysis) {
+    if analysis.cards.is_empty() {
+        return;
+    }
+    line(page, "## For the server's logs");
+    line(page, "Times are UTC, by the clock of the load generator.");
+    for card in &analysis.cards {
+        let (title, lines) = beside::card(card);
+        let _ = writeln!(page, "- {}", escaped(&title));
+        for line in lines {
+            let _ = writeln!(page, "  - {}", escaped(&line));
+        }
+    }
+    page.push('\n');
+}
+
+/// The beginning and the end of the logs of databases in which something failed.
+fn logs(page: &mut String, analysis: &Analysis) {
+    for (database, log) in &analysis.logs {
+        line(page, &format!("## Log of database {database}"));
+        let left_out = log.lines.saturating_sub((log.first.len() + log.last.len()) as u64);
+        // Indented text is shown as it is, whatever it holds.
+        for text in &log.first {
+            let _ = writeln!(page, "    {}", plain(text));
+        }
+        if left_out > 0 {
+            let _ = writeln!(page, "    … {}", counted(left_out, "line"));
+        }
+        for text in &log.last {
+            let _ = writeln!(page, "    {}", plain(text));
+        }
+        page.push('\n');
+    }
 }
 
 fn check(page: &mut String, result: &CheckResult) {
@@ -66,6 +120,9 @@ fn check(page: &mut String, result: &CheckResult) {
     }
     for finding in result.findings() {
         let _ = writeln!(page, "  - {}", escaped(&finding.message));
+        for fate in &finding.fates {
+            let _ = writeln!(page, "    - {}", escaped(fate));
+        }
         for row in &finding.rows {
             let (key, holders) = rows::differing(row);
             let holders: Vec<String> = holders.iter().map(|holder| escaped(holder)).collect();

@@ -1,6 +1,7 @@
 //! A judged run in the forms people and programs read: one plain function per format, from an analysis to text. Nothing
 //! is judged or measured here, and nothing is printed.
 
+mod beside;
 mod json;
 mod markdown;
 mod rows;

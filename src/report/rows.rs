@@ -2,9 +2,9 @@
 
 use crate::analysis::{Analysis, Calls, DatabaseSummary, ErrorGroup, LatencyRow, LimitState, ThresholdResult};
 use crate::figure::{self, counted, thousands};
-use crate::record::{EndReason, Holder, Holding, RowDifference};
+use crate::record::{EndReason, Holder, Holding};
 use crate::scenario::Severity;
-use crate::verify::{CheckResult, Outcome};
+use crate::verify::{CheckResult, Outcome, TracedRow};
 
 use super::text::plain;
 
@@ -232,9 +232,10 @@ pub(super) fn check(result: &CheckResult) -> (String, &'static str) {
 }
 
 /// A differing row: its key, and who has what; holders of the same are named together.
-pub(super) fn differing(row: &RowDifference) -> (String, Vec<String>) {
+pub(super) fn differing(traced: &TracedRow) -> (String, Vec<String>) {
+    let row = &traced.row;
     let mut versions: Vec<(&Option<String>, Vec<Holder>)> = Vec::new();
-    for Holding { holder, row } in &row.holders {
+    for Holding { holder, row, unsent: _ } in &row.holders {
         match versions.iter_mut().find(|(version, _)| *version == row) {
             Some((_, holders)) => holders.push(*holder),
             None => versions.push((row, vec![*holder])),
@@ -247,7 +248,7 @@ pub(super) fn differing(row: &RowDifference) -> (String, Vec<String>) {
             None => format!("{}: no such row", names(&holders)),
         })
         .collect();
-    (plain(&row.key), lines)
+    (format!("{}: {}", plain(&row.key), traced.state.as_str()), lines)
 }
 
 /// `db 1–3 and server`.

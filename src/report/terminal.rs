@@ -5,12 +5,12 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
 
+use super::beside;
 use super::rows;
 use super::text::{cut, plain, wrap};
-use crate::analysis::{Analysis, LimitState, Verdict};
+use crate::analysis::{Analysis, GeneratorState, LimitState, Verdict};
 use crate::figure::counted;
-use crate::record::RowDifference;
-use crate::verify::{CheckResult, Finding, Outcome};
+use crate::verify::{CheckResult, Finding, Outcome, TracedRow};
 
 /// The narrowest terminal that tables are made for.
 const NARROWEST: usize = 40;
@@ -36,8 +36,10 @@ pub fn terminal(analysis: &Analysis, width: usize) -> String {
     page.heading("Result");
     page.table(&["metric", "value"], rows::summary(analysis).into_iter().map(Vec::from));
     latency(&mut page, analysis);
+    growth(&mut page, analysis);
     databases(&mut page, analysis);
     errors(&mut page, analysis);
+    cards(&mut page, analysis);
     checks(&mut page, analysis);
     page.heading("Thresholds");
     page.table(&rows::THRESHOLDS, analysis.thresholds.iter().map(|result| rows::threshold(result).into()));
@@ -53,6 +55,46 @@ fn latency(page: &mut Page, analysis: &Analysis) {
     if !analysis.timing.phases.is_empty() {
         page.heading("Latency per phase");
         page.table(&rows::LATENCY, analysis.timing.phases.iter().map(|row| rows::latency(row).into()));
+    }
+}
+
+fn growth(page: &mut Page, analysis: &Analysis) {
+    let growth = &analysis.growth;
+    if !growth.rows.is_empty() {
+        page.heading("Growth, the mean of all databases");
+        page.table(&beside::GROWTH, growth.rows.iter().map(|row| beside::growth(row).into()));
+    }
+    for note in beside::growth_notes(growth) {
+        page.lines(&note, 2);
+    }
+    if let Some(generator) = &analysis.generator {
+        page.heading("Load generator");
+        let style = match generator.state {
+            GeneratorState::Served => GOOD,
+            GeneratorState::Strained => OPEN,
+            GeneratorState::Starved => BAD,
+        };
+        page.styled(style, generator.state.as_str(), 0);
+        page.lines(&plain(&generator.words), 2);
+    }
+}
+
+/// What finds the failures of the server in its own logs.
+fn cards(page: &mut Page, analysis: &Analysis) {
+    if !analysis.cards.is_empty() {
+        page.heading("For the server's logs (UTC, by this machine's clock)");
+    }
+    for card in &analysis.cards {
+        let (title, lines) = beside::card(card);
+        page.lines(&short(&title), 2);
+        for line in lines {
+            page.lines(&format!("  {line}"), 4);
+        }
+    }
+    if !analysis.logs.is_empty() {
+        let indexes: Vec<u32> = analysis.logs.iter().map(|(database, _)| *database).collect();
+        let whose = crate::verify::databases(&indexes);
+        page.lines(&format!("The beginning and the end of the logs of {whose} are in report.md and report.json."), 0);
     }
 }
 
@@ -107,13 +149,13 @@ fn checks(page: &mut Page, analysis: &Analysis) {
     if analysis.checks.is_empty() {
         page.lines("none was asked for", 0);
     }
-    let mut shown: Vec<&[RowDifference]> = Vec::new();
+    let mut shown: Vec<&[TracedRow]> = Vec::new();
     for result in &analysis.checks {
         check(page, result, &mut shown);
     }
 }
 
-fn check<'a>(page: &mut Page, result: &'a CheckResult, shown: &mut Vec<&'a [RowDifference]>) {
+fn check<'a>(page: &mut Page, result: &'a CheckResult, shown: &mut Vec<&'a [TracedRow]>) {
     let (name, word) = rows::check(result);
     let style = match &result.outcome {
         Outcome::Passed => GOOD,
@@ -132,7 +174,7 @@ fn check<'a>(page: &mut Page, result: &'a CheckResult, shown: &mut Vec<&'a [RowD
 }
 
 /// A finding with its rows; rows that another finding has shown are not repeated.
-fn finding<'a>(page: &mut Page, finding: &'a Finding, shown: &mut Vec<&'a [RowDifference]>) {
+fn finding<'a>(page: &mut Page, finding: &'a Finding, shown: &mut Vec<&'a [TracedRow]>) {
     page.lines(&format!("  {}", short(&finding.message)), 4);
     if finding.rows.is_empty() {
         return;
@@ -142,6 +184,9 @@ fn finding<'a>(page: &mut Page, finding: &'a Finding, shown: &mut Vec<&'a [RowDi
         return;
     }
     shown.push(&finding.rows);
+    for fate in &finding.fates {
+        page.lines(&format!("    {}", short(fate)), 6);
+    }
     for row in finding.rows.iter().take(MOST_ROWS) {
         let (key, holders) = rows::differing(row);
         page.lines(&format!("    {}", short(&key)), 6);

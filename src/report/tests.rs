@@ -4,7 +4,9 @@ use super::{json, markdown, schema, terminal};
 use crate::analysis::{Analysis, Verdict, analyze};
 use crate::failure::{Call, Failure, FailureKind, Side};
 use crate::fixture::{diverge, fail, failure, plan, plan_with_users, record};
-use crate::record::{EndReason, Ended, ForbiddenRow, StepKind, Stuck};
+use crate::record::{
+    EndReason, Ended, ForbiddenRow, Generator, GrowthSample, Leak, LogExcerpt, StepKind, Stuck, TableSize, Tombstones,
+};
 use crate::scenario::{ErrorAction, ErrorActionName, ErrorMatch, ErrorRule};
 
 fn passed() -> Analysis {
@@ -40,6 +42,7 @@ fn failed() -> Analysis {
     }
     let state = record.state.as_mut().expect("it has one");
     state.databases[0].tables[0].forbidden = 2;
+    state.databases[0].tables[0].leaked = Some(1);
     let row = |key: &str, leaked| ForbiddenRow {
         database: 1,
         table: "test_sync".into(),
@@ -48,7 +51,40 @@ fn failed() -> Analysis {
         leaked,
     };
     state.forbidden = vec![row("'db3_r1_500'", true), row("'malicious_1'", false)];
+    beside(&mut record);
     analyze(&record, &plan)
+}
+
+/// What is measured beside the work.
+fn beside(record: &mut crate::record::Record) {
+    record.generator =
+        Some(Generator { ticks: 900, lag_p99: 150_000, lag_max: 900_000, wall: 9_000_000, cpu: Some(20_000_000) });
+    let worker = &mut record.workers[0];
+    worker.watched = 15;
+    worker.leaks = vec![Leak {
+        iteration: 2,
+        phase: "insert".into(),
+        at: 90_000,
+        table: "test_sync".into(),
+        before: 1,
+        after: 3,
+        keys: vec!["'db3_r1_500'".into()],
+    }];
+    worker.growth = (1..=5)
+        .map(|iteration| GrowthSample {
+            iteration,
+            file: 40_960 * iteration,
+            wal: 8_192,
+            tables: vec![TableSize { table: "test_sync".into(), rows: 1_000, metadata: Some(1_000 * iteration) }],
+        })
+        .collect();
+    worker.log = Some(LogExcerpt {
+        lines: 90,
+        first: vec!["[DB1][iter 1] inserted, count=1000 (12.3 ms)".into()],
+        last: vec!["[DB1][iter 5] send error: <b>\u{1b}[31m| `so` |</b> (1.0 ms)".into()],
+    });
+    let server = record.state.as_mut().and_then(|state| state.server.as_mut()).expect("it was read");
+    server.tombstones = vec![Tombstones { table: "test_sync".into(), rows: 4_000 }];
 }
 
 fn diverged() -> Analysis {

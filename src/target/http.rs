@@ -7,7 +7,7 @@ use serde_json::Value;
 use ureq::http::{HeaderMap, Method};
 
 use super::TargetError;
-use crate::failure::{Call, RawError, Secrets};
+use crate::failure::{self, Call, FailureKind, RawError, Secrets};
 
 /// The longest a request may take when nobody says otherwise.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
@@ -96,12 +96,23 @@ impl Http {
             let pause = asked_for.unwrap_or(PAUSE * 2_u32.pow(attempt - 1));
             let again = patience == Patience::Again && worth_repeating(&error) && attempt < ATTEMPTS;
             if !again || Instant::now() + pause >= until {
-                let message = self.secrets.redact(error.message);
+                let message = self.secrets_of(request).redact(error.message);
                 return Err(RawError { message, ..error });
             }
             std::thread::sleep(pause);
             attempt += 1;
         }
+    }
+
+    /// What no message about a request may show: also the users' tokens, which are not known beforehand.
+    fn secrets_of(&self, request: Request<'_>) -> Secrets {
+        let mut secrets = self.secrets.clone();
+        secrets.add(request.bearer);
+        let token = request.body.and_then(|body| body.get("token")).and_then(Value::as_str);
+        if let Some(token) = token {
+            secrets.add(token);
+        }
+        secrets
     }
 
     /// One request and its answer, whatever it says.
@@ -199,6 +210,9 @@ fn told(message: &str) -> String {
 }
 
 fn help(error: &RawError) -> &'static str {
+    if failure::classify(error).kind == FailureKind::Disk {
+        return "see that its disk has room; that of a run's own hub is named by `--out`";
+    }
     match error.http {
         Some(401) => "the key is wrong, expired or revoked: take a valid one from the dashboard",
         Some(403) => {

@@ -62,6 +62,11 @@ impl Connected {
     pub fn leave(&self, sites: &[String], attendant: &mut Attendant<'_>) -> Vec<TargetError> {
         self.closing.as_ref().map_or_else(Vec::new, |closing| closing.leave(sites, attendant))
     }
+
+    /// How often a failure planted in the hub of this run struck so far.
+    pub fn strikes(&self) -> u64 {
+        self.hub.as_ref().map_or(0, embedded::Hub::strikes)
+    }
 }
 
 /// Why a target is not ready.

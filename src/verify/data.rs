@@ -1,10 +1,8 @@
 //! The checks on whole tables: by digest, with the differing rows where the record holds them.
 
-use std::collections::BTreeMap;
-
-use super::{CheckResult, Finding, Outcome, Scene, databases};
-use crate::figure::{counted, thousands};
-use crate::record::{BootstrapState, Holder, Holding, RowDifference, TableState};
+use super::{CheckResult, Finding, Outcome, Scene, TracedRow, databases, fates, trace};
+use crate::figure::counted;
+use crate::record::{BootstrapState, Holder, Holding, TableState};
 
 /// The most versions of a table that a finding describes.
 const MOST_VERSIONS: usize = 5;
@@ -92,65 +90,7 @@ impl Scene<'_> {
         result.conclude(findings, open);
     }
 
-    /// No database holds a row that its user's policy forbids and that came from elsewhere.
-    pub(super) fn isolation(&self, result: &mut CheckResult) {
-        if !self.plan.rls {
-            result.outcome = Outcome::NotChecked("the run has no row-level security".to_owned());
-            return;
-        }
-        let mut leaks: BTreeMap<(u32, &str), Vec<RowDifference>> = BTreeMap::new();
-        for row in self.state.forbidden.iter().filter(|row| row.leaked) {
-            let holding = Holding { holder: Holder::Database(row.database), row: Some(row.row.clone()) };
-            let row_found = RowDifference { key: row.key.clone(), holders: vec![holding] };
-            leaks.entry((row.database, &row.table)).or_default().push(row_found);
-        }
-        let findings = leaks
-            .into_iter()
-            .map(|((database, table), rows)| {
-                let total = rows.len() as u64;
-                let message = format!(
-                    "database {database} holds {} of {table} that the select policy of its user{} forbids",
-                    counted(total, "row"),
-                    self.user_of(database),
-                );
-                Finding { message, total, rows }
-            })
-            .collect();
-        let stayed = self.state.forbidden.iter().filter(|row| !row.leaked).count() as u64;
-        if stayed > 0 {
-            let rows = counted(stayed, "row");
-            let were = if stayed == 1 { "was" } else { "were" };
-            let stay = if stayed == 1 { "stays" } else { "stay" };
-            let note = format!("{rows} written here for others {were} rejected by the server and {stay} local");
-            result.notes.push(note);
-        }
-        result.conclude(findings, self.unread_databases().or_else(|| self.unexamined()));
-    }
-
-    /// Forbidden rows that were counted, but of which nobody looked whether they came from elsewhere.
-    fn unexamined(&self) -> Option<String> {
-        self.databases().into_iter().find_map(|database| {
-            database.tables.iter().find_map(|table| {
-                let examined = self
-                    .state
-                    .forbidden
-                    .iter()
-                    .filter(|row| row.database == database.database && row.table == table.table)
-                    .count() as u64;
-                (table.forbidden > examined).then(|| {
-                    format!(
-                        "database {} holds {} of {} that its user must not see, and where they came from was looked up for {} only",
-                        database.database,
-                        counted(table.forbidden, "row"),
-                        table.table,
-                        thousands(examined),
-                    )
-                })
-            })
-        })
-    }
-
-    fn user_of(&self, database: u32) -> String {
+    pub(super) fn user_of(&self, database: u32) -> String {
         let user = self.plan.databases.iter().find(|plan| plan.index == database);
         user.map(|plan| format!(" {}", plan.user)).unwrap_or_default()
     }
@@ -206,7 +146,9 @@ impl Scene<'_> {
         }
         let (total, rows) = self.rows_between(user, table, concerned);
         let message = format!("table {table}{} is not the same: {}", self.of_user(user), described.join(", "));
-        Some(Finding { message, total, rows })
+        let mut told = fates::in_words(&rows, total);
+        told.extend(rows.iter().flat_map(|row| fates::clocks(&row.row)));
+        Some(Finding { message, total, fates: told, rows })
     }
 
     /// The finding that some of them do not hold what the last one holds.
@@ -229,11 +171,11 @@ impl Scene<'_> {
 
     /// The rows of the record in which the holders concerned differ, from each other or from the rest, and how many
     /// rows of the table are not the same everywhere.
-    fn rows_between(&self, user: u32, table: &str, concerned: fn(Holder) -> bool) -> (u64, Vec<RowDifference>) {
+    fn rows_between(&self, user: u32, table: &str, concerned: fn(Holder) -> bool) -> (u64, Vec<TracedRow>) {
         let found = self.state.differences.iter().find(|it| it.user == user && it.table == table);
         let Some(difference) = found else { return (0, Vec::new()) };
         let among_databases = concerned(Holder::Database(1));
-        let rows: Vec<RowDifference> = difference
+        let rows: Vec<TracedRow> = difference
             .rows
             .iter()
             .filter(|row| {
@@ -242,7 +184,7 @@ impl Scene<'_> {
                 let differs = |one: &Holding| held.iter().any(|other| other.row != one.row);
                 held.iter().any(|one| concerned(one.holder) && differs(one))
             })
-            .cloned()
+            .map(|row| trace::trace(self, row, &difference.rows))
             .collect();
         let all_listed = difference.rows.len() as u64 == difference.total;
         (if all_listed { rows.len() as u64 } else { difference.total }, rows)

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::failure::{FailureKind, Side};
 use crate::fixture::{diverge, plan, plan_with_users, query, record, table};
 use crate::plan::CheckPlan;
-use crate::record::{BootstrapState, Ended, ForbiddenRow, Holder, QueryAnswer, Stuck};
+use crate::record::{BootstrapState, Ended, ForbiddenRow, Holder, Leak, QueryAnswer, Stuck};
 use crate::scenario::CheckName;
 
 fn checked(record: &Record, plan: &Plan, check: CheckKind) -> CheckResult {
@@ -103,20 +103,66 @@ fn a_leaked_row_is_a_finding_and_a_rejected_one_is_a_note() {
         row: format!("{key}, 'x'"),
         leaked,
     };
+    state.databases[0].tables[0].leaked = Some(0);
     state.forbidden = vec![row("'malicious1'", false), row("'malicious2'", false), row("'malicious3'", false)];
     let rejected = checked(&record, &plan, CheckKind::Isolation);
     assert_eq!(rejected.outcome, Outcome::Passed);
     assert_eq!(rejected.notes, ["3 rows written here for others were rejected by the server and stay local"]);
-    record.state.as_mut().expect("it has one").databases[0].tables[0].forbidden = 4;
-    let unexamined = checked(&record, &plan, CheckKind::Isolation);
-    assert!(matches!(unexamined.outcome, Outcome::NotChecked(_)), "{unexamined:?}");
-    record.state.as_mut().expect("it has one").forbidden[0].leaked = true;
+    let state = record.state.as_mut().expect("it has one");
+    state.forbidden[0].leaked = true;
+    state.databases[0].tables[0].leaked = Some(1);
     let leaked = checked(&record, &plan, CheckKind::Isolation);
     assert_eq!(
         leaked.findings()[0].message,
         "database 1 holds 1 row of test_sync that the select policy of its user 1 forbids"
     );
-    assert!(leaked.notes[0].starts_with("2 rows"));
+    assert!(leaked.notes[0].starts_with("2 rows"), "{:?}", leaked.notes);
+}
+
+#[test]
+fn forbidden_rows_are_judged_by_their_counts_however_few_are_listed() {
+    let plan = plan_with_users(4);
+    let mut record = record(&plan);
+    let held = |record: &mut Record, leaked| {
+        let table = &mut record.state.as_mut().expect("it has one").databases[0].tables[0];
+        (table.forbidden, table.leaked) = (5_000, leaked);
+    };
+    held(&mut record, Some(0));
+    assert_eq!(checked(&record, &plan, CheckKind::Isolation).outcome, Outcome::Passed);
+    held(&mut record, Some(4_000));
+    let leaked = checked(&record, &plan, CheckKind::Isolation);
+    assert_eq!(leaked.findings()[0].total, 4_000);
+    assert!(leaked.notes[0].starts_with("1,000 rows"), "{:?}", leaked.notes);
+    held(&mut record, None);
+    let unexamined = checked(&record, &plan, CheckKind::Isolation);
+    assert!(matches!(unexamined.outcome, Outcome::NotChecked(_)), "{unexamined:?}");
+}
+
+#[test]
+fn a_row_that_came_and_went_is_found() {
+    let plan = plan_with_users(4);
+    let mut record = record(&plan);
+    let leak = |iteration, key: &str| Leak {
+        iteration,
+        phase: "insert".into(),
+        at: 1,
+        table: "test_sync".into(),
+        before: 10,
+        after: 13,
+        keys: vec![key.into()],
+    };
+    record.workers[2].leaks = vec![leak(2, "'db1_r2_1'"), leak(4, "'db1_r4_1'")];
+    let isolation = checked(&record, &plan, CheckKind::Isolation);
+    assert_eq!(
+        isolation.findings()[0].message,
+        "database 3 received 6 rows of test_sync that the select policy of its user forbids, in iteration 2 (insert) \
+         and iteration 4 (insert), among them 'db1_r2_1'; 'db1_r4_1'"
+    );
+    // Also when nobody came to look at the end.
+    record.state = None;
+    assert_eq!(checked(&record, &plan, CheckKind::Isolation).findings().len(), 1);
+    let others = checked(&record, &plan, CheckKind::Converged);
+    assert!(matches!(others.outcome, Outcome::NotChecked(_)));
 }
 
 #[test]

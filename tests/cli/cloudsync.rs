@@ -64,6 +64,49 @@ fn with_a_closed_port_all_local_work_is_done_and_every_sync_call_fails_on_the_ne
 }
 
 #[test]
+fn sixteen_and_a_hundred_databases_at_once_do_all_their_work_and_fail_on_the_network_alone() {
+    let Some(path) = extension("sixteen_and_a_hundred_databases_at_once_do_all_their_work") else { return };
+    for databases in [16, 100] {
+        let place = Place::of(TARGET);
+        let count = databases.to_string();
+        let run = place.stress(&["run", "scenario.yaml", "--json", "--databases", &count, "--iterations", "1"]);
+        let done = run.env("STRESS_CLOUDSYNC_EXTENSION", &path).env("TEST_KEY", SECRET).done().exits(1);
+        let report = Report::parse(&done.out);
+        assert_eq!(report.errors(), [("network", "network")], "{databases}");
+        assert_eq!(report.number("/totals/inserted"), databases * 20, "{}", report.0["totals"]);
+        assert_eq!(report.number("/totals/updated"), databases * 20, "{}", report.0["totals"]);
+        let left = files(&place.run_dir("test").join("databases"));
+        let open = left.iter().filter(|file| file.to_string_lossy().ends_with("-wal")).count();
+        assert_eq!((left.len() as u64, open), (databases, 0), "every session was closed");
+    }
+}
+
+#[test]
+fn a_run_that_never_syncs_has_its_rows_tracked_by_the_extension() {
+    let Some(path) = extension("a_run_that_never_syncs_has_its_rows_tracked_by_the_extension") else { return };
+    let target = TARGET.replace("sync: [send, receive]", "sync: []").replace("sync: [send, check]", "sync: []");
+    let place = Place::of(&target.replace("settle: { rounds: 1, wait: 1ms }", "settle: { rounds: 0 }"));
+    let run = place.stress(&["run", "scenario.yaml", "--json", "--keep"]);
+    let done = run.env("STRESS_CLOUDSYNC_EXTENSION", &path).env("TEST_KEY", SECRET).done();
+    let report = Report::parse(&done.out);
+    assert_eq!(report.number("/errors/total"), 0, "{done}");
+    let file = place.run_dir("test").join("databases/db1.db");
+    let connection = rusqlite::Connection::open(&file).expect("a database");
+    // SAFETY: the extension is the one the tests were given, and nothing else uses this connection.
+    let guard = unsafe { rusqlite::LoadExtensionGuard::new(&connection) }.expect("loading can be allowed");
+    // SAFETY: as above.
+    unsafe { connection.load_extension(&path, None::<&str>) }.expect("it loads");
+    drop(guard);
+    let tracked: i64 = connection
+        .query_row("SELECT count(*) FROM cloudsync_changes", [], |row| row.get(0))
+        .expect("the extension tells");
+    connection.query_row("SELECT cloudsync_terminate()", [], |_| Ok(())).expect("it ends");
+    connection.close().expect("it is closed");
+    // 40 rows with three columns beside the key.
+    assert_eq!(tracked, 120);
+}
+
+#[test]
 fn the_key_is_in_no_file_and_no_output() {
     let Some(path) = extension("the_key_is_in_no_file_and_no_output") else { return };
     let place = Place::of(TARGET);

@@ -5,6 +5,8 @@ mod cloud_run;
 mod cloudsync;
 mod disk;
 mod doctor;
+#[cfg(unix)]
+mod extension;
 mod harness;
 mod hub;
 mod local;

@@ -174,8 +174,8 @@ fn what_does_not_pass_is_named_with_what_to_do() {
         ),
         (
             "LIST TABLES",
-            Wrong::Status(500, "{\"error\":{\"detail\":\"disk I/O error\"}}"),
-            &["HTTP 500", "disk I/O error", "its own side"],
+            Wrong::Status(500, "{\"error\":{\"detail\":\"out of order\"}}"),
+            &["HTTP 500", "out of order", "its own side"],
         ),
         ("LIST TABLES", Wrong::Status(500, ""), &["HTTP 500 without a body"]),
         ("LIST TABLES", Wrong::CutJson, &["could not be understood"]),

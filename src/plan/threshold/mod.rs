@@ -8,7 +8,7 @@ pub use parse::{ThresholdProblem, parse};
 use std::fmt;
 use std::time::Duration;
 
-use crate::failure::{FailureKind, Side};
+use crate::failure::{Failure, FailureKind, Side};
 use crate::scenario::{CheckName, Severity, Threshold};
 
 /// A limit on what was measured.
@@ -184,6 +184,31 @@ impl ThresholdPlan {
                 Ok(Self { severity: options.severity, abort: options.abort, ..plan })
             }
         }
+    }
+}
+
+impl ThresholdPlan {
+    /// Whether a number that only grows has broken it for good.
+    pub fn is_lost_at(&self, number: u64) -> bool {
+        let limit = match self.value {
+            Limit::Number(limit) => limit,
+            Limit::Duration(_) | Limit::BytesPerSecond(_) | Limit::All => return false,
+        };
+        match self.op {
+            Operator::Less => number as f64 >= limit,
+            Operator::LessOrEqual | Operator::Equal => number as f64 > limit,
+            Operator::Greater | Operator::GreaterOrEqual | Operator::NotEqual => false,
+        }
+    }
+}
+
+impl Labels {
+    /// Whether a failure is meant.
+    pub fn fits(&self, failure: &Failure, phase: &str, database: Option<u32>) -> bool {
+        self.kind.is_none_or(|kind| kind == failure.kind)
+            && self.side.is_none_or(|side| side == failure.side)
+            && self.phase.as_ref().is_none_or(|wanted| wanted == phase)
+            && self.database.is_none_or(|wanted| database == Some(wanted))
     }
 }
 

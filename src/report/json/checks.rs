@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::microseconds;
 use crate::analysis::{LimitState, Measured, ThresholdResult};
-use crate::record::{Holder, RowDifference};
+use crate::record::Holder;
 use crate::scenario::Severity;
-use crate::verify::{CheckResult, Outcome};
+use crate::verify::{CheckResult, Hop, Outcome, TracedRow};
 
 /// What came of a check.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -35,6 +35,8 @@ pub(super) struct FindingDocument {
     message: String,
     /// How many rows it is about; 0 when it is not about rows or they were not counted.
     total: u64,
+    /// What became of them, in words.
+    fates: Vec<String>,
     /// Some of them.
     rows: Vec<RowDocument>,
 }
@@ -45,8 +47,40 @@ pub(super) struct FindingDocument {
 pub(super) struct RowDocument {
     /// Its primary key, as SQL literals.
     key: String,
+    /// `missing`, `resurrected`, `phantom`, `stale`, `leaked`, `duplicated` or `indeterminate`.
+    state: String,
+    /// Where it was last seen as it should be: `written`, `acknowledged`, `server` or `received`.
+    hop: String,
+    /// With `received`: by how many databases, of how many.
+    received: Option<[u32; 2]>,
+    /// What became of it, in words.
+    words: String,
+    /// Whether the server remembers its deletion; null when it could not be asked.
+    tombstone: Option<bool>,
     /// What each holder has.
     holders: Vec<HolderDocument>,
+    /// What the extension knows about its cells, in the databases.
+    clocks: Vec<ClockDocument>,
+}
+
+/// The clock of a cell, as `cloudsync_changes` shows it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct ClockDocument {
+    /// The database.
+    database: u32,
+    /// The column.
+    column: String,
+    /// How often the cell was changed.
+    col_version: i64,
+    /// The database version of its last change.
+    db_version: i64,
+    /// The site that made it.
+    site_id: String,
+    /// The causal length: odd while the row lives.
+    cl: i64,
+    /// Its place within that version.
+    seq: i64,
 }
 
 /// What a holder has of a row.
@@ -59,6 +93,8 @@ pub(super) struct HolderDocument {
     database: Option<u32>,
     /// The row as SQL literals; null when the holder does not have it.
     row: Option<String>,
+    /// Whether a change of the row still waits to be sent here; null when it could not be told.
+    unsent: Option<bool>,
 }
 
 /// What came of a threshold.
@@ -93,6 +129,7 @@ impl CheckDocument {
         let findings = result.findings().iter().map(|finding| FindingDocument {
             message: finding.message.clone(),
             total: finding.total,
+            fates: finding.fates.clone(),
             rows: finding.rows.iter().map(RowDocument::of).collect(),
         });
         Self {
@@ -107,16 +144,38 @@ impl CheckDocument {
 }
 
 impl RowDocument {
-    pub(super) fn of(row: &RowDifference) -> Self {
+    pub(super) fn of(traced: &TracedRow) -> Self {
+        let row = &traced.row;
         let holders = row.holders.iter().map(|holding| {
             let (holder, database) = match holding.holder {
                 Holder::Database(index) => ("database", Some(index)),
                 Holder::Server => ("server", None),
                 Holder::Bootstrap => ("bootstrap", None),
             };
-            HolderDocument { holder: holder.to_owned(), database, row: holding.row.clone() }
+            HolderDocument { holder: holder.to_owned(), database, row: holding.row.clone(), unsent: holding.unsent }
         });
-        Self { key: row.key.clone(), holders: holders.collect() }
+        let clocks = row.clocks.iter().map(|clock| ClockDocument {
+            database: clock.database,
+            column: clock.column.clone(),
+            col_version: clock.col_version,
+            db_version: clock.db_version,
+            site_id: clock.site_id.clone(),
+            cl: clock.cl,
+            seq: clock.seq,
+        });
+        Self {
+            key: row.key.clone(),
+            state: traced.state.as_str().to_owned(),
+            hop: traced.hop.as_str().to_owned(),
+            received: match traced.hop {
+                Hop::Received { by, of } => Some([by, of]),
+                Hop::Written | Hop::Acknowledged | Hop::Server => None,
+            },
+            words: traced.words.clone(),
+            tombstone: row.tombstone,
+            holders: holders.collect(),
+            clocks: clocks.collect(),
+        }
     }
 }
 

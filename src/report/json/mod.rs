@@ -1,6 +1,7 @@
 //! `report.json`: the frozen document for programs. Its types are the schema; a change that breaks readers takes a new
 //! version. Durations are microseconds.
 
+mod beside;
 mod checks;
 mod errors;
 mod run;
@@ -11,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use self::beside::{CardDocument, GeneratorDocument, GrowthDocument, LogDocument};
 use self::checks::{CheckDocument, ThresholdDocument};
 use self::errors::{ErrorsDocument, IterationDocument};
 use self::run::{DatabaseDocument, RunDocument, TimingDocument, TotalsDocument};
@@ -55,6 +57,14 @@ pub struct Report {
     errors: ErrorsDocument,
     /// The iterations one by one.
     timeline: Vec<IterationDocument>,
+    /// What finds failures of the server in its own logs.
+    cards: Vec<CardDocument>,
+    /// The beginning and the end of the logs of databases in which something failed.
+    logs: Vec<LogDocument>,
+    /// Growth over the run.
+    growth: GrowthDocument,
+    /// How the load generator was served by its machine; null when it was not measured.
+    generator: Option<GeneratorDocument>,
     /// The checks on the data.
     checks: Vec<CheckDocument>,
     /// The thresholds.
@@ -75,7 +85,7 @@ enum VerdictName {
 #[schemars(deny_unknown_fields)]
 struct RuleDocument {
     /// What speaks for it: `held`, `expected`, `crash`, `error_rule`, `check`, `threshold`, `killed`, `time_limit`,
-    /// `interrupted`, `nothing_ran`, `nothing_synced`, `phase_skipped`, `not_checked`, `not_measured`.
+    /// `interrupted`, `starved`, `nothing_ran`, `nothing_synced`, `phase_skipped`, `not_checked`, `not_measured`.
     kind: String,
     /// What happened, in words.
     message: String,
@@ -105,6 +115,10 @@ impl Report {
             databases: analysis.databases.iter().map(DatabaseDocument::of).collect(),
             errors: ErrorsDocument::of(analysis),
             timeline: analysis.timeline.iter().map(IterationDocument::of).collect(),
+            cards: analysis.cards.iter().map(CardDocument::of).collect(),
+            logs: analysis.logs.iter().map(LogDocument::of).collect(),
+            growth: GrowthDocument::of(&analysis.growth),
+            generator: analysis.generator.as_ref().map(GeneratorDocument::of),
             checks: analysis.checks.iter().map(CheckDocument::of).collect(),
             thresholds: analysis.thresholds.iter().map(ThresholdDocument::of).collect(),
         }

@@ -2,6 +2,7 @@
 //! requests give the same strikes, whatever the threads do.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rand_chacha::ChaCha8Rng;
@@ -19,6 +20,8 @@ pub(crate) struct Faults {
     names: Mutex<HashMap<SiteId, u32>>,
     /// How often each rule was asked about each site.
     occasions: Mutex<HashMap<(usize, SiteId), u64>>,
+    /// How often any of them struck.
+    struck: AtomicU64,
 }
 
 impl Faults {
@@ -43,7 +46,13 @@ impl Faults {
             // No short cut: each rule counts its own occasions.
             struck |= rule.fault == kind && self.rule_strikes(index, rule, site);
         }
+        self.struck.fetch_add(u64::from(struck), Ordering::Relaxed);
         struck
+    }
+
+    /// How often any of them struck so far.
+    pub(crate) fn struck(&self) -> u64 {
+        self.struck.load(Ordering::Relaxed)
     }
 
     fn rule_strikes(&self, index: usize, rule: &Fault, site: &SiteId) -> bool {
@@ -94,6 +103,7 @@ mod tests {
             assert_eq!(struck, [false, true, true, false]);
         }
         assert!(!faults.strikes(FaultKind::Http503, &[1; 16]));
+        assert_eq!(faults.struck(), 4);
     }
 
     #[test]

@@ -104,6 +104,11 @@ impl Hub {
         }
     }
 
+    /// How often a planted failure struck so far.
+    pub fn strikes(&self) -> u64 {
+        self.shared.faults.struck()
+    }
+
     /// Stops it: no new connections, requests under way are answered.
     pub fn stop(mut self) {
         self.halt();

@@ -1,21 +1,24 @@
 //! One database's life: sessions, steps, sync calls, in the scenario's order. It only records; nothing is judged here.
 
+mod beside;
+mod settling;
+
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Run;
+use super::isolation::{Budget, Watch};
 use super::log::Log;
 use super::phase;
-use super::settle::Round;
 use super::sync::{SyncCall, Synced};
-use crate::failure::{self, Failure, FailureKind, RawError, Side};
+use crate::failure::{self, Failure, FailureKind, RawError, Side, Versions};
 use crate::plan::{Action, DatabasePlan, ReceivePlan, SqlPlan, StepPlan, SyncPlan, rule::rule_for};
 use crate::record::{EndReason, Event, StepKind};
 use crate::scenario::{
     ErrorAction, ErrorActionName, ErrorActionOptions, HumanDuration, Kind, OpenPolicy, ReceiveUntil,
 };
-use crate::session::{Opening, Session};
+use crate::session::{Opening, Session, define_auth, raw_error};
 use crate::template::Scope;
 
 /// The run is ending: no further step is started.
@@ -40,6 +43,12 @@ pub(super) struct Worker<'a> {
     iteration: u64,
     /// Whether nothing is under way any more, so that `out-of-sync` stays so.
     settled: bool,
+    /// Those of the last answer to a send.
+    versions: Option<Versions>,
+    /// Over receives, where isolation is checked.
+    watch: Option<Watch>,
+    /// For looking at how large the database is.
+    growth: Budget,
 }
 
 impl<'a> Worker<'a> {
@@ -57,6 +66,9 @@ impl<'a> Worker<'a> {
             session: None,
             iteration: 0,
             settled: false,
+            versions: None,
+            watch: Watch::new(run.plan),
+            growth: Budget::new(),
         }
     }
 
@@ -83,6 +95,7 @@ impl<'a> Worker<'a> {
             self.iteration = iteration;
             self.run.progress.databases[self.index].iteration.store(iteration, Ordering::Relaxed);
             self.steps(&plan.phases, iteration)?;
+            self.measure(iteration, plan.iterations);
             if plan.open != OpenPolicy::PerRun {
                 self.close();
             }
@@ -294,8 +307,12 @@ impl<'a> Worker<'a> {
     pub(super) fn call(&mut self, phase: &str, call: &SyncCall) -> Option<Synced> {
         let mut attempt = 1;
         loop {
+            let connection = self.session.as_ref()?.connection();
+            let before =
+                if call.receives() { self.watch.as_mut().and_then(|watch| watch.before(connection)) } else { None };
             let at = self.run.journal.now();
-            let synced = call.make(self.session.as_ref()?, self.settled);
+            let synced = call.make(self.session.as_ref()?, self.settled, self.versions);
+            self.versions = synced.versions.or(self.versions);
             let mut event = self.event(phase, call.step, at);
             let took = Duration::from_micros(event.took);
             let word = match call.step {
@@ -317,6 +334,9 @@ impl<'a> Worker<'a> {
             event.retried = again.is_some();
             event.failures.clone_from(&synced.failures);
             self.record(event);
+            if let Some(before) = before {
+                self.look_for_leaks(phase, &before);
+            }
             match again {
                 Some(backoff) if self.run.control.sleep(backoff) => attempt += 1,
                 _ => return Some(synced),
@@ -367,6 +387,13 @@ impl<'a> Worker<'a> {
             network: Some((&target.network, credential)),
         });
         let mut event = self.event(SESSION, StepKind::Open, at);
+        let user = &self.run.plan.users[self.database.user as usize - 1].id;
+        let opened = opened.and_then(|session| {
+            if self.watch.is_some() {
+                define_auth(session.connection(), user).map_err(|error| raw_error(failure::Call::Open, &error))?;
+            }
+            Ok(session)
+        });
         match opened {
             Ok(session) => {
                 self.run.watchdog.connection(self.index, Some(session.interrupt_handle()));
@@ -464,37 +491,9 @@ impl<'a> Worker<'a> {
             | StepKind::Admin
             | StepKind::Close => {}
         }
+        if self.run.alarms.hear(self.database.index, &event) {
+            self.run.control.finish(EndReason::Stopped);
+        }
         self.run.journal.worker(self.index).events.push(event);
-    }
-}
-
-/// The phase's name under which the rounds after the last iteration are recorded.
-const SETTLE: &str = "settle";
-
-impl Worker<'_> {
-    /// One round: send, receive all there is. `was_quiet` says that the round before brought nothing.
-    pub(super) fn settle_round(&mut self, was_quiet: bool) -> Round {
-        self.iteration = 0;
-        self.settled = was_quiet;
-        if !self.open() {
-            return Round { failed: true, ..Round::default() };
-        }
-        let sent = self.call(SETTLE, &SyncCall::send());
-        let received = self.call(SETTLE, &SyncCall::receive(false, None));
-        let failed = |synced: &Option<Synced>| synced.as_ref().is_none_or(|synced| !synced.failures.is_empty());
-        Round {
-            sent: sent.as_ref().is_some_and(|sent| sent.chunks > 0),
-            received: received.as_ref().is_some_and(|received| received.rows > 0 || !received.complete),
-            failed: failed(&sent) || failed(&received),
-        }
-    }
-
-    /// Closes for good. Gives whether there is still something to send, when it can be asked.
-    pub(super) fn leave(&mut self) -> Option<bool> {
-        let session = self.session.as_ref()?;
-        let unsent = session.call(failure::Call::Send, "SELECT cloudsync_network_has_unsent_changes()", &[]);
-        self.close();
-        self.log.flush();
-        unsent.ok().flatten().map(|answer| answer != "0")
     }
 }

@@ -1,0 +1,258 @@
+//! Growth over the run: sizes and send latency by iteration, their slopes, and whether the last iteration met the same
+//! system as the first.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Scene;
+use crate::figure::{self, counted};
+use crate::record::{GrowthSample, StepKind};
+
+/// Fewer iterations than this show no trend.
+const FEWEST: usize = 3;
+/// A trend that makes this of what it was makes another system of it.
+const ANOTHER: f64 = 1.5;
+/// How much of the differences between iterations a trend must explain (the coefficient of determination).
+const EXPLAINED: f64 = 0.5;
+
+/// Growth over the run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Growth {
+    /// What was measured in at least three iterations.
+    pub rows: Vec<GrowthRow>,
+    /// Deletions that the server remembers at the end, by table.
+    pub tombstones: Vec<(String, u64)>,
+    /// Whether the last iteration met the same system as the first, in words; nothing when it cannot be said.
+    pub words: Option<String>,
+}
+
+/// One measure over the iterations, the mean of all databases.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GrowthRow {
+    /// What was measured.
+    pub measure: Measure,
+    /// The first iteration that was measured, and the last.
+    pub iterations: (u64, u64),
+    /// The value in the first.
+    pub first: f64,
+    /// The value in the last.
+    pub last: f64,
+    /// By how much it grows per iteration (least squares).
+    pub slope: f64,
+    /// How many times the first value the trend makes of it; nothing when there is no trend.
+    pub times: Option<f64>,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// Rows of all tables.
+    Rows,
+    /// Rows that sync keeps beside them.
+    Metadata,
+    /// Bytes of the file.
+    File,
+    /// Bytes of the write-ahead log.
+    Wal,
+    /// Microseconds of a send.
+    Send,
+}
+
+impl Measure {
+    const ALL: [Self; 5] = [Self::Rows, Self::Metadata, Self::File, Self::Wal, Self::Send];
+
+    /// Its name in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rows => "rows",
+            Self::Metadata => "metadata rows",
+            Self::File => "file size",
+            Self::Wal => "write-ahead log",
+            Self::Send => "send latency",
+        }
+    }
+
+    /// A value as people read it.
+    pub fn shown(self, value: f64) -> String {
+        let whole = figure::whole(value.abs());
+        let sign = if value < 0.0 && whole > 0 { "-" } else { "" };
+        let shown = match self {
+            Self::Rows | Self::Metadata => figure::thousands(whole),
+            Self::File | Self::Wal => figure::bytes(whole),
+            Self::Send => figure::duration(Duration::from_micros(whole)),
+        };
+        format!("{sign}{shown}")
+    }
+
+    /// Whether its growth makes another system: a log is emptied and filled again and again.
+    const fn tells(self) -> bool {
+        match self {
+            Self::Rows | Self::Metadata | Self::File | Self::Send => true,
+            Self::Wal => false,
+        }
+    }
+
+    fn of(self, sample: &GrowthSample) -> Option<u64> {
+        match self {
+            Self::Rows => Some(sample.tables.iter().map(|table| table.rows).fold(0, u64::saturating_add)),
+            Self::Metadata => {
+                let metadata = sample.tables.iter().map(|table| table.metadata);
+                metadata.collect::<Option<Vec<u64>>>().map(|rows| rows.into_iter().fold(0, u64::saturating_add))
+            }
+            Self::File => Some(sample.file),
+            Self::Wal => Some(sample.wal),
+            Self::Send => None,
+        }
+    }
+}
+
+impl Growth {
+    pub(super) fn of(scene: &Scene<'_>) -> Self {
+        let rows: Vec<GrowthRow> = Measure::ALL.into_iter().filter_map(|measure| row(scene, measure)).collect();
+        let server = scene.record.state.as_ref().and_then(|state| state.server.as_ref());
+        let tombstones = server.map_or_else(Vec::new, |server| {
+            server.tombstones.iter().map(|table| (table.table.clone(), table.rows)).collect()
+        });
+        let words = in_words(&rows);
+        Self { rows, tombstones, words }
+    }
+}
+
+fn row(scene: &Scene<'_>, measure: Measure) -> Option<GrowthRow> {
+    let mut iterations: BTreeMap<u64, (f64, f64)> = BTreeMap::new();
+    let mut add = |iteration: u64, value: u64| {
+        let (sum, count) = iterations.entry(iteration).or_default();
+        *sum += value as f64;
+        *count += 1.0;
+    };
+    for worker in &scene.workers {
+        for sample in &worker.growth {
+            if let Some(value) = measure.of(sample) {
+                add(sample.iteration, value);
+            }
+        }
+    }
+    if measure == Measure::Send {
+        let good = |step: StepKind, failed: bool| matches!(step, StepKind::Send | StepKind::Sync) && !failed;
+        for (_, event) in scene.load().filter(|(_, event)| event.iteration > 0) {
+            if good(event.step, !event.failures.is_empty()) {
+                add(event.iteration, event.took);
+            }
+        }
+    }
+    let points: Vec<(f64, f64)> =
+        iterations.iter().map(|(iteration, (sum, count))| (*iteration as f64, sum / count)).collect();
+    if points.len() < FEWEST || points.iter().all(|(_, value)| *value == 0.0) {
+        return None;
+    }
+    let (first, last) = (points.first()?, points.last()?);
+    let line = Line::through(&points)?;
+    let from = line.at(first.0).max(1.0);
+    let times = (line.explained >= EXPLAINED).then(|| line.at(last.0).max(0.0) / from);
+    Some(GrowthRow {
+        measure,
+        iterations: (*iterations.keys().next()?, *iterations.keys().next_back()?),
+        first: first.1,
+        last: last.1,
+        slope: line.slope,
+        times,
+    })
+}
+
+fn in_words(rows: &[GrowthRow]) -> Option<String> {
+    let (first, last) = rows.iter().map(|row| row.iterations).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+    let changed = rows.iter().filter(|row| row.measure.tells());
+    let changed: Vec<String> = changed
+        .filter_map(|row| {
+            let times = row.times?;
+            (times >= ANOTHER || times <= 1.0 / ANOTHER).then(|| {
+                let (measure, shown) = (row.measure.as_str(), |value| row.measure.shown(value));
+                let sign = if row.slope < 0.0 { "" } else { "+" };
+                format!("{measure} {sign}{} per iteration, {times:.1} times the first", shown(row.slope))
+            })
+        })
+        .collect();
+    Some(if changed.is_empty() {
+        format!(
+            "iteration {last} met the same system as iteration {first}: {} without a trend",
+            counted(rows.len() as u64, "measure")
+        )
+    } else {
+        format!("iteration {last} met another system than iteration {first}: {}", changed.join("; "))
+    })
+}
+
+/// A straight line through points.
+struct Line {
+    slope: f64,
+    intercept: f64,
+    /// The coefficient of determination, from 0 to 1.
+    explained: f64,
+}
+
+impl Line {
+    /// By least squares; nothing when the points do not spread.
+    fn through(points: &[(f64, f64)]) -> Option<Self> {
+        let count = points.len() as f64;
+        let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
+        let (mean_x, mean_y) = (mean(|point| point.0), mean(|point| point.1));
+        let sum = |of: &dyn Fn(f64, f64) -> f64| points.iter().map(|(x, y)| of(x - mean_x, y - mean_y)).sum::<f64>();
+        let (xx, xy, yy) = (sum(&|x, _| x * x), sum(&|x, y| x * y), sum(&|_, y| y * y));
+        if xx <= 0.0 {
+            return None;
+        }
+        let slope = xy / xx;
+        let explained = if yy > 0.0 { (xy * xy / (xx * yy)).min(1.0) } else { 0.0 };
+        Some(Self { slope, intercept: mean_y - slope * mean_x, explained })
+    }
+
+    fn at(&self, x: f64) -> f64 {
+        self.slope.mul_add(x, self.intercept)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{plan, record};
+    use crate::record::TableSize;
+
+    fn grown(metadata: fn(u64) -> u64) -> Growth {
+        let plan = plan(2);
+        let mut record = record(&plan);
+        for worker in &mut record.workers {
+            worker.growth = (1..=5)
+                .map(|iteration| GrowthSample {
+                    iteration,
+                    file: 4096 * 100,
+                    wal: 4096 * (iteration % 2),
+                    tables: vec![TableSize {
+                        table: "test_sync".into(),
+                        rows: 1000,
+                        metadata: Some(metadata(iteration)),
+                    }],
+                })
+                .collect();
+        }
+        crate::analysis::analyze(&record, &plan).growth
+    }
+
+    #[test]
+    fn metadata_that_grows_makes_another_system() {
+        let growth = grown(|iteration| iteration * 1000);
+        let row = growth.rows.iter().find(|row| row.measure == Measure::Metadata).expect("it was measured");
+        assert_eq!((row.first, row.last, row.iterations), (1000.0, 5000.0, (1, 5)));
+        assert!((row.slope - 1000.0).abs() < 1e-6, "{row:?}");
+        let words = growth.words.expect("it can be said");
+        assert_eq!(
+            words,
+            "iteration 5 met another system than iteration 1: metadata rows +1,000 per iteration, 5.0 times the first"
+        );
+    }
+
+    #[test]
+    fn what_stays_is_the_same_system() {
+        let words = grown(|iteration| 1000 + iteration % 2).words.expect("it can be said");
+        assert!(words.starts_with("iteration 5 met the same system as iteration 1"), "{words}");
+    }
+}

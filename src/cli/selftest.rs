@@ -1,0 +1,133 @@
+//! `stress selftest`: plants every failure there is and sees whether the checker finds it; clean runs must stay green.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+
+use super::signals::Signals;
+use super::{Exit, Terminal, conduct, person};
+use crate::execute::{Control, Progress};
+use crate::figure;
+use crate::scenario::FaultKind;
+use crate::selftest::{self, Case, Outcome, Seen};
+
+/// Seeds of each planted case and of each clean scenario.
+const SHORT: (u64, u64) = (1, 3);
+/// With five clean scenarios, a hundred clean runs.
+const FULL: (u64, u64) = (5, 20);
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  stress selftest
+  stress selftest --only drop_row
+  stress selftest --full           # every planted failure 5 times, and 100 clean runs")]
+pub(super) struct Arguments {
+    /// Every planted failure with several seeds, and a hundred clean runs
+    #[arg(long)]
+    full: bool,
+    /// The first seed; the others follow it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Only the cases with this planted failure, such as drop_row
+    #[arg(long, value_name = "FAULT", value_parser = fault)]
+    only: Option<FaultKind>,
+}
+
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
+    match all(arguments, terminal) {
+        Ok(exit) => exit,
+        Err(message) => {
+            terminal.error(&message);
+            Exit::CouldNotRun
+        }
+    }
+}
+
+fn all(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, String> {
+    let runs = runs(arguments);
+    let signals = Signals::listen().map_err(|error| format!("failed to listen for Ctrl-C: {error}"))?;
+    let directory = std::env::temp_dir().join(format!("stress-selftest-{}", uuid::Uuid::new_v4().simple()));
+    let mut outcomes = Vec::new();
+    for (place, (case, seed)) in runs.iter().enumerate() {
+        let started = Instant::now();
+        let control = Arc::new(Control::default());
+        signals.direct_to(&control);
+        let seen = conduct_case(case, *seed, &directory, &control);
+        if signals.reason().is_some() {
+            remove(&directory, terminal);
+            return Ok(Exit::Interrupted);
+        }
+        let outcome = Outcome { case: case.clone(), seed: *seed, seen };
+        let took = figure::duration(started.elapsed());
+        terminal.tell(&format!("[{:>3}/{}] {} ({took})\n", place + 1, runs.len(), selftest::line(&outcome)));
+        outcomes.push(outcome);
+    }
+    terminal.print(&selftest::table(&outcomes, terminal.width));
+    if !outcomes.is_empty() && outcomes.iter().all(Outcome::is_as_wanted) {
+        remove(&directory, terminal);
+        return Ok(Exit::Pass);
+    }
+    terminal.tell(&format!("the run directories are kept in {}\n", directory.display()));
+    Ok(Exit::Fail)
+}
+
+/// Every case with its seeds, in the order of the table.
+fn runs(arguments: &Arguments) -> Vec<(Case, u64)> {
+    let (planted_seeds, clean_seeds) = if arguments.full { FULL } else { SHORT };
+    let wanted = |case: &Case| arguments.only.is_none_or(|fault| case.plants(fault));
+    let planted = selftest::planted().into_iter().map(|case| (case, planted_seeds));
+    let clean = selftest::clean().into_iter().map(|case| (case, clean_seeds));
+    let several = planted.chain(clean).filter(|(case, _)| wanted(case));
+    several
+        .flat_map(|(case, seeds)| (0..seeds).map(move |offset| (case.clone(), arguments.seed.wrapping_add(offset))))
+        .collect()
+}
+
+fn conduct_case(case: &Case, seed: u64, directory: &Path, control: &Control) -> Result<Seen, String> {
+    let scenario = case.resolve(seed).map_err(|error| error.to_string())?;
+    let plan = conduct::plan(&scenario)?;
+    let path = format!("selftest/{}", case.name);
+    let directory = conduct::directory(directory, &plan.name)?;
+    let progress = Progress::new(plan.databases.len());
+    let run = conduct::Run {
+        plan: &plan,
+        scenario: &scenario,
+        path: &path,
+        directory: &directory,
+        control,
+        progress: &progress,
+    };
+    let target = person::unattended(|attendant| run.ready(attendant))?;
+    let conducted = run.conduct(&target)?;
+    drop(target);
+    let found = Seen::of(&conducted.analysis, conducted.strikes);
+    if case.is_met_by(&found) {
+        directory.remove_databases().map_err(|error| format!("failed to remove the run's databases: {error}"))?;
+    }
+    Ok(found)
+}
+
+fn remove(directory: &Path, terminal: &mut Terminal) {
+    if let Err(error) = std::fs::remove_dir_all(directory) {
+        terminal.error(&format!("failed to remove `{}`: {error}", directory.display()));
+    }
+}
+
+fn fault(text: &str) -> Result<FaultKind, String> {
+    let known = || selftest::planted().into_iter().filter_map(|case| case.planted);
+    let meant = known().map(|planted| planted.fault).find(|fault| name(*fault) == text);
+    meant.ok_or_else(|| {
+        let mut all: Vec<String> = known().map(|planted| name(planted.fault)).collect();
+        all.sort();
+        all.dedup();
+        crate::suggest::suggest(text, all.iter().map(String::as_str), "planted failures")
+    })
+}
+
+/// The name of a failure in a scenario.
+fn name(fault: FaultKind) -> String {
+    let value = serde_json::to_value(fault).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,238 @@
+//! Two runs, or two series of runs, side by side: what changed, and whether it can be chance. Pure: from judged runs to
+//! a comparison and its text. It must not know where runs are kept.
+
+mod render;
+mod sample;
+
+pub use render::{json, markdown, terminal};
+pub use sample::{ErrorName, Sample};
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::analysis::Verdict;
+use crate::record::StepKind;
+use crate::statistics::{RankTest, fisher, mann_whitney, quantile, quantile_test};
+
+/// A difference that chance alone makes less often than this is significant.
+pub const SIGNIFICANT: f64 = 0.01;
+/// A latency that is worse by less than this many microseconds is no regression, however significant.
+pub const LEAST_MICROSECONDS: f64 = 1000.0;
+/// From so many runs on each side, runs are compared and not calls: calls of one run share their machine's mood.
+pub const ENOUGH_RUNS: usize = 5;
+/// The quantiles that are compared, and how many values it takes to have one: of fewer it would be the longest.
+const QUANTILES: [(&str, f64, usize); 3] = [("p50", 0.5, 2), ("p95", 0.95, 20), ("p99", 0.99, 100)];
+
+/// What changed from the first to the second.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// Whether the two are of the same scenario and scale; what is not the same, in words.
+    pub notes: Vec<String>,
+    /// The verdicts.
+    pub verdicts: VerdictChange,
+    /// Latencies by step.
+    pub steps: Vec<StepChange>,
+    /// Statements and sync calls that failed.
+    pub errors: ShareChange,
+    /// Kinds of errors and findings that only the second has.
+    pub new_errors: Vec<ErrorName>,
+    /// Kinds of errors and findings that only the first has.
+    pub gone_errors: Vec<ErrorName>,
+    /// Rows changed per second, the median of the runs.
+    pub rows_per_second: [Option<f64>; 2],
+    /// How long a run took in microseconds, the median of the runs.
+    pub duration: [Option<f64>; 2],
+    /// What got worse beyond chance and bound, in words; empty when nothing did.
+    pub regressions: Vec<String>,
+}
+
+/// The verdicts of both.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VerdictChange {
+    /// The worst verdict of each.
+    pub worst: [Verdict; 2],
+    /// Runs that failed.
+    pub failed: ShareChange,
+}
+
+/// How often something happened.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ShareChange {
+    /// Hits and trials of the first.
+    pub first: (u64, u64),
+    /// Hits and trials of the second.
+    pub second: (u64, u64),
+    /// The probability of so different shares by chance.
+    pub p: f64,
+}
+
+/// The latencies of one kind of step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepChange {
+    /// The step.
+    pub step: StepKind,
+    /// How many were measured.
+    pub counts: [usize; 2],
+    /// Whether the second's are shifted; nothing where one has none.
+    pub shift: Option<RankTest>,
+    /// Quantile by quantile.
+    pub quantiles: Vec<QuantileChange>,
+}
+
+/// One quantile of a step's latencies.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuantileChange {
+    /// `p50`, `p95`, `p99`.
+    pub name: &'static str,
+    /// In microseconds, the median of the runs where runs are compared.
+    pub values: [f64; 2],
+    /// The probability of so different quantiles by chance.
+    pub p: f64,
+    /// Whether it is significantly worse, by more than the bound.
+    pub is_regression: bool,
+}
+
+/// Compares two series of judged runs; `bound` is the share by which a latency may get worse (0.1 for 10 %).
+pub fn compare(first: &[Sample], second: &[Sample], bound: f64) -> Comparison {
+    let verdicts = verdicts(first, second);
+    let errors = share(first, second, |sample| (sample.failed_calls, sample.calls));
+    let steps = steps(first, second, bound);
+    let [ours, theirs] = [first, second].map(|runs| runs.iter().flat_map(|run| &run.errors).collect::<BTreeSet<_>>());
+    let mut comparison = Comparison {
+        notes: notes(first, second),
+        verdicts,
+        steps,
+        errors,
+        new_errors: theirs.difference(&ours).map(|name| (*name).clone()).collect(),
+        gone_errors: ours.difference(&theirs).map(|name| (*name).clone()).collect(),
+        rows_per_second: [first, second].map(|runs| median(runs, |run| run.rows_per_second)),
+        duration: [first, second].map(|runs| median(runs, |run| Some(run.duration))),
+        regressions: Vec::new(),
+    };
+    comparison.regressions = regressions(&comparison);
+    comparison
+}
+
+/// Better to worse.
+fn badness(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Pass => 0,
+        Verdict::Unknown => 1,
+        Verdict::Fail => 2,
+    }
+}
+
+fn verdicts(first: &[Sample], second: &[Sample]) -> VerdictChange {
+    let worst = |runs: &[Sample]| {
+        runs.iter().map(|run| run.verdict).max_by_key(|verdict| badness(*verdict)).unwrap_or(Verdict::Unknown)
+    };
+    let failed = share(first, second, |sample| (u64::from(sample.verdict == Verdict::Fail), 1));
+    VerdictChange { worst: [worst(first), worst(second)], failed }
+}
+
+fn share(first: &[Sample], second: &[Sample], count: fn(&Sample) -> (u64, u64)) -> ShareChange {
+    let sum = |runs: &[Sample]| runs.iter().map(count).fold((0_u64, 0_u64), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let (first, second) = (sum(first), sum(second));
+    ShareChange { first, second, p: fisher(first, second) }
+}
+
+fn steps(first: &[Sample], second: &[Sample], bound: f64) -> Vec<StepChange> {
+    let kinds: BTreeSet<StepKind> = first.iter().chain(second).flat_map(|run| run.durations.keys().copied()).collect();
+    kinds.into_iter().map(|step| StepChange::of(step, first, second, bound)).collect()
+}
+
+impl StepChange {
+    fn of(step: StepKind, first: &[Sample], second: &[Sample], bound: f64) -> Self {
+        let runs = [first, second].map(|runs| {
+            runs.iter().filter_map(|run| run.durations.get(&step).map(Vec::as_slice)).collect::<Vec<&[f64]>>()
+        });
+        let calls = [0, 1].map(|side: usize| runs[side].concat());
+        let by_run = runs.iter().all(|runs| runs.len() >= ENOUGH_RUNS);
+        let fewest =
+            if by_run { runs.iter().flatten().map(|run| run.len()).min() } else { calls.iter().map(Vec::len).min() };
+        let quantiles = QUANTILES.iter().filter_map(|(name, at, needed)| {
+            if fewest.is_none_or(|fewest| fewest < *needed) {
+                return None;
+            }
+            let (values, p) = if by_run {
+                let [ours, theirs] = [0, 1]
+                    .map(|side: usize| runs[side].iter().filter_map(|run| quantile(run, *at)).collect::<Vec<_>>());
+                ([quantile(&ours, 0.5)?, quantile(&theirs, 0.5)?], mann_whitney(&ours, &theirs)?.p)
+            } else {
+                ([quantile(&calls[0], *at)?, quantile(&calls[1], *at)?], quantile_test(&calls[0], &calls[1], *at)?)
+            };
+            let [before, after] = values;
+            let worse = after > before * (1.0 + bound) && after - before > LEAST_MICROSECONDS;
+            Some(QuantileChange { name, values, p, is_regression: worse && p < SIGNIFICANT })
+        });
+        Self {
+            step,
+            counts: [calls[0].len(), calls[1].len()],
+            shift: mann_whitney(&calls[0], &calls[1]),
+            quantiles: quantiles.collect(),
+        }
+    }
+}
+
+fn median(runs: &[Sample], value: fn(&Sample) -> Option<f64>) -> Option<f64> {
+    quantile(&runs.iter().filter_map(value).collect::<Vec<f64>>(), 0.5)
+}
+
+/// What makes the two hard to compare.
+fn notes(first: &[Sample], second: &[Sample]) -> Vec<String> {
+    let mut facts: BTreeMap<&str, [BTreeSet<&str>; 2]> = BTreeMap::new();
+    for (side, runs) in [first, second].into_iter().enumerate() {
+        for (name, value) in runs.iter().flat_map(|run| &run.facts) {
+            facts.entry(name).or_default()[side].insert(value);
+        }
+    }
+    let told = |values: &BTreeSet<&str>| values.iter().copied().collect::<Vec<_>>().join(", ");
+    let mut notes: Vec<String> = facts
+        .into_iter()
+        .filter(|(_, [ours, theirs])| ours != theirs)
+        .map(|(name, [ours, theirs])| format!("{name} is not the same: {} before, {} now", told(&ours), told(&theirs)))
+        .collect();
+    if first.len().min(second.len()) < ENOUGH_RUNS {
+        notes.push(format!(
+            "with fewer than {ENOUGH_RUNS} runs on each side, single calls are compared: what changed between the \
+             runs, such as the machine's load, counts as a change; `stress run --repeat` tells them apart"
+        ));
+    }
+    notes
+}
+
+fn regressions(comparison: &Comparison) -> Vec<String> {
+    let mut regressions = Vec::new();
+    let [before, after] = comparison.verdicts.worst;
+    if badness(after) > badness(before) {
+        regressions.push(format!("the verdict is {after}, it was {before}"));
+    }
+    let grew = |change: &ShareChange| change.p < SIGNIFICANT && change.second_share() > change.first_share();
+    if grew(&comparison.verdicts.failed) {
+        regressions.push(format!("runs fail more often: {}", render::share(&comparison.verdicts.failed)));
+    }
+    for name in &comparison.new_errors {
+        regressions.push(format!("new: {name}"));
+    }
+    if grew(&comparison.errors) {
+        regressions.push(format!("calls fail more often: {}", render::share(&comparison.errors)));
+    }
+    for step in &comparison.steps {
+        for change in step.quantiles.iter().filter(|change| change.is_regression) {
+            regressions.push(format!("{} {} is {}", step.step.as_str(), change.name, render::change(change)));
+        }
+    }
+    regressions
+}
+
+impl ShareChange {
+    fn first_share(&self) -> f64 {
+        self.first.0 as f64 / self.first.1.max(1) as f64
+    }
+
+    fn second_share(&self) -> f64 {
+        self.second.0 as f64 / self.second.1.max(1) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests;

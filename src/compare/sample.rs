@@ -1,0 +1,101 @@
+//! What of a judged run is compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::analysis::{Analysis, Verdict};
+use crate::failure::{FailureKind, Side};
+use crate::plan::threshold::CheckKind;
+use crate::record::{Record, StepKind};
+
+/// The phase's name of the rounds after the load, which are not its latency.
+const SETTLE: &str = "settle";
+
+/// One run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// What should be the same for a comparison to mean something, by name.
+    pub facts: BTreeMap<&'static str, String>,
+    /// What it came to.
+    pub verdict: Verdict,
+    /// How long each step took, in microseconds, settling left out.
+    pub durations: BTreeMap<StepKind, Vec<f64>>,
+    /// Statements and sync calls made.
+    pub calls: u64,
+    /// Those that failed.
+    pub failed_calls: u64,
+    /// The kinds of what was wrong.
+    pub errors: BTreeSet<ErrorName>,
+    /// Rows changed per second.
+    pub rows_per_second: Option<f64>,
+    /// How long it took, in microseconds.
+    pub duration: f64,
+}
+
+/// What can be wrong, by what it is and not by how often.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ErrorName {
+    /// Failures with the same kind, side and fingerprint.
+    Failure {
+        /// What failed.
+        kind: FailureKind,
+        /// On whose side.
+        side: Side,
+        /// The message with digits and ids folded.
+        fingerprint: String,
+    },
+    /// A check with findings.
+    Finding(CheckKind),
+}
+
+impl Sample {
+    /// What of a run is compared.
+    pub fn of(record: &Record, analysis: &Analysis) -> Self {
+        let events = || record.workers.iter().flat_map(|worker| &worker.events);
+        let timed = |step: StepKind| step.is_sql() || step.is_sync();
+        let mut durations: BTreeMap<StepKind, Vec<f64>> = BTreeMap::new();
+        for event in events().filter(|event| timed(event.step) && event.phase != SETTLE) {
+            durations.entry(event.step).or_default().push(event.took as f64);
+        }
+        let made = events().filter(|event| timed(event.step));
+        let failed = made.clone().filter(|event| !event.failures.is_empty());
+        let groups = analysis.errors.groups.iter().filter(|group| group.count > 0);
+        let failures = groups.map(|group| ErrorName::Failure {
+            kind: group.kind,
+            side: group.side,
+            fingerprint: group.fingerprint.clone(),
+        });
+        let found = analysis.checks.iter().filter(|result| !result.findings().is_empty());
+        let run = &analysis.run;
+        Self {
+            facts: BTreeMap::from([
+                ("the scenario", run.scenario.clone()),
+                ("the number of databases", run.databases.to_string()),
+                ("the number of iterations", run.iterations.to_string()),
+                ("the number of rows", run.rows.to_string()),
+                ("the target", format!("{} {}", run.target.kind, run.target.version)),
+                ("the version of stress", run.stress.clone()),
+                (
+                    "the machine",
+                    format!("{} {} with {} processors", run.machine.os, run.machine.arch, run.machine.cpus),
+                ),
+            ]),
+            verdict: analysis.verdict,
+            durations,
+            calls: made.count() as u64,
+            failed_calls: failed.count() as u64,
+            errors: failures.chain(found.map(|result| ErrorName::Finding(result.check))).collect(),
+            rows_per_second: analysis.timing.rows_per_second,
+            duration: run.duration.as_secs_f64() * 1e6,
+        }
+    }
+}
+
+impl fmt::Display for ErrorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failure { kind, side, fingerprint } => write!(f, "{kind} on the {side} side: {fingerprint}"),
+            Self::Finding(check) => write!(f, "findings of {check}"),
+        }
+    }
+}

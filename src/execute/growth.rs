@@ -1,0 +1,52 @@
+//! How large a database is at the end of an iteration: rows, what sync keeps beside them, file and write-ahead log. Read
+//! on a connection of its own, in some of the iterations only.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::Run;
+use crate::plan::quote;
+use crate::record::{GrowthSample, TableSize};
+use crate::session::open_reader;
+
+/// Iterations that are looked at, about.
+const SAMPLES: u64 = 50;
+
+/// Whether an iteration is looked at: the first, the last, and evenly between.
+pub(super) fn is_due(iteration: u64, iterations: u64) -> bool {
+    let every = iterations.div_ceil(SAMPLES).max(1);
+    iteration == iterations || (iteration - 1).is_multiple_of(every)
+}
+
+/// The database as it is; nothing when it cannot be read at this moment.
+pub(super) fn sample(run: &Run<'_>, file: &Path, iteration: u64) -> Option<GrowthSample> {
+    // Sizes first: the last connection to close empties the log.
+    let (size, wal) = (super::size(file, ""), super::size(file, "-wal"));
+    let reader = open_reader(file, "").ok()?;
+    let tables = run.plan.tables.iter().map(|table| {
+        let rows = count(&reader, &table.name)?;
+        let metadata = count(&reader, &format!("{}_cloudsync", table.name));
+        Some(TableSize { table: table.name.clone(), rows, metadata })
+    });
+    Some(GrowthSample { iteration, file: size, wal, tables: tables.collect::<Option<_>>()? })
+}
+
+fn count(reader: &Connection, table: &str) -> Option<u64> {
+    let sql = format!("SELECT count(*) FROM main.{}", quote(table));
+    reader.query_row(&sql, [], |row| row.get::<_, i64>(0)).ok().map(i64::unsigned_abs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_and_the_last_iteration_are_looked_at_and_about_fifty_between() {
+        for iterations in [1, 2, 5, 49, 50, 51, 999, 1_000_000] {
+            assert!(is_due(1, iterations) && is_due(iterations, iterations), "{iterations}");
+            let due = (1..=iterations).filter(|iteration| is_due(*iteration, iterations)).count();
+            assert!(due <= 51 && (due as u64 >= iterations.min(25)), "{due} of {iterations}");
+        }
+    }
+}

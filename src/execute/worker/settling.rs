@@ -1,0 +1,37 @@
+//! A worker after its last step: the rounds to settle, and leaving.
+
+use super::super::settle::Round;
+use super::super::sync::{SyncCall, Synced};
+use super::Worker;
+use crate::failure;
+
+/// The phase's name under which the rounds after the last iteration are recorded.
+const SETTLE: &str = "settle";
+
+impl Worker<'_> {
+    /// One round: send, receive all there is. `was_quiet` says that the round before brought nothing.
+    pub(in crate::execute) fn settle_round(&mut self, was_quiet: bool) -> Round {
+        self.iteration = 0;
+        self.settled = was_quiet;
+        if !self.open() {
+            return Round { failed: true, ..Round::default() };
+        }
+        let sent = self.call(SETTLE, &SyncCall::send());
+        let received = self.call(SETTLE, &SyncCall::receive(false, None));
+        let failed = |synced: &Option<Synced>| synced.as_ref().is_none_or(|synced| !synced.failures.is_empty());
+        Round {
+            sent: sent.as_ref().is_some_and(|sent| sent.chunks > 0),
+            received: received.as_ref().is_some_and(|received| received.rows > 0 || !received.complete),
+            failed: failed(&sent) || failed(&received),
+        }
+    }
+
+    /// Closes for good. Gives whether there is still something to send, when it can be asked.
+    pub(in crate::execute) fn leave(&mut self) -> Option<bool> {
+        let session = self.session.as_ref()?;
+        let unsent = session.call(failure::Call::Send, "SELECT cloudsync_network_has_unsent_changes()", &[]);
+        self.close();
+        self.log.flush();
+        unsent.ok().flatten().map(|answer| answer != "0")
+    }
+}

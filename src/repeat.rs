@@ -1,0 +1,206 @@
+//! A scenario run again and again: how often it failed, how sure that is, and of what. The document (`repeat.json`) is
+//! what `stress compare` takes instead of a run directory. Pure: it is given what each run came to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::{Analysis, Verdict};
+use crate::figure::counted;
+use crate::statistics::{Interval, wilson};
+
+/// The version of the document's format.
+pub const REPEAT_VERSION: u32 = 1;
+
+/// The file's name.
+pub const REPEAT_FILE: &str = "repeat.json";
+
+/// Runs of one scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repeat {
+    /// [`REPEAT_VERSION`].
+    pub version: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// How many runs were asked for; fewer are listed when they were interrupted.
+    pub wanted: u64,
+    /// The runs, in their order.
+    pub runs: Vec<RunSummary>,
+}
+
+/// One of the runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSummary {
+    /// The run's directory, seen from the document's.
+    pub directory: String,
+    /// The values of the scenario's `matrix`, when it has one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub combination: String,
+    /// The run's seed.
+    pub seed: u64,
+    /// What it came to.
+    pub verdict: RunVerdict,
+    /// The kinds of failures and the checks with findings, as reports name them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub kinds: BTreeSet<String>,
+}
+
+/// A verdict, as the document writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunVerdict {
+    /// All is as it must be.
+    Pass,
+    /// Not enough was done to know.
+    Unknown,
+    /// Something is not as it must be.
+    Fail,
+}
+
+impl From<Verdict> for RunVerdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Pass => Self::Pass,
+            Verdict::Fail => Self::Fail,
+            Verdict::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<RunVerdict> for Verdict {
+    fn from(verdict: RunVerdict) -> Self {
+        match verdict {
+            RunVerdict::Pass => Self::Pass,
+            RunVerdict::Fail => Self::Fail,
+            RunVerdict::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl RunSummary {
+    /// A run in short.
+    pub fn of(analysis: &Analysis, directory: impl Into<String>, combination: impl Into<String>) -> Self {
+        let failures =
+            analysis.errors.groups.iter().filter(|group| group.count > 0).map(|group| group.kind.to_string());
+        let found = analysis.checks.iter().filter(|result| !result.findings().is_empty());
+        Self {
+            directory: directory.into(),
+            combination: combination.into(),
+            seed: analysis.run.seed,
+            verdict: analysis.verdict.into(),
+            kinds: failures.chain(found.map(|result| result.check.to_string())).collect(),
+        }
+    }
+}
+
+impl Repeat {
+    /// Runs that are still to be made.
+    pub fn new(scenario: impl Into<String>, wanted: u64) -> Self {
+        Self { version: REPEAT_VERSION, scenario: scenario.into(), wanted, runs: Vec::new() }
+    }
+
+    /// How many runs came to this.
+    pub fn count(&self, verdict: RunVerdict) -> u64 {
+        self.runs.iter().filter(|run| run.verdict == verdict).count() as u64
+    }
+
+    /// How often runs fail, with 95 % confidence.
+    pub fn failing(&self) -> Interval {
+        wilson(self.count(RunVerdict::Fail), self.runs.len() as u64)
+    }
+
+    /// The verdict over all: the worst of any run; nothing is known without one.
+    pub fn verdict(&self) -> Verdict {
+        self.runs.iter().map(|run| run.verdict).max().map_or(Verdict::Unknown, Verdict::from)
+    }
+
+    /// In how many runs each kind of failure or finding came up, the most frequent first.
+    pub fn kinds(&self) -> Vec<(&str, u64)> {
+        let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
+        for kind in self.runs.iter().flat_map(|run| &run.kinds) {
+            *kinds.entry(kind).or_default() += 1;
+        }
+        let mut kinds: Vec<(&str, u64)> = kinds.into_iter().collect();
+        kinds.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        kinds
+    }
+
+    /// What all runs came to, as text; the last line is the verdict.
+    pub fn text(&self) -> String {
+        let (all, failed) = (self.runs.len() as u64, self.count(RunVerdict::Fail));
+        let mut text = String::new();
+        for (kind, count) in self.kinds() {
+            let _ = writeln!(text, "  {kind:<16} in {count} of {}", counted(all, "run"));
+        }
+        let failing = self.failing();
+        let unknown = self.count(RunVerdict::Unknown);
+        let unknown = if unknown == 0 { String::new() } else { format!(", {unknown} unknown") };
+        let missing = self.wanted.saturating_sub(all);
+        let missing = if missing == 0 { String::new() } else { format!("; {missing} more were not made") };
+        let _ = writeln!(
+            text,
+            "{}: {failed} of {} failed{unknown} (it fails between {:.1} % and {:.1} % of the time, with 95 % confidence){missing}",
+            self.verdict(),
+            counted(all, "run"),
+            failing.low * 100.0,
+            failing.high * 100.0,
+        );
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repeat(verdicts: &[RunVerdict]) -> Repeat {
+        let run = |(place, verdict): (usize, &RunVerdict)| RunSummary {
+            directory: format!("run-{place}"),
+            combination: String::new(),
+            seed: place as u64,
+            verdict: *verdict,
+            kinds: if *verdict == RunVerdict::Fail { BTreeSet::from(["locked".to_owned()]) } else { BTreeSet::new() },
+        };
+        let runs = verdicts.iter().enumerate().map(run).collect();
+        Repeat { version: REPEAT_VERSION, scenario: "small".to_owned(), wanted: verdicts.len() as u64, runs }
+    }
+
+    #[test]
+    fn the_worst_run_decides() {
+        use RunVerdict::{Fail, Pass, Unknown};
+        for (verdicts, all) in [
+            (&[Pass, Pass][..], Verdict::Pass),
+            (&[Pass, Unknown], Verdict::Unknown),
+            (&[Unknown, Fail, Pass], Verdict::Fail),
+            (&[], Verdict::Unknown),
+        ] {
+            assert_eq!(repeat(verdicts).verdict(), all);
+        }
+    }
+
+    #[test]
+    fn how_often_it_fails_is_said_with_how_sure_that_is() {
+        let mut verdicts = [RunVerdict::Pass; 20];
+        verdicts[3] = RunVerdict::Fail;
+        let text = repeat(&verdicts).text();
+        assert_eq!(
+            text.lines().collect::<Vec<_>>(),
+            [
+                "  locked           in 1 of 20 runs",
+                "FAIL: 1 of 20 runs failed (it fails between 0.9 % and 23.6 % of the time, with 95 % confidence)"
+            ]
+        );
+        let never = repeat(&[RunVerdict::Pass; 40]);
+        assert!(never.text().contains("between 0.0 % and 8.8 %"), "{}", never.text());
+    }
+
+    #[test]
+    fn the_document_reads_back() {
+        let repeat = repeat(&[RunVerdict::Pass, RunVerdict::Fail]);
+        let json = serde_json::to_string(&repeat).expect("it is JSON");
+        assert_eq!(serde_json::from_str::<Repeat>(&json).expect("it reads back"), repeat);
+    }
+}

@@ -1,0 +1,117 @@
+//! What a judged run shows, boiled down to what a case is about.
+
+use std::collections::BTreeSet;
+
+use crate::analysis::{Analysis, LimitState, Verdict};
+use crate::failure::{FailureKind, Side};
+use crate::plan::threshold::{CheckKind, Metric};
+use crate::scenario::Severity;
+use crate::verify::{RowState, databases};
+
+/// What a run showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The kinds of failures of calls, those that were tried again included.
+    pub kinds: BTreeSet<FailureKind>,
+    /// The checks with findings.
+    pub checks: BTreeSet<CheckKind>,
+    /// What became of the rows that differ.
+    pub states: BTreeSet<RowState>,
+    /// The limits that are broken, those that are always on left out.
+    pub limits: BTreeSet<Metric>,
+    /// The sides to blame.
+    pub sides: BTreeSet<Side>,
+    /// The databases in which calls failed.
+    pub databases: BTreeSet<u32>,
+    /// How often the planted failure struck.
+    pub strikes: u64,
+    /// The rule that decided, in words.
+    pub rule: String,
+}
+
+impl Seen {
+    /// What an analysis shows of a failure that struck so often.
+    pub fn of(analysis: &Analysis, strikes: u64) -> Self {
+        let groups = &analysis.errors.groups;
+        let found = analysis.checks.iter().filter(|result| !result.findings().is_empty());
+        let checks: BTreeSet<CheckKind> = found.map(|result| result.check).collect();
+        let rows =
+            analysis.checks.iter().flat_map(crate::verify::CheckResult::findings).flat_map(|finding| &finding.rows);
+        let states: BTreeSet<RowState> = rows.map(|row| row.state).collect();
+        let broken = analysis.thresholds.iter().filter(|result| {
+            !result.built_in && result.severity == Severity::Fail && result.state == LimitState::Broken
+        });
+        let limits: BTreeSet<Metric> = broken.map(|result| result.metric).collect();
+        let mut sides: BTreeSet<Side> = groups.iter().map(|group| group.side).collect();
+        sides.extend(checks.iter().map(|check| side_of_check(*check)));
+        sides.extend(limits.iter().flat_map(|limit| sides_of_limit(*limit)));
+        Self {
+            verdict: analysis.verdict,
+            kinds: groups.iter().map(|group| group.kind).collect(),
+            checks,
+            states,
+            limits,
+            sides,
+            databases: groups.iter().flat_map(|group| group.databases.iter().copied()).collect(),
+            strikes,
+            rule: analysis.rules.first().map(|rule| rule.message.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// What was seen, by name.
+    pub fn named(&self) -> String {
+        let mut named: Vec<String> = self.kinds.iter().map(ToString::to_string).collect();
+        named.extend(self.checks.iter().map(ToString::to_string));
+        named.extend(self.limits.iter().map(ToString::to_string));
+        let states: Vec<&str> = self.states.iter().map(|state| state.as_str()).collect();
+        let states = if states.is_empty() { String::new() } else { format!("; {}", list(&states)) };
+        format!("{}{states}", list(&named))
+    }
+
+    /// Where it was blamed.
+    pub fn blamed(&self) -> String {
+        let sides: Vec<&str> = self.sides.iter().map(|side| side.as_str()).collect();
+        let indexes: Vec<u32> = self.databases.iter().copied().collect();
+        let which = if indexes.is_empty() { String::new() } else { format!(" ({})", databases(&indexes)) };
+        format!("{}{which}", list(&sides))
+    }
+}
+
+/// Data that are not what every call acknowledged: a damaged file is the client's, everything else was vouched for by
+/// the server.
+fn side_of_check(check: CheckKind) -> Side {
+    match check {
+        CheckKind::Integrity => Side::Client,
+        CheckKind::Converged | CheckKind::Server | CheckKind::Isolation | CheckKind::Bootstrap | CheckKind::Query => {
+            Side::Server
+        }
+    }
+}
+
+/// Where the time of a broken limit can have gone.
+fn sides_of_limit(limit: Metric) -> Vec<Side> {
+    match limit {
+        Metric::SendDuration | Metric::ReceiveDuration | Metric::CheckDuration | Metric::SyncDuration => {
+            vec![Side::Network, Side::Server]
+        }
+        Metric::PhaseDuration => vec![Side::Client],
+        // What these count is blamed where it is told.
+        Metric::ErrorsTotal
+        | Metric::Errors
+        | Metric::RowsRate
+        | Metric::BytesRate
+        | Metric::SettleDuration
+        | Metric::DatabasesCompleted
+        | Metric::FindingsTotal => Vec::new(),
+    }
+}
+
+/// `a, b`, or a dash for nothing.
+pub(super) fn list<T: AsRef<str>>(items: &[T]) -> String {
+    if items.is_empty() {
+        return "–".to_owned();
+    }
+    items.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")
+}

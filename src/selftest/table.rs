@@ -1,0 +1,108 @@
+//! The selftest's table, as text.
+
+use std::fmt::Write;
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::Outcome;
+use crate::analysis::Verdict;
+use crate::figure::counted;
+
+/// One line about a case that was run, for the progress.
+pub fn line(outcome: &Outcome) -> String {
+    let name = outcome.case.name;
+    match &outcome.seen {
+        Ok(_) if outcome.is_as_wanted() => format!("{name}: ok"),
+        Ok(seen) if seen.strikes == 0 && outcome.case.planted.is_some() => {
+            format!("{name}: NOT OK, the planted failure never struck")
+        }
+        Ok(seen) => format!(
+            "{name}: NOT OK, wanted {}, saw {}: {} on {} ({})",
+            outcome.case.wanted,
+            seen.verdict,
+            seen.named(),
+            seen.blamed(),
+            seen.rule
+        ),
+        Err(reason) => format!("{name}: NOT OK, {reason}"),
+    }
+}
+
+/// The whole table in lines of at most `width` characters, and the verdict as its last line.
+pub fn table(outcomes: &[Outcome], width: usize) -> String {
+    let mut text = String::new();
+    let of = |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(move |outcome| wanted(outcome)).collect::<Vec<_>>();
+    let planted = of(|outcome| outcome.case.wanted.verdict == Verdict::Fail);
+    let tolerated = of(|outcome| outcome.case.is_tolerated());
+    let clean = of(|outcome| outcome.case.planted.is_none());
+    let sections = [
+        ("Planted: must be found and rightly blamed", &planted, "NOT FOUND"),
+        ("Tolerated by design: must stay green with the data intact", &tolerated, "NOT GREEN"),
+        ("Clean: must stay green", &clean, "NOT GREEN"),
+    ];
+    for (heading, outcomes, bad) in sections {
+        if !outcomes.is_empty() {
+            let _ = write!(text, "\n{heading}\n{}", rows(outcomes, bad, width));
+        }
+    }
+    text.push('\n');
+    for outcome in outcomes.iter().filter(|outcome| !outcome.is_as_wanted()) {
+        let _ = writeln!(text, "seed {}, {}", outcome.seed, line(outcome));
+    }
+    text.push_str(&summary(&planted, &tolerated, &clean));
+    text
+}
+
+fn rows(outcomes: &[&Outcome], bad: &str, width: usize) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_BORDERS_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(u16::try_from(width).unwrap_or(u16::MAX))
+        .set_header(["case", "what happens", "struck", "seen", "blamed", "verdict", ""]);
+    for same in outcomes.chunk_by(|a, b| a.case.name == b.case.name) {
+        let wrong = same.iter().copied().filter(|outcome| !outcome.is_as_wanted());
+        let told: Vec<&Outcome> = wrong.collect();
+        // Several seeds make one row, unless they did not all come to the same.
+        let shown = if told.is_empty() { &same[..1] } else { told.as_slice() };
+        for outcome in shown {
+            let verdict = match (told.is_empty(), same.len()) {
+                (true, 2..) => format!("{} × {}", same.len(), outcome.case.wanted.verdict),
+                _ => outcome.seen.as_ref().map_or("none", |seen| seen.verdict.as_str()).to_owned(),
+            };
+            let (strikes, named, blamed) = match &outcome.seen {
+                Ok(seen) => (seen.strikes.to_string(), seen.named(), seen.blamed()),
+                Err(_) => ("–".to_owned(), "could not run".to_owned(), "–".to_owned()),
+            };
+            let result = if outcome.is_as_wanted() { "ok" } else { bad };
+            table.add_row([outcome.case.name, outcome.case.story, &strikes, &named, &blamed, &verdict, result]);
+        }
+    }
+    let mut text = String::new();
+    for line in table.lines() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn summary(planted: &[&Outcome], tolerated: &[&Outcome], clean: &[&Outcome]) -> String {
+    let good = |outcomes: &[&Outcome]| outcomes.iter().filter(|outcome| outcome.is_as_wanted()).count() as u64;
+    let part = |outcomes: &[&Outcome], noun: &str, what: &str| {
+        let all = outcomes.len() as u64;
+        (all > 0).then(|| format!("{} of {} {what}", good(outcomes), counted(all, noun)))
+    };
+    let parts: Vec<String> = [
+        part(planted, "planted failure", "found and rightly blamed"),
+        part(tolerated, "tolerated one", "survived"),
+        part(clean, "clean run", "green"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let ran = !parts.is_empty();
+    let all = [planted, tolerated, clean].into_iter().flatten().all(|outcome| outcome.is_as_wanted());
+    let verdict = if ran && all { Verdict::Pass } else { Verdict::Fail };
+    let said = if ran { parts.join(", ") } else { "nothing was run".to_owned() };
+    format!("{verdict}: {said}\n")
+}

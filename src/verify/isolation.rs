@@ -1,0 +1,150 @@
+//! Isolation: nobody holds, or ever received, a row that the select policy of its user forbids.
+
+use std::collections::BTreeMap;
+
+use super::{CheckResult, Finding, Hop, Outcome, RowState, Scene, TracedRow};
+use crate::figure::{self, counted};
+use crate::record::{DatabaseState, FinalState, Holder, Holding, Leak, Record, RowDifference, StepKind, TableState};
+
+/// Keys that are named of what came and may have gone.
+const NAMED: usize = 5;
+
+impl Scene<'_> {
+    /// No database holds a row that its user's policy forbids and that came from elsewhere.
+    pub(super) fn isolation(&self, result: &mut CheckResult) {
+        if !self.plan.rls {
+            result.outcome = Outcome::NotChecked("the run has no row-level security".to_owned());
+            return;
+        }
+        let mut findings = Vec::new();
+        let mut stayed = 0;
+        let mut open = None;
+        for database in self.databases() {
+            for table in database.tables.iter().filter(|table| table.forbidden > 0) {
+                let leaked = table.leaked.unwrap_or_else(|| listed(self.state, database, table));
+                if leaked > 0 {
+                    findings.push(self.held(database, table, leaked));
+                }
+                match table.leaked {
+                    Some(leaked) => stayed += table.forbidden.saturating_sub(leaked),
+                    None => open = open.or_else(|| Some(unexamined(database, table))),
+                }
+            }
+        }
+        findings.extend(seen(self.record));
+        result.notes.extend(self.watched());
+        if stayed > 0 {
+            let rows = counted(stayed, "row");
+            let (were, stay) = if stayed == 1 { ("was", "stays") } else { ("were", "stay") };
+            result.notes.push(if findings.is_empty() {
+                format!("{rows} written here for others {were} rejected by the server and {stay} local")
+            } else {
+                // What leaked may since have gone where it came from.
+                format!("{rows} besides that {stay} forbidden {were} written here, or came from where it is no more")
+            });
+        }
+        result.conclude(findings, self.unread_databases().or(open));
+    }
+
+    /// How many receives were looked at as they came.
+    fn watched(&self) -> Option<String> {
+        let workers = &self.record.workers;
+        let watched = workers.iter().map(|worker| worker.watched).fold(0, u64::saturating_add);
+        let brings = |step: StepKind| matches!(step, StepKind::Receive | StepKind::Check | StepKind::Sync);
+        let all = workers.iter().flat_map(|worker| &worker.events).filter(|event| brings(event.step)).count();
+        let looked = format!(
+            "what came was looked at after {} of {}",
+            figure::thousands(watched),
+            counted(all as u64, "receive")
+        );
+        (watched > 0).then_some(looked)
+    }
+
+    fn held(&self, database: &DatabaseState, table: &TableState, leaked: u64) -> Finding {
+        let rows = self.state.forbidden.iter().filter(|row| row.leaked && of(database, table, row));
+        let rows = rows.map(|row| TracedRow {
+            row: RowDifference {
+                key: row.key.clone(),
+                holders: vec![Holding {
+                    holder: Holder::Database(database.database),
+                    row: Some(row.row.clone()),
+                    unsent: None,
+                }],
+                tombstone: None,
+                clocks: Vec::new(),
+            },
+            state: RowState::Leaked,
+            hop: Hop::Server,
+            of: String::new(),
+            words: format!("in database {}, whose user must not see it", database.database),
+        });
+        let message = format!(
+            "database {} holds {} of {} that the select policy of its user{} forbids",
+            database.database,
+            counted(leaked, "row"),
+            table.table,
+            self.user_of(database.database),
+        );
+        Finding { message, total: leaked, fates: Vec::new(), rows: rows.collect() }
+    }
+}
+
+fn of(database: &DatabaseState, table: &TableState, row: &crate::record::ForbiddenRow) -> bool {
+    row.database == database.database && row.table == table.table
+}
+
+/// Leaked rows that are listed, where nobody counted them.
+fn listed(state: &FinalState, database: &DatabaseState, table: &TableState) -> u64 {
+    state.forbidden.iter().filter(|row| row.leaked && of(database, table, row)).count() as u64
+}
+
+/// Forbidden rows that were counted, but of which nobody looked whether they came from elsewhere.
+fn unexamined(database: &DatabaseState, table: &TableState) -> String {
+    format!(
+        "database {} holds {} of {} that its user must not see, and where they came from could not be looked up",
+        database.database,
+        counted(table.forbidden, "row"),
+        table.table,
+    )
+}
+
+/// What receives brought that the policy forbids, whether it was still there at the end or not. One finding per
+/// database and table.
+pub(super) fn seen(record: &Record) -> Vec<Finding> {
+    let mut leaks: BTreeMap<(u32, &str), Vec<&Leak>> = BTreeMap::new();
+    for worker in &record.workers {
+        for leak in &worker.leaks {
+            leaks.entry((worker.database, &leak.table)).or_default().push(leak);
+        }
+    }
+    leaks.into_iter().map(|((database, table), leaks)| told(database, table, &leaks)).collect()
+}
+
+fn told(database: u32, table: &str, leaks: &[&Leak]) -> Finding {
+    let total = leaks.iter().map(|leak| leak.after.saturating_sub(leak.before)).fold(0, u64::saturating_add);
+    let mut places: Vec<String> = Vec::new();
+    for leak in leaks {
+        let place = match leak.iteration {
+            0 => leak.phase.clone(),
+            iteration => format!("iteration {iteration} ({})", leak.phase),
+        };
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    let more = places.len().saturating_sub(NAMED);
+    places.truncate(NAMED);
+    if more > 0 {
+        places.push(format!("{more} more"));
+    }
+    let mut keys: Vec<&str> = leaks.iter().flat_map(|leak| &leak.keys).map(String::as_str).collect();
+    keys.dedup();
+    keys.truncate(NAMED);
+    let which = if keys.is_empty() { String::new() } else { format!(", among them {}", keys.join("; ")) };
+    let message = format!(
+        "database {database} received {} of {table} that the select policy of its user forbids, in {}{which}",
+        counted(total, "row"),
+        figure::list(&places),
+    );
+    Finding { message, total, fates: Vec::new(), rows: Vec::new() }
+}
