@@ -65,7 +65,15 @@ pub(crate) fn plan_with_users(databases: u32) -> Plan {
 }
 
 fn phase(name: &str, kind: Kind) -> StepPlan {
-    let sql = SqlPlan { kind, statements: Vec::new(), rows: None, bind: Vec::new(), batch: None, expect_rows: None };
+    let sql = SqlPlan {
+        kind,
+        statements: Vec::new(),
+        rows: None,
+        bind: Vec::new(),
+        batch: None,
+        expect_rows: None,
+        hostile: false,
+    };
     let receive = crate::plan::ReceivePlan {
         check: true,
         until: None,

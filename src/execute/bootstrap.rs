@@ -4,26 +4,33 @@ use std::path::{Path, PathBuf};
 
 use super::Run;
 use super::contents::{self, Rows};
+use super::hostile::Denied;
 use super::sync::SyncCall;
 use crate::failure::{self, Call, RawError};
 use crate::plan::UserPlan;
 use crate::record::BootstrapState;
-use crate::session::{Opening, Session, open_reader, raw_error};
+use crate::session::{Opening, Session, raw_error};
 
 /// Receives until nothing comes twice in a row, or as often as settling may last.
 const QUIET: u32 = 2;
 
 /// Syncs a new database of `user` from nothing. Gives its file, for comparing, and what it holds.
-pub(super) fn bootstrap(run: &Run<'_>, user: &UserPlan) -> (PathBuf, BootstrapState) {
+pub(super) fn bootstrap(run: &Run<'_>, denied: &Denied, user: &UserPlan) -> (PathBuf, BootstrapState) {
     let file = run.directory.join("databases").join(format!("bootstrap-user{}.db", user.index));
     let mut state = BootstrapState { user: user.index, site_id: None, tables: Vec::new(), failures: Vec::new() };
-    if let Err(error) = receive_all(run, user, &file, &mut state) {
+    if let Err(error) = receive_all(run, denied, user, &file, &mut state) {
         state.failures = vec![failure::classify(&error)];
     }
     (file, state)
 }
 
-fn receive_all(run: &Run<'_>, user: &UserPlan, file: &Path, state: &mut BootstrapState) -> Result<(), RawError> {
+fn receive_all(
+    run: &Run<'_>,
+    denied: &Denied,
+    user: &UserPlan,
+    file: &Path,
+    state: &mut BootstrapState,
+) -> Result<(), RawError> {
     state.site_id = run.create(file)?;
     let target = run.target;
     let session = Session::open(&Opening {
@@ -48,7 +55,7 @@ fn receive_all(run: &Run<'_>, user: &UserPlan, file: &Path, state: &mut Bootstra
         }
     }
     session.close()?;
-    let reader = open_reader(file, &user.id).map_err(|error| raw_error(Call::Open, &error))?;
+    let reader = denied.open_reader(file, &user.id).map_err(|error| raw_error(Call::Open, &error))?;
     let tables = contents::tables(&reader, run.plan, Rows::Allowed);
     state.tables = tables.map_err(|error| raw_error(Call::Open, &error))?;
     state.failures = failures;

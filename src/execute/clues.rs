@@ -7,10 +7,9 @@ use rusqlite::Connection;
 
 use super::Run;
 use super::contents::text_of;
-use crate::failure::Call;
 use crate::plan::{TablePlan, quote};
 use crate::record::{CellClock, Difference, Holder, RowDifference, Tombstones};
-use crate::session::{Opening, Session, open_reader, raw_error};
+use crate::session::{Opening, Session, open_reader};
 
 /// Rows of a table whose clocks are looked at.
 const CLOCKED_ROWS: usize = 5;
@@ -96,16 +95,16 @@ pub(super) fn tombstones(run: &Run<'_>) -> Vec<Tombstones> {
     let count = |sql: &str| admin.sql(Some(database), sql).ok()?.first()?.get("n")?.as_u64();
     let of = |table: &TablePlan| {
         let own = quote(&format!("{}_cloudsync_tombstones", table.name));
-        let extension = quote(&format!("{}_cloudsync", table.name));
-        let rows = count(&format!("SELECT count(*) AS n FROM {own}")).or_else(|| {
-            // The extension keeps a deletion as a mark among the row's cells, with an even causal length.
-            count(&format!(
-                "SELECT count(*) AS n FROM {extension} WHERE col_name = '__[RIP]__' AND col_version % 2 = 0"
-            ))
-        })?;
+        let rows = count(&format!("SELECT count(*) AS n FROM {own}")).or_else(|| count(&dead_rows_sql(&table.name)))?;
         Some(Tombstones { table: table.name.clone(), rows })
     };
     run.plan.tables.iter().filter_map(of).collect()
+}
+
+/// SQL for how many rows of a table the extension remembers as deleted: those with an even causal length.
+fn dead_rows_sql(table: &str) -> String {
+    let name = table.replace('\'', "''");
+    format!("SELECT count(DISTINCT pk) AS n FROM cloudsync_changes WHERE tbl = '{name}' AND cl % 2 = 0")
 }
 
 /// What the extension knows about the cells of a row, in one database.
@@ -114,26 +113,94 @@ fn clocks(run: &Run<'_>, database: u32, table: &TablePlan, key: &str) -> Option<
     let opening =
         Opening { file: &file, loader: &run.target.loader, pragmas: &run.plan.pragmas, settings: &[], network: None };
     let session = Session::open(&opening).ok()?;
-    let sql = format!(
-        "SELECT col_name, col_version, db_version, lower(hex(site_id)), cl, seq FROM cloudsync_changes \
-         WHERE tbl = ?1 AND pk = cloudsync_pk_encode({key}) ORDER BY col_name"
-    );
-    let read = |connection: &Connection| -> rusqlite::Result<Vec<CellClock>> {
-        let mut statement = connection.prepare(&sql)?;
-        let clock = |row: &rusqlite::Row<'_>| {
-            Ok(CellClock {
-                database,
-                column: row.get(0)?,
-                col_version: row.get(1)?,
-                db_version: row.get(2)?,
-                site_id: row.get(3)?,
-                cl: row.get(4)?,
-                seq: row.get(5)?,
-            })
-        };
-        statement.query_map([&table.name], clock)?.collect()
-    };
-    let clocks = read(session.connection()).map_err(|error| raw_error(Call::Sql, &error));
+    let clocks = clocks_in(session.connection(), database, &table.name, key);
     session.close().ok()?;
     clocks.ok()
+}
+
+fn clocks_in(connection: &Connection, database: u32, table: &str, key: &str) -> rusqlite::Result<Vec<CellClock>> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT col_name, col_version, db_version, lower(hex(site_id)), cl, seq FROM cloudsync_changes \
+         WHERE tbl = ?1 AND pk = cloudsync_pk_encode({key}) ORDER BY col_name"
+    ))?;
+    let clock = |row: &rusqlite::Row<'_>| {
+        Ok(CellClock {
+            database,
+            column: row.get(0)?,
+            col_version: row.get(1)?,
+            db_version: row.get(2)?,
+            site_id: row.get(3)?,
+            cl: row.get(4)?,
+            seq: row.get(5)?,
+        })
+    };
+    statement.query_map([table], clock)?.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Loader;
+
+    /// The extension's path, or a word about why there is none.
+    #[expect(clippy::print_stderr, reason = "a test that is skipped must be seen to be")]
+    fn extension(test: &str) -> Option<Loader> {
+        let path = std::env::var_os("STRESS_CLOUDSYNC_EXTENSION").filter(|path| !path.is_empty());
+        if path.is_none() {
+            eprintln!("skipped: {test}: STRESS_CLOUDSYNC_EXTENSION is not set");
+        }
+        path.map(|path| Loader::Extension(path.into()))
+    }
+
+    /// Column, its version, the database's, causal length and place.
+    fn told<'a>(clocks: &'a [CellClock]) -> Vec<(&'a str, i64, i64, i64, i64)> {
+        let tell =
+            |clock: &'a CellClock| (clock.column.as_str(), clock.col_version, clock.db_version, clock.cl, clock.seq);
+        clocks.iter().map(tell).collect()
+    }
+
+    #[test]
+    fn the_real_extension_tells_the_clocks_of_written_changed_and_deleted_rows() {
+        let Some(loader) = extension("the_real_extension_tells_the_clocks_of_written_changed_and_deleted_rows") else {
+            return;
+        };
+        let directory = tempfile::tempdir().expect("there is room for a directory");
+        let file = directory.path().join("db1.db");
+        let opening = Opening { file: &file, loader: &loader, pragmas: &[], settings: &[], network: None };
+        let session = Session::open(&opening).expect("the extension loads");
+        let connection = session.connection();
+        let sql = "CREATE TABLE \"it's\" (id TEXT NOT NULL, at INTEGER NOT NULL, name TEXT, value INTEGER, \
+                   PRIMARY KEY (id, at))";
+        connection.execute_batch(sql).expect("a table");
+        let site: String =
+            connection.query_row("SELECT cloudsync_init('it''s')", [], |row| row.get(0)).expect("it is tracked");
+        for sql in [
+            "INSERT INTO \"it's\" VALUES ('a', 1, 'x', 1), ('b', -2, 'y', 2), ('c', 3, 'z', 3), ('d', 4, 'w', 4)",
+            "UPDATE \"it's\" SET value = 9 WHERE id = 'b'",
+            "DELETE FROM \"it's\" WHERE id IN ('c', 'd')",
+            "INSERT INTO \"it's\" VALUES ('d', 4, 'v', 5)",
+        ] {
+            connection.execute_batch(sql).expect("a write");
+        }
+        session.close().expect("it closes");
+
+        // As after a run: a session of its own, which has not seen the writes.
+        let session = Session::open(&opening).expect("it opens again");
+        let clocks = |key| clocks_in(session.connection(), 1, "it's", key).expect("the extension tells");
+        let changed = clocks("'b', -2");
+        assert_eq!(told(&changed), [("name", 1, 1, 1, 2), ("value", 2, 2, 1, 0)]);
+        assert!(changed.iter().all(|clock| clock.site_id == site && !clock.is_of_a_dead_row()), "{changed:?}");
+        let deleted = clocks("'c', 3");
+        assert_eq!(told(&deleted), [("__[RIP]__", 2, 3, 2, 0)]);
+        assert!(deleted[0].is_of_a_dead_row());
+        let back = clocks("'d', 4");
+        assert_eq!(told(&back), [("__[RIP]__", 3, 4, 3, 0), ("name", 1, 4, 3, 1), ("value", 1, 4, 3, 2)]);
+        assert_eq!(clocks("'nobody', 1"), []);
+        let dead: i64 = session
+            .connection()
+            .query_row(&dead_rows_sql("it's"), [], |row| row.get("n"))
+            .expect("deletions are counted");
+        assert_eq!(dead, 1);
+        session.close().expect("it closes");
+    }
 }

@@ -6,7 +6,8 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use super::contents::{self, Rows};
-use super::{Run, bootstrap, clues, difference, forbidden, server, size};
+use super::hostile::Denied;
+use super::{Run, bootstrap, clues, difference, forbidden, hostile, server, size};
 use crate::failure::{self, Call, Failure, FailureKind, Side};
 use crate::plan::{CheckPlan, DatabasePlan};
 use crate::record::{DatabaseState, FinalState, Holder, QueryAnswer, ServerState, TableState, UserState};
@@ -14,9 +15,10 @@ use crate::scenario::{CheckName, QueryOn};
 use crate::session::{hex, open_reader, raw_error};
 
 pub(super) fn collect(run: &Run<'_>, unsent: &[Option<bool>]) -> FinalState {
+    let denied = &Denied::of(run);
     let databases = run.pool.broadcast(|context| {
         let database = &run.plan.databases[context.index()];
-        database_state(run, database, unsent[context.index()]).map_err(|error| (database.index, error))
+        database_state(run, denied, database, unsent[context.index()]).map_err(|error| (database.index, error))
     });
     let mut state = FinalState::default();
     for database in databases {
@@ -28,7 +30,7 @@ pub(super) fn collect(run: &Run<'_>, unsent: &[Option<bool>]) -> FinalState {
     let copy = run.directory.join("databases").join("server.db");
     let copied = copy_server(run, &copy);
     if copied {
-        match server_state(run, &copy) {
+        match server_state(run, denied, &copy) {
             Ok(server) => state.server = Some(server),
             Err(error) => fail(run, None, &error),
         }
@@ -36,7 +38,7 @@ pub(super) fn collect(run: &Run<'_>, unsent: &[Option<bool>]) -> FinalState {
     let mut bootstraps = Vec::new();
     if run.plan.checks.contains(&CheckPlan::Named(CheckName::Bootstrap)) {
         for user in &run.plan.users {
-            let (file, new) = bootstrap::bootstrap(run, user);
+            let (file, new) = bootstrap::bootstrap(run, denied, user);
             if !new.tables.is_empty() {
                 bootstraps.push((user.index, file));
             }
@@ -44,16 +46,26 @@ pub(super) fn collect(run: &Run<'_>, unsent: &[Option<bool>]) -> FinalState {
         }
     }
     let server = state.server.is_some().then_some(copy.as_path());
-    differences(run, &mut state, server, &bootstraps);
-    forbidden_rows(run, &mut state, server);
+    differences(run, denied, &mut state, server, &bootstraps);
+    forbidden_rows(run, denied, &mut state, server);
+    if let Some(copy) = server.filter(|_| run.plan.is_hostile())
+        && let Err(error) = hostile::look_for_arrivals(run, copy)
+    {
+        fail(run, None, &error);
+    }
     queries(run, &mut state);
     // The record keeps what matters of it; on failure the databases are kept, and it is one of them.
     state
 }
 
-fn database_state(run: &Run<'_>, database: &DatabasePlan, unsent: Option<bool>) -> rusqlite::Result<DatabaseState> {
+fn database_state(
+    run: &Run<'_>,
+    denied: &Denied,
+    database: &DatabasePlan,
+    unsent: Option<bool>,
+) -> rusqlite::Result<DatabaseState> {
     let file = run.database_file(database.index);
-    let reader = open_reader(&file, user_id(run, database.user))?;
+    let reader = denied.open_reader(&file, user_id(run, database.user))?;
     let tables = contents::tables(&reader, run.plan, Rows::Allowed)?;
     let integrity = integrity(&reader)?;
     Ok(DatabaseState {
@@ -84,16 +96,22 @@ fn copy_server(run: &Run<'_>, file: &Path) -> bool {
     }
 }
 
-fn server_state(run: &Run<'_>, copy: &Path) -> rusqlite::Result<ServerState> {
+fn server_state(run: &Run<'_>, denied: &Denied, copy: &Path) -> rusqlite::Result<ServerState> {
     let tables = contents::tables(&open_reader(copy, "")?, run.plan, Rows::All)?;
     let users = run.plan.users.iter().map(|user| {
-        let tables = contents::tables(&open_reader(copy, &user.id)?, run.plan, Rows::Allowed)?;
+        let tables = contents::tables(&denied.open_reader(copy, &user.id)?, run.plan, Rows::Allowed)?;
         Ok(UserState { user: user.index, tables })
     });
     Ok(ServerState { users: users.collect::<rusqlite::Result<_>>()?, tables, tombstones: clues::tombstones(run) })
 }
 
-fn differences(run: &Run<'_>, state: &mut FinalState, server: Option<&Path>, bootstraps: &[(u32, PathBuf)]) {
+fn differences(
+    run: &Run<'_>,
+    denied: &Denied,
+    state: &mut FinalState,
+    server: Option<&Path>,
+    bootstraps: &[(u32, PathBuf)],
+) {
     for user in &run.plan.users {
         let databases: Vec<&DatabaseState> = state.databases.iter().filter(|one| one.user == user.index).collect();
         let files: Vec<PathBuf> = databases.iter().map(|one| run.database_file(one.database)).collect();
@@ -119,7 +137,7 @@ fn differences(run: &Run<'_>, state: &mut FinalState, server: Option<&Path>, boo
             if tables.windows(2).all(|pair| same(&pair[0][place], &pair[1][place])) {
                 continue;
             }
-            match difference::compare(run.plan, user.index, table, &holders) {
+            match difference::compare(run.plan, denied, user.index, table, &holders) {
                 Ok(mut difference) => {
                     clues::gather(run, table, &mut difference);
                     state.differences.push(difference);
@@ -131,10 +149,10 @@ fn differences(run: &Run<'_>, state: &mut FinalState, server: Option<&Path>, boo
 }
 
 /// Rows held against the select policy. Where they could not be examined their count stays undecided.
-fn forbidden_rows(run: &Run<'_>, state: &mut FinalState, server: Option<&Path>) {
+fn forbidden_rows(run: &Run<'_>, denied: &Denied, state: &mut FinalState, server: Option<&Path>) {
     let held = |one: &&mut DatabaseState| one.tables.iter().any(|table| table.forbidden > 0);
     for database in state.databases.iter_mut().filter(held) {
-        match forbidden::examine(run, database, server) {
+        match forbidden::examine(run, denied, database, server) {
             Ok(found) => state.forbidden.extend(found),
             Err(error) => fail(run, Some(database.database), &error),
         }

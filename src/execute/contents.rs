@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::column_list;
+use super::{column_list, hostile};
 use crate::plan::{Plan, TablePlan, quote};
 use crate::record::TableState;
 
@@ -32,7 +32,7 @@ pub(super) fn source_in(plan: &Plan, table: &TablePlan, rows: Rows, schema: &str
     // No policy denies, and an unknown result is not a permission.
     let allowed = policy.map_or_else(|| "0".to_owned(), |policy| format!("coalesce(({policy}), 0)"));
     match rows {
-        Rows::Allowed if plan.rls => format!("FROM {name} WHERE {allowed}"),
+        Rows::Allowed if plan.rls => format!("FROM {name} WHERE {allowed}{}", hostile::condition(plan, table)),
         Rows::Forbidden if plan.rls => format!("FROM {name} WHERE NOT {allowed}"),
         Rows::Forbidden => format!("FROM {name} WHERE 0"),
         Rows::All | Rows::Allowed => format!("FROM {name}"),

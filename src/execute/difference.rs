@@ -6,9 +6,9 @@ use std::path::Path;
 use rusqlite::{Connection, Row, Rows as Cursor};
 
 use super::contents::{Rows, literals};
+use super::hostile::Denied;
 use crate::plan::{Plan, TablePlan};
 use crate::record::{Difference, Holder, Holding, RowDifference};
-use crate::session::open_reader;
 
 /// Differing rows that are named; the others are counted.
 const NAMED: usize = 20;
@@ -16,13 +16,14 @@ const NAMED: usize = 20;
 /// Compares a table among its holders, as `user` may see it.
 pub(super) fn compare(
     plan: &Plan,
+    denied: &Denied,
     user: u32,
     table: &TablePlan,
     holders: &[(Holder, &Path)],
 ) -> rusqlite::Result<Difference> {
     let user_id = &plan.users[user as usize - 1].id;
     let connections: Vec<Connection> =
-        holders.iter().map(|(_, file)| open_reader(file, user_id)).collect::<rusqlite::Result<_>>()?;
+        holders.iter().map(|(_, file)| denied.open_reader(file, user_id)).collect::<rusqlite::Result<_>>()?;
     let sql = literals(plan, table, Rows::Allowed);
     let mut statements: Vec<_> = connections.iter().map(|one| one.prepare(&sql)).collect::<rusqlite::Result<_>>()?;
     let mut cursors: Vec<Cursor<'_>> =

@@ -7,9 +7,9 @@ use rusqlite::Connection;
 
 use super::Run;
 use super::contents::{self, Rows};
+use super::hostile::{self, Denied};
 use crate::plan::{TablePlan, quote};
 use crate::record::{DatabaseState, ForbiddenRow};
-use crate::session::open_reader;
 
 /// Forbidden rows that are named per database and table; the others are counted.
 const NAMED: usize = 20;
@@ -21,11 +21,12 @@ const HELD: &str = "temp.\"forbidden rows held\"";
 /// a row that nobody else has was written here, and the server did not take it.
 pub(super) fn examine(
     run: &Run<'_>,
+    denied: &Denied,
     held: &mut DatabaseState,
     server: Option<&Path>,
 ) -> rusqlite::Result<Vec<ForbiddenRow>> {
     let user = &run.plan.users[held.user as usize - 1].id;
-    let reader = open_reader(&run.database_file(held.database), user)?;
+    let reader = denied.open_reader(&run.database_file(held.database), user)?;
     let others = run.plan.databases.iter().filter(|other| other.user != held.user);
     let mut elsewhere: Vec<_> = others.map(|other| run.database_file(other.index)).collect();
     elsewhere.extend(server.map(Path::to_path_buf));
@@ -71,9 +72,11 @@ fn mark(run: &Run<'_>, reader: &Connection, table: &TablePlan, file: &Path) -> r
     reader.execute("ATTACH ?1 AS elsewhere", [file.to_string_lossy()])?;
     let marked = reader.execute(
         &format!(
-            "UPDATE {HELD} SET leaked = 1 WHERE NOT leaked AND EXISTS (SELECT 1 {} AND {})",
+            "UPDATE {HELD} SET leaked = 1 WHERE NOT leaked AND EXISTS (SELECT 1 {} AND {}{})",
             contents::source_in(run.plan, table, Rows::Forbidden, "elsewhere"),
             same_key(table, "elsewhere"),
+            // What was written here in another's name is told as an attempt that arrived.
+            hostile::condition(run.plan, table),
         ),
         [],
     );

@@ -11,6 +11,7 @@ mod difference;
 mod forbidden;
 mod generator;
 mod growth;
+mod hostile;
 mod isolation;
 mod journal;
 mod log;

@@ -126,6 +126,7 @@ impl Builder {
         let database_count = u32::try_from(databases.len()).unwrap_or(u32::MAX);
         let thresholds = self.thresholds(scenario, &phase_names, database_count);
         let checks = self.checks(scenario, &tables);
+        self.check_hostile(scenario, &checks, [&setup, &phases, &teardown]);
         let wait = scenario.settle.wait.map_or_else(|| default_settle_wait(&scenario.target), HumanDuration::get);
         Some(Plan {
             name: scenario.name.clone(),
@@ -318,6 +319,30 @@ impl Builder {
                     format!("the name `{}` is given twice, and reports could not tell the two apart", step.name);
                 let pointer = format!("{}/name", step.pointer);
                 self.issues.push(Issue::new(pointer, "phase::name", message).help("give each phase a name of its own"));
+            }
+        }
+    }
+
+    /// Hostile phases are judged by the policies, under `isolation`.
+    fn check_hostile(&mut self, scenario: &Scenario, checks: &[CheckPlan], lists: [&Vec<super::StepPlan>; 3]) {
+        let isolation = checks.contains(&CheckPlan::Named(CheckName::Isolation));
+        for step in lists.into_iter().flatten() {
+            let super::Action::Sql(sql) = &step.action else { continue };
+            if !sql.hostile {
+                continue;
+            }
+            let pointer = format!("{}/hostile", step.pointer);
+            if scenario.rls.is_none() {
+                let issue = Issue::new(
+                    pointer,
+                    "phase::hostile",
+                    "without `rls` nothing is denied, so that nothing is hostile",
+                );
+                self.issues.push(issue.at_key().help("declare the policies under `rls`"));
+            } else if !isolation {
+                let issue =
+                    Issue::new(pointer, "phase::hostile", "what hostile phases attempt is checked by `isolation`");
+                self.issues.push(issue.at_key().help("add `isolation` to `verify`"));
             }
         }
     }

@@ -156,6 +156,16 @@ pub struct SqlPlan {
     pub batch: Option<u64>,
     /// How many rows must be changed in all.
     pub expect_rows: Option<Number>,
+    /// Whether its writes are attempts against the policies.
+    pub hostile: bool,
+}
+
+impl Plan {
+    /// Whether a phase attempts what the policies deny.
+    pub fn is_hostile(&self) -> bool {
+        let steps = self.setup.iter().chain(&self.phases).chain(&self.teardown);
+        steps.map(|step| &step.action).any(|action| matches!(action, Action::Sql(SqlPlan { hostile: true, .. })))
+    }
 }
 
 /// A sync call, decided.

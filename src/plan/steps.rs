@@ -131,7 +131,7 @@ fn sql_plan(builder: &mut Builder, tables: &Tables, pointer: &str, step: &Step, 
         None => None,
         Some(count) => Some(number(builder, &format!("{pointer}/expect_rows"), count)?),
     };
-    Some(SqlPlan { kind, statements, rows, bind, batch, expect_rows })
+    Some(SqlPlan { kind, statements, rows, bind, batch, expect_rows, hostile: step.hostile })
 }
 
 /// Prepares a statement as the first database would run it; gives whether it changes anything.
@@ -224,6 +224,7 @@ fn check_keys(builder: &mut Builder, pointer: &str, step: &Step) {
             ("bind", !step.bind.is_empty()),
             ("transaction", step.transaction.is_some()),
             ("expect_rows", step.expect_rows.is_some()),
+            ("hostile", step.hostile),
         ];
         for (key, given) in keys {
             if given {

@@ -80,3 +80,38 @@ pub struct LogExcerpt {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub last: Vec<String>,
 }
+
+/// A write of a hostile phase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attempt {
+    /// The iteration, counted from 1; 0 before the first and after the last.
+    pub iteration: u64,
+    /// The phase.
+    pub phase: String,
+    /// The table.
+    pub table: String,
+    /// What was attempted.
+    pub operation: Operation,
+    /// The row's primary key, as SQL literals.
+    pub key: String,
+    /// The row as it would be, as SQL literals in column order; absent for a deletion.
+    pub row: Option<String>,
+    /// Whether the policies allow it to this user.
+    pub allowed: bool,
+    /// Whether the server has it at the end; absent when it was not looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrived: Option<bool>,
+}
+
+/// What a write does to a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Operation {
+    /// The row is new.
+    Insert,
+    /// The row was there.
+    Update,
+    /// The row is gone.
+    Delete,
+}

@@ -4,7 +4,7 @@
 mod measure;
 mod state;
 
-pub use measure::{Generator, GrowthSample, Leak, LogExcerpt, TableSize};
+pub use measure::{Attempt, Generator, GrowthSample, Leak, LogExcerpt, Operation, TableSize};
 pub use state::{
     BootstrapState, CellClock, DatabaseState, Difference, FinalState, ForbiddenRow, Holder, Holding, QueryAnswer,
     RowDifference, ServerState, TableState, Tombstones, UserState,
@@ -107,6 +107,12 @@ pub struct WorkerRecord {
     /// Receives after which it was looked whether they brought rows that the user's select policy forbids.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub watched: u64,
+    /// What its hostile phases attempted, the first thousand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
+    /// Attempts beyond those.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempts_beyond: u64,
     /// Receives that brought rows which the user's select policy forbids, as far as it was looked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaks: Vec<Leak>,

@@ -176,6 +176,13 @@ pub struct CellClock {
     pub seq: i64,
 }
 
+impl CellClock {
+    /// Whether it is a clock of a row that was deleted.
+    pub(crate) const fn is_of_a_dead_row(&self) -> bool {
+        self.cl % 2 == 0
+    }
+}
+
 /// Who can hold a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -461,6 +461,10 @@ pub struct Step {
     /// How many rows the phase's SQL must change in all, else the step failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expect_rows: Option<Count>,
+    /// The phase's writes are attempts against the policies of `rls`: each is judged by them, what they deny must not
+    /// arrive at the server, and the rows it leaves behind here are not compared. Checked by `isolation`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub hostile: bool,
     /// The longest the step may take; a statement still running then is interrupted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<HumanDuration>,

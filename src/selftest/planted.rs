@@ -118,6 +118,13 @@ fn lost_on_the_way() -> Vec<Case> {
             wrong(DATA, &[RowState::Missing]),
         ),
         case(
+            "skip_page: with deletions",
+            "a row that never reached database 2 was not deleted there",
+            NOTES,
+            plant(FaultKind::SkipPage, &[1], &[2]),
+            wrong(DATA, &[RowState::Missing]),
+        ),
+        case(
             "stale_read: for good",
             "database 2 is told again and again that nothing is new",
             APPENDS,

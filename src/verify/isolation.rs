@@ -32,6 +32,9 @@ impl Scene<'_> {
             }
         }
         findings.extend(seen(self.record));
+        let (taken, unseen) = self.hostile(result);
+        findings.extend(taken);
+        open = open.or(unseen);
         result.notes.extend(self.watched());
         if stayed > 0 {
             let rows = counted(stayed, "row");

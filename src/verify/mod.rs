@@ -3,6 +3,7 @@
 
 mod data;
 mod fates;
+mod hostile;
 mod isolation;
 mod query;
 mod trace;

@@ -3,7 +3,7 @@
 
 use super::{Scene, databases};
 use crate::figure::counted;
-use crate::record::{Event, Holder, RowDifference, StepKind};
+use crate::record::{CellClock, Event, Holder, RowDifference, StepKind};
 
 /// What became of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,6 +128,7 @@ struct Case<'a> {
     copies: Vec<Copy<'a>>,
     server: OnServer<'a>,
     tombstone: Option<bool>,
+    clocks: &'a [CellClock],
     writer: Option<Writer>,
     /// When its writer had written it; nothing when it never did.
     written: Option<u64>,
@@ -178,7 +179,8 @@ impl<'a> Case<'a> {
         }
         let known = |writer: &Writer| scene.record.workers.iter().any(|worker| worker.database == writer.database);
         let writer = Writer::of(&row.key).filter(known);
-        let mut case = Self { scene, copies, server, tombstone: row.tombstone, writer, written: None };
+        let (tombstone, clocks) = (row.tombstone, row.clocks.as_slice());
+        let mut case = Self { scene, copies, server, tombstone, clocks, writer, written: None };
         case.written = writer.and_then(|writer| case.written_at(writer));
         case
     }
@@ -205,9 +207,19 @@ impl<'a> Case<'a> {
         (good.len(), bad.len())
     }
 
-    fn deleted(&self, database: u32) -> bool {
-        let since = self.written.unwrap_or(0);
-        self.events(database).any(|event| event.step == StepKind::Delete && event.rows > 0 && event.at >= since)
+    /// Whether a database that lacks the row had it once and deleted it. A delete phase alone says nothing: nobody knows
+    /// which rows it met, and whether this one had arrived by then. Its writer had it; elsewhere only a clock tells.
+    fn had_it_and_deleted_it(&self, database: u32) -> bool {
+        let deletes = |event: &Event, since| event.step == StepKind::Delete && event.rows > 0 && event.at >= since;
+        let wrote = self.writer.filter(|writer| writer.database == database).and(self.written);
+        wrote.is_some_and(|since| self.events(database).any(|event| deletes(event, since)))
+            || self.clocks.iter().any(|clock| clock.database == database && clock.is_of_a_dead_row())
+    }
+
+    /// Whether the server remembers that the row was deleted. Under row-level security it remembers in the same place
+    /// who lost sight of a row that lives on.
+    fn is_remembered_as_deleted(&self) -> bool {
+        self.tombstone == Some(true) && !self.scene.plan.rls
     }
 
     fn nobody_wrote_it(&self) -> bool {
@@ -297,11 +309,14 @@ impl<'a> Case<'a> {
             let words = format!("its deletion still waits to be sent by {}", databases(&waiting));
             return (RowState::Indeterminate, Hop::Server, words);
         }
-        let writer_lacks = self.writer.is_some_and(|writer| lacking.contains(&writer.database));
-        let in_time = self.writer.is_some_and(|writer| writer.iteration.is_some());
-        let deleted = lacking.iter().all(|database| self.deleted(*database));
-        if deleted && (writer_lacks || in_time) {
-            return (RowState::Resurrected, self.received(), format!("deleted in {names}, and {place} again"));
+        let deleted = self.those(|copy| copy.row.is_none() && self.had_it_and_deleted_it(copy.database));
+        if !deleted.is_empty() {
+            let words = format!("deleted in {}, and {place} again", databases(&deleted));
+            return (RowState::Resurrected, self.received(), words);
+        }
+        if self.is_remembered_as_deleted() && matches!(self.server, OnServer::Present(_)) {
+            let words = format!("deleted on the server, and there again, and not in {names}");
+            return (RowState::Resurrected, self.received(), words);
         }
         let stuck = |database: &&u32| {
             let settle = self.scene.record.settle.as_ref();
@@ -362,7 +377,7 @@ mod tests {
     use crate::failure::{Failure, FailureKind, Side};
     use crate::fixture::{plan, record};
     use crate::plan::Plan;
-    use crate::record::{CellClock, Holding, Record, Stuck};
+    use crate::record::{Holding, Record, Stuck};
 
     const ROW: &str = "'db1_r5_7', 'row 7', 7";
 
@@ -429,15 +444,58 @@ mod tests {
         assert_eq!(fate_in(&record, &plan, &late).0, RowState::Indeterminate);
     }
 
+    /// A row of iteration 2, after which every database ran deletions.
+    fn row_before_deletions(databases: [Option<&str>; 3]) -> RowDifference {
+        RowDifference { key: "'db1_r2_7'".into(), ..row(databases, Some(ROW)) }
+    }
+
+    fn clock(database: u32, column: &str, col_version: i64) -> CellClock {
+        CellClock {
+            database,
+            column: column.into(),
+            col_version,
+            db_version: 9,
+            site_id: "ab".repeat(16),
+            cl: 1,
+            seq: 0,
+        }
+    }
+
     #[test]
-    fn a_deleted_row_that_is_back_is_resurrected() {
-        let mut back = row([None, Some(ROW), None], Some(ROW));
-        back.key = "'db1_r2_7'".into();
-        let found = fate(&back);
-        assert_eq!(
-            (found.0, found.2.as_str()),
-            (RowState::Resurrected, "deleted in databases 1 and 3, and on the server again")
-        );
+    fn a_row_that_its_writer_deleted_and_that_is_back_is_resurrected() {
+        let words = "deleted in database 1, and on the server again";
+        for database_3 in [Some(ROW), None] {
+            let found = fate(&row_before_deletions([None, Some(ROW), database_3]));
+            assert_eq!((found.0, found.2.as_str()), (RowState::Resurrected, words));
+        }
+    }
+
+    #[test]
+    fn a_row_that_never_arrived_is_missing_whatever_was_deleted_there() {
+        let found = fate(&row_before_deletions([Some(ROW), None, Some(ROW)]));
+        let words = "on the server, and not received by database 2 (received by 2 of 3)";
+        assert_eq!((found.0, found.2.as_str()), (RowState::Missing, words));
+    }
+
+    #[test]
+    fn a_row_whose_deletion_is_remembered_and_that_is_back_is_resurrected() {
+        let mut back = row_before_deletions([Some(ROW), None, Some(ROW)]);
+        back.tombstone = Some(false);
+        assert_eq!(fate(&back).0, RowState::Missing);
+        back.tombstone = Some(true);
+        let words = "deleted on the server, and there again, and not in database 2";
+        assert_eq!((fate(&back).0, fate(&back).2.as_str()), (RowState::Resurrected, words));
+        // Under row-level security the server also remembers who may no longer see a row that lives.
+        let plan = Plan { rls: true, ..plan(3) };
+        assert_eq!(fate_in(&record(&plan), &plan, &back).0, RowState::Missing);
+    }
+
+    #[test]
+    fn a_row_that_is_dead_by_a_database_s_clock_was_deleted_there() {
+        let mut back = row_before_deletions([Some(ROW), None, None]);
+        back.clocks = vec![clock(1, "name", 1), CellClock { cl: 2, ..clock(2, "__[RIP]__", 2) }];
+        let words = "deleted in database 2, and on the server again";
+        assert_eq!((fate(&back).0, fate(&back).2.as_str()), (RowState::Resurrected, words));
     }
 
     #[test]
@@ -500,15 +558,6 @@ mod tests {
 
     #[test]
     fn clocks_are_told_where_the_sides_do_not_agree() {
-        let clock = |database, column: &str, col_version| CellClock {
-            database,
-            column: column.into(),
-            col_version,
-            db_version: 9,
-            site_id: "ab".repeat(16),
-            cl: 1,
-            seq: 0,
-        };
         let mut row = row([Some(ROW), None, None], Some(ROW));
         row.clocks = vec![clock(1, "name", 2), clock(2, "name", 2), clock(1, "value", 2), clock(2, "value", 3)];
         let told = clocks(&row);

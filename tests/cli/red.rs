@@ -339,3 +339,49 @@ phases:
     let report = place.judged(0);
     assert_eq!(report.number("/errors/seen"), 0);
 }
+
+/// User 1 writes in the name of user 2, and gives rows of its own away.
+const HOSTILE: &str = "
+phases:
+  - name: honest
+    kind: insert
+    rows: 5
+    sql: INSERT INTO notes (id, user_id, body) VALUES (:id, :user_id, 'mine')
+    sync: [send, receive]
+  - name: forge
+    kind: insert
+    hostile: true
+    when: user == 1
+    rows: 3
+    sql: INSERT INTO notes (id, user_id, body) VALUES ('forged_' || :id, :victim, 'not mine')
+    bind: { victim: 018ecfc2-b2b1-7cc3-a9f0-000000000002 }
+    sync: [send, receive]
+  - name: give-away
+    kind: update
+    hostile: true
+    when: user == 1
+    sql: UPDATE notes SET user_id = :victim WHERE id = 'db{{ db }}_r{{ iteration }}_1'
+    bind: { victim: 018ecfc2-b2b1-7cc3-a9f0-000000000002 }
+    sync: [send, receive]
+verify: [converged, server, isolation, bootstrap]
+";
+
+#[test]
+fn what_the_policies_deny_to_hostile_phases_does_not_arrive_and_is_not_missed() {
+    let report = planted("", &format!("{RLS}{HOSTILE}"), 0);
+    let notes = report.0["checks"].to_string();
+    assert!(notes.contains("of which none arrived"), "{notes}");
+}
+
+#[test]
+fn a_server_that_takes_what_a_hostile_phase_attempts_is_found_with_phase_and_operation() {
+    let report = planted("{ fault: ignore_policy }", &format!("{RLS}{HOSTILE}"), 1);
+    assert_eq!(report.failed_checks(), ["isolation"]);
+    let checks = report.0["checks"].to_string();
+    for told in [
+        "insert 6 rows of notes against the policy, in phase forge",
+        "update 2 rows of notes against the policy, in phase give-away",
+    ] {
+        assert!(checks.contains(told), "{told}: {checks}");
+    }
+}

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::super::growth;
+use super::super::hostile;
 use super::super::isolation::Before;
 use super::Worker;
-use crate::record::{EndReason, Leak};
+use crate::record::{Attempt, EndReason, Leak};
 
 impl Worker<'_> {
     /// Looks what a receive brought.
@@ -33,6 +34,14 @@ impl Worker<'_> {
                 self.run.control.finish(EndReason::Stopped);
             }
         }
+    }
+
+    /// Keeps what a hostile phase attempted, as far as there is room.
+    pub(super) fn attempted(&self, mut attempts: Vec<Attempt>) {
+        let mut record = self.run.journal.worker(self.index);
+        let room = hostile::KEPT.saturating_sub(record.attempts.len()).min(attempts.len());
+        record.attempts_beyond += attempts.split_off(room).len() as u64;
+        record.attempts.append(&mut attempts);
     }
 
     /// Notes how large the database is, in some iterations.

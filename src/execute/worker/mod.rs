@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Run;
+use super::hostile;
 use super::isolation::{Budget, Watch};
 use super::log::Log;
 use super::phase;
@@ -215,8 +216,18 @@ impl<'a> Worker<'a> {
             let (run, index) = (self.run, self.index);
             let cut = || run.control.is_now() || run.watchdog.expired(index);
             let Some(session) = &self.session else { return };
-            let ran = phase::run(session.connection(), sql, &scope, &step.name, &cut);
+            let connection = session.connection();
+            let watched = if sql.hostile { hostile::before(connection, run.plan) } else { Ok(()) };
+            let ran = phase::run(connection, sql, &scope, &step.name, &cut);
             let mut failures: Vec<Failure> = ran.error.iter().map(failure::classify).collect();
+            if sql.hostile {
+                let attempts =
+                    watched.and_then(|()| hostile::attempts(connection, run.plan, self.iteration, &step.name));
+                match attempts {
+                    Ok(attempts) => self.attempted(attempts),
+                    Err(error) => failures.push(failure::classify(&raw_error(failure::Call::Sql, &error))),
+                }
+            }
             if self.was_cut(&failures) {
                 return;
             }
@@ -389,7 +400,7 @@ impl<'a> Worker<'a> {
         let mut event = self.event(SESSION, StepKind::Open, at);
         let user = &self.run.plan.users[self.database.user as usize - 1].id;
         let opened = opened.and_then(|session| {
-            if self.watch.is_some() {
+            if self.watch.is_some() || self.run.plan.is_hostile() {
                 define_auth(session.connection(), user).map_err(|error| raw_error(failure::Call::Open, &error))?;
             }
             Ok(session)
