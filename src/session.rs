@@ -259,4 +259,41 @@ mod tests {
         assert_eq!(raw.sqlite, Some((1, 1)));
         assert_eq!(raw.message, "no such column: missing");
     }
+
+    /// Sync functions whose server repeats the credential, in an error and in an answer.
+    fn repeats(connection: &Connection) -> rusqlite::Result<()> {
+        let flags = FunctionFlags::SQLITE_UTF8;
+        let quiet = [
+            ("cloudsync_network_init", 1),
+            ("cloudsync_network_set_token", 1),
+            ("cloudsync_network_cleanup", 0),
+            ("cloudsync_terminate", 0),
+        ];
+        for (name, arguments) in quiet {
+            connection.create_scalar_function(name, arguments, flags, |_| Ok(0))?;
+        }
+        connection.create_scalar_function("cloudsync_network_receive_changes", 0, flags, |_| Ok("for t0ken/x+y"))?;
+        connection.create_scalar_function("cloudsync_network_send_changes", 0, flags, |_| -> rusqlite::Result<i32> {
+            Err(rusqlite::Error::UserFunctionError("refused t0ken%2Fx%2By".into()))
+        })
+    }
+
+    #[test]
+    fn what_a_server_repeats_of_the_credential_is_hidden() {
+        let network = Network { address: None, managed_database_id: "db_x".to_owned() };
+        let credential = Credential::Token("t0ken/x+y".to_owned());
+        let opening = Opening {
+            file: Path::new(":memory:"),
+            loader: &Loader::Functions(repeats),
+            pragmas: &[],
+            settings: &[],
+            network: Some((&network, &credential)),
+        };
+        let session = Session::open(&opening).expect("it opens");
+        let error = session.call(Call::Send, "SELECT cloudsync_network_send_changes()", &[]).expect_err("refused");
+        assert_eq!(error.message, "refused [hidden]");
+        let answer = session.call(Call::Receive, "SELECT cloudsync_network_receive_changes()", &[]);
+        assert_eq!(answer.expect("an answer").as_deref(), Some("for [hidden]"));
+        session.close().expect("it closes");
+    }
 }

@@ -96,12 +96,23 @@ impl Http {
             let pause = asked_for.unwrap_or(PAUSE * 2_u32.pow(attempt - 1));
             let again = patience == Patience::Again && worth_repeating(&error) && attempt < ATTEMPTS;
             if !again || Instant::now() + pause >= until {
-                let message = self.secrets.redact(error.message);
+                let message = self.secrets_of(request).redact(error.message);
                 return Err(RawError { message, ..error });
             }
             std::thread::sleep(pause);
             attempt += 1;
         }
+    }
+
+    /// What no message about a request may show: also the users' tokens, which are not known beforehand.
+    fn secrets_of(&self, request: Request<'_>) -> Secrets {
+        let mut secrets = self.secrets.clone();
+        secrets.add(request.bearer);
+        let token = request.body.and_then(|body| body.get("token")).and_then(Value::as_str);
+        if let Some(token) = token {
+            secrets.add(token);
+        }
+        secrets
     }
 
     /// One request and its answer, whatever it says.

@@ -73,8 +73,8 @@ fn sixteen_and_a_hundred_databases_at_once_do_all_their_work_and_fail_on_the_net
         let done = run.env("STRESS_CLOUDSYNC_EXTENSION", &path).env("TEST_KEY", SECRET).done().exits(1);
         let report = Report::parse(&done.out);
         assert_eq!(report.errors(), [("network", "network")], "{databases}");
-        assert_eq!(report.number("/totals/inserts"), databases * 20, "{}", report.0["totals"]);
-        assert_eq!(report.number("/totals/updates"), databases * 20, "{}", report.0["totals"]);
+        assert_eq!(report.number("/totals/inserted"), databases * 20, "{}", report.0["totals"]);
+        assert_eq!(report.number("/totals/updated"), databases * 20, "{}", report.0["totals"]);
         let left = files(&place.run_dir("test").join("databases"));
         let open = left.iter().filter(|file| file.to_string_lossy().ends_with("-wal")).count();
         assert_eq!((left.len() as u64, open), (databases, 0), "every session was closed");
