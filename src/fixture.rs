@@ -23,7 +23,7 @@ pub(crate) fn plan(databases: u32) -> Plan {
         description: "Deletes, inserts and updates the same table, all at once.".into(),
         seed: 42,
         target: Target::Name(TargetName::Embedded),
-        databases: (1..=databases).map(|index| DatabasePlan { index, user: 1 }).collect(),
+        databases: (1..=databases).map(|index| DatabasePlan { index, user: 1, credential: None }).collect(),
         users: vec![UserPlan { index: 1, id: "018ecfc2-b2b1-7cc3-a9f0-000000000001".into() }],
         rls: false,
         iterations: 5,

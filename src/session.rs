@@ -26,12 +26,15 @@ pub enum Credential {
     Token(String),
     /// The project's api key: row-level security does not apply.
     ApiKey(String),
+    /// Nothing: the requests go out unauthenticated.
+    Nothing,
 }
 
 impl Credential {
     fn text(&self) -> &str {
         match self {
             Self::Token(text) | Self::ApiKey(text) => text,
+            Self::Nothing => "",
         }
     }
 }
@@ -107,6 +110,7 @@ impl Session {
                 Credential::ApiKey(key) => {
                     session.call(Call::Open, "SELECT cloudsync_network_set_apikey(?1)", &[key])?
                 }
+                Credential::Nothing => None,
             };
         }
         Ok(session)

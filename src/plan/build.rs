@@ -13,7 +13,8 @@ use super::target::server_can_be_asked;
 use super::threshold::{self, ThresholdPlan};
 use super::{CheckPlan, DatabasePlan, Plan, SettlePlan, TablePlan, UserPlan};
 use crate::scenario::{
-    Check, CheckName, CheckOptions, Count, HumanDuration, Issue, Scenario, Target, TargetName, TargetOptions, Threshold,
+    Check, CheckName, CheckOptions, Count, HumanDuration, Issue, Scenario, Target, TargetName, TargetOptions,
+    Threshold, WrongCredential,
 };
 use crate::suggest::suggest;
 use crate::template::{GENERATORS, Number, Scope, Text, Variables};
@@ -116,6 +117,7 @@ impl Builder {
         let databases = u32::try_from(databases.unwrap_or(1)).unwrap_or(1);
         let (databases, users) = users(databases, scenario);
         self.check_target(scenario, users.len());
+        self.check_credential_lanes(scenario, databases.len());
         let pragmas = self.pragmas(scenario);
         let setup = steps::build(self, &tables, "/setup", &scenario.setup);
         let phases = steps::build(self, &tables, "/phases", &scenario.phases);
@@ -311,6 +313,29 @@ impl Builder {
         pragmas.into_iter().map(|(name, value)| format!("PRAGMA {name} = {value}")).collect()
     }
 
+    fn check_credential_lanes(&mut self, scenario: &Scenario, databases: usize) {
+        for (at, rule) in scenario.session.credentials.iter().enumerate() {
+            let pointer = format!("/session/credentials/{at}");
+            for (place, index) in rule.databases.iter().enumerate() {
+                if *index == 0 || *index as usize > databases {
+                    let message = format!("there is no database {index}: there are {databases}, counted from 1");
+                    self.issues.push(Issue::new(
+                        format!("{pointer}/databases/{place}"),
+                        "session::credentials",
+                        message,
+                    ));
+                }
+            }
+            if rule.uses == WrongCredential::Expired
+                && (scenario.rls.is_none() || !server_can_be_asked(&scenario.target))
+            {
+                let message = "an expired token needs `rls`, and an administrator who makes it";
+                let help = "declare `rls` and give the target a `connection_string`, or use `wrong`";
+                self.issues.push(Issue::new(format!("{pointer}/use"), "session::credentials", message).help(help));
+            }
+        }
+    }
+
     fn check_step_names(&mut self, lists: [&Vec<super::StepPlan>; 3]) {
         let mut seen: BTreeSet<&str> = BTreeSet::new();
         for step in lists.into_iter().flatten() {
@@ -450,8 +475,13 @@ fn users(databases: u32, scenario: &Scenario) -> (Vec<DatabasePlan>, Vec<UserPla
         None => databases.max(1),
         Some(rls) => rls.databases_per_user.unwrap_or(if databases <= 2 { 1 } else { 2 }).max(1),
     };
-    let databases: Vec<DatabasePlan> =
-        (1..=databases).map(|index| DatabasePlan { index, user: (index - 1) / per_user + 1 }).collect();
+    let credential = |index: u32| {
+        let rule = scenario.session.credentials.iter().find(|rule| rule.databases.contains(&index));
+        rule.map(|rule| rule.uses)
+    };
+    let databases: Vec<DatabasePlan> = (1..=databases)
+        .map(|index| DatabasePlan { index, user: (index - 1) / per_user + 1, credential: credential(index) })
+        .collect();
     let last = databases.last().map_or(1, |database| database.user);
     let users = (1..=last).map(|index| UserPlan { index, id: format!("{USER_PREFIX}{index:012}") }).collect();
     (databases, users)

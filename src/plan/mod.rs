@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::scenario::{CheckName, ErrorRule, Expect, Kind, OpenPolicy, QueryOn, Target};
+use crate::scenario::{CheckName, ErrorRule, Expect, Kind, OpenPolicy, QueryOn, Target, WrongCredential};
 use crate::template::{Expression, Number, Text};
 use threshold::ThresholdPlan;
 
@@ -77,6 +77,8 @@ pub struct DatabasePlan {
     pub index: u32,
     /// Its user, counted from 1.
     pub user: u32,
+    /// What it authenticates with on purpose, instead of what its user has.
+    pub credential: Option<WrongCredential>,
 }
 
 /// A user of the run.

@@ -402,9 +402,37 @@ impl Policies {
 pub struct Session {
     /// How long a connection lives. Default: `per-iteration`.
     pub open: OpenPolicy,
+    /// Databases that authenticate wrongly on purpose: `[{databases: [3], use: expired}]`. Their sync calls must fail, which
+    /// `expect: {verdict: fail, kinds: [auth]}` or a rule under `errors` makes what the scenario proves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<WrongCredentials>,
     /// Pragmas of every connection, such as `{journal_mode: wal, synchronous: normal}`. Default: WAL and a busy timeout of 5 s.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub pragmas: Map<String, Value>,
+}
+
+/// Databases that authenticate wrongly on purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WrongCredentials {
+    /// Which databases, counted from 1.
+    #[schemars(length(min = 1))]
+    pub databases: Vec<u32>,
+    /// What they authenticate with.
+    #[serde(rename = "use")]
+    pub uses: WrongCredential,
+}
+
+/// What a database authenticates with that must not be let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WrongCredential {
+    /// Nothing at all.
+    None,
+    /// A token or api key that the server does not know.
+    Wrong,
+    /// Its user's token, long expired. Needs `rls` and an administrator.
+    Expired,
 }
 
 /// How long a connection lives.

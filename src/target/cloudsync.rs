@@ -63,6 +63,7 @@ pub(super) fn connect(
         loader: Loader::Extension(extension.path),
         network: Network { address: access.address, managed_database_id },
         credentials,
+        wrong_credentials: std::collections::BTreeMap::new(),
         settings: settings.collect(),
         admin,
         closing,

@@ -1,6 +1,7 @@
 //! The embedded target made ready: the hub started, or the one named reached, and a database prepared on it by the same
 //! steps as on the cloud.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -78,6 +79,7 @@ pub(super) fn connect(
         loader: Loader::Functions(embedded::register),
         network: Network { address: Some(url), managed_database_id },
         credentials,
+        wrong_credentials: BTreeMap::new(),
         settings: Vec::new(),
         admin: Some((admin, database)),
         closing,

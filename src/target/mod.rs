@@ -19,12 +19,13 @@ mod tokens;
 
 pub use attendant::{Ask, Attendant};
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use crate::plan::Plan;
+use crate::plan::{DatabasePlan, Plan};
 use crate::record::TargetFacts;
-use crate::scenario::{CloudsyncOptions, EmbeddedOptions, Target, TargetName, TargetOptions};
+use crate::scenario::{CloudsyncOptions, EmbeddedOptions, Target, TargetName, TargetOptions, WrongCredential};
 use crate::session::{Credential, Loader, Network};
 use crate::template::Scope;
 use admin::Admin;
@@ -39,6 +40,8 @@ pub struct Connected {
     pub network: Network,
     /// What each user authenticates with, in the order of the users.
     pub credentials: Vec<Credential>,
+    /// What some databases authenticate with on purpose, instead of what their user has.
+    pub wrong_credentials: BTreeMap<u32, Credential>,
     /// Settings of the extension.
     pub settings: Vec<(String, String)>,
     /// The administrator and the database's name, where there is one.
@@ -55,6 +58,16 @@ impl Connected {
         if let Some(hub) = &self.hub {
             hub.name_site(site_id, database);
         }
+    }
+
+    /// What a database authenticates with.
+    ///
+    /// # Panics
+    ///
+    /// When the database's user is not one of the plan's, which no plan has.
+    pub fn credential(&self, database: &DatabasePlan) -> &Credential {
+        let own = || &self.credentials[database.user as usize - 1];
+        self.wrong_credentials.get(&database.index).unwrap_or_else(own)
     }
 
     /// Leaves the server: revokes what was made for the run, and drops what the scenario wants dropped. `sites` are the
@@ -101,10 +114,41 @@ pub fn connect(
     run: &str,
     attendant: &mut Attendant<'_>,
 ) -> Result<Connected, TargetError> {
-    match kind(&plan.target) {
+    let mut connected = match kind(&plan.target) {
         Kind::Embedded(options) => loopback::connect(plan, &options, directory, run),
         Kind::Cloudsync(options) => cloudsync::connect(plan, &options, scope, run, attendant),
+    }?;
+    connected.wrong_credentials = wrong_credentials(plan, connected.admin.as_ref().map(|(admin, _)| admin))?;
+    Ok(connected)
+}
+
+/// A moment at which every token of it has expired.
+const LONG_AGO: &str = "2001-01-01T00:00:00Z";
+/// A credential that no server knows.
+const UNKNOWN: &str = "unknown-to-every-server";
+
+fn wrong_credentials(plan: &Plan, admin: Option<&Admin>) -> Result<BTreeMap<u32, Credential>, TargetError> {
+    let mut wrong = BTreeMap::new();
+    for database in &plan.databases {
+        let Some(credential) = database.credential else { continue };
+        let credential = match (credential, admin) {
+            (WrongCredential::None, _) => Credential::Nothing,
+            (WrongCredential::Wrong, _) if plan.rls => Credential::Token(UNKNOWN.to_owned()),
+            (WrongCredential::Wrong, _) => Credential::ApiKey(UNKNOWN.to_owned()),
+            (WrongCredential::Expired, None) => {
+                let message = "an expired token cannot be made without an administrator";
+                return Err(TargetError::new(message, "give the target a `connection_string`"));
+            }
+            (WrongCredential::Expired, Some(admin)) => {
+                let user = &plan.users[database.user as usize - 1];
+                let name = format!("stress-expired-{}", database.index);
+                let token = admin.create_token(&name, &user.id, LONG_AGO);
+                Credential::Token(token.map_err(|error| admin.failed("create an expired access token", &error))?)
+            }
+        };
+        wrong.insert(database.index, credential);
     }
+    Ok(wrong)
 }
 
 /// Prepares the plan's database on the server without a run, and gives its managed database id.

@@ -229,3 +229,13 @@ fn a_secret_that_is_not_set() {
     assert!(matches!(done.code, Some(2 | 3)), "{done}");
     done.prints_nothing().says(&["help:"]);
 }
+
+#[test]
+fn a_wrong_credential_for_a_database_there_is_not_or_without_policies_is_refused() {
+    let body = "session: { credentials: [{ databases: [9], use: wrong }, { databases: [1], use: expired }] }\n";
+    let done = Place::of(body).stress(&["validate", "scenario.yaml"]).done();
+    assert_eq!(done.code, Some(2), "{done}");
+    for told in ["there is no database 9", "an expired token needs `rls`"] {
+        assert!(done.err.contains(told), "{done}");
+    }
+}

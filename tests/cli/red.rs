@@ -385,3 +385,14 @@ fn a_server_that_takes_what_a_hostile_phase_attempts_is_found_with_phase_and_ope
         assert!(checks.contains(told), "{told}: {checks}");
     }
 }
+
+#[test]
+fn wrong_expired_and_missing_credentials_are_refused_and_can_be_what_a_scenario_proves() {
+    for (uses, security) in [("wrong", RLS), ("expired", RLS), ("none", RLS), ("wrong", ""), ("none", "")] {
+        let lane = format!("session: {{ credentials: [{{ databases: [2], use: {uses} }}] }}\n");
+        let report = planted("", &format!("{security}{lane}"), 1);
+        assert_eq!(report.errors(), [("auth", "configuration")], "{uses}");
+        assert_eq!(report.0["errors"]["groups"][0]["databases"], serde_json::json!([2]), "{uses}");
+        planted("", &format!("{security}{lane}expect: {{ verdict: fail, kinds: [auth] }}\n"), 0);
+    }
+}

@@ -389,7 +389,7 @@ impl<'a> Worker<'a> {
         }
         let at = self.run.journal.now();
         let target = self.run.target;
-        let credential = &target.credentials[self.database.user as usize - 1];
+        let credential = target.credential(self.database);
         let opened = Session::open(&Opening {
             file: &self.file,
             loader: &target.loader,
