@@ -1,0 +1,65 @@
+//! Something wrong in a scenario, by its address.
+
+use std::ops::Range;
+
+/// Something wrong in a scenario: where (a JSON pointer into the document), what, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issue {
+    /// The JSON pointer of the value at fault, such as `/phases/0/sql`.
+    pub pointer: String,
+    /// Whether the key of that value is at fault, not the value.
+    pub at_key: bool,
+    /// Bytes of the value's text (after unquoting and unfolding) that are at fault; all of it when absent.
+    pub range: Option<Range<usize>>,
+    /// A stable code, such as `scenario::unknown_key`.
+    pub code: &'static str,
+    /// What is wrong: a lower-case fragment that names the thing.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+    /// Whether the run can go on all the same.
+    pub warning: bool,
+}
+
+impl Issue {
+    /// An error about the value at `pointer`.
+    pub fn new(pointer: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            pointer: pointer.into(),
+            at_key: false,
+            range: None,
+            code,
+            message: message.into(),
+            help: None,
+            warning: false,
+        }
+    }
+
+    /// Adds what to write instead.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Points at the key, not the value.
+    #[must_use]
+    pub fn at_key(mut self) -> Self {
+        self.at_key = true;
+        self
+    }
+
+    /// Points at a part of the value's text.
+    #[must_use]
+    pub fn range(mut self, range: Option<Range<usize>>) -> Self {
+        self.range = range;
+        self
+    }
+
+    /// Makes it a warning.
+    #[must_use]
+    pub fn warning(mut self) -> Self {
+        self.warning = true;
+        self
+    }
+}
