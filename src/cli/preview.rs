@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::plan::{Action, CheckPlan, DEFAULT_ID, Plan, SqlPlan, StepPlan, SyncPlan};
+use crate::plan::{Action, CheckPlan, Plan, SqlPlan, StepPlan, SyncPlan};
 use crate::template::{Scope, Text};
 
 /// Rows whose values are shown.
@@ -161,9 +161,7 @@ fn rendered(text: &Text, scope: &Scope) -> String {
 }
 
 fn value(sql: &SqlPlan, name: &str, scope: &Scope, row: u64) -> String {
-    let written = sql.bind.iter().find(|(parameter, _)| parameter == name).map(|(_, text)| text.clone());
-    let source = if name == "id" { DEFAULT_ID.to_owned() } else { format!("{{{{ {name} }}}}") };
-    let Some(text) = written.or_else(|| Text::compile(&source).ok()) else { return "?".to_owned() };
+    let Ok(text) = sql.parameter(name) else { return "?".to_owned() };
     match text.value(&scope.salted(name).row(row)) {
         Ok(value) if value.as_str().is_some() => format!("'{value}'"),
         Ok(value) => value.to_string(),

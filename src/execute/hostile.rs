@@ -13,8 +13,8 @@ use crate::plan::{Plan, TablePlan, quote};
 use crate::record::{Attempt, Operation};
 use crate::session::open_reader;
 
-/// Attempts that a database's record keeps; the others are counted.
-pub(super) const KEPT: usize = 1000;
+/// Attempts that did not arrive and that a database's record keeps; the others are counted.
+const KEPT: usize = 1000;
 /// The function by which readers leave rows of denied attempts out.
 const LEFT_OUT: &str = "stress_left_out";
 
@@ -35,35 +35,38 @@ pub(super) fn before(connection: &Connection, plan: &Plan) -> rusqlite::Result<(
     Ok(())
 }
 
-/// What the phase attempted since [`before`], with what the policies say about it.
+/// What the phase attempted since [`before`]: what the policies deny of it, and how much they allow.
 pub(super) fn attempts(
     connection: &Connection,
     plan: &Plan,
     iteration: u64,
     phase: &str,
-) -> rusqlite::Result<Vec<Attempt>> {
-    let mut attempts = Vec::new();
+) -> rusqlite::Result<(Vec<Attempt>, u64)> {
+    let (mut denied, mut allowed) = (Vec::new(), 0);
     for (index, table) in plan.tables.iter().enumerate() {
         let kept = kept(index);
         for operation in [Operation::Insert, Operation::Update, Operation::Delete] {
             let mut statement = connection.prepare(&changed(table, &kept, operation))?;
-            let rows = statement.query_map([], |row| {
-                Ok(Attempt {
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                if row.get(2)? {
+                    allowed += 1;
+                    continue;
+                }
+                denied.push(Attempt {
                     iteration,
                     phase: phase.to_owned(),
                     table: table.name.clone(),
                     operation,
                     key: row.get(0)?,
                     row: row.get(1)?,
-                    allowed: row.get(2)?,
                     arrived: None,
-                })
-            })?;
-            attempts.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
+                });
+            }
         }
         connection.execute_batch(&format!("DROP TABLE temp.{kept}"))?;
     }
-    Ok(attempts)
+    Ok((denied, allowed))
 }
 
 /// The name of a table's copy, which no table of a scenario has.
@@ -119,8 +122,7 @@ impl Denied {
         let mut keys = HashSet::new();
         for index in 0..run.plan.databases.len() {
             let worker = run.journal.worker(index);
-            let denied = worker.attempts.iter().filter(|attempt| !attempt.allowed);
-            keys.extend(denied.map(|attempt| (attempt.table.clone(), attempt.key.clone())));
+            keys.extend(worker.attempts.iter().map(|attempt| (attempt.table.clone(), attempt.key.clone())));
         }
         Self(Arc::new(keys))
     }
@@ -146,7 +148,7 @@ pub(super) fn condition(plan: &Plan, table: &TablePlan) -> String {
     format!(" AND NOT {LEFT_OUT}('{name}', {})", super::contents::text_of(&table.primary_key))
 }
 
-/// Looks on the server's copy which denied attempts arrived.
+/// Looks on the server's copy which denied attempts arrived; of those that did not, some are kept.
 pub(super) fn look_for_arrivals(run: &Run<'_>, copy: &Path) -> rusqlite::Result<()> {
     let server = open_reader(copy, "")?;
     for index in 0..run.plan.databases.len() {
@@ -154,10 +156,10 @@ pub(super) fn look_for_arrivals(run: &Run<'_>, copy: &Path) -> rusqlite::Result<
         let never_there: HashSet<(String, String)> = worker
             .attempts
             .iter()
-            .filter(|attempt| !attempt.allowed && attempt.operation == Operation::Insert)
+            .filter(|attempt| attempt.operation == Operation::Insert)
             .map(|attempt| (attempt.table.clone(), attempt.key.clone()))
             .collect();
-        for attempt in worker.attempts.iter_mut().filter(|attempt| !attempt.allowed) {
+        for attempt in &mut worker.attempts {
             let Some(table) = run.plan.tables.iter().find(|table| table.name == attempt.table) else { continue };
             let columns: Vec<String> = table.primary_key.iter().map(|column| quote(column)).collect();
             let sql = format!(
@@ -175,6 +177,12 @@ pub(super) fn look_for_arrivals(run: &Run<'_>, copy: &Path) -> rusqlite::Result<
                 }
             });
         }
+        let (all, mut kept) = (worker.attempts.len(), 0);
+        worker.attempts.retain(|attempt| {
+            kept += 1;
+            kept <= KEPT || attempt.arrived == Some(true)
+        });
+        worker.attempts_beyond = (all - worker.attempts.len()) as u64;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use rusqlite::types::{ToSqlOutput, Value as SqlValue};
 use rusqlite::{Connection, Statement};
 
 use crate::failure::{Call, RawError};
-use crate::plan::{DEFAULT_ID, SqlPlan};
+use crate::plan::SqlPlan;
 use crate::session::raw_error;
 use crate::template::{RowText, Scope, TemplateProblem, Text};
 
@@ -133,13 +133,7 @@ fn prepare<'c>(
     let mut varying = Vec::new();
     for index in 1..=statement.parameter_count() {
         let Some(parameter) = statement.parameter_name(index).map(|name| name[1..].to_owned()) else { continue };
-        let written = sql.bind.iter().find(|(name, _)| *name == parameter).map(|(_, text)| text.clone());
-        let text = if let Some(text) = written {
-            text
-        } else {
-            let source = if parameter == "id" { DEFAULT_ID.to_owned() } else { format!("{{{{ {parameter} }}}}") };
-            Text::compile(&source).map_err(|problem| template_error(&problem))?
-        };
+        let text = sql.parameter(&parameter).map_err(|problem| template_error(&problem))?;
         let salt = format!("{name}/{parameter}");
         match text.fold(&scope.salted(&salt)).map_err(|problem| template_error(&problem))? {
             RowText::Constant(value) => {

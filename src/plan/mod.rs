@@ -11,7 +11,6 @@ mod target;
 pub mod threshold;
 
 pub use build::combinations;
-pub use steps::{DEFAULT_ID, PARAMETERS};
 pub(crate) use tables::quote;
 pub(crate) use target::ALLOWED_DATABASES;
 
@@ -20,7 +19,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::scenario::{CheckName, ErrorRule, Expect, Kind, OpenPolicy, QueryOn, Target, WrongCredential};
-use crate::template::{Expression, Number, Text};
+use crate::template::{Expression, Number, TemplateProblem, Text};
 use threshold::ThresholdPlan;
 
 /// A run, decided.
@@ -160,6 +159,17 @@ pub struct SqlPlan {
     pub expect_rows: Option<Number>,
     /// Whether its writes are attempts against the policies.
     pub hostile: bool,
+}
+
+impl SqlPlan {
+    /// What a parameter is bound to: the scenario's own text, or what its name means everywhere.
+    pub fn parameter(&self, name: &str) -> Result<Text, TemplateProblem> {
+        match self.bind.iter().find(|(own, _)| own == name) {
+            Some((_, text)) => Ok(text.clone()),
+            None if name == "id" => Text::compile(steps::DEFAULT_ID),
+            None => Text::compile(&format!("{{{{ {name} }}}}")),
+        }
+    }
 }
 
 impl Plan {

@@ -16,10 +16,10 @@ use crate::suggest::{list, suggest};
 use crate::template::{Expression, Number, Text};
 
 /// The row id that a phase's `:id` gives without a `bind` of its own: the seed's.
-pub const DEFAULT_ID: &str = "db{{ db }}_r{{ iteration }}_{{ row }}";
+pub(super) const DEFAULT_ID: &str = "db{{ db }}_r{{ iteration }}_{{ row }}";
 
 /// Parameters that every statement can use.
-pub const PARAMETERS: [&str; 9] = ["db", "id", "iteration", "repeat", "row", "rows", "seed", "user", "user_id"];
+pub(super) const PARAMETERS: [&str; 9] = ["db", "id", "iteration", "repeat", "row", "rows", "seed", "user", "user_id"];
 
 /// Decides a list of steps: `/setup`, `/phases` or `/teardown`.
 pub(super) fn build(builder: &mut Builder, tables: &Tables, list: &str, steps: &[Step]) -> Vec<StepPlan> {

@@ -81,7 +81,7 @@ pub struct LogExcerpt {
     pub last: Vec<String>,
 }
 
-/// A write of a hostile phase.
+/// A write of a hostile phase that the policies deny.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attempt {
@@ -97,8 +97,6 @@ pub struct Attempt {
     pub key: String,
     /// The row as it would be, as SQL literals in column order; absent for a deletion.
     pub row: Option<String>,
-    /// Whether the policies allow it to this user.
-    pub allowed: bool,
     /// Whether the server has it at the end; absent when it was not looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrived: Option<bool>,

@@ -107,12 +107,15 @@ pub struct WorkerRecord {
     /// Receives after which it was looked whether they brought rows that the user's select policy forbids.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub watched: u64,
-    /// What its hostile phases attempted, the first thousand.
+    /// What its hostile phases attempted and the policies deny: what arrived, and some of the rest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
-    /// Attempts beyond those.
+    /// Further denied attempts, of which none arrived.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts_beyond: u64,
+    /// Writes of its hostile phases that the policies allow.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempts_allowed: u64,
     /// Receives that brought rows which the user's select policy forbids, as far as it was looked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaks: Vec<Leak>,

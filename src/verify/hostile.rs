@@ -15,12 +15,9 @@ impl Scene<'_> {
         let mut arrived: BTreeMap<(u32, &str, &str, Operation), Vec<&Attempt>> = BTreeMap::new();
         let (mut denied, mut allowed, mut unseen) = (0, 0, 0);
         for worker in &self.record.workers {
-            unseen += worker.attempts_beyond;
+            allowed += worker.attempts_allowed;
+            denied += worker.attempts_beyond;
             for attempt in &worker.attempts {
-                if attempt.allowed {
-                    allowed += 1;
-                    continue;
-                }
                 denied += 1;
                 match attempt.arrived {
                     Some(true) if self.is_proof(attempt) => {

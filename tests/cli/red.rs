@@ -396,3 +396,13 @@ fn wrong_expired_and_missing_credentials_are_refused_and_can_be_what_a_scenario_
         planted("", &format!("{security}{lane}expect: {{ verdict: fail, kinds: [auth] }}\n"), 0);
     }
 }
+
+#[test]
+fn however_many_rows_a_hostile_phase_leaves_behind_none_of_them_is_missed() {
+    let many = HOSTILE
+        .replace("rows: 5\n", "rows: 700\n")
+        .replace("id = 'db{{ db }}_r{{ iteration }}_1'", "user_id = :user_id");
+    let report = planted("", &format!("{RLS}{many}"), 0);
+    let notes = report.0["checks"].to_string();
+    assert!(notes.contains("of which none arrived") && notes.contains("1,406 attempts"), "{notes}");
+}

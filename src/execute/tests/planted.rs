@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::super::*;
+use super::run_changed;
 use crate::analysis::{Analysis, RuleKind, Verdict, analyze};
 use crate::plan::threshold::CheckKind;
+use crate::report;
 use crate::verify::{CheckResult, RowState};
-use crate::{report, target};
 
 /// Everybody inserts rows of their own and syncs, three times.
 const INSERTS: &str = "
@@ -44,25 +45,7 @@ verify: [converged, server, isolation]
 ";
 
 fn made(text: &str, directory: &Path) -> (Record, Plan) {
-    let scenario: Scenario = serde_yaml::from_str(text).expect("it is a scenario");
-    let (plan, _) = Plan::new(&scenario).expect("it can be planned");
-    let (mut say, stopped) = (|_: &str| {}, || false);
-    let mut attendant = target::Attendant::new(&mut say, &stopped);
-    let target = target::connect(&plan, &Plan::scope(&scenario), directory, "test", &mut attendant);
-    let target = target.expect("the hub starts");
-    let progress = Progress::new(plan.databases.len());
-    let job = Job {
-        plan: &plan,
-        scenario: &scenario,
-        path: "test.yaml",
-        target: &target,
-        directory,
-        id: "test",
-        control: &Control::default(),
-        progress: &progress,
-    };
-    let record = run(&job).expect("it can be made");
-    (record, plan)
+    run_changed(text, directory, &Control::default(), |_| {})
 }
 
 /// A run with failures planted, judged; and judged again from its record.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::super::growth;
-use super::super::hostile;
 use super::super::isolation::Before;
 use super::Worker;
 use crate::record::{Attempt, EndReason, Leak};
@@ -36,12 +35,11 @@ impl Worker<'_> {
         }
     }
 
-    /// Keeps what a hostile phase attempted, as far as there is room.
-    pub(super) fn attempted(&self, mut attempts: Vec<Attempt>) {
+    /// Keeps what a hostile phase attempted.
+    pub(super) fn attempted(&self, mut denied: Vec<Attempt>, allowed: u64) {
         let mut record = self.run.journal.worker(self.index);
-        let room = hostile::KEPT.saturating_sub(record.attempts.len()).min(attempts.len());
-        record.attempts_beyond += attempts.split_off(room).len() as u64;
-        record.attempts.append(&mut attempts);
+        record.attempts.append(&mut denied);
+        record.attempts_allowed += allowed;
     }
 
     /// Notes how large the database is, in some iterations.

@@ -212,19 +212,21 @@ impl<'a> Worker<'a> {
         };
         let mut attempt = 1;
         loop {
-            let at = self.run.journal.now();
             let (run, index) = (self.run, self.index);
             let cut = || run.control.is_now() || run.watchdog.expired(index);
             let Some(session) = &self.session else { return };
             let connection = session.connection();
             let watched = if sql.hostile { hostile::before(connection, run.plan) } else { Ok(()) };
+            let at = self.run.journal.now();
             let ran = phase::run(connection, sql, &scope, &step.name, &cut);
+            // Looking at what was attempted is no part of the phase's time.
+            let mut event = self.event(&step.name, kind, at);
             let mut failures: Vec<Failure> = ran.error.iter().map(failure::classify).collect();
             if sql.hostile {
                 let attempts =
                     watched.and_then(|()| hostile::attempts(connection, run.plan, self.iteration, &step.name));
                 match attempts {
-                    Ok(attempts) => self.attempted(attempts),
+                    Ok((denied, allowed)) => self.attempted(denied, allowed),
                     Err(error) => failures.push(failure::classify(&raw_error(failure::Call::Sql, &error))),
                 }
             }
@@ -240,7 +242,6 @@ impl<'a> Worker<'a> {
                     failures.push(Failure::new(FailureKind::RowCount, Side::Client, message));
                 }
             }
-            let mut event = self.event(&step.name, kind, at);
             let took = Duration::from_micros(event.took);
             self.log.line(self.iteration, &format!("{}, count={}", sql.kind.past(), ran.rows), took);
             for failure in &failures {

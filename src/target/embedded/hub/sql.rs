@@ -8,7 +8,7 @@ use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{Statement, ToSql};
 use serde_json::{Map, Value, json};
 
-use super::super::shape::{join, quote};
+use super::super::shape::quote;
 use super::command::{self, Command};
 use super::database::{Database, Worker};
 use super::policy::Caller;
@@ -257,7 +257,7 @@ fn json_of(value: ValueRef<'_>) -> Value {
         ValueRef::Integer(number) => json!(number),
         ValueRef::Real(number) => json!(number),
         ValueRef::Text(text) => json!(String::from_utf8_lossy(text)),
-        ValueRef::Blob(blob) => json!(join(blob, "", |_, byte| format!("{byte:02x}"))),
+        ValueRef::Blob(blob) => json!(crate::session::hex(blob)),
     }
 }
 
