@@ -127,7 +127,7 @@ pub(super) fn check(scenario: &Scenario) -> Vec<crate::scenario::Issue> {
     issues
 }
 
-fn target(text: &str) -> Result<TargetName, String> {
+pub(super) fn target(text: &str) -> Result<TargetName, String> {
     match text {
         "embedded" => Ok(TargetName::Embedded),
         "cloudsync" => Ok(TargetName::Cloudsync),

@@ -12,7 +12,7 @@ pub mod threshold;
 
 pub use build::combinations;
 pub(crate) use tables::quote;
-pub(crate) use target::ALLOWED_DATABASES;
+pub(crate) use target::{ALLOWED_DATABASES, covers};
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use super::connection::ConnectionString;
 use super::http::TIMEOUT;
 use super::management::Management;
 use crate::failure::Secrets;
-use crate::plan::ALLOWED_DATABASES;
+use crate::plan::{ALLOWED_DATABASES, covers};
 use crate::scenario::{CloudsyncOptions, HumanDuration};
 use crate::template::{Scope, Text};
 
@@ -114,8 +114,7 @@ impl Access {
     /// Refuses, before anything is sent, to touch a database that `allow_databases` does not cover.
     pub(super) fn must_be_allowed(&self) -> Result<(), TargetError> {
         let database = &self.database;
-        let covers = |pattern: &String| glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(database));
-        if self.allowed.iter().any(covers) {
+        if self.allowed.iter().any(|pattern| covers(pattern, database)) {
             return Ok(());
         }
         let patterns = self.allowed.join("`, `");

@@ -29,6 +29,7 @@ use crate::scenario::{CloudsyncOptions, EmbeddedOptions, Target, TargetName, Tar
 use crate::session::{Credential, Loader, Network};
 use crate::template::Scope;
 use admin::Admin;
+use connection::ConnectionString;
 
 /// A target that is ready for the databases.
 pub struct Connected {
@@ -178,6 +179,11 @@ pub fn outline(plan: &Plan, scope: &Scope) -> Vec<String> {
         Kind::Embedded(_) => Vec::new(),
         Kind::Cloudsync(options) => cloudsync::outline(plan, &options, scope),
     }
+}
+
+/// The database that a connection string names, if it names one. An error does not repeat the string.
+pub fn named_database(connection_string: &str) -> Result<Option<String>, TargetError> {
+    ConnectionString::parse(connection_string).map(|parsed| parsed.database)
 }
 
 #[expect(clippy::large_enum_variant, reason = "a plan has one")]

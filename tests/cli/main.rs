@@ -19,3 +19,5 @@ mod shipped;
 mod signals;
 mod standin;
 mod streams;
+#[cfg(unix)]
+mod wizard;
