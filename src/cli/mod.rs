@@ -16,6 +16,7 @@ mod preview;
 mod progress;
 mod provision;
 mod report;
+mod reuse;
 mod run;
 mod schema;
 mod selftest;

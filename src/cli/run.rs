@@ -166,7 +166,7 @@ impl Session<'_> {
     fn make(&self, scenario: &Scenario, terminal: &mut Terminal) -> Result<Made, Unmade> {
         let arguments = self.arguments;
         let plan = &conduct::plan(scenario)?;
-        let directory = conduct::directory(&arguments.out, &plan.name)?;
+        let directory = conduct::directory(&arguments.out, plan)?;
         if !arguments.quiet {
             terminal.tell(&format!("stress: {} with seed {}, in {}\n", plan.name, plan.seed, directory.path.display()));
         }

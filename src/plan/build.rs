@@ -13,7 +13,7 @@ use super::target::server_can_be_asked;
 use super::threshold::{self, ThresholdPlan};
 use super::{CheckPlan, DatabasePlan, Plan, SettlePlan, TablePlan, UserPlan};
 use crate::scenario::{
-    Check, CheckName, CheckOptions, Count, HumanDuration, Issue, Scenario, Target, TargetName, TargetOptions,
+    Check, CheckName, CheckOptions, Cleanup, Count, HumanDuration, Issue, Scenario, Target, TargetName, TargetOptions,
     Threshold, WrongCredential,
 };
 use crate::suggest::suggest;
@@ -129,6 +129,7 @@ impl Builder {
         let thresholds = self.thresholds(scenario, &phase_names, database_count);
         let checks = self.checks(scenario, &tables);
         self.check_hostile(scenario, &checks, [&setup, &phases, &teardown]);
+        self.check_reuse(scenario, [&setup, &phases, &teardown]);
         let wait = scenario.settle.wait.map_or_else(|| default_settle_wait(&scenario.target), HumanDuration::get);
         Some(Plan {
             name: scenario.name.clone(),
@@ -143,6 +144,7 @@ impl Builder {
             time_limit: scenario.scale.time_limit.get(),
             tables: table_plans,
             open: scenario.session.open,
+            reuse: scenario.session.reuse,
             pragmas,
             setup,
             phases,
@@ -368,6 +370,41 @@ impl Builder {
                 let issue =
                     Issue::new(pointer, "phase::hostile", "what hostile phases attempt is checked by `isolation`");
                 self.issues.push(issue.at_key().help("add `isolation` to `verify`"));
+            }
+        }
+    }
+
+    /// Rows that one side loses between two runs would look like rows that sync lost.
+    fn check_reuse(&mut self, scenario: &Scenario, lists: [&Vec<super::StepPlan>; 3]) {
+        if !scenario.session.reuse {
+            return;
+        }
+        let mut refuse = |pointer: String, message: &str, help: &str| {
+            self.issues.push(Issue::new(pointer, "session::reuse", message).at_key().help(help));
+        };
+        if let Target::Options(TargetOptions::Cloudsync(options)) = &scenario.target {
+            if options.provision {
+                refuse(
+                    "/target/cloudsync/provision".to_owned(),
+                    "the server's tables would be dropped, and the databases that are reused keep their rows",
+                    "leave `provision` out: `stress provision FILE` prepares the server once",
+                );
+            }
+            if options.cleanup == Some(Cleanup::Drop) {
+                refuse(
+                    "/target/cloudsync/cleanup".to_owned(),
+                    "the server's tables would be dropped, and the databases that are reused keep their rows",
+                    "leave `cleanup` out: `stress cleanup FILE` drops the tables and removes the databases",
+                );
+            }
+        }
+        for step in lists.into_iter().flatten() {
+            if matches!(&step.action, super::Action::Sql(sql) if sql.hostile) {
+                refuse(
+                    format!("{}/hostile", step.pointer),
+                    "what the server denies stays in the databases, and a later run could not tell it from a loss",
+                    "leave `session.reuse` out",
+                );
             }
         }
     }

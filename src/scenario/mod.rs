@@ -215,6 +215,14 @@ impl Policies {
 pub struct Session {
     /// How long a connection lives. Default: `per-iteration`.
     pub open: OpenPolicy,
+    /// Whether the databases go on where the last run of this scenario left them, in `runs/<scenario>/databases`, instead of
+    /// being made anew: no new devices (site ids) appear, and the rows of earlier runs are still there, on the server as
+    /// well (the hub of the embedded target is kept beside them). Phases must live with those rows: one that inserts the
+    /// same ids again needs a delete before it. Not with `provision: true`, `cleanup: drop` or a hostile phase, which
+    /// take rows from one side only: `stress provision` prepares the server once, `stress cleanup` forgets the devices
+    /// and removes the databases. `bootstrap` makes a new device of each user all the same. Default: false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reuse: bool,
     /// Databases that authenticate wrongly on purpose: `[{databases: [3], use: expired}]`. Their sync calls must fail, which
     /// `expect: {verdict: fail, kinds: [auth]}` or a rule under `errors` makes what the scenario proves.
     #[serde(skip_serializing_if = "Vec::is_empty")]

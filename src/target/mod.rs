@@ -181,6 +181,11 @@ pub fn outline(plan: &Plan, scope: &Scope) -> Vec<String> {
     }
 }
 
+/// Whether a plan's target is the embedded one.
+pub fn is_embedded(plan: &Plan) -> bool {
+    matches!(kind(&plan.target), Kind::Embedded(_))
+}
+
 /// The database that a connection string names, if it names one. An error does not repeat the string.
 pub fn named_database(connection_string: &str) -> Result<Option<String>, TargetError> {
     ConnectionString::parse(connection_string).map(|parsed| parsed.database)

@@ -13,6 +13,7 @@ mod local;
 mod provision;
 mod readme;
 mod red;
+mod reuse;
 mod rules;
 mod run_directory;
 mod shipped;

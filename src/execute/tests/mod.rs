@@ -56,6 +56,7 @@ fn run_changed(text: &str, directory: &Path, control: &Control, change: impl FnO
         path: "test.yaml",
         target: &target,
         directory,
+        databases: &directory.join("databases"),
         id: "1",
         control,
         progress: &progress,
