@@ -83,7 +83,8 @@ impl Reused {
 
     fn facts(&self) -> Result<Option<Map<String, Value>>, String> {
         let path = self.path.join(FACTS);
-        let failed = |why: &dyn std::fmt::Display| format!("failed to read `{}`: {why}\n  help: {ANEW}", path.display());
+        let failed =
+            |why: &dyn std::fmt::Display| format!("failed to read `{}`: {why}\n  help: {ANEW}", path.display());
         match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(&error)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

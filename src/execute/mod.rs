@@ -276,7 +276,7 @@ fn work(run: &Run<'_>) -> Result<(), ExecuteError> {
     run.progress.enter(Stage::Running);
     run.pool.broadcast(|context| guarded(run, &workers, context.index(), Worker::work));
     let whole = !run.control.is_ending();
-    if whole {
+    if whole && run.plan.syncs() {
         run.progress.enter(Stage::Settling);
         settle::settle(run, &workers);
     }

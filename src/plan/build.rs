@@ -127,7 +127,8 @@ impl Builder {
             setup.iter().chain(&phases).chain(&teardown).map(|step| step.name.clone()).collect();
         let database_count = u32::try_from(databases.len()).unwrap_or(u32::MAX);
         let thresholds = self.thresholds(scenario, &phase_names, database_count);
-        let checks = self.checks(scenario, &tables);
+        let syncs = setup.iter().chain(&phases).chain(&teardown).any(super::StepPlan::syncs);
+        let checks = self.checks(scenario, &tables, syncs);
         self.check_hostile(scenario, &checks, [&setup, &phases, &teardown]);
         self.check_reuse(scenario, [&setup, &phases, &teardown]);
         let wait = scenario.settle.wait.map_or_else(|| default_settle_wait(&scenario.target), HumanDuration::get);
@@ -431,8 +432,11 @@ impl Builder {
         threshold::with_built_in(plans)
     }
 
-    fn checks(&mut self, scenario: &Scenario, tables: &Tables) -> Vec<CheckPlan> {
+    fn checks(&mut self, scenario: &Scenario, tables: &Tables, syncs: bool) -> Vec<CheckPlan> {
         let Some(written) = &scenario.verify else {
+            if !syncs {
+                return Vec::new();
+            }
             let mut checks = vec![CheckPlan::Named(CheckName::Converged)];
             if server_can_be_asked(&scenario.target) {
                 checks.push(CheckPlan::Named(CheckName::Server));
@@ -447,6 +451,11 @@ impl Builder {
             let pointer = format!("/verify/{index}");
             match check {
                 Check::Name(name) => {
+                    if !syncs {
+                        let message = "no step asks for a sync call, so that there is nothing to compare";
+                        let help = "add `sync: [send, receive]` to a step, or leave this check out; a `query` on databases needs no sync";
+                        self.issues.push(Issue::new(&pointer, "verify::check", message).help(help));
+                    }
                     if *name == CheckName::Isolation && scenario.rls.is_none() {
                         let message = "`isolation` has nothing to check without `rls`";
                         let help = "declare the policies under `rls`, or leave this check out";

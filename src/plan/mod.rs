@@ -131,6 +131,16 @@ pub struct StepPlan {
     pub timeout: Option<Duration>,
 }
 
+impl StepPlan {
+    /// Whether it asks for a sync call.
+    pub fn syncs(&self) -> bool {
+        self.sync.iter().any(|call| match call {
+            SyncPlan::Send | SyncPlan::Receive(_) | SyncPlan::Sync(_) => true,
+            SyncPlan::Wait(_) => false,
+        })
+    }
+}
+
 /// What a step does before its sync calls.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
@@ -177,11 +187,7 @@ impl SqlPlan {
 impl Plan {
     /// Whether a sync call is asked for anywhere. Without one there is nothing to settle, and nothing to compare.
     pub fn syncs(&self) -> bool {
-        let call = |call: &SyncPlan| match call {
-            SyncPlan::Send | SyncPlan::Receive(_) | SyncPlan::Sync(_) => true,
-            SyncPlan::Wait(_) => false,
-        };
-        self.steps().any(|step| step.sync.iter().any(call))
+        self.steps().any(StepPlan::syncs)
     }
 
     /// All steps, in the order of the run.

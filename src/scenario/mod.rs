@@ -82,10 +82,11 @@ pub struct Scenario {
     /// Steps done once per database after the last iteration, before settling.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teardown: Vec<Step>,
-    /// After the last iteration: sync rounds until every database is quiet.
+    /// After the last iteration: sync rounds until every database is quiet; none where no step asks for a sync call.
     #[serde(default)]
     pub settle: Settle,
-    /// What is checked at the end, on the data themselves. Default: `[converged, server]`, and `isolation` with `rls`.
+    /// What is checked at the end, on the data themselves. Default: `[converged, server]`, and `isolation` with `rls`;
+    /// nothing where no step asks for a sync call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify: Option<Vec<Check>>,
     /// Limits on what was measured. Always on: no errors, every database completed, and no finding of `verify`.

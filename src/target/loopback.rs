@@ -95,11 +95,7 @@ pub(super) fn connect(
 }
 
 /// The managed database id of a database that an earlier run prepared, and whose rows its databases still have.
-fn prepared(
-    plan: &Plan,
-    management: &Management,
-    registration: &Registration,
-) -> Result<Option<String>, TargetError> {
+fn prepared(plan: &Plan, management: &Management, registration: &Registration) -> Result<Option<String>, TargetError> {
     let tables: Vec<String> = plan.tables.iter().map(|table| table.name.clone()).collect();
     let found = management.find(&registration.project, &registration.database).and_then(|found| {
         let Some(id) = found else { return Ok(None) };

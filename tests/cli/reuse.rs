@@ -18,10 +18,6 @@ phases:
     sql: INSERT INTO notes (id, user_id, body, size) VALUES (:id, :user_id, 'text', :row)
     bind: { id: \"{{ uuid() }}\" }
     sync: [send, receive]
-  - name: update
-    kind: update
-    sql: UPDATE notes SET size = size + 1
-    sync: [send, receive]
 ";
 
 /// The site ids of the last run, by database.
@@ -59,7 +55,8 @@ fn runs_in_a_row_pass_with_the_same_devices_and_the_rows_of_all_of_them() {
 
 #[test]
 fn what_a_killed_run_left_is_taken_up_and_nobody_else_may_have_it_before() {
-    let place = Place::of(&format!("{APPEND}scale: {{ databases: 2, iterations: 1000000, rows: 20, time_limit: 10m }}\n"));
+    let place =
+        Place::of(&format!("{APPEND}scale: {{ databases: 2, iterations: 1000000, rows: 20, time_limit: 10m }}\n"));
     let mut running = place.stress(&["run", "scenario.yaml", "--seed", "1"]).start();
     let log = place.path("runs/test/latest/logs/db1.log");
     running.until("work", || std::fs::read_to_string(&log).is_ok_and(|log| log.contains("iter 2")));
@@ -111,7 +108,11 @@ fn what_would_take_rows_from_one_side_only_is_refused() {
     }
     let hostile = APPEND.replace("    kind: insert\n", "    kind: insert\n    hostile: true\n");
     let place = Place::of(&format!("{hostile}{RLS}verify: [converged, isolation]\n"));
-    place.stress(&["validate", "scenario.yaml"]).done().exits(2).says(&["session::reuse", "could not tell it from a loss"]);
+    place
+        .stress(&["validate", "scenario.yaml"])
+        .done()
+        .exits(2)
+        .says(&["session::reuse", "could not tell it from a loss"]);
 }
 
 #[test]
