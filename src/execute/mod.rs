@@ -8,6 +8,7 @@ mod collect;
 mod contents;
 mod control;
 mod difference;
+mod extension;
 mod forbidden;
 mod generator;
 mod growth;
