@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::crash;
 use super::directory::RunDirectory;
 use super::reuse::Reused;
 use crate::analysis::{self, Analysis};
@@ -43,9 +44,11 @@ impl Run<'_> {
         write_resolved(&self.directory.path, self.scenario)?;
         let scope = Plan::scope(self.scenario).environment(std::env::vars());
         let run = self.directory.id.replace('-', "_");
+        crash::hide(target::secrets(self.plan, &scope));
         let reused = self.directory.reused.as_ref();
         let hub = reused.map_or(&self.directory.path, |reused| &reused.path);
         let target = target::connect(self.plan, &scope, hub, &run, attendant).map_err(|error| error.to_string())?;
+        crash::hide(target.secrets.clone());
         if let Some(Err(message)) = reused.map(|reused| reused.meet(&target.network.managed_database_id)) {
             target.leave(&[], attendant);
             return Err(message);

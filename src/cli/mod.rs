@@ -3,6 +3,7 @@
 mod cleanup;
 mod compare;
 mod conduct;
+mod crash;
 mod directory;
 mod doctor;
 mod extension;
@@ -218,6 +219,7 @@ pub fn run() -> Exit {
             return if error.exit_code() == 0 { Exit::Pass } else { Exit::Usage };
         }
     };
+    crash::listen();
     session::tune_sqlite();
     let mut terminal = Terminal::new(cli.color);
     let terminal = &mut terminal;

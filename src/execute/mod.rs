@@ -25,7 +25,7 @@ mod sync;
 mod worker;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use control::Control;
 pub use journal::write_whole;
@@ -329,7 +329,7 @@ fn guarded<'w, T>(
             .map(|text| (*text).to_owned())
             .or_else(|| panic.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "a panic without a message".to_owned());
-        run.journal.worker(index).crash.get_or_insert(message);
+        run.journal.worker(index).crash.get_or_insert(run.target.secrets.redact(message));
         run.rendezvous.leave(index);
         // A session left open by the panic is closed in the right order all the same.
         let _ = catch_unwind(AssertUnwindSafe(|| worker.close()));

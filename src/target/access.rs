@@ -28,6 +28,8 @@ pub(super) struct Access {
     pub(super) given_id: Option<String>,
     pub(super) address: Option<String>,
     pub(super) extension: Option<String>,
+    /// All that is secret of it.
+    pub(super) secrets: Secrets,
     allowed: Vec<String>,
 }
 
@@ -60,7 +62,8 @@ impl Access {
             api_key,
             tokens,
             admin,
-            management: management_key.map(|key| Management::new(&base, key, time, secrets)),
+            management: management_key.map(|key| Management::new(&base, key, time, secrets.clone())),
+            secrets,
             given_id: text("managed_database_id", &options.managed_database_id)?,
             address,
             extension: text("extension", &options.extension)?,

@@ -64,6 +64,7 @@ pub(super) fn connect(
         network: Network { address: access.address, managed_database_id },
         credentials,
         wrong_credentials: std::collections::BTreeMap::new(),
+        secrets: access.secrets,
         settings: settings.collect(),
         admin,
         closing,

@@ -49,7 +49,7 @@ pub(super) fn connect(
     let (mut say, stopped) = (|_: &str| {}, || false);
     let attendant = &mut Attendant::new(&mut say, &stopped);
     let admin = Admin::with(&url, api_key.clone(), TIMEOUT, secrets.clone());
-    let management = Management::new(&url, management_key, TIMEOUT, secrets);
+    let management = Management::new(&url, management_key, TIMEOUT, secrets.clone());
     let name = plan.name.replace('-', "_");
     let database = if plan.reuse { name } else { format!("{name}_{run}") };
     let registration = Registration {
@@ -87,6 +87,7 @@ pub(super) fn connect(
         network: Network { address: Some(url), managed_database_id },
         credentials,
         wrong_credentials: BTreeMap::new(),
+        secrets,
         settings: Vec::new(),
         admin: Some((admin, database)),
         closing,
@@ -113,6 +114,13 @@ fn hub_options(plan: &Plan, options: &EmbeddedOptions, directory: &Path) -> HubO
     hub.faults.clone_from(&options.faults);
     hub.seed = plan.seed;
     hub
+}
+
+/// The keys of a shared hub, where they are known.
+pub(super) fn secrets() -> Secrets {
+    let keys: Vec<String> =
+        [API_KEY_VARIABLE, MANAGEMENT_KEY_VARIABLE].into_iter().filter_map(|name| std::env::var(name).ok()).collect();
+    Secrets::new(keys.iter().map(String::as_str))
 }
 
 fn key(variable: &str) -> Result<String, TargetError> {

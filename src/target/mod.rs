@@ -23,11 +23,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use crate::failure::Secrets;
 use crate::plan::{DatabasePlan, Plan};
 use crate::record::TargetFacts;
 use crate::scenario::{CloudsyncOptions, EmbeddedOptions, Target, TargetName, TargetOptions, WrongCredential};
 use crate::session::{Credential, Loader, Network};
 use crate::template::Scope;
+use access::Access;
 use admin::Admin;
 use connection::ConnectionString;
 
@@ -45,6 +47,8 @@ pub struct Connected {
     pub wrong_credentials: BTreeMap<u32, Credential>,
     /// Settings of the extension.
     pub settings: Vec<(String, String)>,
+    /// What must be seen nowhere.
+    pub secrets: Secrets,
     /// The administrator and the database's name, where there is one.
     pub admin: Option<(Admin, String)>,
     /// What is to be undone on the server.
@@ -119,6 +123,9 @@ pub fn connect(
         Kind::Embedded(options) => loopback::connect(plan, &options, directory, run),
         Kind::Cloudsync(options) => cloudsync::connect(plan, &options, scope, run, attendant),
     }?;
+    for credential in &connected.credentials {
+        connected.secrets.add(credential.text());
+    }
     connected.wrong_credentials = wrong_credentials(plan, connected.admin.as_ref().map(|(admin, _)| admin))?;
     Ok(connected)
 }
@@ -170,6 +177,14 @@ pub fn cleanup(
     match kind(&plan.target) {
         Kind::Embedded(_) => Err(embedded_needs_none()),
         Kind::Cloudsync(options) => cloudsync::cleanup(plan, &options, scope, sites, attendant),
+    }
+}
+
+/// What the plan's target is given that must be seen nowhere.
+pub fn secrets(plan: &Plan, scope: &Scope) -> Secrets {
+    match kind(&plan.target) {
+        Kind::Embedded(_) => loopback::secrets(),
+        Kind::Cloudsync(options) => Access::lenient(&options, scope).0.secrets,
     }
 }
 

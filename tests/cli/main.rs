@@ -17,6 +17,7 @@ mod red;
 mod reuse;
 mod rules;
 mod run_directory;
+mod secrets;
 mod shipped;
 mod signals;
 mod standin;
