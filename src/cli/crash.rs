@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
 use std::sync::Mutex;
 
+use crate::execute::panic_message;
 use crate::failure::Secrets;
 
 /// Those of the run that is under way.
@@ -28,7 +29,7 @@ fn told(info: &PanicHookInfo<'_>) -> String {
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("<unnamed>");
     let place = info.location().map(ToString::to_string).unwrap_or_default();
-    let message = info.payload_as_str().unwrap_or("a panic without a message");
+    let message = panic_message(info.payload());
     let backtrace = Backtrace::capture();
     let backtrace =
         if backtrace.status() == BacktraceStatus::Captured { format!("{backtrace}\n") } else { String::new() };

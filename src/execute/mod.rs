@@ -31,6 +31,7 @@ pub use control::Control;
 pub use journal::write_whole;
 pub use progress::{DatabaseProgress, Progress, Stage};
 
+use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -324,17 +325,20 @@ fn guarded<'w, T>(
     let mut worker = lock(&workers[index]);
     let done = catch_unwind(AssertUnwindSafe(|| act(&mut worker)));
     if let Err(panic) = &done {
-        let message = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "a panic without a message".to_owned());
+        let message = panic_message(panic.as_ref());
         run.journal.worker(index).crash.get_or_insert(run.target.secrets.redact(message));
         run.rendezvous.leave(index);
         // A session left open by the panic is closed in the right order all the same.
         let _ = catch_unwind(AssertUnwindSafe(|| worker.close()));
     }
     done.ok()
+}
+
+/// What a panic says.
+pub(crate) fn panic_message(payload: &dyn Any) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 fn lock<'w, 'r>(worker: &'w Mutex<Worker<'r>>) -> MutexGuard<'w, Worker<'r>> {

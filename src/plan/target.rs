@@ -89,13 +89,13 @@ impl Builder {
                 self.issues.push(Issue::new(pointer, code, message).help("write it like `test_*`"));
             }
         }
-        if let Some(database) = options.database.as_ref().filter(|name| !name.contains("{{")) {
-            if (options.provision || drops) && !patterns.iter().any(|pattern| covers(pattern, database)) {
-                let message =
-                    format!("the database `{database}` may not be changed: `allow_databases` does not cover it");
-                let help = "name another database, or add a pattern for this one; its tables would be dropped";
-                self.issues.push(Issue::new(format!("{at}/database"), code, message).help(help));
-            }
+        if let Some(database) = options.database.as_ref().filter(|name| !name.contains("{{"))
+            && (options.provision || drops)
+            && !patterns.iter().any(|pattern| covers(pattern, database))
+        {
+            let message = format!("the database `{database}` may not be changed: `allow_databases` does not cover it");
+            let help = "name another database, or add a pattern for this one; its tables would be dropped";
+            self.issues.push(Issue::new(format!("{at}/database"), code, message).help(help));
         }
         let addresses =
             [("admin_address", &options.admin_address), ("management_address", &options.management_address)];

@@ -58,16 +58,15 @@ pub(super) fn connect(
         connection_string: format!("sqlitecloud://127.0.0.1:8860/{database}"),
     };
     let known = if plan.reuse { prepared(plan, &management, &registration)? } else { None };
-    let managed_database_id = match known {
-        Some(id) => id,
-        None => {
-            let site = Site { admin: &admin, management: Some(&management), registration, known: None };
-            provision::prepare(plan, &site, attendant)?
-        }
+    let managed_database_id = if let Some(id) = known {
+        id
+    } else {
+        let site = Site { admin: &admin, management: Some(&management), registration, known: None };
+        provision::prepare(plan, &site, attendant)?
     };
     let mut closing = None;
     let credentials = if plan.rls {
-        let tokens = tokens::create(&admin, &plan.users, run, attendant)?;
+        let tokens = tokens::create(&admin, plan, run, attendant)?;
         if hub.is_none() || plan.reuse {
             // A hub of this run alone ends with it, and its tokens, too.
             closing = Some(Closing { admin: admin.clone(), tokens: tokens.clone(), drop: None });

@@ -68,7 +68,10 @@ fn no_title_of_a_process_or_thread_has_a_secret() {
 fn npm_is_started_without_a_secret_in_its_title() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::new();
-    place.write("bin/npm", "#!/bin/sh\necho there > \"$HOME/there\"\nwhile test -e \"$HOME/there\"; do sleep 0.1; done\nexit 1\n");
+    place.write(
+        "bin/npm",
+        "#!/bin/sh\necho there > \"$HOME/there\"\nwhile test -e \"$HOME/there\"; do sleep 0.1; done\nexit 1\n",
+    );
     let executable = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(place.path("bin/npm"), executable).expect("it is ours");
     let path = format!("{}:{}", place.path("bin").display(), std::env::var("PATH").unwrap_or_default());

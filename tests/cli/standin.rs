@@ -326,7 +326,7 @@ impl Project {
             self.rows.get_or_insert_with(|| rusqlite::Connection::open_in_memory().expect("there is memory"));
         let answer = || -> rusqlite::Result<Value> {
             let mut statement = connection.prepare(statement)?;
-            let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+            let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
             let row = |row: &rusqlite::Row<'_>| {
                 let value = |at: usize| -> rusqlite::Result<Value> {
                     Ok(match row.get_ref(at)? {

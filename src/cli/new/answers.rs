@@ -128,7 +128,7 @@ impl Answers {
         }
         lines.push(format!("stress plan {file}"));
         lines.push(format!("stress run {file}"));
-        lines.iter().map(|line| format!("  {line}\n")).collect()
+        format!("  {}\n", lines.join("\n  "))
     }
 }
 

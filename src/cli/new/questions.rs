@@ -73,11 +73,10 @@ impl Questions {
 
     fn cloud(&self) -> Asked<Cloud> {
         let address = Input::with_theme(&*self.theme).with_prompt("CloudSync server").default(ADDRESS.to_owned());
-        let is_address =
-            |address: &String| match ["https://", "http://"].iter().any(|scheme| address.starts_with(scheme)) {
-                true => Ok(()),
-                false => Err("write `https://` and a host"),
-            };
+        let is_address = |address: &String| {
+            let is_one = ["https://", "http://"].iter().any(|scheme| address.starts_with(scheme));
+            if is_one { Ok(()) } else { Err("write `https://` and a host") }
+        };
         let address = address.validate_with(is_address).interact_text()?;
         let prompt = "Connection string (not shown and not written; Enter: give it later)";
         let secret = Password::with_theme(&*self.theme).with_prompt(prompt).allow_empty_password(true);
@@ -87,15 +86,15 @@ impl Questions {
         };
         let secret = secret.validate_with(understood).interact()?;
         let named = target::named_database(&secret).ok().flatten();
-        let (database, allowed) = self.database(named, !secret.is_empty())?;
+        let (database, allowed) = self.database(named.as_deref(), !secret.is_empty())?;
         let managed =
             self.yes("A key of the CloudSync management API (else a person enables sync on the dashboard)", true)?;
         Ok(Cloud { address, database, allowed, managed })
     }
 
     /// The database to be written into the scenario, and the one that may be changed although it is no test's.
-    fn database(&self, named: Option<String>, given: bool) -> Asked<(Option<String>, Option<String>)> {
-        let mut name = named.clone();
+    fn database(&self, named: Option<&str>, given: bool) -> Asked<(Option<String>, Option<String>)> {
+        let mut name = named.map(str::to_owned);
         loop {
             let database = match name.take() {
                 Some(name) => name,
@@ -106,8 +105,7 @@ impl Questions {
                     input.interact_text()?
                 }
             };
-            let written = Some(&database) != named.as_ref();
-            let written = written.then(|| database.clone());
+            let written = (Some(&*database) != named).then(|| database.clone());
             if covers(ALLOWED_DATABASES, &database) {
                 return Ok((written, None));
             }
