@@ -7,6 +7,8 @@ use rexpect::process::WaitStatus;
 use rexpect::session::{PtySession, spawn_command};
 
 use crate::harness::Place;
+use crate::provision::connection;
+use crate::standin::{MANAGEMENT_KEY, StandIn};
 
 const SECRET: &str = "s3cr3t/key";
 /// Milliseconds.
@@ -114,6 +116,32 @@ fn everything_answered_otherwise_is_written_without_the_secret() {
     // Its statements are good ones, which the embedded target shows.
     let run = ["run", "cloud.yaml", "--target", "embedded", "--profile", "quick", "--rows", "20"];
     place.stress(&run).done().exits(0);
+}
+
+#[test]
+fn a_cloud_that_was_asked_for_is_found_in_order_and_prepared() {
+    let (standin, place) = (StandIn::start(), Place::new());
+    let mut person = Person::at(&place, &["cloud"]);
+    person.answers("Sync with", DOWN).answers("cloudsync", ENTER);
+    person.answers("CloudSync server", &[&standin.url, ENTER].concat()).answers("Connection string", ENTER);
+    person.answers("management API", ENTER).answers("Scale", ENTER).answers("Row-level security", "y");
+    person.answers("Table", ENTER);
+    let (code, screen) = person.done();
+    assert_eq!(code, 0, "{screen}");
+    // The project of the tests answers its administrator at the same place.
+    let text = read(&place, "scenarios/cloud.yaml");
+    let there = format!("    admin_address: {}\n    provision: true", standin.url);
+    place.write("scenarios/cloud.yaml", &text.replace("    provision: true", &there));
+    let keyed = |command: &str| {
+        let stress = place.stress(&[command, "scenarios/cloud.yaml"]);
+        let stress = stress.env("SQLITECLOUD_CONNECTION", &connection("test_notes"));
+        stress.env("CLOUDSYNC_MANAGEMENT_KEY", MANAGEMENT_KEY).done()
+    };
+    let doctor = keyed("doctor");
+    assert!(doctor.out.contains("accepted, of tests"), "{doctor}");
+    assert_eq!(keyed("provision").exits(0).out, "db_1\n");
+    let project = standin.project();
+    assert!(project.enabled.contains("test_sync") && project.policies.len() == 5, "{project:?}");
 }
 
 #[test]
