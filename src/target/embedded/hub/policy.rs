@@ -8,7 +8,7 @@ use rusqlite::{CachedStatement, Connection};
 
 use super::super::shape::{join, quote};
 use super::super::wire::Cell;
-use super::tracked::Tracked;
+use super::tracked::{Tracked, place_of};
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,70 +69,94 @@ impl Identity {
     }
 }
 
-/// The write policies of a table for one caller.
+/// The write policies of a table for one caller, asked together with what has to be known of the row as it is. A policy
+/// that is missing, or is not true, denies; nobody asks an administrator.
 pub(super) struct Gate<'a> {
-    /// Nobody asks an administrator.
-    closed: bool,
+    /// The columns of the new row.
     insert: Option<CachedStatement<'a>>,
-    update: Option<CachedStatement<'a>>,
-    delete: Option<CachedStatement<'a>>,
+    /// The columns of the new row; place, verdict, watched columns of the old one.
+    update: CachedStatement<'a>,
+    /// The key; place, verdict.
+    delete: CachedStatement<'a>,
+}
+
+/// A row that is there.
+pub(super) struct Found {
+    /// Its place.
+    pub(super) place: i64,
+    /// Whether the policy lets it be changed.
+    pub(super) allowed: bool,
+    /// Whether a column that the select policy reads gets another value.
+    pub(super) moves: bool,
 }
 
 impl<'a> Gate<'a> {
     pub(super) fn open(connection: &'a Connection, tracked: &Tracked, caller: &Caller) -> rusqlite::Result<Self> {
-        let mut gate = Self { closed: *caller != Caller::Admin, insert: None, update: None, delete: None };
-        if !gate.closed || !tracked.rls {
-            return Ok(gate);
-        }
         let shape = &tracked.shape;
+        let policies = &tracked.policies;
+        let is_open = *caller == Caller::Admin;
+        let verdict = |policy: &Option<String>| match policy {
+            _ if is_open => "true".to_owned(),
+            Some(policy) if tracked.rls => format!("({policy}) IS TRUE"),
+            Some(_) | None => "false".to_owned(),
+        };
         let table = quote(&shape.name);
+        let place = place_of(shape, "OLD");
         let new = join(&shape.columns, ", ", |i, column| format!("?{} AS {}", i + 1, quote(&column.name)));
-        let width = shape.columns.len();
-        let key = |first: usize| shape.key_match("OLD.", |i| format!("?{}", first + i));
-        let prepare = |sql: String| connection.prepare_cached(&sql).map(Some);
-        if let Some(policy) = &tracked.policies.insert {
-            gate.insert = prepare(format!("SELECT ({policy}) IS TRUE FROM (SELECT {new}) AS NEW"))?;
-        }
-        if let Some(policy) = &tracked.policies.update {
-            let key = key(width + 1);
-            gate.update = prepare(format!(
-                "SELECT ({policy}) IS TRUE FROM main.{table} AS OLD, (SELECT {new}) AS NEW WHERE {key}"
-            ))?;
-        }
-        if let Some(policy) = &tracked.policies.delete {
-            gate.delete = prepare(format!("SELECT ({policy}) IS TRUE FROM main.{table} AS OLD WHERE {}", key(1)))?;
-        }
-        Ok(gate)
+        let old = join(&tracked.watched, "", |_, &i| format!(", OLD.{}", quote(&shape.columns[i].name)));
+        let insert = format!("SELECT {} FROM (SELECT {new}) AS NEW", verdict(&policies.insert));
+        let update = format!(
+            "SELECT {place}, {}{old} FROM main.{table} AS OLD, (SELECT {new}) AS NEW WHERE {}",
+            verdict(&policies.update),
+            shape.key_match("OLD.", |i| format!("?{}", shape.keys[i] + 1))
+        );
+        let delete = format!(
+            "SELECT {place}, {} FROM main.{table} AS OLD WHERE {}",
+            verdict(&policies.delete),
+            shape.key_match("OLD.", |i| format!("?{}", i + 1))
+        );
+        Ok(Self {
+            insert: if is_open { None } else { Some(connection.prepare_cached(&insert)?) },
+            update: connection.prepare_cached(&update)?,
+            delete: connection.prepare_cached(&delete)?,
+        })
     }
 
-    /// Whether rows have to be asked about.
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed
-    }
-
+    /// Whether a new row may be stored.
     pub(super) fn may_insert(&mut self, cells: &[Cell<'_>]) -> rusqlite::Result<bool> {
-        ask(self.insert.as_mut(), cells, &[])
+        let Some(insert) = &mut self.insert else { return Ok(true) };
+        bind(insert, 1, cells)?;
+        let mut rows = insert.raw_query();
+        rows.next()?.map_or(Ok(false), |row| row.get(0))
     }
 
-    pub(super) fn may_update(&mut self, cells: &[Cell<'_>], key: &[Cell<'_>]) -> rusqlite::Result<bool> {
-        ask(self.update.as_mut(), cells, key)
+    /// The row with the key of this new one, which has `watched` among its columns.
+    pub(super) fn find(&mut self, cells: &[Cell<'_>], watched: &[usize]) -> rusqlite::Result<Option<Found>> {
+        bind(&mut self.update, 1, cells)?;
+        let mut rows = self.update.raw_query();
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let mut moves = false;
+        for (i, &column) in watched.iter().enumerate() {
+            moves |= Cell::from(row.get_ref(i + 2)?) != cells[column];
+        }
+        Ok(Some(Found { place: row.get(0)?, allowed: row.get(1)?, moves }))
     }
 
-    pub(super) fn may_delete(&mut self, key: &[Cell<'_>]) -> rusqlite::Result<bool> {
-        ask(self.delete.as_mut(), &[], key)
+    /// The row with this key, that is to be deleted.
+    pub(super) fn find_deleted(&mut self, key: &[Cell<'_>]) -> rusqlite::Result<Option<Found>> {
+        bind(&mut self.delete, 1, key)?;
+        let mut rows = self.delete.raw_query();
+        let Some(row) = rows.next()? else { return Ok(None) };
+        Ok(Some(Found { place: row.get(0)?, allowed: row.get(1)?, moves: false }))
     }
 }
 
-/// A policy that is missing, or is not true, denies.
-fn ask(statement: Option<&mut CachedStatement<'_>>, cells: &[Cell<'_>], key: &[Cell<'_>]) -> rusqlite::Result<bool> {
-    let Some(statement) = statement else { return Ok(false) };
-    let most = statement.parameter_count();
-    for (i, cell) in cells.iter().chain(key).enumerate().take(most) {
-        statement.raw_bind_parameter(i + 1, cell)?;
+/// Binds values from a parameter on.
+pub(super) fn bind(statement: &mut CachedStatement<'_>, first: usize, cells: &[Cell<'_>]) -> rusqlite::Result<()> {
+    for (i, cell) in cells.iter().enumerate() {
+        statement.raw_bind_parameter(first + i, cell)?;
     }
-    let mut rows = statement.raw_query();
-    let row = rows.next()?;
-    row.map_or(Ok(false), |row| row.get(0))
+    Ok(())
 }
 
 /// The columns of `table` that an expression over it reads; an error when it is no valid expression.
