@@ -17,6 +17,8 @@ const FACTS: &str = "reuse.json";
 const LOCK: &str = "lock";
 /// The fact by which a server is known: the managed database id, once it was met.
 const SERVER: &str = "managed_database_id";
+/// Whether the last run passed; absent while one is at work, and after one that did not.
+const PASSED: &str = "passed";
 const ANEW: &str = "`stress cleanup FILE` forgets them, and the next run makes new ones";
 
 /// The databases, while a run has them to itself.
@@ -48,17 +50,36 @@ impl Reused {
         fs::remove_dir_all(&self.path).map_err(|error| format!("failed to remove `{}`: {error}", self.path.display()))
     }
 
+    /// What a person should know beforehand: where the databases are, and whether they may differ from the start.
+    pub(super) fn told(&self) -> Result<String, String> {
+        let facts = self.facts()?.unwrap_or_default();
+        let doubt = match (facts.get(SERVER), facts.get(PASSED)) {
+            (Some(_), None) => {
+                format!("; the run before did not pass, and what differs may be left from it ({ANEW})")
+            }
+            _ => String::new(),
+        };
+        Ok(format!("going on with the databases in {}{doubt}", self.path.display()))
+    }
+
+    /// Keeps that a run passed.
+    pub(super) fn passed(&self) -> Result<(), String> {
+        let mut facts = self.facts()?.unwrap_or_default();
+        facts.insert(PASSED.to_owned(), true.into());
+        self.note(&facts)
+    }
+
     /// Holds the server against the one that they were synced with: another one does not have their rows.
     pub(super) fn meet(&self, managed_database_id: &str) -> Result<(), String> {
         let mut facts = self.facts()?.unwrap_or_default();
         match facts.get(SERVER).and_then(Value::as_str) {
-            Some(known) if known == managed_database_id => Ok(()),
-            Some(known) => Err(format!(
+            Some(known) if known != managed_database_id => Err(format!(
                 "the databases in `{}` were synced with {known}, and this run would sync them with {managed_database_id}, which does not have their rows\n  help: {ANEW}",
                 self.path.display(),
             )),
-            None => {
+            Some(_) | None => {
                 facts.insert(SERVER.to_owned(), managed_database_id.into());
+                facts.remove(PASSED);
                 self.note(&facts)
             }
         }

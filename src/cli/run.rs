@@ -170,6 +170,9 @@ impl Session<'_> {
         if !arguments.quiet {
             terminal.tell(&format!("stress: {} with seed {}, in {}\n", plan.name, plan.seed, directory.path.display()));
         }
+        if let Some(reused) = directory.reused.as_ref().filter(|_| !arguments.quiet) {
+            terminal.tell(&format!("stress: {}\n", reused.told()?));
+        }
         let control = Arc::new(Control::default());
         self.signals.direct_to(&control);
         let counters = Progress::new(plan.databases.len());
@@ -191,6 +194,9 @@ impl Session<'_> {
         }
         drop(target);
         let conduct::Conducted { record, analysis, .. } = conducted?;
+        if let Some(reused) = directory.reused.as_ref().filter(|_| analysis.verdict == Verdict::Pass) {
+            reused.passed()?;
+        }
         if !arguments.keep && analysis.verdict == Verdict::Pass {
             directory.remove_databases().map_err(|error| format!("failed to remove the run's databases: {error}"))?;
         }

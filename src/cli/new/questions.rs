@@ -8,6 +8,7 @@ use dialoguer::{Confirm, Input, Password, Select};
 
 use super::answers::{ADDRESS, Answers, Cloud, Preset, Scale};
 use super::table::Table;
+use crate::figure;
 use crate::plan::{ALLOWED_DATABASES, covers};
 use crate::target;
 
@@ -120,7 +121,8 @@ impl Questions {
         let presets = [Preset::Small, Preset::Medium, Preset::Large];
         let named = presets.map(|preset| {
             let Scale { databases, iterations, rows, time_limit: _ } = preset.scale();
-            format!("{preset:?}: {rows} rows, {iterations} iterations, {databases} databases").to_lowercase()
+            format!("{preset:?}: {} rows, {iterations} iterations, {databases} databases", figure::thousands(rows))
+                .to_lowercase()
         });
         let chosen = self.choice("Scale", &[&named[..], &["custom".to_owned()]].concat())?;
         let Some(preset) = presets.get(chosen) else {
