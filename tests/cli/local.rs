@@ -41,6 +41,8 @@ fn a_run_that_asks_for_no_sync_is_judged_by_what_it_did() {
         format!("verify: [{{ query: {{ on: databases, sql: SELECT count(*) FROM notes, equals: {count} }} }}]\n")
     };
     let place = Place::of(&format!("{phases}{}", query(40)));
+    let plan = place.stress(&["plan", "scenario.yaml"]).done().exits(0);
+    assert!(plan.out.contains("settle      not at all") && plan.out.contains("sync calls  0\n"), "{plan}");
     let report = place.judged(0);
     let held = "2 databases, 2 iterations, 80 rows changed; no sync was asked for; all checks held";
     assert_eq!(report.rule(), ("held", held));

@@ -37,6 +37,8 @@ fn rows(place: &Place) -> Vec<u64> {
 #[test]
 fn runs_in_a_row_pass_with_the_same_devices_and_the_rows_of_all_of_them() {
     let place = Place::of(&format!("{APPEND}{}", RLS.replace("databases_per_user: 1", "databases_per_user: 2")));
+    let plan = place.stress(&["plan", "scenario.yaml"]).done().exits(0);
+    assert!(plan.out.contains("2, each on a thread of its own, as the last run left them"), "{plan}");
     let run = |seed: &str, code: i32| place.stress(&["run", "scenario.yaml", "--seed", seed]).done().exits(code);
     run("1", 0);
     let first = sites(&place);
