@@ -123,8 +123,9 @@ fn a_cloud_that_was_asked_for_is_found_in_order_and_prepared() {
     let (standin, place) = (StandIn::start(), Place::new());
     let mut person = Person::at(&place, &["cloud"]);
     person.answers("Sync with", DOWN).answers("cloudsync", ENTER);
-    person.answers("CloudSync server", &[&standin.url, ENTER].concat()).answers("Connection string", ENTER);
-    person.answers("management API", ENTER).answers("Scale", ENTER).answers("Row-level security", "y");
+    person.answers("CloudSync server", &[&standin.url, ENTER].concat());
+    person.answers("Connection string", &[&connection("production"), ENTER].concat());
+    person.answers("production is not called test_*", "y").answers("management API", ENTER).answers("Scale", ENTER).answers("Row-level security", "y");
     person.answers("Table", ENTER);
     let (code, screen) = person.done();
     assert_eq!(code, 0, "{screen}");
@@ -134,13 +135,14 @@ fn a_cloud_that_was_asked_for_is_found_in_order_and_prepared() {
     place.write("scenarios/cloud.yaml", &text.replace("    provision: true", &there));
     let keyed = |command: &str| {
         let stress = place.stress(&[command, "scenarios/cloud.yaml"]);
-        let stress = stress.env("SQLITECLOUD_CONNECTION", &connection("test_notes"));
+        let stress = stress.env("SQLITECLOUD_CONNECTION", &connection("production"));
         stress.env("CLOUDSYNC_MANAGEMENT_KEY", MANAGEMENT_KEY).done()
     };
     let doctor = keyed("doctor");
     assert!(doctor.out.contains("accepted, of tests"), "{doctor}");
     assert_eq!(keyed("provision").exits(0).out, "db_1\n");
     let project = standin.project();
+    assert!(text.contains("allow_databases: [\"production\"]") && project.databases.contains_key("production"));
     assert!(project.enabled.contains("test_sync") && project.policies.len() == 5, "{project:?}");
 }
 
