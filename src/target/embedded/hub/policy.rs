@@ -72,19 +72,17 @@ impl Identity {
 /// The write policies of a table for one caller, asked together with what has to be known of the row as it is. A policy
 /// that is missing, or is not true, denies; nobody asks an administrator.
 pub(super) struct Gate<'a> {
-    /// The columns of the new row.
-    insert: Option<CachedStatement<'a>>,
-    /// The columns of the new row; place, verdict, watched columns of the old one.
-    update: CachedStatement<'a>,
-    /// The key; place, verdict.
+    /// Given the columns of a new row: place of the row with its key, verdict, and that row's watched columns.
+    write: CachedStatement<'a>,
+    /// Given a key: place of its row, and verdict.
     delete: CachedStatement<'a>,
 }
 
-/// A row that is there.
+/// What storing a row would do.
 pub(super) struct Found {
-    /// Its place.
-    pub(super) place: i64,
-    /// Whether the policy lets it be changed.
+    /// The place of the row that is there.
+    pub(super) place: Option<i64>,
+    /// Whether the policy lets it happen.
     pub(super) allowed: bool,
     /// Whether a column that the select policy reads gets another value.
     pub(super) moves: bool,
@@ -94,9 +92,8 @@ impl<'a> Gate<'a> {
     pub(super) fn open(connection: &'a Connection, tracked: &Tracked, caller: &Caller) -> rusqlite::Result<Self> {
         let shape = &tracked.shape;
         let policies = &tracked.policies;
-        let is_open = *caller == Caller::Admin;
         let verdict = |policy: &Option<String>| match policy {
-            _ if is_open => "true".to_owned(),
+            _ if *caller == Caller::Admin => "true".to_owned(),
             Some(policy) if tracked.rls => format!("({policy}) IS TRUE"),
             Some(_) | None => "false".to_owned(),
         };
@@ -104,9 +101,11 @@ impl<'a> Gate<'a> {
         let place = place_of(shape, "OLD");
         let new = join(&shape.columns, ", ", |i, column| format!("?{} AS {}", i + 1, quote(&column.name)));
         let old = join(&tracked.watched, "", |_, &i| format!(", OLD.{}", quote(&shape.columns[i].name)));
-        let insert = format!("SELECT {} FROM (SELECT {new}) AS NEW", verdict(&policies.insert));
-        let update = format!(
-            "SELECT {place}, {}{old} FROM main.{table} AS OLD, (SELECT {new}) AS NEW WHERE {}",
+        let first_key = quote(&shape.columns[shape.keys[0]].name);
+        let write = format!(
+            "SELECT {place}, CASE WHEN OLD.{first_key} IS NULL THEN {} ELSE {} END{old}
+             FROM (SELECT {new}) AS NEW LEFT JOIN main.{table} AS OLD ON {}",
+            verdict(&policies.insert),
             verdict(&policies.update),
             shape.key_match("OLD.", |i| format!("?{}", shape.keys[i] + 1))
         );
@@ -115,39 +114,27 @@ impl<'a> Gate<'a> {
             verdict(&policies.delete),
             shape.key_match("OLD.", |i| format!("?{}", i + 1))
         );
-        Ok(Self {
-            insert: if is_open { None } else { Some(connection.prepare_cached(&insert)?) },
-            update: connection.prepare_cached(&update)?,
-            delete: connection.prepare_cached(&delete)?,
-        })
+        Ok(Self { write: connection.prepare_cached(&write)?, delete: connection.prepare_cached(&delete)? })
     }
 
-    /// Whether a new row may be stored.
-    pub(super) fn may_insert(&mut self, cells: &[Cell<'_>]) -> rusqlite::Result<bool> {
-        let Some(insert) = &mut self.insert else { return Ok(true) };
-        bind(insert, 1, cells)?;
-        let mut rows = insert.raw_query();
-        rows.next()?.map_or(Ok(false), |row| row.get(0))
-    }
-
-    /// The row with the key of this new one, which has `watched` among its columns.
-    pub(super) fn find(&mut self, cells: &[Cell<'_>], watched: &[usize]) -> rusqlite::Result<Option<Found>> {
-        bind(&mut self.update, 1, cells)?;
-        let mut rows = self.update.raw_query();
-        let Some(row) = rows.next()? else { return Ok(None) };
+    /// What storing a row would do.
+    pub(super) fn write(&mut self, cells: &[Cell<'_>], watched: &[usize]) -> rusqlite::Result<Found> {
+        bind(&mut self.write, 1, cells)?;
+        let mut rows = self.write.raw_query();
+        let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+        let place: Option<i64> = row.get(0)?;
         let mut moves = false;
         for (i, &column) in watched.iter().enumerate() {
-            moves |= Cell::from(row.get_ref(i + 2)?) != cells[column];
+            moves |= place.is_some() && Cell::from(row.get_ref(i + 2)?) != cells[column];
         }
-        Ok(Some(Found { place: row.get(0)?, allowed: row.get(1)?, moves }))
+        Ok(Found { place, allowed: row.get(1)?, moves })
     }
 
-    /// The row with this key, that is to be deleted.
-    pub(super) fn find_deleted(&mut self, key: &[Cell<'_>]) -> rusqlite::Result<Option<Found>> {
+    /// The place of the row with this key, if there is one, and whether it may be deleted.
+    pub(super) fn delete(&mut self, key: &[Cell<'_>]) -> rusqlite::Result<Option<(i64, bool)>> {
         bind(&mut self.delete, 1, key)?;
         let mut rows = self.delete.raw_query();
-        let Some(row) = rows.next()? else { return Ok(None) };
-        Ok(Some(Found { place: row.get(0)?, allowed: row.get(1)?, moves: false }))
+        rows.next()?.map(|row| Ok((row.get(0)?, row.get(1)?))).transpose()
     }
 }
 

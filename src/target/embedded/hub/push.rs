@@ -6,7 +6,7 @@ use super::super::fault::Faults;
 use super::super::wire::{Cell, LastFailure, PushAnswer, PushHead, Reader, RowHead, SiteId, site_text};
 use super::StoreError;
 use super::database::Worker;
-use super::policy::{Caller, Found, Gate, bind};
+use super::policy::{Caller, Gate, bind};
 use super::tracked::{SERVER, Tracked};
 use crate::scenario::FaultKind;
 
@@ -250,17 +250,13 @@ impl<'a> Rows<'a> {
     }
 
     fn write(&mut self, cells: &[Cell<'_>]) -> rusqlite::Result<()> {
-        let found = self.gate.find(cells, &self.tracked.watched)?;
-        let allowed = match &found {
-            Some(found) => found.allowed,
-            None => self.gate.may_insert(cells)?,
-        };
-        if !allowed && !self.is_policy_ignored() {
+        let found = self.gate.write(cells, &self.tracked.watched)?;
+        if !found.allowed && !self.is_policy_ignored() {
             self.tally.denied += 1;
             return Ok(());
         }
-        match found {
-            Some(found) => self.change(&found, cells),
+        match found.place {
+            Some(place) => self.change(place, found.moves, cells),
             None => self.add(cells),
         }
     }
@@ -291,21 +287,21 @@ impl<'a> Rows<'a> {
     }
 
     /// Stores another state of a row.
-    fn change(&mut self, found: &Found, cells: &[Cell<'_>]) -> rusqlite::Result<()> {
+    fn change(&mut self, place: i64, moves: bool, cells: &[Cell<'_>]) -> rusqlite::Result<()> {
         let keys = &self.tracked.shape.keys;
         let key = || keys.iter().map(|&column| cells[column]);
-        let tombstone = if found.moves {
+        let tombstone = if moves {
             let seq = self.next();
-            unbury(&mut self.unbury, found.place, key())?;
+            unbury(&mut self.unbury, place, key())?;
             // From the server, so that the writer, too, drops a row that it no longer sees.
-            self.bury.execute([seq, SERVER, found.place])?;
+            self.bury.execute([seq, SERVER, place])?;
             Some(seq)
         } else {
             None
         };
         if let Some(update) = &mut self.update {
             bind(update, 1, cells)?;
-            update.raw_bind_parameter(cells.len() + 1, found.place)?;
+            update.raw_bind_parameter(cells.len() + 1, place)?;
             if let Err(error) = update.raw_execute() {
                 if let Some(seq) = tombstone {
                     self.exhume.execute([seq])?;
@@ -315,38 +311,38 @@ impl<'a> Rows<'a> {
         }
         let seq = self.next();
         self.tally.pushed += 1;
-        self.touch.execute([seq, self.id, found.place])?;
-        if found.moves {
+        self.touch.execute([seq, self.id, place])?;
+        if moves {
             self.has_tombstones = true;
-            self.observe.raw_bind_parameter(1, found.place)?;
+            self.observe.raw_bind_parameter(1, place)?;
             for (i, &column) in self.tracked.watched.iter().enumerate() {
                 self.observe.raw_bind_parameter(i + 2, cells[column])?;
             }
             self.observe.raw_execute()?;
-            unbury(&mut self.unbury, found.place, key())?;
+            unbury(&mut self.unbury, place, key())?;
         }
         Ok(())
     }
 
     fn delete(&mut self, key: &[Cell<'_>]) -> rusqlite::Result<()> {
-        let Some(found) = self.gate.find_deleted(key)? else { return Ok(()) };
-        if !found.allowed && !self.is_policy_ignored() {
+        let Some((place, allowed)) = self.gate.delete(key)? else { return Ok(()) };
+        if !allowed && !self.is_policy_ignored() {
             self.tally.denied += 1;
             return Ok(());
         }
         let seq = self.next();
         if self.faults.has(FaultKind::ResurrectRows) && self.faults.strikes(FaultKind::ResurrectRows, self.site) {
-            return self.touch.execute([seq, self.id, found.place]).map(drop);
+            return self.touch.execute([seq, self.id, place]).map(drop);
         }
         self.tally.pushed += 1;
         // Without watched columns a live row has no tombstones.
         if self.has_tombstones && !self.tracked.watched.is_empty() {
-            unbury(&mut self.unbury, found.place, key.iter().copied())?;
+            unbury(&mut self.unbury, place, key.iter().copied())?;
         }
         self.has_tombstones = true;
-        self.bury.execute([seq, self.id, found.place])?;
-        self.erase.execute([found.place])?;
-        self.forget.execute([found.place]).map(drop)
+        self.bury.execute([seq, self.id, place])?;
+        self.erase.execute([place])?;
+        self.forget.execute([place]).map(drop)
     }
 
     /// A constraint refuses the row: it is counted, and the push goes on.

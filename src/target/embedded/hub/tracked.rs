@@ -184,8 +184,9 @@ impl Statements {
             ),
             touch: format!("UPDATE main.{live} SET cs_seq = ?1, cs_site = ?2 WHERE cs_row = ?3"),
             observe: format!("UPDATE main.{live} SET cs_site = cs_site{observed} WHERE cs_row = ?1"),
+            // FAIL, since ABORT would copy every page it changes, to take one row back that cannot conflict.
             bury: format!(
-                "INSERT INTO main.{dead}(cs_seq, cs_site{keys}{old_columns}) SELECT ?1, ?2{own_keys}{values} FROM main.{table} WHERE {}",
+                "INSERT OR FAIL INTO main.{dead}(cs_seq, cs_site{keys}{old_columns}) SELECT ?1, ?2{own_keys}{values} FROM main.{table} WHERE {}",
                 at(shape, "", 3)
             ),
             unbury: format!("DELETE FROM main.{dead} WHERE {} {same}", shape.companion_key_match(2)),
