@@ -125,7 +125,11 @@ fn a_cloud_that_was_asked_for_is_found_in_order_and_prepared() {
     person.answers("Sync with", DOWN).answers("cloudsync", ENTER);
     person.answers("CloudSync server", &[&standin.url, ENTER].concat());
     person.answers("Connection string", &[&connection("production"), ENTER].concat());
-    person.answers("production is not called test_*", "y").answers("management API", ENTER).answers("Scale", ENTER).answers("Row-level security", "y");
+    person
+        .answers("production is not called test_*", "y")
+        .answers("management API", ENTER)
+        .answers("Scale", ENTER)
+        .answers("Row-level security", "y");
     person.answers("Table", ENTER);
     let (code, screen) = person.done();
     assert_eq!(code, 0, "{screen}");
