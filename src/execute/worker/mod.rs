@@ -74,7 +74,7 @@ impl<'a> Worker<'a> {
             settled: false,
             versions: None,
             watch: Watch::new(run.plan),
-            growth: Budget::new(),
+            growth: Budget::new(run.plan.databases.len()),
         }
     }
 
