@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
     let text = match arguments.format {
         Format::Terminal => compare::terminal(&comparison, terminal.width),
         Format::Json => format!("{:#}\n", compare::json(&comparison)),
-        Format::Markdown => compare::markdown(&comparison),
+        Format::Markdown | Format::Html => compare::markdown(&comparison),
     };
     terminal.print(&text);
     if comparison.regressions.is_empty() { Exit::Pass } else { Exit::Fail }

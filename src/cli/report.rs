@@ -34,6 +34,8 @@ pub(crate) enum Format {
     Json,
     /// Markdown, for pull requests and wikis.
     Markdown,
+    /// One HTML file with charts, which opens from disk.
+    Html,
 }
 
 /// Why a run could not be reported, and how the process ends.
@@ -53,9 +55,14 @@ pub(crate) fn run(
     color: bool,
     width: usize,
 ) -> Exit {
-    let judged = read(&arguments.run_dir).and_then(|record| judge(&record, plan, &arguments.run_dir));
+    let judged = read(&arguments.run_dir).and_then(|record| {
+        let analysis = judge(&record, plan, &arguments.run_dir)?;
+        Ok((record, analysis))
+    });
     let problem = match judged {
-        Ok(analysis) => match out.write_all(text(&analysis, arguments.format, color, width).as_bytes()) {
+        Ok((record, analysis)) => match out
+            .write_all(text(&record, &analysis, arguments.format, color, width).as_bytes())
+        {
             Ok(()) => return exit(analysis.verdict),
             // Who closed the pipe has seen enough: `stress report … | head`.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return exit(analysis.verdict),
@@ -82,7 +89,7 @@ fn exit(verdict: Verdict) -> Exit {
     }
 }
 
-fn text(analysis: &Analysis, format: Format, color: bool, width: usize) -> String {
+fn text(record: &Record, analysis: &Analysis, format: Format, color: bool, width: usize) -> String {
     match format {
         Format::Terminal => {
             let page = report::terminal(analysis, width);
@@ -90,6 +97,7 @@ fn text(analysis: &Analysis, format: Format, color: bool, width: usize) -> Strin
         }
         Format::Json => format!("{:#}\n", report::json(analysis)),
         Format::Markdown => report::markdown(analysis),
+        Format::Html => report::html(record, analysis),
     }
 }
 
@@ -247,8 +255,9 @@ mod tests {
 
     #[test]
     fn colours_are_kept_only_where_they_are_wanted() {
-        let analysis = analyze(&record(), &fixture::plan(2));
-        assert!(text(&analysis, Format::Terminal, true, 100).contains('\u{1b}'));
-        assert!(!text(&analysis, Format::Terminal, false, 100).contains('\u{1b}'));
+        let record = record();
+        let analysis = analyze(&record, &fixture::plan(2));
+        assert!(text(&record, &analysis, Format::Terminal, true, 100).contains('\u{1b}'));
+        assert!(!text(&record, &analysis, Format::Terminal, false, 100).contains('\u{1b}'));
     }
 }
