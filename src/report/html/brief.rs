@@ -11,8 +11,8 @@ use crate::report::rows;
 use crate::report::text::plain;
 use crate::verify::CheckResult;
 
-/// Fates of rows that are told here; all of them stand where the data are.
-const MOST_FATES: usize = 3;
+/// Lines of an answer; all of them stand further below.
+const MOST: usize = 3;
 
 /// Questions with their answers, for the page's template. Empty when nothing is wrong.
 pub(super) fn answers(analysis: &Analysis) -> Vec<Value> {
@@ -41,7 +41,10 @@ fn places(analysis: &Analysis) -> Vec<String> {
         Some((_, spread)) => format!("failures{spread}"),
         None => format!("failures: {cluster}"),
     });
-    of_worst.into_iter().chain(clusters).collect()
+    let found = analysis.checks.iter().flat_map(CheckResult::findings).map(|finding| finding.message.clone());
+    // Where the data are wrong is told with the rows, unless nothing else is wrong.
+    let found = first(found.filter(|_| worst.is_none()).collect(), "finding");
+    of_worst.into_iter().chain(clusters).chain(found).collect()
 }
 
 fn sides(analysis: &Analysis) -> Vec<String> {
@@ -51,7 +54,7 @@ fn sides(analysis: &Analysis) -> Vec<String> {
         sides.entry(group.side).or_default().push(failures);
     }
     for result in analysis.checks.iter().filter(|result| !result.findings().is_empty()) {
-        sides.entry(result.check.side()).or_default().push(format!("data: {}", result.name));
+        sides.entry(result.check.side()).or_default().push(format!("{} does not hold", result.name));
     }
     sides.into_iter().map(|(side, what)| format!("{side}: {}", what.join(", "))).collect()
 }
@@ -65,12 +68,21 @@ fn since(analysis: &Analysis) -> Vec<String> {
 }
 
 fn fates(analysis: &Analysis) -> Vec<String> {
-    let found = analysis.checks.iter().flat_map(CheckResult::findings);
-    let Some(finding) = found.max_by_key(|finding| finding.fates.len()) else { return Vec::new() };
-    let more = finding.fates.len().saturating_sub(MOST_FATES) as u64;
-    let mut lines: Vec<String> = finding.fates.iter().take(MOST_FATES).cloned().collect();
+    let found = || analysis.checks.iter().flat_map(CheckResult::findings);
+    let Some(finding) = found().max_by_key(|finding| finding.fates.len()) else { return Vec::new() };
+    if !finding.fates.is_empty() {
+        return first(finding.fates.clone(), "line");
+    }
+    let rows = found().flat_map(|finding| &finding.rows);
+    first(rows.map(|row| format!("{} {}: {}", row.row.key, row.state.as_str(), row.words)).collect(), "row")
+}
+
+/// The first few, and how many more there are.
+fn first(mut lines: Vec<String>, noun: &str) -> Vec<String> {
+    let more = lines.len().saturating_sub(MOST) as u64;
+    lines.truncate(MOST);
     if more > 0 {
-        lines.push(format!("and {} below", counted(more, "more line")));
+        lines.push(format!("and {} below", counted(more, &format!("more {noun}"))));
     }
     lines
 }

@@ -109,6 +109,14 @@ impl Axis {
     }
 }
 
+/// A figure on a scale: `200 ms` for `200.0 ms`.
+pub(crate) fn on_scale(figure: &str) -> String {
+    let end = figure.find(|c: char| !c.is_ascii_digit() && !".,".contains(c)).unwrap_or(figure.len());
+    let (number, unit) = figure.split_at(end);
+    let number = if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number };
+    format!("{number}{unit}")
+}
+
 /// Where a percentile lies on its axis.
 pub(crate) fn place_of_percent(percent: f64) -> f64 {
     -(1.0 - percent / 100.0).log10()
@@ -213,6 +221,14 @@ mod tests {
         assert_eq!(ticks(1.0, Unit::Count), [0.0, 1.0]);
         assert_eq!(ticks(0.0, Unit::Count), [0.0, 1.0]);
         assert_eq!(ticks(3.0 * 1024.0, Unit::Bytes), [0.0, 1024.0, 2048.0, 3072.0]);
+    }
+
+    #[test]
+    fn figures_on_a_scale_have_no_idle_digits() {
+        assert_eq!(
+            ["200.0 ms", "1.50 s", "2m 05s", "1,000", "100"].map(on_scale),
+            ["200 ms", "1.5 s", "2m 05s", "1,000", "100"]
+        );
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub(super) fn map(record: &Record, databases: u64, iterations: u64) -> Option<Va
         }
     }
     let most = failures.values().copied().max()?;
-    let shade = |number: u64| ((number as f64).ln_1p() / (most as f64).ln_1p() * SHADES).ceil();
+    // A few failures are no dark field, even where there are no more anywhere.
+    let shade = |number: u64| ((number as f64).ln_1p() / (most.max(10) as f64).ln_1p() * SHADES).ceil();
     let shown: Vec<usize> = (usize::from(!outside)..=columns.number).collect();
     let cell = |row: usize, column: usize| {
         let number = failures.get(&(row, column)).copied().unwrap_or_default();

@@ -42,9 +42,13 @@
     percentiles: (value) => `${+((1 - 10 ** -value) * 100).toFixed(3)} %`,
   };
 
+  const onScale = (figure) => figure.replace(/^([\d,]+)\.(\d*?)0+(?=\D|$)/, (_, whole, part) => (part ? `${whole}.${part}` : whole));
+
   // ---- One chart.
   const HEIGHT = 230;
   const FONT = "12px system-ui, sans-serif";
+  // Lines are told apart by more than their colour.
+  const DASHES = [[], [8, 4], [3, 4], [10, 4, 2, 4]];
 
   function draw(figure, group, chart, marks) {
     const live = figure.querySelector(".live");
@@ -99,10 +103,10 @@
         y: { range: (_, min, max) => [0, max > 0 ? max * 1.05 : 1] },
       },
       axes: [
-        { ...axis, space: 70, values: (_, values) => values.map((value) => (value == null ? "" : shown[group.axis](value))),
+        { ...axis, size: 34, space: 70, values: (_, values) => values.map((value) => (value == null ? "" : onScale(shown[group.axis](value)))),
           ...(group.axis === "percentiles" ? { splits: () => group.x.filter((x) => Math.abs(x - Math.round(x)) < 1e-6) } : {}),
           ...(group.axis === "iterations" ? { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10000] } : {}) },
-        { ...axis, size: 74, space: 34, values: (_, values) => values.map((value) => shown[chart.unit](value)),
+        { ...axis, size: 74, space: 34, values: (_, values) => values.map((value) => onScale(shown[chart.unit](value))),
           ...(chart.unit === "count" ? { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9] } : {}),
           ...(chart.unit === "bytes" ? { incrs: [...Array(50).keys()].map((power) => 2 ** power) } : {}) },
       ],
@@ -112,7 +116,8 @@
         stroke: colour(keys[index]),
         width: 1.75,
         spanGaps: true,
-        ...(chart.stacked ? { fill: colour(keys[index]), paths: bars, points: { show: false }, width: 0 } : {}),
+        dash: DASHES[index % DASHES.length],
+        ...(chart.stacked ? { fill: colour(keys[index]), paths: bars, points: { show: false }, width: 0, dash: [] } : {}),
       }))],
       cursor: {
         sync: { key: group.id, setSeries: false },
@@ -147,9 +152,9 @@
             ctx.moveTo(x, bbox.top);
             ctx.lineTo(x, bbox.top + bbox.height);
             ctx.stroke();
-            const left = x > bbox.left + bbox.width / 2;
-            ctx.textAlign = left ? "right" : "left";
-            ctx.fillText(mark.label, x + (left ? -5 : 5) * devicePixelRatio, bbox.top + 11 * devicePixelRatio);
+            const isRight = x > bbox.left + bbox.width / 2;
+            ctx.textAlign = isRight ? "right" : "left";
+            ctx.fillText(mark.label, x + (isRight ? -5 : 5) * devicePixelRatio, bbox.top + 11 * devicePixelRatio);
           }
           ctx.restore();
         }],

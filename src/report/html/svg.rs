@@ -5,13 +5,13 @@ use std::fmt::Write;
 
 use minijinja::{Value, context};
 
-use super::chart::{Axis, Chart, Group, Unit, ticks};
+use super::chart::{Axis, Chart, Group, Unit, on_scale, ticks};
 
 /// Units of the drawing, which are stretched to the place.
 const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 200.0;
-/// Labels under the axis.
-const LABELS: usize = 5;
+/// The most labels under a long axis.
+const LABELS: f64 = 8.0;
 
 /// A chart for the page's template: the drawing, and its labels in percent of the place.
 pub(crate) fn drawn(group: &Group, chart: &Chart) -> Value {
@@ -44,9 +44,9 @@ pub(crate) fn drawn(group: &Group, chart: &Chart) -> Value {
         title => chart.title.clone(),
         words => chart.in_words(group.axis, &group.x),
         svg => Value::from_safe_string(svg),
-        rows => ticks.iter().map(|tick| label(tick / top * 100.0, chart.unit.shown(*tick))).collect::<Vec<_>>(),
+        rows => ticks.iter().map(|tick| label(tick / top * 100.0, on_scale(&chart.unit.shown(*tick)))).collect::<Vec<_>>(),
         columns => places(group).into_iter()
-            .map(|place| label((place - from) / (to - from) * 100.0, group.axis.shown(place))).collect::<Vec<_>>(),
+            .map(|place| label((place - from) / (to - from) * 100.0, on_scale(&group.axis.shown(place)))).collect::<Vec<_>>(),
         marks => group.marks.iter()
             .map(|mark| label((mark.at - from) / (to - from) * 100.0, mark.label.to_owned())).collect::<Vec<_>>(),
         lines => chart.lines.iter().map(|line| line.name.clone()).collect::<Vec<_>>(),
@@ -74,7 +74,12 @@ fn places(group: &Group) -> Vec<f64> {
             let unit = Unit::Count;
             ticks(to - from, unit).into_iter().map(|tick| tick + from).filter(|place| *place <= to).collect()
         }
-        Axis::Seconds => (0..LABELS).map(|label| from + (to - from) * label as f64 / (LABELS - 1) as f64).collect(),
+        Axis::Seconds => {
+            let minutes = [60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0];
+            let round = minutes.into_iter().find(|step| to > 180.0 && to / step <= LABELS);
+            let step = round.unwrap_or_else(|| ticks(to, Unit::Milliseconds).get(1).copied().unwrap_or(1.0));
+            (0..).map(|label| f64::from(label) * step).take_while(|place| *place <= to).collect()
+        }
     }
 }
 
