@@ -19,6 +19,7 @@ mod report;
 mod run;
 mod schema;
 mod selftest;
+mod serve;
 mod signals;
 mod validate;
 

@@ -9,7 +9,7 @@ mod rows;
 mod terminal;
 mod text;
 
-pub use html::{Standing, html, html_for};
+pub use html::{Standing, html, html_for, html_waiting};
 pub use json::{Report, json, schema};
 pub use markdown::markdown;
 pub use terminal::terminal;

@@ -36,6 +36,7 @@ const LONGEST_SCENARIO: usize = 60_000;
 const SHELL: &str = include_str!("shell.html");
 const CHARTS: &str = include_str!("charts.html");
 const REPORT: &str = include_str!("report.html");
+const WAITING: &str = include_str!("waiting.html");
 const STYLE: &str = concat!(include_str!("vendor/uPlot.min.css"), "\n", include_str!("page.css"));
 const LIBRARY: &str = include_str!("vendor/uPlot.iife.min.js");
 const SCRIPT: &str = include_str!("page.js");
@@ -66,6 +67,7 @@ pub fn html_for(record: &Record, analysis: &Analysis, standing: Standing) -> Str
     let rules: Vec<String> = analysis.rules.iter().map(|rule| message(&rule.message)).collect();
     let lead = if follows { "so far nothing is decided" } else { rules.first().map_or("", String::as_str) };
     let content = context! {
+        follows,
         word,
         class => word.to_lowercase(),
         lead,
@@ -95,6 +97,11 @@ pub fn html_for(record: &Record, analysis: &Analysis, standing: Standing) -> Str
         generator => generator(record, analysis),
     };
     page(REPORT, &format!("{word}: {}", plain(&run.scenario)), standing, &groups, content)
+}
+
+/// The page that waits for a record, and why there is none yet.
+pub fn html_waiting(reason: &str) -> String {
+    page(WAITING, "stress", Standing::Following, &[], context! { reason => message(reason) })
 }
 
 /// A page with this body, whose charts are of these groups.
@@ -156,11 +163,20 @@ fn tiles(analysis: &Analysis) -> Vec<Value> {
     let calls = totals.sync_calls() + totals.settling;
     let sends = timing.steps.iter().find(|row| row.step == crate::record::StepKind::Send);
     let p95 = sends.and_then(|row| Some((row.latency.percentile(50.0)?, row.latency.percentile(95.0)?)));
+    let (done, planned) = (
+        analysis.databases.iter().map(|database| database.iterations).sum(),
+        run.iterations.saturating_mul(run.databases),
+    );
+    let iterations = if done < planned {
+        format!("{} of {} done", thousands(done), counted(planned, "iteration"))
+    } else {
+        counted(run.iterations, "iteration")
+    };
     let mut tiles = vec![
         tile(
             "Databases completed",
             format!("{} of {}", thousands(completed), thousands(run.databases)),
-            counted(run.iterations, "iteration"),
+            iterations,
             completed < run.databases && run.ended.is_some(),
         ),
         tile(
