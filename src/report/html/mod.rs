@@ -33,6 +33,10 @@ const MOST_ROWS: usize = 50;
 /// The longest scenario shown, in characters; `scenario.yaml` has it in full.
 const LONGEST_SCENARIO: usize = 60_000;
 
+/// What can be said of a run that goes on.
+const SO_FAR: &str =
+    "nothing is decided yet; the figures are those of the steps that were done when the record was last written";
+
 const SHELL: &str = include_str!("shell.html");
 const CHARTS: &str = include_str!("charts.html");
 const REPORT: &str = include_str!("report.html");
@@ -65,7 +69,7 @@ pub fn html_for(record: &Record, analysis: &Analysis, standing: Standing) -> Str
     let follows = standing == Standing::Following;
     let word = if follows { "RUNNING" } else { analysis.verdict.as_str() };
     let rules: Vec<String> = analysis.rules.iter().map(|rule| message(&rule.message)).collect();
-    let lead = if follows { "so far nothing is decided" } else { rules.first().map_or("", String::as_str) };
+    let lead = if follows { SO_FAR } else { rules.first().map_or("", String::as_str) };
     let content = context! {
         follows,
         word,
@@ -150,7 +154,7 @@ pub(crate) fn drawn(group: &Group) -> Value {
 }
 
 /// A message as it is shown: harmless, and no longer than anybody reads.
-fn message(text: &str) -> String {
+pub(crate) fn message(text: &str) -> String {
     cut(&plain(text), LONGEST_MESSAGE)
 }
 

@@ -57,7 +57,7 @@
     const legend = make("ul", { className: "legend" });
     legend.setAttribute("aria-label", `${chart.title}: lines`);
     const keys = chart.lines.map((line, index) => {
-      const key = make("i", { className: `key s${index + 1}` });
+      const key = make("i", { className: `key s${(index % 8) + 1}` });
       const output = make("output");
       const button = make("button", { type: "button" }, key, make("span", { className: "name", textContent: line.name }), " ", output);
       const isShown = () => !choice.hidden.has(`${chart.id}/${line.name}`);

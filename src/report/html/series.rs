@@ -15,8 +15,6 @@ const MOST: u64 = 400;
 const FEWEST: u64 = 24;
 /// Events that a bucket should have, for its quantiles to mean something.
 const EVENTS: u64 = 4;
-/// The phase's name of the rounds after the load.
-const SETTLE: &str = "settle";
 
 /// Buckets of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,21 +39,57 @@ impl Buckets {
         Self { width, number: usize::try_from(end / width).unwrap_or_default() + 1 }
     }
 
+    /// Their middles, in seconds.
+    fn middles(self) -> Vec<f64> {
+        (0..self.number).map(|bucket| (bucket as f64 + 0.5) * self.width as f64 / 1e6).collect()
+    }
+
     fn at(self, moment: u64) -> usize {
         usize::try_from(moment / self.width).unwrap_or(usize::MAX).min(self.number - 1)
     }
 
-    /// Spreads an amount over the time it took: a slow insert is no peak at its end.
-    fn spread(self, event: &Event, amount: u64, into: &mut [f64]) {
-        let (start, end) = (event.at, event.at.saturating_add(event.took.max(1)));
+    /// Spreads rows over the time they took: a slow insert is no peak at its end.
+    fn spread(self, work: Work, into: &mut [f64]) {
+        let (start, end) = (work.at, work.at.saturating_add(work.took.max(1)));
         let (first, last) = (self.at(start), self.at(end));
-        let rate = amount as f64 / (end - start) as f64;
+        let rate = work.rows as f64 / (end - start).max(1) as f64;
         for (bucket, sum) in into.iter_mut().enumerate().take(last + 1).skip(first) {
             let from = start.max(bucket as u64 * self.width);
             let until = if bucket == last { end } else { (bucket as u64 + 1) * self.width };
             *sum += rate * until.saturating_sub(from) as f64;
         }
     }
+}
+
+/// Rows, and the time they took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Work {
+    /// Start, in microseconds since the run's start.
+    at: u64,
+    /// Duration in microseconds.
+    took: u64,
+    rows: u64,
+}
+
+impl Work {
+    const fn of(event: &Event) -> Self {
+        Self { at: event.at, took: event.took, rows: event.rows }
+    }
+
+    /// All statements that change rows.
+    pub(crate) fn all(record: &Record) -> Vec<Self> {
+        let events = record.workers.iter().flat_map(|worker| &worker.events);
+        events.filter(|event| changes(event)).map(Self::of).collect()
+    }
+
+    /// When it was done.
+    pub(crate) const fn end(&self) -> u64 {
+        self.at.saturating_add(self.took)
+    }
+}
+
+fn changes(event: &Event) -> bool {
+    event.step.is_sql() && event.step != StepKind::Query
 }
 
 /// What is known of one line, bucket by bucket.
@@ -81,10 +115,10 @@ impl Tally {
     fn add(&mut self, buckets: Buckets, event: &Event) {
         let bucket = buckets.at(event.at.saturating_add(event.took));
         if event.step.is_sync() {
-            buckets.spread(event, event.rows, &mut self.received);
+            buckets.spread(Work::of(event), &mut self.received);
             self.waits[bucket].push(event.took);
-        } else if event.step.is_sql() && event.step != StepKind::Query {
-            buckets.spread(event, event.rows, &mut self.changed);
+        } else if changes(event) {
+            buckets.spread(Work::of(event), &mut self.changed);
         }
         self.failures[bucket] += event.failures.len() as u64;
     }
@@ -122,11 +156,10 @@ pub(super) fn over_time(record: &Record, analysis: &Analysis) -> Option<Group> {
         by(&events, buckets, "by phase", |_, event| Some(event.phase.clone())),
         by_database(&events, buckets, analysis),
     ];
-    let middle = |bucket: usize| (bucket as f64 + 0.5) * buckets.width as f64 / 1e6;
     Some(Group {
         id: "time",
         axis: Axis::Seconds,
-        x: (0..buckets.number).map(middle).collect(),
+        x: buckets.middles(),
         marks: marks(record, analysis),
         views: views.into_iter().flatten().collect(),
     })
@@ -252,14 +285,36 @@ fn view(
     }
 }
 
-/// Rows changed per second over time, for laying runs over each other: on buckets of this many microseconds.
-pub(crate) fn throughput(record: &Record, name: &str, width: u64, number: usize) -> Line {
-    let buckets = Buckets { width, number };
-    let mut tally = Tally::new(buckets);
-    for event in record.workers.iter().flat_map(|worker| &worker.events).filter(|event| event.phase != SETTLE) {
-        tally.add(buckets, event);
+/// Rows changed per second, for laying runs over each other: a line for each series of runs, the mean of its runs.
+pub(crate) fn throughput(series: &[(String, Vec<&[Work]>)]) -> Group {
+    let all = || series.iter().flat_map(|(_, runs)| runs.iter().copied().flatten());
+    let buckets = Buckets::of(all().map(Work::end).max().unwrap_or_default().min(u64::MAX / 4), all().count() as u64);
+    let line = |(name, runs): &(String, Vec<&[Work]>)| {
+        let mut rows = vec![0.0; buckets.number];
+        for work in runs.iter().copied().flatten() {
+            buckets.spread(*work, &mut rows);
+        }
+        rows.iter_mut().for_each(|rows| *rows /= runs.len().max(1) as f64);
+        let end = runs.iter().copied().flatten().map(Work::end).max();
+        let mut line = rate(name, &rows, buckets);
+        // A run that is over has no rate.
+        line.values.iter_mut().skip(end.map_or(0, |end| buckets.at(end) + 1)).for_each(|value| *value = None);
+        line
+    };
+    let chart = Chart {
+        id: "throughput",
+        title: "Rows changed per second".to_owned(),
+        unit: Unit::Rate,
+        stacked: false,
+        lines: series.iter().map(line).collect(),
+    };
+    Group {
+        id: "time",
+        axis: Axis::Seconds,
+        x: buckets.middles(),
+        marks: Vec::new(),
+        views: vec![View { name: "all".to_owned(), note: String::new(), charts: vec![chart] }],
     }
-    rate(name, &tally.changed, buckets)
 }
 
 #[cfg(test)]

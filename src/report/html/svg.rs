@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use minijinja::{Value, context};
 
-use super::chart::{Axis, Chart, Group, Unit, on_scale, ticks};
+use super::chart::{Axis, Chart, Group, MOST_LINES, Unit, on_scale, ticks};
 
 /// Units of the drawing, which are stretched to the place.
 const WIDTH: f64 = 1000.0;
@@ -32,7 +32,7 @@ pub(crate) fn drawn(group: &Group, chart: &Chart) -> Value {
     } else {
         for (index, line) in chart.lines.iter().enumerate() {
             let points = group.x.iter().zip(&line.values).filter_map(|(place, value)| Some((x(*place), y((*value)?))));
-            let _ = write!(shapes, r#"<path class="line s{}" d="{}"/>"#, index + 1, path(points));
+            let _ = write!(shapes, r#"<path class="line s{}" d="{}"/>"#, index % MOST_LINES + 1, path(points));
         }
     }
     let svg = format!(
