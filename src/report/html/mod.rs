@@ -96,7 +96,7 @@ pub fn html_for(record: &Record, analysis: &Analysis, standing: Standing) -> Str
         databases => databases(analysis),
         logs => analysis.logs.iter().take(MOST_LOGS).map(log).collect::<Vec<_>>(),
         logs_beyond => analysis.logs.len().saturating_sub(MOST_LOGS),
-        yaml => cut(&record.scenario.to_yaml(), LONGEST_SCENARIO),
+        yaml => verbatim(&record.scenario.to_yaml()),
         identity => rows::identity(analysis),
         generator => generator(record, analysis),
     };
@@ -156,6 +156,15 @@ pub(crate) fn drawn(group: &Group) -> Value {
 /// A message as it is shown: harmless, and no longer than anybody reads.
 pub(crate) fn message(text: &str) -> String {
     cut(&plain(text), LONGEST_MESSAGE)
+}
+
+/// A text with its lines and their indents.
+fn verbatim(text: &str) -> String {
+    let line = |line: &str| {
+        let words = line.trim_start();
+        format!("{}{}\n", &line[..line.len() - words.len()], plain(words))
+    };
+    cut(&text.lines().map(line).collect::<String>(), LONGEST_SCENARIO)
 }
 
 fn tiles(analysis: &Analysis) -> Vec<Value> {

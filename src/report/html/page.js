@@ -11,7 +11,9 @@
 
   // What a person chose, kept over a redraw: per group the view, the zoom, and the lines that are hidden.
   const chosen = {};
-  const choices = (group) => (chosen[group.id] ??= { view: 0, zoom: null, hidden: new Set() });
+  const choices = (group) => (chosen[group.id] ??= { view: "", zoom: null, hidden: new Set() });
+  // By its name: while a run goes on, views come up.
+  const viewOf = (group) => group.views.find((view) => view.name === choices(group).view) ?? group.views[0];
   let plots = [];
 
   // ---- Figures as people read them, as the program writes them.
@@ -47,6 +49,7 @@
   // ---- One chart.
   const HEIGHT = 230;
   const FONT = "12px system-ui, sans-serif";
+  const PERCENTS = ["0 %", "50 %", "90 %", "99 %", "99.9 %", "99.99 %"];
   // Lines are told apart by more than their colour.
   const DASHES = [[], [8, 4], [3, 4], [10, 4, 2, 4]];
 
@@ -80,6 +83,7 @@
     live.replaceChildren(canvas, legend);
     const colour = (element) => getComputedStyle(element).color;
     const ink = colour(legend);
+    const ground = getComputedStyle(document.body).backgroundColor;
     const faint = getComputedStyle(figure.querySelector(".grid") ?? figure).stroke;
 
     // Bars stand on each other: each is drawn up to the sum of those below it, and the highest first.
@@ -104,7 +108,7 @@
       },
       axes: [
         { ...axis, size: 34, space: 70, values: (_, values) => values.map((value) => (value == null ? "" : onScale(shown[group.axis](value)))),
-          ...(group.axis === "percentiles" ? { splits: () => group.x.filter((x) => Math.abs(x - Math.round(x)) < 1e-6) } : {}),
+          ...(group.axis === "percentiles" ? { splits: () => group.x.filter((x) => PERCENTS.includes(shown.percentiles(x))) } : {}),
           ...(group.axis === "iterations" ? { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10000] } : {}) },
         { ...axis, size: 74, space: 34, values: (_, values) => values.map((value) => onScale(shown[chart.unit](value))),
           ...(chart.unit === "count" ? { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9] } : {}),
@@ -117,6 +121,7 @@
         width: 1.75,
         spanGaps: true,
         dash: DASHES[index % DASHES.length],
+        points: { fill: ground },
         ...(chart.stacked ? { fill: colour(keys[index]), paths: bars, points: { show: false }, width: 0, dash: [] } : {}),
       }))],
       cursor: {
@@ -214,8 +219,8 @@
       return made;
     };
     const views = group.views.length < 2 ? [] : group.views.map((view, index) => {
-      const made = button(view.name, "", () => { choices(group).view = index; choices(group).hidden.clear(); render(); byId(`group-${group.id}`).querySelectorAll(".tools .button")[index].focus(); });
-      made.setAttribute("aria-pressed", index === choices(group).view);
+      const made = button(view.name, "", () => { choices(group).view = view.name; choices(group).hidden.clear(); render(); byId(`group-${group.id}`).querySelectorAll(".tools .button")[index].focus(); });
+      made.setAttribute("aria-pressed", view === viewOf(group));
       return made;
     });
     bar.replaceChildren(...views, make("span", { className: "gap" }),
@@ -231,7 +236,7 @@
       const place = byId(`group-${group.id}`);
       if (!place) continue;
       tools(place, group);
-      const view = group.views[Math.min(choices(group).view, group.views.length - 1)];
+      const view = viewOf(group);
       const note = place.querySelector(".note");
       note.textContent = view.note;
       note.hidden = !view.note;

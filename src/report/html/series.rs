@@ -8,6 +8,7 @@ use super::chart::{Axis, Chart, Group, Line, MOST_LINES, Mark, Unit, View};
 use crate::analysis::Analysis;
 use crate::figure::counted;
 use crate::record::{Event, Record, StepKind, WorkerRecord};
+use crate::report::text::plain;
 
 /// The most buckets: more could not be told apart on a screen.
 const MOST: u64 = 400;
@@ -153,7 +154,7 @@ pub(super) fn over_time(record: &Record, analysis: &Analysis) -> Option<Group> {
     let views = vec![
         everything(&events, buckets),
         by(&events, buckets, "by step", |_, event| step(event)),
-        by(&events, buckets, "by phase", |_, event| Some(event.phase.clone())),
+        by(&events, buckets, "by phase", |_, event| Some(plain(&event.phase))),
         by_database(&events, buckets, analysis),
     ];
     Some(Group {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use minijinja::{Value, context};
 
-use super::chart::{Axis, Chart, Group, MOST_LINES, Unit, on_scale, ticks};
+use super::chart::{Axis, Chart, Group, MOST_LINES, Unit, on_scale, place_of_percent, ticks};
 
 /// Units of the drawing, which are stretched to the place.
 const WIDTH: f64 = 1000.0;
@@ -68,7 +68,8 @@ fn places(group: &Group) -> Vec<f64> {
     let (from, to) = span(group);
     match group.axis {
         Axis::Percentiles => {
-            group.x.iter().copied().filter(|place| place.fract() < 1e-9 || place.fract() > 0.999).collect()
+            let named = [0.0, 50.0, 90.0, 99.0, 99.9, 99.99].map(place_of_percent);
+            named.into_iter().filter(|place| *place <= to + 1e-9).collect()
         }
         Axis::Iterations => {
             let unit = Unit::Count;
