@@ -108,7 +108,7 @@ pub(crate) fn faint_lines(tab: &mut Session) -> Vec<String> {
 
 /// What a page lacks for those who hear it or use keys alone.
 pub(crate) fn barriers(tab: &mut Session) -> Vec<String> {
-    let question = r##"(() => {
+    let question = r#"(() => {
       const bad = [];
       const all = (selector) => [...document.querySelectorAll(selector)];
       const name = (element) => element.getAttribute("aria-label") || document.getElementById(element.getAttribute("aria-labelledby"))?.textContent || element.textContent.trim();
@@ -132,7 +132,7 @@ pub(crate) fn barriers(tab: &mut Session) -> Vec<String> {
       for (const id of new Set(ids)) if (ids.filter((other) => other === id).length > 1) bad.push(`twice: #${id}`);
       for (const element of all("[tabindex]")) if (element.tabIndex > 0) bad.push("an order of its own");
       return bad;
-    })()"##;
+    })()"#;
     list(&ask(tab, question))
 }
 

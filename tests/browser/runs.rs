@@ -154,7 +154,7 @@ impl Run {
         record.path = HOSTILE[1].into();
         record.id = HOSTILE[2].into();
         record.target.address = HOSTILE[0].into();
-        for (worker, text) in record.workers.iter_mut().cycle_with(HOSTILE) {
+        for (worker, text) in record.workers.iter_mut().zip(HOSTILE) {
             worker.log = Some(LogExcerpt { lines: 2, first: vec![text.into()], last: vec![HOSTILE[0].into()] });
             for event in worker.events.iter_mut().filter(|event| event.phase == "update") {
                 event.phase = text.into();
@@ -181,15 +181,6 @@ impl Run {
         report::html(&self.record, &self.analysis())
     }
 }
-
-trait CycleWith<T: Copy>: Iterator + Sized {
-    /// Each item with the next of some values, again and again.
-    fn cycle_with<const N: usize>(self, values: [T; N]) -> impl Iterator<Item = (Self::Item, T)> {
-        self.zip(values.into_iter().cycle())
-    }
-}
-
-impl<'a, I: Iterator> CycleWith<&'a str> for I {}
 
 fn worker(database: u32, iterations: u64) -> WorkerRecord {
     let mut events = Vec::new();

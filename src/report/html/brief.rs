@@ -61,10 +61,10 @@ fn sides(analysis: &Analysis) -> Vec<String> {
 
 fn since(analysis: &Analysis) -> Vec<String> {
     let Some(first) = analysis.errors.groups.iter().map(|group| group.first).min() else { return Vec::new() };
-    let share = first.as_secs_f64() / analysis.run.duration.as_secs_f64().max(f64::EPSILON) * 100.0;
+    let share = first.as_micros() * 100 / analysis.run.duration.as_micros().max(1);
     let iteration = analysis.timeline.iter().find(|row| row.failures > 0);
     let iteration = iteration.map(|row| format!(", in iteration {}", row.iteration)).unwrap_or_default();
-    vec![format!("the first failure came after {} ({share:.0} % of the run){iteration}", figure::duration(first))]
+    vec![format!("the first failure came after {} ({share} % of the run){iteration}", figure::duration(first))]
 }
 
 fn fates(analysis: &Analysis) -> Vec<String> {

@@ -134,11 +134,9 @@ pub(crate) fn page(body: &str, title: &str, standing: Standing, groups: &[Group]
 
 /// JSON that ends no script and opens no comment, wherever it stands.
 fn json(value: &serde_json::Value) -> String {
-    let text = value.to_string();
-    ["<", ">", "&", "\u{2028}", "\u{2029}"].iter().fold(text, |text, character| {
-        let escaped: String = character.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
-        text.replace(character, &escaped)
-    })
+    [("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u{2028}", "\\u2028"), ("\u{2029}", "\\u2029")]
+        .iter()
+        .fold(value.to_string(), |text, (character, escaped)| text.replace(character, escaped))
 }
 
 /// A group as the template draws it: its first view.

@@ -172,7 +172,11 @@
   }
 
   // ---- Zoom and cursor, the same for all charts of a group.
-  const whole = (group) => ({ min: group.axis === "iterations" ? group.x[0] : 0, max: group.x[group.x.length - 1] });
+  const whole = ({ axis, x }) => ({
+    min: axis === "iterations" ? x[0] : 0,
+    // Of time, the places are the middles of buckets.
+    max: x[x.length - 1] + (axis === "seconds" ? x[0] : 0),
+  });
   const limits = (group) => {
     const zoomed = choices(group).zoom;
     return zoomed ? { min: zoomed[0], max: zoomed[1] } : whole(group);

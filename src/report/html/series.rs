@@ -124,11 +124,11 @@ impl Tally {
         self.failures[bucket] += event.failures.len() as u64;
     }
 
-    fn quantile(&self, name: &str, share: f64) -> Line {
+    fn quantile(&self, name: &str, percent: usize) -> Line {
         let of = |waits: &Vec<u64>| {
             let mut waits = waits.clone();
             waits.sort_unstable();
-            let rank = (waits.len() as f64 * share).ceil() as usize;
+            let rank = (waits.len() * percent).div_ceil(100);
             waits.get(rank.max(1) - 1).map(|wait| *wait as f64 / 1e3)
         };
         Line { name: name.to_owned(), values: self.waits.iter().map(of).collect() }
@@ -152,7 +152,7 @@ pub(super) fn over_time(record: &Record, analysis: &Analysis) -> Option<Group> {
     let end = events.iter().map(|(_, event)| event.at.saturating_add(event.took)).max()?;
     let buckets = Buckets::of(end.min(u64::MAX / 4), events.len() as u64);
     let views = vec![
-        everything(&events, buckets),
+        Some(everything(&events, buckets)),
         by(&events, buckets, "by step", |_, event| step(event)),
         by(&events, buckets, "by phase", |_, event| Some(plain(&event.phase))),
         by_database(&events, buckets, analysis),
@@ -178,7 +178,7 @@ fn marks(record: &Record, analysis: &Analysis) -> Vec<Mark> {
 }
 
 /// All databases together: quantiles, and failures by what they are.
-fn everything(events: &[(&WorkerRecord, &Event)], buckets: Buckets) -> Option<View> {
+fn everything(events: &[(&WorkerRecord, &Event)], buckets: Buckets) -> View {
     let mut all = Tally::new(buckets);
     let mut kinds: BTreeMap<String, Tally> = BTreeMap::new();
     for (_, event) in events {
@@ -196,10 +196,10 @@ fn everything(events: &[(&WorkerRecord, &Event)], buckets: Buckets) -> Option<Vi
     } else {
         String::new()
     };
-    let waits = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)].map(|(name, share)| all.quantile(name, share));
+    let waits = [("p50", 50), ("p95", 95), ("p99", 99)].map(|(name, percent)| all.quantile(name, percent));
     let rows = [rate("changed", &all.changed, buckets), rate("received", &all.received, buckets)];
     let failures = kinds.iter().take(MOST_LINES).map(|(name, tally)| tally.failures(name));
-    Some(view("all", note, "Latency of sync calls", rows.into(), waits.into(), failures.collect(), buckets))
+    view("all", note, "Latency of sync calls", rows.into(), waits.into(), failures.collect(), buckets)
 }
 
 /// A line for each of something.
@@ -236,8 +236,7 @@ fn by(
     };
     let rows =
         lines(&|key, tally| rate(key, &tally.changed, buckets), |tally| tally.changed.iter().any(|rows| *rows > 0.0));
-    let waits =
-        lines(&|key, tally| tally.quantile(key, 0.95), |tally| tally.waits.iter().any(|waits| !waits.is_empty()));
+    let waits = lines(&|key, tally| tally.quantile(key, 95), |tally| tally.waits.iter().any(|waits| !waits.is_empty()));
     let failures =
         lines(&|key, tally| tally.failures(key), |tally| tally.failures.iter().any(|failures| *failures > 0));
     (order.len() > 1).then(|| view(name, note, "Latency of sync calls, p95", rows, waits, failures, buckets))
@@ -295,11 +294,12 @@ pub(crate) fn throughput(series: &[(String, Vec<&[Work]>)]) -> Group {
         for work in runs.iter().copied().flatten() {
             buckets.spread(*work, &mut rows);
         }
-        rows.iter_mut().for_each(|rows| *rows /= runs.len().max(1) as f64);
+        let rows: Vec<f64> = rows.iter().map(|rows| rows / runs.len().max(1) as f64).collect();
         let end = runs.iter().copied().flatten().map(Work::end).max();
         let mut line = rate(name, &rows, buckets);
         // A run that is over has no rate.
-        line.values.iter_mut().skip(end.map_or(0, |end| buckets.at(end) + 1)).for_each(|value| *value = None);
+        line.values.truncate(end.map_or(0, |end| buckets.at(end) + 1));
+        line.values.resize(buckets.number, None);
         line
     };
     let chart = Chart {
@@ -349,7 +349,7 @@ mod tests {
         for (end, events) in [(0, 0), (900, 5), (1_000_000, 10), (3_600_000_000, 1_000_000), (u64::MAX / 4, 9)] {
             let buckets = Buckets::of(end, events);
             assert!(buckets.number <= 600, "{buckets:?}");
-            assert!(buckets.width as u128 * buckets.number as u128 >= u128::from(end), "{buckets:?}");
+            assert!(u128::from(buckets.width) * buckets.number as u128 >= u128::from(end), "{buckets:?}");
             let digits = buckets.width.to_string();
             assert!(["1", "2", "5"].contains(&digits.trim_end_matches('0')), "{buckets:?}");
         }

@@ -56,9 +56,11 @@ pub(crate) fn drawn(group: &Group, chart: &Chart) -> Value {
 /// The ends of the axis; a single place is given room.
 fn span(group: &Group) -> (f64, f64) {
     let (first, last) = (group.x.first().copied().unwrap_or(0.0), group.x.last().copied().unwrap_or(1.0));
-    let from = match group.axis {
-        Axis::Seconds | Axis::Percentiles => 0.0,
-        Axis::Iterations => first,
+    let (from, last) = match group.axis {
+        // The places are the middles of buckets.
+        Axis::Seconds => (0.0, last + first),
+        Axis::Percentiles => (0.0, last),
+        Axis::Iterations => (first, last),
     };
     (from, if last > from { last } else { from + 1.0 })
 }
@@ -79,7 +81,7 @@ fn places(group: &Group) -> Vec<f64> {
             let minutes = [60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0];
             let round = minutes.into_iter().find(|step| to > 180.0 && to / step <= LABELS);
             let step = round.unwrap_or_else(|| ticks(to, Unit::Milliseconds).get(1).copied().unwrap_or(1.0));
-            (0..).map(|label| f64::from(label) * step).take_while(|place| *place <= to).collect()
+            (0..100).map(|label| f64::from(label) * step).take_while(|place| *place <= to).collect()
         }
     }
 }
