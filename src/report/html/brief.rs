@@ -100,8 +100,8 @@ pub(super) fn next(analysis: &Analysis) -> Vec<Value> {
         }
     }
     match analysis.verdict {
-        Verdict::Pass => {}
-        Verdict::Fail | Verdict::Unknown => steps.push((
+        Verdict::Pass | Verdict::Unknown => {}
+        Verdict::Fail => steps.push((
             "The same load again, with the same seed and so the same data (the scenario lies beside this file):",
             Some("stress run scenario.yaml"),
         )),

@@ -121,7 +121,7 @@
         width: 1.75,
         spanGaps: true,
         dash: DASHES[index % DASHES.length],
-        points: { fill: ground },
+        points: { fill: ground, ...(chart.lines[index].values.filter((value) => value != null).length < 80 ? { show: true } : {}) },
         ...(chart.stacked ? { fill: colour(keys[index]), paths: bars, points: { show: false }, width: 0, dash: [] } : {}),
       }))],
       cursor: {
