@@ -38,8 +38,9 @@ fn opened(browser: &mut Chromium, run: &Run) -> Session {
     tab
 }
 
-fn every() -> [(&'static str, Run); 4] {
+fn every() -> [(&'static str, Run); 5] {
     [
+        ("ruined", Run::ruined(50, 3, 100)),
         ("passed", Run::passed(3, 6)),
         ("diverged", Run::diverged()),
         ("interrupted", Run::interrupted()),
@@ -319,6 +320,8 @@ fn a_large_run_is_a_small_page_that_opens() {
     let html = stress::report::html(&run.record, &analysis);
     let rendered = start.elapsed();
     assert!(html.len() < 1_000_000, "{} bytes", html.len());
+    let ruined = Run::ruined(1000, 17, 5000).html();
+    assert!(ruined.len() < 1_000_000, "{} bytes where nothing went well", ruined.len());
     let mut browser = browser!("a_large_run_is_a_small_page_that_opens");
     let file = File::new(&html);
     let mut tab = browser.tab();

@@ -133,6 +133,41 @@ impl Run {
         run
     }
 
+    /// In which everything went wrong in every database: failures that no two share, rows that all hold otherwise,
+    /// damaged files, crashes.
+    pub(crate) fn ruined(databases: u32, iterations: u64, failures: usize) -> Self {
+        let mut run = Self::failing(databases, iterations, failures);
+        let events = run.record.workers.iter_mut().flat_map(|worker| &mut worker.events);
+        for (number, failure) in events.flat_map(|event| &mut event.failures).enumerate() {
+            let letters: String = number.to_string().bytes().map(|digit| char::from(digit + 49)).collect();
+            failure.fingerprint = format!("{} {letters}", failure.fingerprint);
+            failure.message = format!("{} {}", failure.message, "why ".repeat(1000));
+        }
+        for worker in &mut run.record.workers {
+            worker.crash = Some(format!("database {} panicked", worker.database));
+        }
+        let state = run.record.state.as_mut().expect("it has one");
+        for database in &mut state.databases {
+            database.integrity = format!("row {} missing from index", database.database);
+            database.tables[0].digest = format!("{:032x}", database.database);
+        }
+        let row = |number: u32| RowDifference {
+            key: format!("'db1_r1_{number}'"),
+            holders: (1..=databases)
+                .map(|database| Holding {
+                    holder: Holder::Database(database),
+                    row: Some(format!("'db1_r1_{number}', '{}', {database}", "text ".repeat(100))),
+                    unsent: None,
+                })
+                .collect(),
+            tombstone: None,
+            clocks: Vec::new(),
+        };
+        state.differences =
+            vec![Difference { user: 1, table: "notes".into(), total: 5000, rows: (1..=20).map(row).collect() }];
+        run
+    }
+
     /// That a person ended early.
     pub(crate) fn interrupted() -> Self {
         let mut run = Self::passed(2, 6);

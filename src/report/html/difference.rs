@@ -2,12 +2,16 @@
 
 use minijinja::{Value, context};
 
+use crate::figure::counted;
 use crate::report::rows::{names, versions};
 use crate::report::text::{cut, plain};
 use crate::verify::TracedRow;
 
 /// The longest cell shown, in characters; `report.json` has it in full.
 const LONGEST_CELL: usize = 200;
+/// Versions and cells shown of a row.
+const MOST: usize = 8;
+const MOST_CELLS: usize = 30;
 
 /// A row for the page's template: one version per line, with the cells that are not those of the first one marked.
 pub(super) fn row(traced: &TracedRow) -> Value {
@@ -15,15 +19,17 @@ pub(super) fn row(traced: &TracedRow) -> Value {
     // The version that most hold is what the others are measured by.
     versions.sort_by_key(|(version, holders)| (version.is_none(), std::cmp::Reverse(holders.len())));
     let common: Vec<String> = versions.first().and_then(|(row, _)| *row).map(cells).unwrap_or_default();
+    let beyond = versions.len().saturating_sub(MOST) as u64;
     let versions: Vec<Value> = versions
         .iter()
+        .take(MOST)
         .map(|(row, holders)| {
             let cells: Option<Vec<Value>> = row.map(|row| {
                 let marked = |(at, cell): (usize, String)| {
                     let other = common.get(at) != Some(&cell);
                     context! { text => cut(&plain(&cell), LONGEST_CELL), other }
                 };
-                cells(row).into_iter().enumerate().map(marked).collect()
+                cells(row).into_iter().enumerate().take(MOST_CELLS).map(marked).collect()
             });
             context! { holders => names(holders), cells }
         })
@@ -34,6 +40,7 @@ pub(super) fn row(traced: &TracedRow) -> Value {
         of => traced.of.clone(),
         words => plain(&traced.words),
         versions,
+        beyond => (beyond > 0).then(|| format!("and {}", counted(beyond, "other version"))),
     }
 }
 

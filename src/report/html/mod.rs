@@ -28,8 +28,10 @@ const LONGEST_MESSAGE: usize = 2000;
 const MOST_ERRORS: usize = 50;
 /// Databases whose logs are shown.
 const MOST_LOGS: usize = 5;
+/// Findings shown of a check, notes of a check, and rules of the verdict: a thousand databases can have one each.
+const MOST_LINES: usize = 20;
 /// Rows shown of a finding.
-const MOST_ROWS: usize = 50;
+const MOST_ROWS: usize = 20;
 /// The longest scenario shown, in characters; `scenario.yaml` has it in full.
 const LONGEST_SCENARIO: usize = 60_000;
 
@@ -68,7 +70,8 @@ pub fn html_for(record: &Record, analysis: &Analysis, standing: Standing) -> Str
         [series::over_time(record, analysis), growth::over_iterations(record)].into_iter().flatten().collect();
     let follows = standing == Standing::Following;
     let word = if follows { "RUNNING" } else { analysis.verdict.as_str() };
-    let rules: Vec<String> = analysis.rules.iter().map(|rule| message(&rule.message)).collect();
+    let rules = analysis.rules.iter().map(|rule| message(&rule.message));
+    let rules = few(rules.collect(), "more reason");
     let lead = if follows { SO_FAR } else { rules.first().map_or("", String::as_str) };
     let content = context! {
         follows,
@@ -156,6 +159,14 @@ pub(crate) fn drawn(group: &Group) -> Value {
 /// A message as it is shown: harmless, and no longer than anybody reads.
 pub(crate) fn message(text: &str) -> String {
     cut(&plain(text), LONGEST_MESSAGE)
+}
+
+/// The first lines, and how many more there are.
+fn few(mut lines: Vec<String>, noun: &str) -> Vec<String> {
+    let more = lines.len().saturating_sub(MOST_LINES) as u64;
+    lines.truncate(MOST_LINES);
+    lines.extend((more > 0).then(|| format!("and {}", counted(more, noun))));
+    lines
 }
 
 /// A text with its lines and their indents.
@@ -268,13 +279,15 @@ fn check<'a>(result: &'a CheckResult, shown: &mut Vec<&'a [TracedRow]>) -> Value
         Outcome::NotChecked(reason) => ("open", "not checked", Some(message(reason))),
     };
     let mut findings = Vec::new();
-    for found in result.findings() {
+    for found in result.findings().iter().take(MOST_LINES) {
         let again = !found.rows.is_empty() && shown.contains(&found.rows.as_slice());
         shown.push(&found.rows);
         findings.push(finding(found, again));
     }
-    let notes: Vec<String> = result.notes.iter().map(|note| message(note)).collect();
-    context! { name, state, word, reason, findings, notes, side => result.check.side().as_str() }
+    let beyond = result.findings().len().saturating_sub(MOST_LINES) as u64;
+    let beyond = (beyond > 0).then(|| format!("and {}", counted(beyond, "more finding")));
+    let notes = few(result.notes.iter().map(|note| message(note)).collect(), "more note");
+    context! { name, state, word, reason, findings, beyond, notes, side => result.check.side().as_str() }
 }
 
 fn finding(finding: &Finding, again: bool) -> Value {
