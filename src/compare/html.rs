@@ -12,7 +12,7 @@ use crate::record::StepKind;
 use crate::report::Standing;
 use crate::report::html::chart::{Axis, Chart, Group, Line, Unit, View, place_of_percent};
 use crate::report::html::series::{self, Work};
-use crate::report::html::{drawn, message, page};
+use crate::report::html::{drawn, few, message, page};
 use crate::statistics::quantile;
 
 const PAGE: &str = include_str!("compare.html");
@@ -20,6 +20,9 @@ const PAGE: &str = include_str!("compare.html");
 /// The percentiles that are drawn, each where there are enough calls for it.
 const PERCENTS: [f64; 17] =
     [0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 99.95, 99.99];
+
+/// Kinds of errors shown.
+const MOST_ERRORS: usize = 200;
 
 /// A run, or a series of runs, as it was named.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +44,7 @@ pub fn html(series: &[Series], comparisons: &[Comparison]) -> String {
             comparison.regressions.iter().map(move |line| message(&format!("{name}: {line}")))
         })
         .collect();
+    let worse = few(worse, "more regression");
     let many = counted(series.iter().map(|series| series.samples.len() as u64).sum(), "run");
     let verdict = if worse.is_empty() { Verdict::Pass } else { Verdict::Fail };
     let content = context! {
@@ -53,6 +57,7 @@ pub fn html(series: &[Series], comparisons: &[Comparison]) -> String {
         time => drawn(&groups[0]),
         latencies => drawn(&groups[1]),
         errors => errors(series),
+        errors_beyond => kinds(series).len().saturating_sub(MOST_ERRORS),
         comparisons => comparisons.iter().zip(&names[1..]).map(|(one, name)| comparison(one, [&names[0], name])).collect::<Vec<_>>(),
     };
     page(
@@ -148,8 +153,6 @@ fn latencies(series: &[Series], names: &[String]) -> Group {
 
 /// Kinds of errors and findings, and in how many runs of each series they were.
 fn errors(series: &[Series]) -> Vec<Value> {
-    let all: BTreeSet<&ErrorName> =
-        series.iter().flat_map(|series| &series.samples).flat_map(|sample| &sample.errors).collect();
     let row = |error: &&ErrorName| {
         let runs = |series: &Series| {
             let number = series.samples.iter().filter(|sample| sample.errors.contains(error)).count();
@@ -169,14 +172,18 @@ fn errors(series: &[Series]) -> Vec<Value> {
         };
         context! { name => message(&error.to_string()), runs, change }
     };
-    all.iter().map(row).collect()
+    kinds(series).iter().take(MOST_ERRORS).map(row).collect()
+}
+
+fn kinds(series: &[Series]) -> BTreeSet<&ErrorName> {
+    series.iter().flat_map(|series| &series.samples).flat_map(|sample| &sample.errors).collect()
 }
 
 fn comparison(comparison: &Comparison, names: [&str; 2]) -> Value {
     let rows: Vec<Value> = render::rows(comparison)
         .map(|row| context! { cells => row[..6].to_vec(), is_worse => !row[6].is_empty() })
         .collect();
-    let lines = |lines: &[String]| lines.iter().map(|line| message(line)).collect::<Vec<_>>();
+    let lines = |lines: &[String]| few(lines.iter().map(|line| message(line)).collect(), "more line");
     context! {
         name => names[1],
         rows,

@@ -329,6 +329,7 @@ fn a_large_run_is_a_small_page_that_opens() {
     tab.open(&file.url());
     tab.until("'ready' in document.documentElement.dataset");
     let loaded = tab.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd");
+    eprintln!("where nothing went well: {} bytes", ruined.len());
     eprintln!(
         "{events} events, 1,000 databases, {} failures: {} bytes, rendered in {rendered:?}, opened with its charts in {} ms",
         analysis.errors.seen,

@@ -162,7 +162,7 @@ pub(crate) fn message(text: &str) -> String {
 }
 
 /// The first lines, and how many more there are.
-fn few(mut lines: Vec<String>, noun: &str) -> Vec<String> {
+pub(crate) fn few(mut lines: Vec<String>, noun: &str) -> Vec<String> {
     let more = lines.len().saturating_sub(MOST_LINES) as u64;
     lines.truncate(MOST_LINES);
     lines.extend((more > 0).then(|| format!("and {}", counted(more, noun))));
