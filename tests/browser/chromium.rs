@@ -68,6 +68,13 @@ impl Chromium {
 
 impl Drop for Chromium {
     fn drop(&mut self) {
+        // Asked to, it takes its own processes along, which would go on to write into the profile.
+        let close = json!({ "id": 0, "method": "Browser.close" });
+        let _ = self.root.socket.send(Message::text(close.to_string()));
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(10) && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
