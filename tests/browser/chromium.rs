@@ -81,7 +81,7 @@ impl Drop for Chromium {
 }
 
 fn program() -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os("STRESS_CHROMIUM") {
+    if let Some(named) = std::env::var_os("STRESS_CHROMIUM").filter(|named| !named.is_empty()) {
         return Some(named.into());
     }
     let path = std::env::var_os("PATH")?;
