@@ -21,6 +21,7 @@ mod reuse;
 mod run;
 mod schema;
 mod selftest;
+mod serve;
 mod signals;
 mod validate;
 

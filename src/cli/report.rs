@@ -1,11 +1,11 @@
-//! `stress report RUN_DIR`: judges a finished run again and tells it, from nothing but its record.
+//! `stress report RUN_DIR`: judges a run again and tells it, from nothing but its record.
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::Exit;
+use super::{Exit, serve};
 use crate::analysis::{Analysis, Verdict, analyze};
 use crate::plan::Plan;
 use crate::record::{RECORD_VERSION, Record};
@@ -13,13 +13,26 @@ use crate::report;
 use crate::scenario::{Issue, Scenario};
 
 /// The file of a run directory that holds what happened.
-const RECORD: &str = "record.json";
+pub(super) const RECORD: &str = "record.json";
+/// Where runs are when nobody says otherwise.
+const RUNS: &str = "runs";
 
-/// Judge a finished run again, and report it.
+/// Judge a run again, and report it.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  stress report runs/small/latest
+  stress report runs/small/latest --format html > small.html
+  stress report --serve            the newest run of runs/, also while it goes on")]
 pub(crate) struct Arguments {
-    /// The run's directory, as `stress run` names it at the end.
-    pub(crate) run_dir: PathBuf,
+    /// The run's directory, as `stress run` names it; with `--serve` the newest of `runs/` when it is left out.
+    #[arg(required_unless_present = "serve")]
+    pub(crate) run_dir: Option<PathBuf>,
+    /// Show the report on a page of this machine, which follows the run while it goes on, until Ctrl-C.
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) serve: bool,
+    /// The page's port; 0 takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 7801, requires = "serve")]
+    pub(crate) port: u16,
     /// The form of the report.
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     pub(crate) format: Format,
@@ -34,6 +47,8 @@ pub(crate) enum Format {
     Json,
     /// Markdown, for pull requests and wikis.
     Markdown,
+    /// One HTML file with charts, which opens from disk.
+    Html,
 }
 
 /// Why a run could not be reported, and how the process ends.
@@ -53,9 +68,25 @@ pub(crate) fn run(
     color: bool,
     width: usize,
 ) -> Exit {
-    let judged = read(&arguments.run_dir).and_then(|record| judge(&record, plan, &arguments.run_dir));
+    let run_dir = match &arguments.run_dir {
+        Some(run_dir) => Ok(run_dir.clone()),
+        None => serve::newest(Path::new(RUNS)).map_err(|message| Problem { exit: Exit::Usage, message }),
+    };
+    if arguments.serve {
+        let served = run_dir.and_then(|run_dir| {
+            serve::serve(run_dir, arguments.port, out).map_err(|message| Problem { exit: Exit::CouldNotRun, message })
+        });
+        return served.unwrap_or_else(|problem| told(err, &problem));
+    }
+    let judged = run_dir.and_then(|run_dir| {
+        let record = read(&run_dir)?;
+        let analysis = judge(&record, plan, &run_dir)?;
+        Ok((record, analysis))
+    });
     let problem = match judged {
-        Ok(analysis) => match out.write_all(text(&analysis, arguments.format, color, width).as_bytes()) {
+        Ok((record, analysis)) => match out
+            .write_all(text(&record, &analysis, arguments.format, color, width).as_bytes())
+        {
             Ok(()) => return exit(analysis.verdict),
             // Who closed the pipe has seen enough: `stress report … | head`.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return exit(analysis.verdict),
@@ -63,6 +94,10 @@ pub(crate) fn run(
         },
         Err(problem) => problem,
     };
+    told(err, &problem)
+}
+
+fn told(err: &mut dyn Write, problem: &Problem) -> Exit {
     // When standard error is gone too, the exit code is all there is left to say it with.
     let _ = writeln!(err, "error: {}", problem.message);
     problem.exit
@@ -82,7 +117,7 @@ fn exit(verdict: Verdict) -> Exit {
     }
 }
 
-fn text(analysis: &Analysis, format: Format, color: bool, width: usize) -> String {
+fn text(record: &Record, analysis: &Analysis, format: Format, color: bool, width: usize) -> String {
     match format {
         Format::Terminal => {
             let page = report::terminal(analysis, width);
@@ -90,6 +125,7 @@ fn text(analysis: &Analysis, format: Format, color: bool, width: usize) -> Strin
         }
         Format::Json => format!("{:#}\n", report::json(analysis)),
         Format::Markdown => report::markdown(analysis),
+        Format::Html => report::html(record, analysis),
     }
 }
 
@@ -162,7 +198,7 @@ mod tests {
 
     fn report(run_dir: &Path, format: Format) -> (Exit, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let arguments = Arguments { run_dir: run_dir.to_owned(), format };
+        let arguments = Arguments { run_dir: Some(run_dir.to_owned()), serve: false, port: 0, format };
         let exit = run(&arguments, fixed, &mut out, &mut err, false, 100);
         let text = |bytes| String::from_utf8(bytes).expect("reports are UTF-8");
         (exit, text(out), text(err))
@@ -247,8 +283,9 @@ mod tests {
 
     #[test]
     fn colours_are_kept_only_where_they_are_wanted() {
-        let analysis = analyze(&record(), &fixture::plan(2));
-        assert!(text(&analysis, Format::Terminal, true, 100).contains('\u{1b}'));
-        assert!(!text(&analysis, Format::Terminal, false, 100).contains('\u{1b}'));
+        let record = record();
+        let analysis = analyze(&record, &fixture::plan(2));
+        assert!(text(&record, &analysis, Format::Terminal, true, 100).contains('\u{1b}'));
+        assert!(!text(&record, &analysis, Format::Terminal, false, 100).contains('\u{1b}'));
     }
 }
