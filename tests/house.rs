@@ -30,6 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "source",
             "template",
             "figure",
             "scenario",
@@ -40,6 +41,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "session",
             "target",
             "execute",
+            "verify",
             "analysis",
             "report",
             "repeat",

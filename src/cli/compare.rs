@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::report::{self, Format};
-use super::{Exit, Terminal};
+use super::{Exit, Terminal, report};
 use crate::compare::{self, Sample, compare};
 use crate::repeat::{REPEAT_FILE, REPEAT_VERSION, Repeat};
 
@@ -37,6 +36,18 @@ pub(super) struct Arguments {
     /// The form of the comparison
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     format: Format,
+}
+
+/// The forms of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Tables and colours for people
+    Terminal,
+    /// A JSON document
+    Json,
+    /// Markdown, for pull requests and wikis
+    #[value(alias = "md")]
+    Markdown,
 }
 
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {

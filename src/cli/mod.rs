@@ -1,11 +1,13 @@
 //! The command line: arguments and environment in, text and exit codes out. Only this room prints.
 
 mod cleanup;
+mod collector;
 mod compare;
 mod conduct;
 mod directory;
 mod doctor;
 mod extension;
+mod github;
 mod hub;
 mod list;
 mod new;
@@ -16,6 +18,7 @@ mod preview;
 mod progress;
 mod provision;
 mod report;
+mod reports;
 mod run;
 mod schema;
 mod selftest;
@@ -28,8 +31,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::analysis::Verdict;
-
+use crate::diagnostic::{self, Diagnostic};
 use crate::session;
+use github::Github;
 
 /// What every `--help` ends with.
 const EXIT_CODES: &str = "\
@@ -164,6 +168,8 @@ struct Terminal {
     width: usize,
     /// Whether somebody watches the errors' stream.
     watched: bool,
+    /// The job of GitHub Actions that runs us.
+    github: Option<Github>,
     /// The first failure to print.
     failed: Option<io::Error>,
 }
@@ -184,6 +190,7 @@ impl Terminal {
             color,
             width: usize::from(columns).clamp(60, 160),
             watched: io::stderr().is_terminal(),
+            github: Github::from_environment(),
             failed: None,
         }
     }
@@ -198,6 +205,14 @@ impl Terminal {
     /// Prints to stderr.
     fn tell(&mut self, text: &str) {
         let _ = self.err.write_all(text.as_bytes()).and_then(|()| self.err.flush());
+    }
+
+    /// Shows problems of a scenario on stderr.
+    fn show(&mut self, diagnostics: &[Diagnostic]) {
+        self.tell(&diagnostic::render(diagnostics, self.color, self.width));
+        if self.github.is_some() {
+            self.tell(&github::annotations(diagnostics));
+        }
     }
 
     /// Prints an error to stderr.
@@ -222,7 +237,10 @@ pub fn run() -> Exit {
     let terminal = &mut terminal;
     let done = match cli.command {
         Command::Run(arguments) => Ok(run::run(&arguments, terminal)),
-        Command::Validate(arguments) => validate::run(&arguments, &mut terminal.out, &mut terminal.err, terminal.color),
+        Command::Validate(arguments) => {
+            let on_github = terminal.github.is_some();
+            validate::run(&arguments, &mut terminal.out, &mut terminal.err, terminal.color, on_github)
+        }
         Command::Plan(arguments) => Ok(plan::run(&arguments, terminal)),
         Command::List(arguments) => Ok(list::run(&arguments, terminal)),
         Command::New(arguments) => Ok(new::run(&arguments, terminal)),

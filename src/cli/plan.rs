@@ -3,7 +3,6 @@
 use clap::Args;
 
 use super::{Exit, Terminal, overrides, preview};
-use crate::diagnostic;
 use crate::plan::{Plan, combinations};
 use crate::target;
 
@@ -21,7 +20,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    terminal.tell(&diagnostic::render(&loaded.diagnostics(), terminal.color, terminal.width));
+    terminal.show(&loaded.diagnostics());
     for (scenario, label) in combinations(&loaded.scenario) {
         if !label.is_empty() {
             terminal.print(&format!("matrix      {label}\n"));

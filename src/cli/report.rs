@@ -3,13 +3,13 @@
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::Exit;
+use super::reports::{self, Format, ReportArguments, Turn};
 use crate::analysis::{Analysis, Verdict, analyze};
 use crate::plan::Plan;
 use crate::record::{RECORD_VERSION, Record};
-use crate::report;
 use crate::scenario::{Issue, Scenario};
 
 /// The file of a run directory that holds what happened.
@@ -20,20 +20,11 @@ const RECORD: &str = "record.json";
 pub(crate) struct Arguments {
     /// The run's directory, as `stress run` names it at the end.
     pub(crate) run_dir: PathBuf,
-    /// The form of the report.
-    #[arg(long, value_enum, default_value_t = Format::Terminal)]
-    pub(crate) format: Format,
-}
-
-/// The forms of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Tables and colours for people.
-    Terminal,
-    /// The frozen document of schemas/report.schema.json.
-    Json,
-    /// Markdown, for pull requests and wikis.
-    Markdown,
+    /// The form of the report on stdout, the same as --report FORMAT=-
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) reports: ReportArguments,
 }
 
 /// Why a run could not be reported, and how the process ends.
@@ -53,19 +44,31 @@ pub(crate) fn run(
     color: bool,
     width: usize,
 ) -> Exit {
-    let judged = read(&arguments.run_dir).and_then(|record| judge(&record, plan, &arguments.run_dir));
-    let problem = match judged {
-        Ok(analysis) => match out.write_all(text(&analysis, arguments.format, color, width).as_bytes()) {
-            Ok(()) => return exit(analysis.verdict),
+    let told = read(&arguments.run_dir).and_then(|record| {
+        let stdout = arguments.reports.stdout(arguments.format.map(|format| ("--format", format)), 1);
+        let stdout = stdout.map_err(|message| Problem { exit: Exit::Usage, message })?.unwrap_or(Format::Terminal);
+        let analysis = judge(&record, plan, &arguments.run_dir)?;
+        let text = text(&record, &analysis, stdout, color, width);
+        match out.write_all(text.as_bytes()) {
+            Ok(()) => {}
             // Who closed the pipe has seen enough: `stress report … | head`.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return exit(analysis.verdict),
-            Err(error) => Problem { exit: Exit::CouldNotRun, message: format!("failed to write the report: {error}") },
-        },
-        Err(problem) => problem,
-    };
-    // When standard error is gone too, the exit code is all there is left to say it with.
-    let _ = writeln!(err, "error: {}", problem.message);
-    problem.exit
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            Err(error) => return Err(unwritten(&format!("failed to write the report: {error}"))),
+        }
+        let written = arguments.reports.prepare();
+        let written = written.and_then(|()| arguments.reports.write(&record, &analysis, Turn::ONLY));
+        written.map_err(|message| unwritten(&message))?;
+        Ok(exit(analysis.verdict))
+    });
+    told.unwrap_or_else(|problem| {
+        // When standard error is gone too, the exit code is all there is left to say it with.
+        let _ = writeln!(err, "error: {}", problem.message);
+        problem.exit
+    })
+}
+
+fn unwritten(message: &str) -> Problem {
+    Problem { exit: Exit::CouldNotRun, message: message.to_owned() }
 }
 
 /// The decisions of a recorded scenario, made again.
@@ -82,15 +85,9 @@ fn exit(verdict: Verdict) -> Exit {
     }
 }
 
-fn text(analysis: &Analysis, format: Format, color: bool, width: usize) -> String {
-    match format {
-        Format::Terminal => {
-            let page = report::terminal(analysis, width);
-            if color { page } else { anstream::adapter::strip_str(&page).to_string() }
-        }
-        Format::Json => format!("{:#}\n", report::json(analysis)),
-        Format::Markdown => report::markdown(analysis),
-    }
+fn text(record: &Record, analysis: &Analysis, format: Format, color: bool, width: usize) -> String {
+    let page = reports::text(format, record, analysis, width);
+    if color { page } else { anstream::adapter::strip_str(&page).to_string() }
 }
 
 /// A finished run, judged again; or how the process ends, and why.
@@ -162,7 +159,8 @@ mod tests {
 
     fn report(run_dir: &Path, format: Format) -> (Exit, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let arguments = Arguments { run_dir: run_dir.to_owned(), format };
+        let arguments =
+            Arguments { run_dir: run_dir.to_owned(), format: Some(format), reports: ReportArguments::default() };
         let exit = run(&arguments, fixed, &mut out, &mut err, false, 100);
         let text = |bytes| String::from_utf8(bytes).expect("reports are UTF-8");
         (exit, text(out), text(err))
@@ -248,7 +246,8 @@ mod tests {
     #[test]
     fn colours_are_kept_only_where_they_are_wanted() {
         let analysis = analyze(&record(), &fixture::plan(2));
-        assert!(text(&analysis, Format::Terminal, true, 100).contains('\u{1b}'));
-        assert!(!text(&analysis, Format::Terminal, false, 100).contains('\u{1b}'));
+        let page = |color| text(&record(), &analysis, Format::Terminal, color, 100);
+        assert!(page(true).contains('\u{1b}'));
+        assert!(!page(false).contains('\u{1b}'));
     }
 }

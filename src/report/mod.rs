@@ -2,14 +2,22 @@
 //! is judged or measured here, and nothing is printed.
 
 mod beside;
+mod csv;
 mod json;
+mod junit;
 mod markdown;
+mod otlp;
+mod prometheus;
 mod rows;
 mod terminal;
 mod text;
 
+pub use csv::csv;
 pub use json::{Report, json, schema};
+pub use junit::{junit, junit_unmade};
 pub use markdown::markdown;
+pub use otlp::{Export, otlp};
+pub use prometheus::prometheus;
 pub use terminal::terminal;
 
 #[cfg(test)]
