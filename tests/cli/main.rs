@@ -13,6 +13,7 @@ mod local;
 mod provision;
 mod readme;
 mod red;
+mod reports;
 mod rules;
 mod run_directory;
 mod shipped;
