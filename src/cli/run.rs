@@ -1,14 +1,15 @@
 //! `stress run`: from the file to the verdict.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use clap::Args;
 
 use super::directory::{RunDirectory, sites};
+use super::progress::View;
 use super::reports::{self, Format, ReportArguments, Turn};
 use super::signals::Signals;
-use super::{Exit, Terminal, conduct, github, overrides, person, progress};
+use super::{Exit, Terminal, conduct, github, overrides, person};
 use crate::analysis::{Analysis, Verdict};
 use crate::diagnostic::Diagnostic;
 use crate::execute::{Control, Progress};
@@ -53,6 +54,9 @@ pub(super) struct Arguments {
     /// Show no progress
     #[arg(long)]
     no_progress: bool,
+    /// Print the SQL of every phase as it is run, one line per database
+    #[arg(long, short, conflicts_with = "quiet")]
+    verbose: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
@@ -243,8 +247,10 @@ impl Session<'_> {
         }
         let control = Arc::new(Control::default());
         self.signals.direct_to(&control);
-        let counters = Progress::new(plan.databases.len());
+        let (sender, statements) = arguments.verbose.then(mpsc::channel).unzip();
+        let counters = Progress::new(plan.databases.len()).telling(sender);
         let show = !(arguments.quiet || arguments.no_progress);
+        let view = View { progress: show, watched: terminal.watched, statements };
         let path = &self.path;
         let run = conduct::Run { plan, scenario, path, directory: &directory, control: &control, progress: &counters };
         let stopped = || control.is_ending();
@@ -256,7 +262,7 @@ impl Session<'_> {
         if terminal.github.is_some() && target.facts.kind == "cloudsync" {
             terminal.tell(&github::hide_credentials(&target));
         }
-        let conducted = progress::shown(plan, &counters, show, terminal.watched, || run.conduct(&target));
+        let conducted = view.during(plan, &counters, || run.conduct(&target));
         // Also after a run that failed: its devices and tokens are there all the same.
         let sites = sites(&directory.path);
         let left = person::attended(terminal, arguments.quiet, &|| false, |attendant| target.leave(&sites, attendant));
