@@ -32,6 +32,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "source",
             "template",
+            "failure",
             "figure",
             "scenario",
             "diagnostic",

@@ -13,7 +13,10 @@ use crate::target;
     after_help = "Disables sync, forgets the devices that runs of this scenario registered (their records are read from
 the run directories; it takes a `management_key`), drops the tables, and the database when nothing else
 is in it. `allow_databases` says which databases may be touched. Access tokens of a run that died
-expire after 24 hours: nobody keeps them, so nobody can revoke them."
+expire after 24 hours: nobody keeps them, so nobody can revoke them.
+
+Examples:
+  stress cleanup scenarios/mine.yaml"
 )]
 pub(super) struct Arguments {
     #[command(flatten)]

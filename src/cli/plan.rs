@@ -7,6 +7,9 @@ use crate::plan::{Plan, combinations};
 use crate::target;
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  stress plan scenarios/small.yaml
+  stress plan scenarios/large.yaml --profile medium --explain")]
 pub(super) struct Arguments {
     #[command(flatten)]
     scenario: overrides::ScenarioArguments,

@@ -17,6 +17,10 @@ const RECORD: &str = "record.json";
 
 /// Judge a finished run again, and report it.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  stress report runs/small/latest
+  stress report runs/small/latest --format markdown
+  stress report runs/small/latest --report junit=junit.xml,csv=steps.csv")]
 pub(crate) struct Arguments {
     /// The run's directory, as `stress run` names it at the end.
     pub(crate) run_dir: PathBuf,

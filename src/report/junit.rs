@@ -60,7 +60,9 @@ fn document(suite: TestSuite) -> String {
     let mut report = Report::new("stress");
     report.time = suite.time;
     report.add_test_suite(suite);
-    report.to_string().expect("a text takes everything")
+    let text = report.to_string().expect("a text takes everything");
+    // Jenkins' schema does not know it there.
+    text.replacen(&format!(" skipped=\"{}\"", report.skipped), "", 1)
 }
 
 fn case(analysis: &Analysis, part: &str, name: &str, status: TestCaseStatus) -> TestCase {

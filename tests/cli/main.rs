@@ -8,6 +8,7 @@ mod doctor;
 #[cfg(unix)]
 mod extension;
 mod harness;
+mod help;
 mod hub;
 mod local;
 mod provision;
