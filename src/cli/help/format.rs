@@ -99,9 +99,13 @@ impl<'s> Reader<'s> {
             return "duration".to_owned();
         }
         let meant = self.meant(value);
-        let names: Vec<String> = branches(meant).iter().filter_map(|branch| self.name(branch)).collect();
+        let names = branches(meant).into_iter().map(|branch| self.name(branch).unwrap_or_else(|| self.kind(branch)));
+        let names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
         if !names.is_empty() {
             return names.join(" | ");
+        }
+        if let Some(names) = meant.get("enum").and_then(Value::as_array) {
+            return names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" | ");
         }
         let bounds = bounds(meant.as_object());
         match meant.get("type").and_then(Value::as_str) {
@@ -119,17 +123,13 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// What a branch of several is called.
+    /// What a branch of several is called that is a map.
     fn name(&self, branch: &'s Value) -> Option<String> {
-        if let Some(name) = branch.get("const").and_then(Value::as_str) {
-            return Some(name.to_owned());
+        let keys: Vec<&String> = self.meant(branch)["properties"].as_object().map(|keys| keys.keys().collect())?;
+        match keys.as_slice() {
+            [only] => Some(format!("{{{only}: …}}")),
+            _ => Some("{…}".to_owned()),
         }
-        let meant = self.meant(branch);
-        let only = meant.get("required").and_then(Value::as_array).filter(|_| meant.get("oneOf").is_none());
-        if let (Some([key]), Some(1)) = (only.map(Vec::as_slice), meant["properties"].as_object().map(Map::len)) {
-            return Some(format!("{{{}: …}}", key.as_str()?));
-        }
-        Some(self.kind(branch)).filter(|kind| !kind.is_empty())
     }
 }
 
