@@ -282,3 +282,90 @@ fn completion_offers_the_keys_and_the_values() {
         assert!(told.contains(key), "{key}: {told}");
     }
 }
+
+/// What the tool itself says of a file: line, code and message of each problem.
+fn problems(text: &str) -> Vec<(u64, String, String)> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("scenario.yaml");
+    std::fs::write(&file, text).expect("a file");
+    let mut stress = Command::new(env!("CARGO_BIN_EXE_stress"));
+    let done = stress.args(["validate", "--format", "json"]).arg(&file).output().expect("it runs");
+    let told: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    let problems = told[0]["problems"].as_array().cloned().unwrap_or_default();
+    let part = |problem: &Value, key: &str| problem[key].as_str().unwrap_or_default().to_owned();
+    problems
+        .iter()
+        .map(|problem| (problem["line"].as_u64().unwrap_or_default(), part(problem, "code"), part(problem, "message")))
+        .collect()
+}
+
+/// Problems of the shape, which a schema can express.
+const SHAPE: [&str; 6] = [
+    "scenario::unknown_key",
+    "scenario::missing_key",
+    "scenario::type",
+    "scenario::value",
+    "scenario::empty",
+    "scenario::duration",
+];
+
+/// Parts of messages about the shape that a schema cannot express, or this server does not, and why.
+const NOT_IN_AN_EDITOR: [(&str, &str); 3] = [
+    ("found 1.0", "to JSON schema 1.0 is a whole number"),
+    ("found 1000.0", "to JSON schema 1000.0 is a whole number"),
+    ("`rls` has no `policies`", "a profile alone need not be whole"),
+];
+
+#[test]
+fn what_is_wrong_with_the_shape_is_seen_in_an_editor_too() {
+    let Some(mut editor) = Editor::start("what_is_wrong_with_the_shape_is_seen_in_an_editor_too") else { return };
+    let (mut compared, mut unseen) = (0, Vec::new());
+    for entry in std::fs::read_dir(root().join("tests/reading/bad")).expect("the bad scenarios") {
+        let path: PathBuf = entry.expect("a file").path();
+        let text = format!("{HEAD}{}", std::fs::read_to_string(&path).expect("a scenario"));
+        let name = path.file_name().expect("a name").to_string_lossy();
+        let problems = problems(&text);
+        // Behind a fault of the YAML each reader goes on in its own way.
+        if problems.iter().any(|(_, code, _)| code.starts_with("yaml::") && code != "yaml::lookalike") {
+            continue;
+        }
+        let told = editor.diagnose(&name, &text);
+        let lines: Vec<u64> = told.iter().filter_map(|one| one.split(':').next()?.parse().ok()).collect();
+        for (line, code, message) in problems.iter().filter(|(_, code, _)| SHAPE.contains(&code.as_str())) {
+            compared += 1;
+            // A block scalar begins a line above its text.
+            let seen = lines.contains(line) || lines.contains(&(line - 1));
+            let excepted = name == "profiles.yaml" || name == "types.yaml";
+            let excepted = excepted && NOT_IN_AN_EDITOR.iter().any(|(part, _)| message.contains(part));
+            if !seen && !excepted {
+                unseen.push(format!("{name}:{line}: {code}: {message}; seen: {told:#?}"));
+            }
+        }
+    }
+    assert!(unseen.is_empty(), "{}", unseen.join("\n"));
+    assert!(compared > 60, "{compared}");
+}
+
+#[test]
+fn a_slip_is_underlined_and_said() {
+    let Some(mut editor) = Editor::start("a_slip_is_underlined_and_said") else { return };
+    for (index, (from, to, said)) in [
+        ("name: test", "nam: test", "Property nam is not allowed"),
+        ("name: test\n", "", "Missing property \"name\""),
+        ("kind: insert", "kind: inserts", "\"delete\", \"insert\", \"update\", \"query\""),
+        ("databases: 2", "databases: many", "Incorrect type"),
+        ("time_limit: 60s", "time_limit: 60", "Incorrect type"),
+        ("time_limit: 60s", "time_limit: soon", "a duration has a unit"),
+        ("rounds: 3", "rounds: 10001", "above the maximum of 10000"),
+        ("verify: [converged]", "verify: [convergd]", "\"converged\""),
+        ("target: embedded", "target: { embedded: { writers: 65 } }", "above the maximum of 64"),
+        ("name: insert", "name: in sert", "letters, digits"),
+        ("phases:", "phases: []\nteardown:", "too few items"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let told = editor.diagnose(&format!("slip{index}.yaml"), &scenario(from, to)).join("\n");
+        assert!(told.contains(said), "{to}: {told}");
+    }
+}

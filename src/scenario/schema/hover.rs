@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::wish::tag;
+use super::wish::{is_duration, is_template, tag};
 
 /// What describes the names of an `enum`, to editors; validators pass over it.
 const MEANINGS: &str = "markdownEnumDescriptions";
@@ -22,21 +22,30 @@ pub(super) fn arrange(schema: &mut Value) {
             definition.shift_remove("description");
         }
     }
-    in_markdown(schema);
+    in_words(schema);
 }
 
-/// Descriptions are written in Markdown, which editors show as such under a name of their own.
-fn in_markdown(schema: &mut Value) {
+/// Descriptions are written in Markdown, which editors show as such under a name of their own; and what a pattern wants
+/// is said in words.
+fn in_words(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
-            map.values_mut().for_each(in_markdown);
+            map.values_mut().for_each(in_words);
             if let Some(text) =
                 map.get("description").filter(|text| text.as_str().is_some_and(|text| text.contains('`')))
             {
                 map.insert("markdownDescription".into(), text.clone());
             }
+            if map.get("pattern").is_some_and(Value::is_string) {
+                let wanted = match &*schema {
+                    pattern if is_duration(pattern) => "a duration has a unit: `500ms`, `30s`, `1m 30s`",
+                    pattern if is_template(pattern) => "a template is wanted here: `\"{{ scale.rows }}\"`",
+                    _ => "letters, digits, `-` and `_` are wanted here",
+                };
+                schema["patternErrorMessage"] = wanted.into();
+            }
         }
-        Value::Array(items) => items.iter_mut().for_each(in_markdown),
+        Value::Array(items) => items.iter_mut().for_each(in_words),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
