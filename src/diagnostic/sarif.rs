@@ -92,11 +92,9 @@ mod tests {
         let log = sarif(&[("an é.yaml", &all), ("/good.yaml", &[])]);
         insta::assert_snapshot!(format!("{log:#}"));
         let schema = include_str!("../../tests/formats/sarif-2.1.0.schema.json");
-        let mut schema: Value = serde_json::from_str(schema).expect("the official schema is JSON");
-        // Their second bracket has no first: an erratum of the standard.
-        for part in ["run", "toolComponent"] {
-            schema["definitions"][part]["properties"]["language"]["pattern"] = json!("^[a-zA-Z]{2}(-[a-zA-Z]{2})?$");
-        }
+        // An erratum of the standard: a bracket without its first.
+        let schema = schema.replace("[a-zA-Z]{2}-[a-zA-Z]{2}]?$", "[a-zA-Z]{2}-[a-zA-Z]{2}$");
+        let schema = serde_json::from_str(&schema).expect("the official schema is JSON");
         let validator = jsonschema::validator_for(&schema).expect("it is a schema");
         let problems: Vec<String> = validator.iter_errors(&log).map(|error| error.to_string()).collect();
         assert!(problems.is_empty(), "{problems:?}");

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -114,6 +115,30 @@ fn a_failed_run_is_red_in_junit() {
     let report = junit(&place, "j.xml");
     assert!(report.failures > 0, "{report:?}");
     assert!(read(&place, "j.xml").contains("errors.total == 0 does not hold: it is "));
+}
+
+#[test]
+fn code_scanning_gets_every_problem_in_sarif() {
+    let place = Place::new();
+    for file in crate::harness::files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reading/bad")) {
+        let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+        std::fs::copy(&file, place.path(&name)).expect("there is room");
+    }
+    place.write("good.yaml", &crate::harness::scenario(SMALL));
+    let done = place.stress(&["validate", "*.yaml", "none.yaml", "--format", "sarif"]).done().exits(2);
+    let log: serde_json::Value = serde_json::from_str(&done.out).expect("it is JSON");
+    let schema = include_str!("../formats/sarif-2.1.0.schema.json");
+    // An erratum of the standard: a bracket without its first.
+    let schema = schema.replace("[a-zA-Z]{2}-[a-zA-Z]{2}]?$", "[a-zA-Z]{2}-[a-zA-Z]{2}$");
+    let schema = serde_json::from_str(&schema).expect("the schema is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("it is a schema");
+    let problems: Vec<String> = validator.iter_errors(&log).map(|error| error.to_string()).collect();
+    assert!(problems.is_empty(), "{problems:?}");
+    let json = place.stress(&["validate", "*.yaml", "none.yaml", "--format", "json"]).done().exits(2);
+    let json: serde_json::Value = serde_json::from_str(&json.out).expect("it is JSON");
+    let files = json.as_array().expect("a list").iter();
+    let told: usize = files.map(|file| file["problems"].as_array().map_or(0, Vec::len)).sum();
+    assert_eq!(log["runs"][0]["results"].as_array().map(Vec::len), Some(told));
 }
 
 /// A collector on loopback: what it was sent, by path, with the header `x-key`.
