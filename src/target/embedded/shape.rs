@@ -12,6 +12,8 @@ pub(crate) struct Shape {
     pub(crate) columns: Vec<Column>,
     /// The primary key: indices into `columns`, in the key's order.
     pub(crate) keys: Vec<usize>,
+    /// A name of the rowid that no column has taken; none in a table without one.
+    pub(crate) rowid: Option<&'static str>,
     /// Whether other UNIQUE constraints than the key exist.
     pub(crate) has_unique: bool,
     /// A digest of column names, affinities and key, in order: what both sides must agree on.
@@ -26,18 +28,18 @@ pub(crate) struct Column {
     pub(crate) declared: String,
     pub(crate) not_null: bool,
     pub(crate) has_default: bool,
-    /// The collation in the primary key's index.
+    /// The collation: in the primary key's index, elsewhere as declared.
     pub(crate) collation: String,
 }
 
 impl Shape {
     /// Reads the shape of an ordinary table of the main database; `None` when there is none of this name.
     pub(crate) fn read(connection: &Connection, table: &str) -> rusqlite::Result<Option<Self>> {
-        let strict: Option<bool> = connection
-            .prepare_cached("SELECT strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND lower(name) = lower(?1)")?
-            .query_row([table], |row| row.get(0))
+        let kind: Option<(bool, bool)> = connection
+            .prepare_cached("SELECT strict, wr FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND lower(name) = lower(?1)")?
+            .query_row([table], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        let Some(strict) = strict else { return Ok(None) };
+        let Some((strict, without_rowid)) = kind else { return Ok(None) };
         let mut columns = Vec::new();
         let mut keys: Vec<(i64, usize)> = Vec::new();
         let mut statement = connection.prepare_cached(
@@ -50,13 +52,15 @@ impl Shape {
             if key > 0 {
                 keys.push((key, columns.len()));
             }
+            let name: String = row.get(0)?;
+            let (_, collation, ..) = connection.column_metadata(Some("main"), table, name.as_str())?;
             columns.push(Column {
-                name: row.get(0)?,
+                name,
                 // ANY keeps values as they are in a STRICT table only.
                 declared: if strict && declared.eq_ignore_ascii_case("any") { String::new() } else { declared },
                 not_null: row.get(2)?,
                 has_default: row.get(3)?,
-                collation: "BINARY".to_owned(),
+                collation: collation.map_or_else(|| "BINARY".to_owned(), |name| name.to_string_lossy().into_owned()),
             });
         }
         drop(rows);
@@ -76,7 +80,9 @@ impl Shape {
             .prepare_cached("SELECT 1 FROM pragma_index_list(?1) WHERE \"unique\" AND origin <> 'pk'")?
             .exists([table])?;
         let hash = digest(&columns, &keys);
-        Ok(Some(Self { name: table.to_owned(), columns, keys, has_unique, hash }))
+        let is_free = |name: &&str| !columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+        let rowid = ["rowid", "_rowid_", "oid"].into_iter().filter(|_| !without_rowid).find(is_free);
+        Ok(Some(Self { name: table.to_owned(), columns, keys, rowid, has_unique, hash }))
     }
 
     /// The key's columns in order.

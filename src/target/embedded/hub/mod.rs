@@ -3,6 +3,7 @@
 //! and tokens; `database` is a file and its connections; `tracked` is a synced table.
 
 mod command;
+mod companion;
 mod database;
 mod listener;
 mod manage;

@@ -8,7 +8,7 @@ use rusqlite::{CachedStatement, Connection};
 
 use super::super::shape::{join, quote};
 use super::super::wire::Cell;
-use super::tracked::Tracked;
+use super::tracked::{Tracked, place_of};
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,70 +69,81 @@ impl Identity {
     }
 }
 
-/// The write policies of a table for one caller.
+/// The write policies of a table for one caller, asked together with what has to be known of the row as it is. A policy
+/// that is missing, or is not true, denies; nobody asks an administrator.
 pub(super) struct Gate<'a> {
-    /// Nobody asks an administrator.
-    closed: bool,
-    insert: Option<CachedStatement<'a>>,
-    update: Option<CachedStatement<'a>>,
-    delete: Option<CachedStatement<'a>>,
+    /// Given the columns of a new row: place of the row with its key, verdict, and that row's watched columns.
+    write: CachedStatement<'a>,
+    /// Given a key: place of its row, and verdict.
+    delete: CachedStatement<'a>,
+}
+
+/// What storing a row would do.
+pub(super) struct Found {
+    /// The place of the row that is there.
+    pub(super) place: Option<i64>,
+    /// Whether the policy lets it happen.
+    pub(super) allowed: bool,
+    /// Whether a column that the select policy reads gets another value.
+    pub(super) moves: bool,
 }
 
 impl<'a> Gate<'a> {
     pub(super) fn open(connection: &'a Connection, tracked: &Tracked, caller: &Caller) -> rusqlite::Result<Self> {
-        let mut gate = Self { closed: *caller != Caller::Admin, insert: None, update: None, delete: None };
-        if !gate.closed || !tracked.rls {
-            return Ok(gate);
-        }
         let shape = &tracked.shape;
+        let policies = &tracked.policies;
+        let verdict = |policy: &Option<String>| match policy {
+            _ if *caller == Caller::Admin => "true".to_owned(),
+            Some(policy) if tracked.rls => format!("({policy}) IS TRUE"),
+            Some(_) | None => "false".to_owned(),
+        };
         let table = quote(&shape.name);
+        let place = place_of(shape, "OLD");
         let new = join(&shape.columns, ", ", |i, column| format!("?{} AS {}", i + 1, quote(&column.name)));
-        let width = shape.columns.len();
-        let key = |first: usize| shape.key_match("OLD.", |i| format!("?{}", first + i));
-        let prepare = |sql: String| connection.prepare_cached(&sql).map(Some);
-        if let Some(policy) = &tracked.policies.insert {
-            gate.insert = prepare(format!("SELECT ({policy}) IS TRUE FROM (SELECT {new}) AS NEW"))?;
+        let old = join(&tracked.watched, "", |_, &i| format!(", OLD.{}", quote(&shape.columns[i].name)));
+        let first_key = quote(&shape.columns[shape.keys[0]].name);
+        let write = format!(
+            "SELECT {place}, CASE WHEN OLD.{first_key} IS NULL THEN {} ELSE {} END{old}
+             FROM (SELECT {new}) AS NEW LEFT JOIN main.{table} AS OLD ON {}",
+            verdict(&policies.insert),
+            verdict(&policies.update),
+            shape.key_match("OLD.", |i| format!("?{}", shape.keys[i] + 1))
+        );
+        let delete = format!(
+            "SELECT {place}, {} FROM main.{table} AS OLD WHERE {}",
+            verdict(&policies.delete),
+            shape.key_match("OLD.", |i| format!("?{}", i + 1))
+        );
+        Ok(Self { write: connection.prepare_cached(&write)?, delete: connection.prepare_cached(&delete)? })
+    }
+
+    /// What storing a row would do.
+    pub(super) fn write(&mut self, cells: &[Cell<'_>], watched: &[usize]) -> rusqlite::Result<Found> {
+        bind(&mut self.write, 1, cells)?;
+        let mut rows = self.write.raw_query();
+        let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+        let place: Option<i64> = row.get(0)?;
+        let mut moves = false;
+        for (i, &column) in watched.iter().enumerate() {
+            moves |= place.is_some() && Cell::from(row.get_ref(i + 2)?) != cells[column];
         }
-        if let Some(policy) = &tracked.policies.update {
-            let key = key(width + 1);
-            gate.update = prepare(format!(
-                "SELECT ({policy}) IS TRUE FROM main.{table} AS OLD, (SELECT {new}) AS NEW WHERE {key}"
-            ))?;
-        }
-        if let Some(policy) = &tracked.policies.delete {
-            gate.delete = prepare(format!("SELECT ({policy}) IS TRUE FROM main.{table} AS OLD WHERE {}", key(1)))?;
-        }
-        Ok(gate)
+        Ok(Found { place, allowed: row.get(1)?, moves })
     }
 
-    /// Whether rows have to be asked about.
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed
-    }
-
-    pub(super) fn may_insert(&mut self, cells: &[Cell<'_>]) -> rusqlite::Result<bool> {
-        ask(self.insert.as_mut(), cells, &[])
-    }
-
-    pub(super) fn may_update(&mut self, cells: &[Cell<'_>], key: &[Cell<'_>]) -> rusqlite::Result<bool> {
-        ask(self.update.as_mut(), cells, key)
-    }
-
-    pub(super) fn may_delete(&mut self, key: &[Cell<'_>]) -> rusqlite::Result<bool> {
-        ask(self.delete.as_mut(), &[], key)
+    /// The place of the row with this key, if there is one, and whether it may be deleted.
+    pub(super) fn delete(&mut self, key: &[Cell<'_>]) -> rusqlite::Result<Option<(i64, bool)>> {
+        bind(&mut self.delete, 1, key)?;
+        let mut rows = self.delete.raw_query();
+        rows.next()?.map(|row| Ok((row.get(0)?, row.get(1)?))).transpose()
     }
 }
 
-/// A policy that is missing, or is not true, denies.
-fn ask(statement: Option<&mut CachedStatement<'_>>, cells: &[Cell<'_>], key: &[Cell<'_>]) -> rusqlite::Result<bool> {
-    let Some(statement) = statement else { return Ok(false) };
-    let most = statement.parameter_count();
-    for (i, cell) in cells.iter().chain(key).enumerate().take(most) {
-        statement.raw_bind_parameter(i + 1, cell)?;
+/// Binds values from a parameter on.
+pub(super) fn bind(statement: &mut CachedStatement<'_>, first: usize, cells: &[Cell<'_>]) -> rusqlite::Result<()> {
+    for (i, cell) in cells.iter().enumerate() {
+        statement.raw_bind_parameter(first + i, cell)?;
     }
-    let mut rows = statement.raw_query();
-    let row = rows.next()?;
-    row.map_or(Ok(false), |row| row.get(0))
+    Ok(())
 }
 
 /// The columns of `table` that an expression over it reads; an error when it is no valid expression.

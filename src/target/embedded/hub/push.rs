@@ -6,7 +6,7 @@ use super::super::fault::Faults;
 use super::super::wire::{Cell, LastFailure, PushAnswer, PushHead, Reader, RowHead, SiteId, site_text};
 use super::StoreError;
 use super::database::Worker;
-use super::policy::{Caller, Gate};
+use super::policy::{Caller, Gate, bind};
 use super::tracked::{SERVER, Tracked};
 use crate::scenario::FaultKind;
 
@@ -148,6 +148,7 @@ struct Tally {
 
 /// The statements of one push, held for its rows.
 struct Rows<'a> {
+    connection: &'a Connection,
     tracked: &'a Tracked,
     gate: Gate<'a>,
     faults: &'a Faults,
@@ -159,16 +160,16 @@ struct Rows<'a> {
     failure: Option<LastFailure>,
     /// Whether a new row may have some to remove.
     has_tombstones: bool,
-    upsert: CachedStatement<'a>,
-    exists: CachedStatement<'a>,
-    touch: CachedStatement<'a>,
+    insert: CachedStatement<'a>,
+    update: Option<CachedStatement<'a>>,
     place: CachedStatement<'a>,
-    forget: CachedStatement<'a>,
-    erase: CachedStatement<'a>,
+    touch: CachedStatement<'a>,
+    observe: CachedStatement<'a>,
     bury: CachedStatement<'a>,
     unbury: CachedStatement<'a>,
     exhume: CachedStatement<'a>,
-    old: CachedStatement<'a>,
+    erase: CachedStatement<'a>,
+    forget: CachedStatement<'a>,
 }
 
 impl<'a> Rows<'a> {
@@ -194,6 +195,7 @@ impl<'a> Rows<'a> {
             connection.prepare_cached("SELECT seq FROM cloudsync_state")?.query_row([], |row| row.get(0))?
         };
         Ok(Self {
+            connection,
             tracked,
             gate: Gate::open(connection, tracked, caller)?,
             faults,
@@ -203,16 +205,16 @@ impl<'a> Rows<'a> {
             tally: Tally { seq, ..Tally::default() },
             failure: None,
             has_tombstones: connection.prepare_cached(&format!("SELECT 1 FROM main.{dead}"))?.exists([])?,
-            upsert: connection.prepare_cached(&sql.upsert)?,
-            exists: connection.prepare_cached(&sql.exists)?,
-            touch: connection.prepare_cached(&sql.touch)?,
+            insert: connection.prepare_cached(&sql.insert)?,
+            update: sql.update.as_ref().map(|sql| connection.prepare_cached(sql)).transpose()?,
             place: connection.prepare_cached(&sql.place)?,
-            forget: connection.prepare_cached(&sql.forget)?,
-            erase: connection.prepare_cached(&sql.erase)?,
+            touch: connection.prepare_cached(&sql.touch)?,
+            observe: connection.prepare_cached(&sql.observe)?,
             bury: connection.prepare_cached(&sql.bury)?,
             unbury: connection.prepare_cached(&sql.unbury)?,
             exhume: connection.prepare_cached(&format!("DELETE FROM main.{dead} WHERE cs_seq = ?1"))?,
-            old: connection.prepare_cached(&sql.old)?,
+            erase: connection.prepare_cached(&sql.erase)?,
+            forget: connection.prepare_cached(&sql.forget)?,
         })
     }
 
@@ -220,7 +222,7 @@ impl<'a> Rows<'a> {
     fn store(&mut self, reader: &mut Reader<'_>, rows: u32, known: i64) -> Result<i64, StoreError> {
         let shape = &self.tracked.shape;
         let may_drop = self.faults.has(FaultKind::DropRow);
-        let (mut cells, mut key) = (Vec::new(), Vec::new());
+        let mut cells = Vec::new();
         let mut version = known;
         for _ in 0..rows {
             let head: RowHead = reader.take()?;
@@ -236,9 +238,7 @@ impl<'a> Rows<'a> {
             if head.deleted {
                 self.delete(&cells)?;
             } else {
-                key.clear();
-                key.extend(shape.keys.iter().map(|&column| cells[column]));
-                self.write(&cells, &key)?;
+                self.write(&cells)?;
             }
         }
         if reader.is_empty() { Ok(version) } else { Err(StoreError::Malformed) }
@@ -249,116 +249,128 @@ impl<'a> Rows<'a> {
         self.tally.seq
     }
 
-    fn write(&mut self, cells: &[Cell<'_>], key: &[Cell<'_>]) -> rusqlite::Result<()> {
-        let watched = !self.tracked.watched.is_empty();
-        let exists = (watched || self.gate.is_closed()) && self.is_live(key)?;
-        if self.gate.is_closed() {
-            let allowed = if exists { self.gate.may_update(cells, key)? } else { self.gate.may_insert(cells)? };
-            if !allowed && !self.is_policy_ignored() {
-                self.tally.denied += 1;
-                return Ok(());
-            }
+    fn write(&mut self, cells: &[Cell<'_>]) -> rusqlite::Result<()> {
+        let found = self.gate.write(cells, &self.tracked.watched)?;
+        if !found.allowed && !self.is_policy_ignored() {
+            self.tally.denied += 1;
+            return Ok(());
         }
-        let moved = watched && exists && self.leaves_sight(cells, key)?;
-        let tombstone = if moved {
+        match found.place {
+            Some(place) => self.change(place, found.moves, cells),
+            None => self.add(cells),
+        }
+    }
+
+    /// Stores a row that was not there.
+    fn add(&mut self, cells: &[Cell<'_>]) -> rusqlite::Result<()> {
+        bind(&mut self.insert, 1, cells)?;
+        match self.insert.raw_execute() {
+            // A trigger of the administrator's passed over it.
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) => return self.fail(error),
+        }
+        let seq = self.next();
+        self.tally.pushed += 1;
+        self.place.raw_bind_parameter(1, seq)?;
+        self.place.raw_bind_parameter(2, self.id)?;
+        for (i, &column) in self.tracked.noted.iter().enumerate() {
+            self.place.raw_bind_parameter(i + 3, cells[column])?;
+        }
+        self.place.raw_execute()?;
+        if !self.has_tombstones {
+            return Ok(());
+        }
+        let place = self.connection.last_insert_rowid();
+        let keys = &self.tracked.shape.keys;
+        unbury(&mut self.unbury, place, keys.iter().map(|&column| cells[column]))
+    }
+
+    /// Stores another state of a row.
+    fn change(&mut self, place: i64, moves: bool, cells: &[Cell<'_>]) -> rusqlite::Result<()> {
+        let keys = &self.tracked.shape.keys;
+        let key = || keys.iter().map(|&column| cells[column]);
+        let tombstone = if moves {
             let seq = self.next();
-            run(&mut self.unbury, seq, SERVER, key)?;
+            unbury(&mut self.unbury, place, key())?;
             // From the server, so that the writer, too, drops a row that it no longer sees.
-            run(&mut self.bury, seq, SERVER, key)?;
-            self.has_tombstones = true;
+            self.bury.execute([seq, SERVER, place])?;
             Some(seq)
         } else {
             None
         };
-        for (i, cell) in cells.iter().enumerate() {
-            self.upsert.raw_bind_parameter(i + 1, cell)?;
-        }
-        if let Err(error) = self.upsert.raw_execute() {
-            if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
-                return Err(error);
+        if let Some(update) = &mut self.update {
+            bind(update, 1, cells)?;
+            update.raw_bind_parameter(cells.len() + 1, place)?;
+            if let Err(error) = update.raw_execute() {
+                if let Some(seq) = tombstone {
+                    self.exhume.execute([seq])?;
+                }
+                return self.fail(error);
             }
-            if let Some(seq) = tombstone {
-                self.exhume.execute([seq])?;
-            }
-            self.tally.failed += 1;
-            self.failure = Some(last_failure("database_error", text_of(&error)));
-            return Ok(());
         }
         let seq = self.next();
         self.tally.pushed += 1;
-        let is_new = run(&mut self.touch, seq, self.id, key)? == 0;
-        if is_new {
-            run(&mut self.place, seq, self.id, key)?;
-        }
-        if is_new && self.has_tombstones || moved {
-            run(&mut self.unbury, seq, self.id, key)?;
+        self.touch.execute([seq, self.id, place])?;
+        if moves {
+            self.has_tombstones = true;
+            self.observe.raw_bind_parameter(1, place)?;
+            for (i, &column) in self.tracked.watched.iter().enumerate() {
+                self.observe.raw_bind_parameter(i + 2, cells[column])?;
+            }
+            self.observe.raw_execute()?;
+            unbury(&mut self.unbury, place, key())?;
         }
         Ok(())
     }
 
     fn delete(&mut self, key: &[Cell<'_>]) -> rusqlite::Result<()> {
-        if self.gate.is_closed() && self.is_live(key)? && !self.gate.may_delete(key)? && !self.is_policy_ignored() {
+        let Some((place, allowed)) = self.gate.delete(key)? else { return Ok(()) };
+        if !allowed && !self.is_policy_ignored() {
             self.tally.denied += 1;
             return Ok(());
         }
-        if self.faults.has(FaultKind::ResurrectRows)
-            && self.is_live(key)?
-            && self.faults.strikes(FaultKind::ResurrectRows, self.site)
-        {
-            let seq = self.next();
-            return run(&mut self.touch, seq, self.id, key).map(drop);
-        }
-        if run(&mut self.forget, 0, self.id, key)? == 0 {
-            return Ok(());
-        }
         let seq = self.next();
-        self.tally.pushed += 1;
-        self.has_tombstones = true;
-        if !self.tracked.watched.is_empty() {
-            // Without watched columns a live row has no tombstones.
-            run(&mut self.unbury, seq, self.id, key)?;
+        if self.faults.has(FaultKind::ResurrectRows) && self.faults.strikes(FaultKind::ResurrectRows, self.site) {
+            return self.touch.execute([seq, self.id, place]).map(drop);
         }
-        run(&mut self.bury, seq, self.id, key)?;
-        run(&mut self.erase, seq, self.id, key).map(drop)
+        self.tally.pushed += 1;
+        // Without watched columns a live row has no tombstones.
+        if self.has_tombstones && !self.tracked.watched.is_empty() {
+            unbury(&mut self.unbury, place, key.iter().copied())?;
+        }
+        self.has_tombstones = true;
+        self.bury.execute([seq, self.id, place])?;
+        self.erase.execute([place])?;
+        self.forget.execute([place]).map(drop)
+    }
+
+    /// A constraint refuses the row: it is counted, and the push goes on.
+    fn fail(&mut self, error: rusqlite::Error) -> rusqlite::Result<()> {
+        if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
+            return Err(error);
+        }
+        self.tally.failed += 1;
+        self.failure = Some(last_failure("database_error", text_of(&error)));
+        Ok(())
     }
 
     fn is_policy_ignored(&self) -> bool {
         self.faults.has(FaultKind::IgnorePolicy) && self.faults.strikes(FaultKind::IgnorePolicy, self.site)
     }
-
-    fn is_live(&mut self, key: &[Cell<'_>]) -> rusqlite::Result<bool> {
-        bind(&mut self.exists, 0, 0, key)?;
-        let mut rows = self.exists.raw_query();
-        Ok(rows.next()?.is_some())
-    }
-
-    /// Whether a column that the select policy reads gets another value.
-    fn leaves_sight(&mut self, cells: &[Cell<'_>], key: &[Cell<'_>]) -> rusqlite::Result<bool> {
-        bind(&mut self.old, 0, 0, key)?;
-        let mut rows = self.old.raw_query();
-        let Some(row) = rows.next()? else { return Ok(false) };
-        for (i, &column) in self.tracked.watched.iter().enumerate() {
-            if Cell::from(row.get_ref(i)?) != cells[column] {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
 }
 
-/// Binds what the statements of [`Tracked`] share: sequence number, site, key.
-fn bind(statement: &mut CachedStatement<'_>, seq: i64, site: i64, key: &[Cell<'_>]) -> rusqlite::Result<()> {
-    statement.raw_bind_parameter(1, seq)?;
-    statement.raw_bind_parameter(2, site)?;
-    for (i, cell) in key.iter().enumerate() {
-        statement.raw_bind_parameter(i + 3, cell)?;
+/// Removes the tombstones under a key that concern the same users as its row does now.
+fn unbury<'k>(
+    statement: &mut CachedStatement<'_>,
+    place: i64,
+    key: impl Iterator<Item = Cell<'k>>,
+) -> rusqlite::Result<()> {
+    statement.raw_bind_parameter(1, place)?;
+    for (i, cell) in key.enumerate() {
+        statement.raw_bind_parameter(i + 2, cell)?;
     }
-    Ok(())
-}
-
-fn run(statement: &mut CachedStatement<'_>, seq: i64, site: i64, key: &[Cell<'_>]) -> rusqlite::Result<usize> {
-    bind(statement, seq, site, key)?;
-    statement.raw_execute()
+    statement.raw_execute().map(drop)
 }
 
 /// SQLite's own text.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::shape::quote;
 use super::command::{self, Command};
+use super::companion;
 use super::database::{Database, Worker};
 use super::policy::Caller;
 use super::registry::{Registry, RegistryError};
@@ -286,7 +287,7 @@ fn track_changes(worker: &Worker) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA recursive_triggers = ON")?;
     for name in tracked::names(connection)? {
         if let Some(tracked) = Tracked::read(connection, &name)? {
-            connection.execute_batch(&tracked::admin_triggers(&tracked))?;
+            connection.execute_batch(&companion::admin_triggers(&tracked))?;
         }
     }
     Ok(())

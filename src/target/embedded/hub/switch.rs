@@ -9,7 +9,7 @@ use super::database::{Database, Worker};
 use super::reply::text;
 use super::sql::Refusal;
 use super::tracked::Tracked;
-use super::{policy, tracked};
+use super::{companion, policy};
 
 /// Switches sync of a table on or off.
 pub(super) fn set_sync(database: &Database, table: &str, enable: bool) -> Result<(), String> {
@@ -18,14 +18,14 @@ pub(super) fn set_sync(database: &Database, table: &str, enable: bool) -> Result
             let transaction = worker.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             if enable {
                 let shape = Shape::read(&transaction, table)?;
-                if let Some(refusal) = tracked::refusal(shape.as_ref(), table) {
+                if let Some(refusal) = companion::refusal(shape.as_ref(), table) {
                     return Ok(Some(refusal));
                 }
                 if let Some(shape) = shape {
-                    tracked::enable(&transaction, &shape)?;
+                    companion::enable(&transaction, shape)?;
                 }
             } else {
-                tracked::disable(&transaction, table)?;
+                companion::disable(&transaction, table)?;
             }
             transaction.flush_prepared_statement_cache();
             transaction.commit()?;
@@ -76,7 +76,7 @@ pub(super) fn set_policy(
             transaction
                 .execute("UPDATE cloudsync_rls SET columns = ?2 WHERE name = ?1", [table, &json!(columns).to_string()])?;
             if let Some(tracked) = Tracked::read(&transaction, table)? {
-                tracked::watch(&transaction, &tracked)?;
+                companion::watch(&transaction, &tracked)?;
             }
         }
         transaction.execute("UPDATE cloudsync_state SET generation = generation + 1", [])?;

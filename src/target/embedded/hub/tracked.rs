@@ -1,10 +1,12 @@
 //! A synced table on the server: its companions, its policies, and the statements that push and pull run on it.
 //!
-//! `<t>_cloudsync` has the sequence number and the last writer of every live row; `<t>_cloudsync_tombstones` those of
-//! deletions, and of rows that left some users' sight, with the old values of the columns the select policy reads, for
-//! it decides who may learn of them. One key may have several tombstones: each concerns other users.
+//! `<t>_cloudsync` has, for every live row, its place (`cs_row`: the row's own rowid, where the table has them), sequence
+//! number, last writer, and the values of the columns that the select policy reads; `<t>_cloudsync_tombstones` the same
+//! of deletions, and of rows that left some users' sight, by key. The policy decides by those values who may learn of
+//! what: SQLite seeks in an index over them and the sequence number, instead of asking about every row that is new. One
+//! key may have several tombstones: each concerns other users.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::super::shape::{Shape, companion, join, quote};
 use crate::scenario::Policies;
@@ -34,28 +36,34 @@ pub(super) struct Tracked {
     /// Whether policies decide what token users may do.
     pub(super) rls: bool,
     pub(super) policies: Policies,
-    /// Columns outside the key that the select policy reads.
+    /// Columns that the select policy reads.
     pub(super) watched: Vec<usize>,
+    /// Columns that a live row's companion holds: the key of a table without rowids, and what is watched.
+    pub(super) noted: Vec<usize>,
     pub(super) sql: Statements,
 }
 
-/// SQL texts. Where a key is needed its values are `?3 …`, after the sequence number and the site.
+/// SQL texts. A place (`cs_row`) says which live row is meant.
 #[derive(Debug)]
 pub(super) struct Statements {
-    pub(super) upsert: String,
-    pub(super) exists: String,
-    /// Gives a live row a new sequence number.
-    pub(super) touch: String,
-    /// Notes a new row.
+    /// Adds a row: its columns.
+    pub(super) insert: String,
+    /// Changes a row: its columns, its place. None when there is nothing but the key.
+    pub(super) update: Option<String>,
+    /// Notes the row just inserted: sequence number, site, [`Tracked::noted`].
     pub(super) place: String,
-    /// Forgets a live row's number.
-    pub(super) forget: String,
-    pub(super) erase: String,
-    /// Writes a tombstone of the row as it is.
+    /// Gives a live row another sequence number: sequence number, site, place.
+    pub(super) touch: String,
+    /// Notes what a live row's watched columns have become: place, those columns.
+    pub(super) observe: String,
+    /// Writes a tombstone of the row as it is: sequence number, site, place.
     pub(super) bury: String,
-    /// Removes the tombstones that concern the same users as the row as it is.
+    /// Removes the tombstones that concern the same users as the row as it is: place, key.
     pub(super) unbury: String,
-    pub(super) old: String,
+    /// Removes a row: its place.
+    pub(super) erase: String,
+    /// Forgets a live row's number: its place.
+    pub(super) forget: String,
 }
 
 impl Tracked {
@@ -68,33 +76,43 @@ impl Tracked {
         let Some(name) = name else { return Ok(None) };
         let Some(shape) = Shape::read(connection, &name)? else { return Ok(None) };
         let (rls, policies, columns) = read_policies(connection, &name)?;
-        let watched = watched(&shape, &columns);
+        Ok(Some(Self::new(shape, rls, policies, &columns)))
+    }
+
+    /// `columns` are those that the select policy reads.
+    pub(super) fn new(shape: Shape, rls: bool, policies: Policies, columns: &[String]) -> Self {
+        let is_watched = |&i: &usize| columns.iter().any(|name| name.eq_ignore_ascii_case(&shape.columns[i].name));
+        let watched: Vec<usize> = (0..shape.columns.len()).filter(is_watched).collect();
+        let keys = if shape.rowid.is_none() { shape.keys.as_slice() } else { &[] };
+        let noted = keys.iter().chain(&watched).copied().collect();
         let sql = Statements::new(&shape, &watched);
-        Ok(Some(Self { shape, rls, policies, watched, sql }))
+        Self { shape, rls, policies, watched, noted, sql }
     }
 
     /// Live rows after `?1` not written by site `?2`: sequence number, whether the policy allows it, columns.
     pub(super) fn live_rows(&self, policy: &str, leak: bool) -> String {
-        let table = quote(&self.shape.name);
         let (shown, condition) =
             if leak { (format!("({policy}) IS TRUE"), "true") } else { ("true".to_owned(), policy) };
+        let keys = if self.shape.rowid.is_none() { companion_keys(&self.shape) } else { String::new() };
         format!(
-            "SELECT cs_live.cs_seq, {shown}, {} FROM main.{} AS cs_live CROSS JOIN main.{table} ON {}
-             WHERE cs_live.cs_seq > ?1 AND cs_live.cs_site <> ?2 AND ({condition}) ORDER BY cs_live.cs_seq",
-            self.shape.column_list(&format!("{table}.")),
-            companion(&self.shape.name, "_cloudsync"),
-            self.shape.key_match(&format!("{table}."), |i| format!("cs_live.cs_pk{}", i + 1)),
+            "SELECT cs_live.cs_seq, cs_live.cs_shown, {columns} FROM
+             (SELECT cs_seq, cs_row{keys}, {shown} AS cs_shown FROM (SELECT cs_seq, cs_site, cs_row{keys}{watched} FROM main.{live}) AS {table}
+              WHERE cs_seq > ?1 AND cs_site <> ?2 AND ({condition})) AS cs_live
+             CROSS JOIN main.{table} AS cs_data ON {same} ORDER BY cs_live.cs_seq",
+            columns = self.shape.column_list("cs_data."),
+            watched = self.watched_as_columns(),
+            live = companion(&self.shape.name, "_cloudsync"),
+            table = quote(&self.shape.name),
+            same = same_row(&self.shape, "cs_data", "cs_live"),
         )
     }
 
     /// Tombstones after `?1` not written by site `?2`, unless the user sees a live row under the key.
     pub(super) fn tombstones(&self, policy: &str) -> String {
         let table = quote(&self.shape.name);
-        let keys =
-            join(self.shape.key_columns(), ", ", |i, column| format!("cs_pk{} AS {}", i + 1, quote(&column.name)));
-        let old = join(&self.watched, "", |_, &column| {
-            let name = &self.shape.columns[column].name;
-            format!(", {} AS {}", old_column(name), quote(name))
+        let unwatched = self.shape.keys.iter().enumerate().filter(|(_, column)| !self.watched.contains(column));
+        let keys = join(unwatched, "", |_, (i, &column)| {
+            format!(", cs_pk{} AS {}", i + 1, quote(&self.shape.columns[column].name))
         });
         let unless_seen = if self.watched.is_empty() {
             String::new()
@@ -105,12 +123,25 @@ impl Tracked {
             )
         };
         format!(
-            "SELECT cs_seq, true, {} FROM (SELECT cs_seq, cs_site, {}, {keys}{old} FROM main.{}) AS {table}
+            "SELECT cs_seq, true{pk} FROM (SELECT cs_seq, cs_site{pk}{keys}{watched} FROM main.{dead}) AS {table}
              WHERE cs_seq > ?1 AND cs_site <> ?2 AND ({policy}) {unless_seen} ORDER BY cs_seq",
-            self.shape.companion_key_list(""),
-            self.shape.companion_key_list(""),
-            companion(&self.shape.name, "_cloudsync_tombstones"),
+            pk = companion_keys(&self.shape),
+            watched = self.watched_as_columns(),
+            dead = companion(&self.shape.name, "_cloudsync_tombstones"),
         )
+    }
+
+    /// The watched columns of a companion under their own names, so that a policy can read them there.
+    fn watched_as_columns(&self) -> String {
+        join(&self.watched, "", |_, &column| {
+            let name = &self.shape.columns[column].name;
+            format!(", {} AS {}", old_column(name), quote(name))
+        })
+    }
+
+    /// The companions' columns for what is watched, with a comma before each.
+    pub(super) fn old_columns(&self) -> String {
+        old_columns(&self.shape, &self.watched)
     }
 }
 
@@ -119,55 +150,99 @@ impl Statements {
         let table = quote(&shape.name);
         let live = companion(&shape.name, "_cloudsync");
         let dead = companion(&shape.name, "_cloudsync_tombstones");
-        let companion_key = shape.companion_key_match(3);
-        let key = shape.key_match("", |i| format!("?{}", i + 3));
-        let parameters = join(&shape.keys, ", ", |i, _| format!("?{}", i + 3));
+        let keys = companion_keys(shape);
+        let own_keys = join(shape.key_columns(), "", |_, column| format!(", {}", quote(&column.name)));
         let names: Vec<&str> = watched.iter().map(|&column| shape.columns[column].name.as_str()).collect();
-        let keys = shape.companion_key_list("");
-        let old_columns = join(&names, "", |_, name| format!(", {}", old_column(name)));
+        let old_columns = old_columns(shape, watched);
         let values = join(&names, "", |_, name| format!(", {}", quote(name)));
         let same = if names.is_empty() {
             String::new()
         } else {
-            let row = shape.key_match("cs_row.", |i| format!("?{}", i + 3));
-            let same = join(&names, "", |_, name| format!(" AND {} IS cs_row.{}", old_column(name), quote(name)));
-            format!("AND EXISTS (SELECT 1 FROM main.{table} AS cs_row WHERE {row}{same})")
+            let same = join(&names, "", |_, name| format!(" AND {} IS cs_data.{}", old_column(name), quote(name)));
+            format!("AND EXISTS (SELECT 1 FROM main.{table} AS cs_data WHERE {}{same})", at(shape, "cs_data.", 1))
         };
-        let bury = if names.is_empty() {
-            format!("INSERT INTO main.{dead}(cs_seq, cs_site, {keys}) VALUES (?1, ?2, {parameters})")
-        } else {
-            format!(
-                "INSERT INTO main.{dead}(cs_seq, cs_site, {keys}{old_columns}) SELECT ?1, ?2, {parameters}{values} FROM main.{table} WHERE {key}"
-            )
+        let changed: Vec<usize> = (0..shape.columns.len())
+            .filter(|i| !shape.keys.contains(i) || !shape.columns[*i].collation.eq_ignore_ascii_case("binary"))
+            .collect();
+        let set = join(&changed, ", ", |_, &i| format!("{} = ?{}", quote(&shape.columns[i].name), i + 1));
+        let update = format!("UPDATE OR ABORT main.{table} SET {set} WHERE {}", at(shape, "", shape.columns.len() + 1));
+        let (row, row_keys, noted) = match shape.rowid {
+            Some(_) => ("last_insert_rowid()", "", watched.len()),
+            None => ("NULL", keys.as_str(), shape.keys.len() + watched.len()),
         };
-        let old = join(&names, ", ", |_, name| quote(name));
+        let noted = join(0..noted, "", |i, _| format!(", ?{}", i + 3));
+        let observed = join(&names, "", |i, name| format!(", {} = ?{}", old_column(name), i + 2));
         Self {
-            upsert: shape.upsert(),
-            exists: format!("SELECT 1 FROM main.{live} WHERE {companion_key}"),
-            touch: format!("UPDATE main.{live} SET cs_seq = ?1, cs_site = ?2 WHERE {companion_key}"),
-            place: format!("INSERT INTO main.{live}(cs_seq, cs_site, {keys}) VALUES (?1, ?2, {parameters})"),
-            forget: format!("DELETE FROM main.{live} WHERE {companion_key}"),
-            erase: format!("DELETE FROM main.{table} WHERE {key}"),
-            bury,
-            unbury: format!("DELETE FROM main.{dead} WHERE {companion_key} {same}"),
-            old: if old.is_empty() {
-                "SELECT 1".to_owned()
-            } else {
-                format!("SELECT {old} FROM main.{table} WHERE {key}")
-            },
+            insert: format!(
+                "INSERT OR ABORT INTO main.{table}({}) VALUES ({})",
+                shape.column_list(""),
+                shape.parameters()
+            ),
+            update: (!changed.is_empty()).then_some(update),
+            place: format!(
+                "INSERT OR REPLACE INTO main.{live}(cs_row, cs_seq, cs_site{row_keys}{old_columns}) VALUES ({row}, ?1, ?2{noted})"
+            ),
+            touch: format!("UPDATE main.{live} SET cs_seq = ?1, cs_site = ?2 WHERE cs_row = ?3"),
+            observe: format!("UPDATE main.{live} SET cs_site = cs_site{observed} WHERE cs_row = ?1"),
+            // FAIL, since ABORT would copy every page it changes, to take one row back that cannot conflict.
+            bury: format!(
+                "INSERT OR FAIL INTO main.{dead}(cs_seq, cs_site{keys}{old_columns}) SELECT ?1, ?2{own_keys}{values} FROM main.{table} WHERE {}",
+                at(shape, "", 3)
+            ),
+            unbury: format!("DELETE FROM main.{dead} WHERE {} {same}", shape.companion_key_match(2)),
+            erase: format!("DELETE FROM main.{table} WHERE {}", at(shape, "", 1)),
+            forget: format!("DELETE FROM main.{live} WHERE cs_row = ?1"),
         }
     }
 }
 
-fn old_column(name: &str) -> String {
+/// The place of a row of the table called `row`, as an expression.
+pub(super) fn place_of(shape: &Shape, row: &str) -> String {
+    match shape.rowid {
+        Some(rowid) => format!("{row}.{rowid}"),
+        None => {
+            let live = companion(&shape.name, "_cloudsync");
+            let key = join(shape.key_columns(), " AND ", |i, column| {
+                format!("cs_pk{} = {row}.{}", i + 1, quote(&column.name))
+            });
+            format!("(SELECT cs_row FROM main.{live} WHERE {key})")
+        }
+    }
+}
+
+/// Says that a row of the table is the one at the place `?{parameter}`.
+fn at(shape: &Shape, prefix: &str, parameter: usize) -> String {
+    match shape.rowid {
+        Some(rowid) => format!("{prefix}{rowid} = ?{parameter}"),
+        None => {
+            let live = companion(&shape.name, "_cloudsync");
+            let own = join(shape.key_columns(), ", ", |_, column| format!("{prefix}{}", quote(&column.name)));
+            let keys = shape.companion_key_list("");
+            format!("({own}) = (SELECT {keys} FROM main.{live} AS cs_at WHERE cs_at.cs_row = ?{parameter})")
+        }
+    }
+}
+
+/// Says that a row of the table called `row` is the live row of the companion called `live`.
+pub(super) fn same_row(shape: &Shape, row: &str, live: &str) -> String {
+    match shape.rowid {
+        Some(rowid) => format!("{row}.{rowid} = {live}.cs_row"),
+        None => shape.key_match(&format!("{row}."), |i| format!("{live}.cs_pk{}", i + 1)),
+    }
+}
+
+/// `, cs_pk1, cs_pk2 …`.
+fn companion_keys(shape: &Shape) -> String {
+    format!(", {}", shape.companion_key_list(""))
+}
+
+/// The companions' column for a watched one.
+pub(super) fn old_column(name: &str) -> String {
     quote(&format!("cs_old_{name}"))
 }
 
-fn watched(shape: &Shape, columns: &[String]) -> Vec<usize> {
-    let is_watched = |&i: &usize| {
-        !shape.keys.contains(&i) && columns.iter().any(|name| name.eq_ignore_ascii_case(&shape.columns[i].name))
-    };
-    (0..shape.columns.len()).filter(is_watched).collect()
+fn old_columns(shape: &Shape, watched: &[usize]) -> String {
+    join(watched, "", |_, &column| format!(", {}", old_column(&shape.columns[column].name)))
 }
 
 /// Whether policies are on for a table, what they say, and which columns the select policy reads.
@@ -190,115 +265,4 @@ pub(super) fn read_policies(connection: &Connection, table: &str) -> rusqlite::R
 pub(super) fn names(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare_cached("SELECT name FROM main.cloudsync_tables ORDER BY rowid")?;
     statement.query_map([], |row| row.get(0))?.collect()
-}
-
-/// Why a table cannot be synced.
-pub(super) fn refusal(shape: Option<&Shape>, table: &str) -> Option<String> {
-    match shape {
-        None => Some(format!("Table {table} does not exist")),
-        Some(shape) if shape.keys.is_empty() => Some(format!("Table {table} has no primary key")),
-        Some(_) => None,
-    }
-}
-
-/// Makes a table synced: companions, and a sequence number for each row that is there. The caller has a transaction.
-pub(super) fn enable(connection: &Connection, shape: &Shape) -> rusqlite::Result<()> {
-    let table = &shape.name;
-    let known = connection
-        .prepare("SELECT 1 FROM cloudsync_tables AS t, main.sqlite_schema AS s WHERE t.name = ?1 AND lower(s.name) = lower(?2)")?
-        .exists(params![table, format!("{table}_cloudsync")])?;
-    if known {
-        return Ok(());
-    }
-    disable(connection, table)?;
-    let (_, _, columns) = read_policies(connection, table)?;
-    let old = join(watched(shape, &columns), "", |_, column| format!(", {}", old_column(&shape.columns[column].name)));
-    let (live, dead) = (companion(table, "_cloudsync"), companion(table, "_cloudsync_tombstones"));
-    let (definitions, keys) = (shape.companion_keys(), shape.companion_key_list(""));
-    let own_keys = join(shape.key_columns(), ", ", |_, column| quote(&column.name));
-    connection.execute("INSERT INTO cloudsync_tables(name) VALUES (?1)", [table])?;
-    connection.execute_batch(&format!(
-        "CREATE TABLE main.{live}(cs_seq INTEGER PRIMARY KEY, {definitions}, cs_site INTEGER NOT NULL, UNIQUE ({keys}));
-         CREATE TABLE main.{dead}(cs_seq INTEGER PRIMARY KEY, {definitions}, cs_site INTEGER NOT NULL{old});
-         CREATE INDEX main.{index} ON {dead}({keys});
-         INSERT INTO main.{live}(cs_seq, cs_site, {keys})
-             SELECT (SELECT seq FROM cloudsync_state) + row_number() OVER (), {SERVER}, {own_keys} FROM main.{table};
-         UPDATE cloudsync_state SET seq = seq + (SELECT count(*) FROM main.{live}), generation = generation + 1;",
-        index = companion(table, "_cloudsync_tombstones_key"),
-        table = quote(table),
-    ))
-}
-
-/// Ends a table's sync. Its rows stay. The caller has a transaction.
-pub(super) fn disable(connection: &Connection, table: &str) -> rusqlite::Result<()> {
-    connection.execute("DELETE FROM cloudsync_tables WHERE name = ?1", [table])?;
-    connection.execute("DELETE FROM cloudsync_versions WHERE name = ?1", [table])?;
-    connection.execute_batch(&format!(
-        "DROP TABLE IF EXISTS main.{}; DROP TABLE IF EXISTS main.{}; UPDATE cloudsync_state SET generation = generation + 1;",
-        companion(table, "_cloudsync"),
-        companion(table, "_cloudsync_tombstones"),
-    ))
-}
-
-/// Adds columns to the tombstones that a new select policy reads. The caller has a transaction.
-pub(super) fn watch(connection: &Connection, tracked: &Tracked) -> rusqlite::Result<()> {
-    let dead = format!("{}_cloudsync_tombstones", tracked.shape.name);
-    for &column in &tracked.watched {
-        let name = &tracked.shape.columns[column].name;
-        let known = connection
-            .prepare("SELECT 1 FROM pragma_table_info(?1) WHERE lower(name) = lower(?2)")?
-            .exists(params![dead, format!("cs_old_{name}")])?;
-        if !known {
-            connection.execute_batch(&format!("ALTER TABLE main.{} ADD COLUMN {}", quote(&dead), old_column(name)))?;
-        }
-    }
-    Ok(())
-}
-
-/// Temporary triggers that note what an administrator's own statements change. They exist on that connection only, so a
-/// push, which notes its rows itself, never meets them.
-pub(super) fn admin_triggers(tracked: &Tracked) -> String {
-    let shape = &tracked.shape;
-    let table = quote(&shape.name);
-    let (live, dead) = (companion(&shape.name, "_cloudsync"), companion(&shape.name, "_cloudsync_tombstones"));
-    let keys = shape.companion_key_list("");
-    let own = |row: &str| join(shape.key_columns(), ", ", |_, column| format!("{row}.{}", quote(&column.name)));
-    let at = |row: &str| {
-        join(shape.key_columns(), " AND ", |i, column| format!("cs_pk{} = {row}.{}", i + 1, quote(&column.name)))
-    };
-    let names: Vec<&str> = tracked.watched.iter().map(|&column| shape.columns[column].name.as_str()).collect();
-    let old_columns = join(&names, "", |_, name| format!(", {}", old_column(name)));
-    let old_values = join(&names, "", |_, name| format!(", OLD.{}", quote(name)));
-    let same = |row: &str| join(&names, "", |_, name| format!(" AND {} IS {row}.{}", old_column(name), quote(name)));
-    let changed = shape.key_columns().map(|column| column.name.as_str()).chain(names.iter().copied());
-    let changed = join(changed, " OR ", |_, name| format!("OLD.{0} IS NOT NEW.{0}", quote(name)));
-    let place = format!(
-        "DELETE FROM {live} WHERE {at_new};
-         INSERT INTO {live}(cs_seq, cs_site, {keys}) SELECT seq, {SERVER}, {new} FROM cloudsync_state;
-         DELETE FROM {dead} WHERE {at_new}{same_new};",
-        at_new = at("NEW"),
-        new = own("NEW"),
-        same_new = same("NEW"),
-    );
-    let bury = |seq: &str, condition: &str| {
-        format!(
-            "DELETE FROM {dead} WHERE {at_old}{same_old};
-             INSERT INTO {dead}(cs_seq, cs_site, {keys}{old_columns})
-                 SELECT {seq}, {SERVER}, {old}{old_values} FROM cloudsync_state WHERE {condition};
-             DELETE FROM {live} WHERE {at_old};",
-            at_old = at("OLD"),
-            same_old = same("OLD"),
-            old = own("OLD"),
-        )
-    };
-    format!(
-        "CREATE TEMP TRIGGER {insert} AFTER INSERT ON main.{table} BEGIN UPDATE cloudsync_state SET seq = seq + 1; {place} END;
-         CREATE TEMP TRIGGER {update} AFTER UPDATE ON main.{table} BEGIN UPDATE cloudsync_state SET seq = seq + 2; {bury_moved} {place} END;
-         CREATE TEMP TRIGGER {delete} AFTER DELETE ON main.{table} BEGIN UPDATE cloudsync_state SET seq = seq + 1; {bury} END;",
-        insert = companion(&shape.name, "_cloudsync_insert"),
-        update = companion(&shape.name, "_cloudsync_update"),
-        delete = companion(&shape.name, "_cloudsync_delete"),
-        bury_moved = bury("seq - 1", &format!("({changed})")),
-        bury = bury("seq", "true"),
-    )
 }
