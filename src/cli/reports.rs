@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{collector, conduct};
+use super::{Terminal, collector, conduct};
 use crate::analysis::Analysis;
 use crate::record::Record;
 use crate::report;
@@ -173,10 +173,19 @@ impl ReportArguments {
     }
 
     /// Writes those that can tell of a run that was not made.
-    pub(super) fn write_unmade(&self, scenario: &str, message: &str, turn: Turn) -> Result<(), String> {
+    pub(super) fn write_unmade(
+        &self,
+        scenario: &str,
+        message: &str,
+        turn: Turn,
+        terminal: &mut Terminal,
+    ) -> Result<(), String> {
+        let text = report::junit_unmade(scenario, message);
         for wanted in &self.reports {
-            if let Wanted::File(Format::Junit, path) = wanted {
-                conduct::write(&turn.path(path), report::junit_unmade(scenario, message).as_bytes())?;
+            match wanted {
+                Wanted::File(Format::Junit, path) => conduct::write(&turn.path(path), text.as_bytes())?,
+                Wanted::Stdout(Format::Junit) => terminal.print(&text),
+                Wanted::File(..) | Wanted::Stdout(_) | Wanted::Collector(_) => {}
             }
         }
         Ok(())

@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
     let path = arguments.scenario.file.display().to_string();
     let unmade = |message: &str, exit: Exit, terminal: &mut Terminal| {
         let written = arguments.reports.prepare();
-        let written = written.and_then(|()| arguments.reports.write_unmade(&path, message, Turn::ONLY));
+        let written = written.and_then(|()| arguments.reports.write_unmade(&path, message, Turn::ONLY, terminal));
         written.map_or_else(|message| failed(&message, terminal), |()| exit)
     };
     let loaded = match arguments.scenario.read() {
@@ -229,7 +229,7 @@ impl Session<'_> {
                 let diagnostic = Diagnostic::free(&self.path, "run::unmade", message.as_str());
                 terminal.tell(&github::annotations(&[diagnostic]));
             }
-            let written = self.arguments.reports.write_unmade(&scenario.name, &message, self.turn(number));
+            let written = self.arguments.reports.write_unmade(&scenario.name, &message, self.turn(number), terminal);
             written.map_or_else(|message| failed(&message, terminal), |()| exit)
         })
     }

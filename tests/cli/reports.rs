@@ -102,6 +102,8 @@ fn a_run_that_cannot_start_is_an_error_in_junit() {
     assert_eq!((report.errors, report.failures), (1, 0));
     assert!(read(&place, "out/j.xml").contains("did you mean `name`?"));
     assert!(!place.path("out/r.md").exists());
+    let done = place.stress(&["run", "scenario.yaml", "--report", "junit=-"]).done().exits(2);
+    assert_eq!(done.out, read(&place, "out/j.xml"));
 
     let place = Place::of("target: { embedded: { hub: \"http://127.0.0.1:1\" } }\n");
     place.stress(&["run", "scenario.yaml", "--report", "junit=j.xml"]).done().exits(3);
