@@ -22,7 +22,7 @@
 //! | [`report`] | analysis, verify, record, scenario, failure, figure | none: returns text |
 //! | [`statistics`] | figure | none |
 //! | [`repeat`] | analysis, statistics, figure | none: returns text |
-//! | [`compare`] | analysis, record, plan, failure, statistics, figure | none: returns text |
+//! | [`compare`] | report, analysis, record, plan, failure, statistics, figure | none: returns text |
 //! | [`selftest`] | load, source, scenario, plan, analysis, verify, failure, figure | none: returns text |
 //! | [`cli`] | what it drives | arguments, environment, stdout, stderr, files |
 //!

@@ -25,7 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("report", &["failure", "figure", "scenario", "record", "verify", "analysis"]),
     ("statistics", &["figure"]),
     ("repeat", &["figure", "statistics", "analysis"]),
-    ("compare", &["figure", "statistics", "failure", "plan", "record", "analysis"]),
+    ("compare", &["figure", "statistics", "failure", "plan", "record", "analysis", "report"]),
     ("selftest", &["figure", "failure", "source", "scenario", "load", "plan", "verify", "analysis"]),
     (
         "cli",

@@ -25,6 +25,7 @@ mod reports;
 mod run;
 mod schema;
 mod selftest;
+mod serve;
 mod signals;
 mod validate;
 

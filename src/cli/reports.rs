@@ -26,6 +26,8 @@ pub(crate) enum Format {
     /// Markdown, for pull requests and wikis
     #[value(alias = "md")]
     Markdown,
+    /// One page with charts, which opens from disk
+    Html,
     /// JUnit XML, for whatever shows the results of tests
     Junit,
     /// The steps one by one, for spreadsheets and data frames
@@ -43,7 +45,7 @@ impl Format {
     const fn has_an_end(self) -> bool {
         match self {
             Self::Terminal | Self::Json | Self::Markdown => true,
-            Self::Junit | Self::Csv | Self::Prometheus => false,
+            Self::Html | Self::Junit | Self::Csv | Self::Prometheus => false,
         }
     }
 }
@@ -54,6 +56,7 @@ pub(super) fn text(format: Format, record: &Record, analysis: &Analysis, width: 
         Format::Terminal => report::terminal(analysis, width),
         Format::Json => format!("{:#}\n", report::json(analysis)),
         Format::Markdown => report::markdown(analysis),
+        Format::Html => report::html(record, analysis),
         Format::Junit => report::junit(analysis),
         Format::Csv => report::csv(record),
         Format::Prometheus => report::prometheus(record, analysis),
@@ -72,8 +75,8 @@ pub(crate) enum Wanted {
 /// The reports that are asked for.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ReportArguments {
-    /// Write the report, also several times: junit=PATH, markdown=PATH, json=PATH, csv=PATH, prometheus=PATH,
-    /// terminal=PATH, with `-` to stdout; otlp[=ADDRESS] sends it to an OpenTelemetry collector
+    /// Write the report, also several times: html=PATH, junit=PATH, markdown=PATH, json=PATH, csv=PATH,
+    /// prometheus=PATH, terminal=PATH, with `-` to stdout; otlp[=ADDRESS] sends it to an OpenTelemetry collector
     #[arg(long = "report", value_name = "FORMAT=PATH", value_delimiter = ',', value_parser = wanted)]
     pub(crate) reports: Vec<Wanted>,
 }

@@ -3,6 +3,7 @@
 
 mod beside;
 mod csv;
+pub(crate) mod html;
 mod json;
 mod junit;
 mod markdown;
@@ -13,6 +14,7 @@ mod terminal;
 mod text;
 
 pub use csv::csv;
+pub use html::{Standing, html, html_for, html_waiting};
 pub use json::{Report, json, schema};
 pub use junit::{junit, junit_unmade};
 pub use markdown::markdown;

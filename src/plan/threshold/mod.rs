@@ -97,6 +97,17 @@ pub enum CheckKind {
     Integrity,
 }
 
+impl CheckKind {
+    /// Whom findings speak against. Data that are not what every call acknowledged: a damaged file is the client's,
+    /// everything else was vouched for by the server.
+    pub const fn side(self) -> Side {
+        match self {
+            Self::Integrity => Side::Client,
+            Self::Converged | Self::Server | Self::Isolation | Self::Bootstrap | Self::Query => Side::Server,
+        }
+    }
+}
+
 /// Which of many durations.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Statistic {
