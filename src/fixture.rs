@@ -37,6 +37,7 @@ pub(crate) fn plan(databases: u32) -> Plan {
             primary_key: vec!["id".into()],
             policies: None,
         }],
+        reuse: false,
         open: OpenPolicy::PerIteration,
         pragmas: Vec::new(),
         setup: Vec::new(),

@@ -5,6 +5,7 @@ mod collector;
 mod compare;
 mod completions;
 mod conduct;
+mod crash;
 mod directory;
 mod doctor;
 mod extension;
@@ -22,6 +23,7 @@ mod progress;
 mod provision;
 mod report;
 mod reports;
+mod reuse;
 mod run;
 mod schema;
 mod selftest;
@@ -147,7 +149,7 @@ impl Exit {
     const fn meaning(self) -> &'static str {
         match self {
             Self::Pass => {
-                "PASS: every check held, every threshold was kept, something was really synced; or the command did what it was asked to"
+                "PASS: every check held, every threshold was kept, something was really synced if a sync was asked for; or the command did what it was asked to"
             }
             Self::Fail => "FAIL: something broke; the last line names the rule. `compare`: a regression",
             Self::Usage => "wrong usage, or an invalid scenario",
@@ -271,6 +273,7 @@ pub fn run() -> Exit {
             return if error.exit_code() == 0 { Exit::Pass } else { Exit::Usage };
         }
     };
+    crash::listen();
     session::tune_sqlite();
     let mut terminal = Terminal::new(cli.color);
     let terminal = &mut terminal;
@@ -339,7 +342,7 @@ mod tests {
         command.build();
         for command in command.get_subcommands() {
             let examples = examples(command);
-            assert!(!examples.is_empty() || command.get_name() == "new", "{}", command.get_name());
+            assert!(!examples.is_empty(), "{}", command.get_name());
             for example in examples.iter().filter(|example| example.starts_with("stress ")) {
                 // What follows is for the shell.
                 let typed = example.split(['>', '#']).next().unwrap_or_default().replace(['\'', '"'], "");

@@ -12,7 +12,7 @@ pub mod threshold;
 
 pub use build::combinations;
 pub(crate) use tables::quote;
-pub(crate) use target::ALLOWED_DATABASES;
+pub(crate) use target::{ALLOWED_DATABASES, covers};
 
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ pub struct Plan {
     pub tables: Vec<TablePlan>,
     /// How long a connection lives.
     pub open: OpenPolicy,
+    /// Whether the databases are those of the scenario's last run.
+    pub reuse: bool,
     /// The pragmas of every connection, as statements.
     pub pragmas: Vec<String>,
     /// Steps before iteration 1.
@@ -129,6 +131,16 @@ pub struct StepPlan {
     pub timeout: Option<Duration>,
 }
 
+impl StepPlan {
+    /// Whether it asks for a sync call.
+    pub fn syncs(&self) -> bool {
+        self.sync.iter().any(|call| match call {
+            SyncPlan::Send | SyncPlan::Receive(_) | SyncPlan::Sync(_) => true,
+            SyncPlan::Wait(_) => false,
+        })
+    }
+}
+
 /// What a step does before its sync calls.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
@@ -173,10 +185,19 @@ impl SqlPlan {
 }
 
 impl Plan {
+    /// Whether a sync call is asked for anywhere. Without one there is nothing to settle, and nothing to compare.
+    pub fn syncs(&self) -> bool {
+        self.steps().any(StepPlan::syncs)
+    }
+
+    /// All steps, in the order of the run.
+    pub fn steps(&self) -> impl Iterator<Item = &StepPlan> {
+        self.setup.iter().chain(&self.phases).chain(&self.teardown)
+    }
+
     /// Whether a phase attempts what the policies deny.
     pub fn is_hostile(&self) -> bool {
-        let steps = self.setup.iter().chain(&self.phases).chain(&self.teardown);
-        steps.map(|step| &step.action).any(|action| matches!(action, Action::Sql(SqlPlan { hostile: true, .. })))
+        self.steps().map(|step| &step.action).any(|action| matches!(action, Action::Sql(SqlPlan { hostile: true, .. })))
     }
 }
 

@@ -82,10 +82,11 @@ pub struct Scenario {
     /// Steps done once per database after the last iteration, before settling.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teardown: Vec<Step>,
-    /// After the last iteration: sync rounds until every database is quiet.
+    /// After the last iteration: sync rounds until every database is quiet; none where no step asks for a sync call.
     #[serde(default)]
     pub settle: Settle,
-    /// What is checked at the end, on the data themselves. Default: `[converged, server]`, and `isolation` with `rls`.
+    /// What is checked at the end, on the data themselves. Default: `[converged, server]`, and `isolation` with `rls`;
+    /// nothing where no step asks for a sync call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify: Option<Vec<Check>>,
     /// Limits on what was measured. Always on: no errors, every database completed, and no finding of `verify`.
@@ -215,6 +216,14 @@ impl Policies {
 pub struct Session {
     /// How long a connection lives. Default: `per-iteration`.
     pub open: OpenPolicy,
+    /// Whether the databases go on where the last run of this scenario left them, in `runs/<scenario>/databases`, instead of
+    /// being made anew: no new devices (site ids) appear, and the rows of earlier runs are still there, on the server as
+    /// well (the hub of the embedded target is kept beside them). Phases must live with those rows: one that inserts the
+    /// same ids again needs a delete before it. Not with `provision: true`, `cleanup: drop` or a hostile phase, which
+    /// take rows from one side only: `stress provision` prepares the server once, `stress cleanup` forgets the devices
+    /// and removes the databases. `bootstrap` makes a new device of each user all the same. Default: false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reuse: bool,
     /// Databases that authenticate wrongly on purpose: `[{databases: [3], use: expired}]`. Their sync calls must fail, which
     /// `expect: {verdict: fail, kinds: [auth]}` or a rule under `errors` makes what the scenario proves.
     #[serde(skip_serializing_if = "Vec::is_empty")]

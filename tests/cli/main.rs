@@ -1,6 +1,7 @@
 //! The program as its users meet it: real processes, in directories of their own, with nothing in their environment.
 
 mod bad_input;
+mod cloud_data;
 mod cloud_run;
 mod cloudsync;
 mod disk;
@@ -15,9 +16,13 @@ mod provision;
 mod readme;
 mod red;
 mod reports;
+mod reuse;
 mod rules;
 mod run_directory;
+mod secrets;
 mod shipped;
 mod signals;
 mod standin;
 mod streams;
+#[cfg(unix)]
+mod wizard;
