@@ -111,7 +111,9 @@ fn referenced_elsewhere(schema: &Value, is_alternative: bool, found: &mut BTreeS
             for (key, value) in map {
                 match value {
                     Value::Array(branches) if key == "anyOf" || key == "oneOf" => {
-                        branches.iter().for_each(|branch| referenced_elsewhere(branch, true, found));
+                        for branch in branches {
+                            referenced_elsewhere(branch, true, found);
+                        }
                     }
                     value => referenced_elsewhere(value, false, found),
                 }
