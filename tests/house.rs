@@ -22,7 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("execute", &["template", "latency", "failure", "scenario", "plan", "record", "session", "target"]),
     ("verify", &["figure", "plan", "record", "scenario"]),
     ("analysis", &["template", "latency", "failure", "figure", "scenario", "plan", "record", "verify"]),
-    ("report", &["failure", "figure", "scenario", "record", "verify", "analysis"]),
+    ("report", &["latency", "failure", "figure", "scenario", "record", "verify", "analysis"]),
     ("statistics", &["figure"]),
     ("repeat", &["figure", "statistics", "analysis"]),
     ("compare", &["figure", "statistics", "failure", "plan", "record", "analysis", "report"]),

@@ -215,6 +215,7 @@ fn broken(scene: &Scene<'_>, result: &ThresholdResult, errors: &ErrorTable) -> S
         | Metric::CheckDuration
         | Metric::SyncDuration
         | Metric::PhaseDuration
+        | Metric::StartLate
         | Metric::RowsRate
         | Metric::BytesRate
         | Metric::SettleDuration

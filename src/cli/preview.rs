@@ -36,7 +36,11 @@ pub(super) fn text(plan: &Plan, scope: &Scope, seeded: bool) -> String {
     } else {
         line("users", "no row-level security: all databases share all rows");
     }
-    line("iterations", &plan.iterations.to_string());
+    let rate = plan.rate.map_or_else(String::new, |rate| format!(", {rate} by each database"));
+    line("iterations", &format!("{}{rate}", plan.iterations));
+    if !plan.ramp_up.is_zero() {
+        line("ramp-up", &format!("the databases start over {:?}", plan.ramp_up));
+    }
     line("time limit", &format!("{:?}", plan.time_limit));
     for table in &plan.tables {
         line("table", &format!("{} ({}), key {}", table.name, table.columns.join(", "), table.primary_key.join(", ")));
@@ -115,7 +119,7 @@ fn step_text(step: &StepPlan, scope: &Scope) -> String {
     let repeat = match step.repeat.value(scope) {
         Ok(1) | Err(_) => String::new(),
         Ok(times) => format!(", {times} times"),
-    };
+    } + &step.rate.map_or_else(String::new, |rate| format!(" at {rate}"));
     add(format!("{}{repeat}{when}", step.name));
     match &step.action {
         Action::Nothing => {}

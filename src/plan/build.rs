@@ -141,6 +141,8 @@ impl Builder {
             users,
             rls,
             iterations: iterations?,
+            rate: scenario.scale.rate,
+            ramp_up: scenario.scale.ramp_up.map_or(Duration::ZERO, HumanDuration::get),
             rows: rows?,
             time_limit: scenario.scale.time_limit.get(),
             tables: table_plans,

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::scenario::{CheckName, ErrorRule, Expect, Kind, OpenPolicy, QueryOn, Target, WrongCredential};
+use crate::scenario::{CheckName, ErrorRule, Expect, Kind, OpenPolicy, QueryOn, Rate, Target, WrongCredential};
 use crate::template::{Expression, Number, TemplateProblem, Text};
 use threshold::ThresholdPlan;
 
@@ -41,6 +41,10 @@ pub struct Plan {
     pub rls: bool,
     /// Iterations of each database.
     pub iterations: u64,
+    /// How often each database starts an iteration; the next one at once when absent.
+    pub rate: Option<Rate>,
+    /// The time over which the databases' starts are spread.
+    pub ramp_up: Duration,
     /// `scale.rows`.
     pub rows: u64,
     /// The longest the run may take.
@@ -121,6 +125,8 @@ pub struct StepPlan {
     pub when: Option<Expression>,
     /// How often per iteration.
     pub repeat: Number,
+    /// How often it starts while it is repeated; again at once when absent.
+    pub rate: Option<Rate>,
     /// The pause before it, from and to.
     pub think: Option<(Duration, Duration)>,
     /// Whether all databases start its sync calls together, and the time from one to the next.

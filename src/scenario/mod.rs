@@ -5,6 +5,7 @@
 mod duration;
 mod issue;
 mod judging;
+mod rate;
 pub mod schema;
 mod step;
 mod target;
@@ -15,6 +16,7 @@ pub use judging::{
     Check, CheckName, CheckOptions, ErrorAction, ErrorActionName, ErrorActionOptions, ErrorMatch, ErrorRule, Expect,
     ExpectedVerdict, Query, QueryOn, Retry, Settle, Severity, Threshold, ThresholdOptions,
 };
+pub use rate::Rate;
 pub use step::{
     Barrier, Kind, ReceiveOptions, ReceiveUntil, Skew, Sql, Step, SyncCall, SyncCallOptions, SyncName, SyncOptions,
     Think, ThinkRange, Transaction,
@@ -121,6 +123,13 @@ pub struct Scale {
     pub databases: Count,
     /// How often each database goes through `phases`. Default: 1.
     pub iterations: Count,
+    /// How often each database starts an iteration: `2/s`, `30/m`. Iterations then begin by the clock and not when the one
+    /// before is done; reports say how late they began, and latencies also count from when they should have. Default: at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// Databases start one after another, spread evenly over this time: `30s`. Default: all at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ramp_up: Option<HumanDuration>,
     /// Rows per phase and iteration, for use as `{{ scale.rows }}`. Default: 1000.
     pub rows: Count,
     /// The longest the whole run may take, settling included; work cut by it makes the verdict UNKNOWN. Default: `10m`.
@@ -133,6 +142,8 @@ impl Default for Scale {
             databases: Count::Number(2),
             iterations: Count::Number(1),
             rows: Count::Number(1000),
+            rate: None,
+            ramp_up: None,
             time_limit: HumanDuration::from_secs(600),
         }
     }

@@ -206,6 +206,7 @@ fn worker(database: u32, iterations: u64) -> WorkerRecord {
                 rows,
                 chunks: 0,
                 bytes: 0,
+                late: 0,
                 attempt: 1,
                 retried: false,
                 failures: Vec::new(),

@@ -53,6 +53,8 @@ pub enum Metric {
     SyncDuration,
     /// Durations of the SQL of phases.
     PhaseDuration,
+    /// How late what a `rate` starts was started.
+    StartLate,
     /// Rows changed per second.
     RowsRate,
     /// Payload bytes per second, both ways.
@@ -227,7 +229,7 @@ impl Labels {
 
 impl Metric {
     /// All metrics, in the order of their declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ErrorsTotal,
         Self::Errors,
         Self::SendDuration,
@@ -235,6 +237,7 @@ impl Metric {
         Self::CheckDuration,
         Self::SyncDuration,
         Self::PhaseDuration,
+        Self::StartLate,
         Self::RowsRate,
         Self::BytesRate,
         Self::SettleDuration,
@@ -252,6 +255,7 @@ impl Metric {
             Self::CheckDuration => "check.duration",
             Self::SyncDuration => "sync.duration",
             Self::PhaseDuration => "phase.duration",
+            Self::StartLate => "start.late",
             Self::RowsRate => "rows.rate",
             Self::BytesRate => "bytes.rate",
             Self::SettleDuration => "settle.duration",
@@ -268,7 +272,8 @@ impl Metric {
             | Self::ReceiveDuration
             | Self::CheckDuration
             | Self::SyncDuration
-            | Self::PhaseDuration => &["phase", "database"],
+            | Self::PhaseDuration
+            | Self::StartLate => &["phase", "database"],
             Self::FindingsTotal => &["check"],
             Self::ErrorsTotal | Self::RowsRate | Self::BytesRate | Self::SettleDuration | Self::DatabasesCompleted => {
                 &[]
@@ -283,7 +288,8 @@ impl Metric {
             | Self::ReceiveDuration
             | Self::CheckDuration
             | Self::SyncDuration
-            | Self::PhaseDuration => true,
+            | Self::PhaseDuration
+            | Self::StartLate => true,
             Self::ErrorsTotal
             | Self::Errors
             | Self::RowsRate

@@ -8,6 +8,7 @@ use minijinja::{Value, context};
 use super::svg::path;
 use crate::analysis::{Analysis, LatencyRow};
 use crate::figure;
+use crate::latency::Latency;
 use crate::record::{Event, Record};
 use crate::report::rows;
 
@@ -23,10 +24,10 @@ struct Scale {
 }
 
 impl Scale {
-    fn of(rows: &[&LatencyRow]) -> Option<Self> {
+    fn of(pictures: &[Picture<'_>]) -> Option<Self> {
         let logarithm = |duration: Duration| (duration.as_micros().max(1) as f64).log10();
-        let from = rows.iter().filter_map(|row| row.latency.min()).min().map(logarithm)?.floor();
-        let to = rows.iter().filter_map(|row| row.latency.max()).max().map(logarithm)?;
+        let from = pictures.iter().filter_map(|picture| picture.latency.min()).min().map(logarithm)?.floor();
+        let to = pictures.iter().filter_map(|picture| picture.latency.max()).max().map(logarithm)?;
         Some(Self { from, to: to.ceil().max(from + 1.0) })
     }
 
@@ -41,27 +42,46 @@ impl Scale {
     }
 }
 
-/// The table of latencies with its pictures; nothing when nothing was measured.
-pub(super) fn table(record: &Record, analysis: &Analysis) -> Option<Value> {
-    let timing = &analysis.timing;
-    let measured: Vec<&LatencyRow> = timing.steps.iter().chain(&timing.phases).collect();
-    let scale = Scale::of(&measured)?;
-    let mut fields = vec![[0_u64; FIELDS]; measured.len()];
-    let load = |event: &Event| event.phase != "settle";
-    for event in record.workers.iter().flat_map(|worker| &worker.events) {
-        for (row, fields) in measured.iter().zip(&mut fields) {
-            let fits = row.phase.as_ref().map_or_else(|| load(event), |phase| *phase == event.phase);
-            if row.step == event.step && fits {
-                fields[scale.field(event.took)] += 1;
-            }
+/// What a picture is of.
+struct Picture<'a> {
+    row: &'a LatencyRow,
+    latency: &'a Latency,
+    /// Whether the steps count from when they were to begin.
+    is_intended: bool,
+    fields: [u64; FIELDS],
+}
+
+impl Picture<'_> {
+    fn add(&mut self, event: &Event, scale: &Scale) {
+        let fits = self.row.phase.as_ref().map_or(event.phase != "settle", |phase| *phase == event.phase);
+        if self.row.step == event.step && fits {
+            let late = if self.is_intended { event.late } else { 0 };
+            self.fields[scale.field(event.took.saturating_add(late))] += 1;
         }
     }
-    let rows: Vec<Value> = measured
+}
+
+/// The table of latencies with its pictures; nothing when nothing was measured.
+pub(super) fn table(record: &Record, analysis: &Analysis) -> Option<Value> {
+    let measured = || analysis.timing.steps.iter().chain(&analysis.timing.phases);
+    let mut pictures: Vec<Picture<'_>> = Vec::new();
+    for row in measured() {
+        let picture = |latency, is_intended| Picture { row, latency, is_intended, fields: [0; FIELDS] };
+        pictures.push(picture(&row.latency, false));
+        pictures.extend(row.intended.as_ref().map(|latency| picture(latency, true)));
+    }
+    let scale = Scale::of(&pictures)?;
+    for event in record.workers.iter().flat_map(|worker| &worker.events) {
+        for picture in &mut pictures {
+            picture.add(event, &scale);
+        }
+    }
+    let rows: Vec<Value> = pictures
         .iter()
-        .zip(&fields)
-        .map(|(row, fields)| {
-            let cells = rows::latency(row);
-            context! { name => cells[0].clone(), cells => cells[1..].to_vec(), svg => Value::from_safe_string(svg(row, fields, &scale)), whole => row.phase.is_none() }
+        .zip(measured().flat_map(rows::latency))
+        .map(|(picture, [name, cells @ ..])| {
+            let svg = Value::from_safe_string(svg(picture, &scale));
+            context! { name, cells => cells.to_vec(), svg, whole => picture.row.phase.is_none() }
         })
         .collect();
     let decades = figure::whole(scale.to - scale.from);
@@ -84,7 +104,7 @@ fn short(microseconds: f64) -> String {
     }
 }
 
-fn svg(row: &LatencyRow, fields: &[u64; FIELDS], scale: &Scale) -> String {
+fn svg(Picture { latency, fields, .. }: &Picture<'_>, scale: &Scale) -> String {
     let most = fields.iter().copied().max().unwrap_or(1).max(1) as f64;
     let width = WIDTH / FIELDS as f64;
     let mut area = format!("M0 {HEIGHT}");
@@ -97,7 +117,7 @@ fn svg(row: &LatencyRow, fields: &[u64; FIELDS], scale: &Scale) -> String {
     let _ = write!(area, "V{HEIGHT}z");
     let mut shapes = format!(r#"<path class="area" d="{area}"/>"#);
     for (class, percent) in [("p50", 50.0), ("p95", 95.0), ("p99", 99.0)] {
-        if let Some(at) = row.latency.percentile(percent) {
+        if let Some(at) = latency.percentile(percent) {
             let x = scale.place(at.as_micros() as f64) * WIDTH;
             let _ = write!(shapes, r#"<path class="{class}" d="{}"/>"#, path([(x, 0.0), (x, HEIGHT)].into_iter()));
         }

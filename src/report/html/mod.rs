@@ -99,6 +99,8 @@ pub fn html_for(record: &Record, analysis: &Analysis, standing: Standing) -> Str
         yaml => verbatim(&record.scenario.to_yaml()),
         identity => rows::identity(analysis),
         generator => generator(record, analysis),
+        effort => rows::shares(analysis),
+        rates => analysis.timing.rates.iter().map(|kept| plain(&kept.words())).collect::<Vec<_>>(),
     };
     page(REPORT, &format!("{word}: {}", plain(&run.scenario)), standing, &groups, content)
 }
