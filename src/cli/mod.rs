@@ -329,6 +329,16 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// The words of a line as a shell takes them: what is in quotes is one.
+    fn words(line: &str) -> Vec<String> {
+        let parts = line.split(['\'', '"']).enumerate();
+        let words = parts.flat_map(|(index, part)| match index % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        });
+        words.collect()
+    }
+
     /// The lines of a command's examples.
     fn examples(command: &clap::Command) -> Vec<String> {
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
@@ -345,9 +355,9 @@ mod tests {
             assert!(!examples.is_empty(), "{}", command.get_name());
             for example in examples.iter().filter(|example| example.starts_with("stress ")) {
                 // What follows is for the shell.
-                let typed = example.split(['>', '#']).next().unwrap_or_default().replace(['\'', '"'], "");
+                let typed = example.split(['>', '#']).next().unwrap_or_default();
                 let typed = typed.split("  ").next().unwrap_or_default();
-                let parsed = Cli::try_parse_from(typed.split_whitespace());
+                let parsed = Cli::try_parse_from(words(typed));
                 assert!(
                     parsed.is_ok(),
                     "{example}: {}",
