@@ -1,6 +1,7 @@
 //! Where reports go: the one table of their forms behind `--report` and `--format`, and how each gets to its file, to
 //! stdout or to a collector.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -149,8 +150,12 @@ impl ReportArguments {
 
     /// Makes the directories of the files, so that a long run does not end with a report that cannot be written.
     pub(super) fn prepare(&self) -> Result<(), String> {
+        let mut named = BTreeSet::new();
         for wanted in &self.reports {
             let Wanted::File(_, path) = wanted else { continue };
+            if !named.insert(path) {
+                return Err(format!("failed to write `{}`: two reports go there", path.display()));
+            }
             if path.is_dir() {
                 return Err(format!("failed to write `{}`: it is a directory", path.display()));
             }

@@ -66,7 +66,7 @@ fn what_cannot_be_is_said_before_anything_runs() {
         done.exits(2).prints_nothing().says(&[said]);
     }
     place.write("file", "");
-    for path in ["file/junit.xml", "."] {
+    for path in ["file/junit.xml", ".", "twice.xml,md=twice.xml"] {
         let report = format!("junit={path}");
         place.stress(&["run", "scenario.yaml", "--report", &report]).done().exits(3).says(&["failed to"]);
     }
