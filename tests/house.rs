@@ -42,6 +42,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "session",
             "target",
             "execute",
+            "verify",
             "analysis",
             "report",
             "repeat",

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::report::{self, Format};
-use super::{Exit, Terminal, conduct};
+use super::{Exit, Terminal, conduct, report};
 use crate::compare::{self, Comparison, Sample, Series, compare};
 use crate::repeat::{REPEAT_FILE, REPEAT_VERSION, Repeat};
 
@@ -44,6 +43,20 @@ pub(super) struct Arguments {
     /// Lay the runs over each other on an HTML page, too [file: compare.html]
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "compare.html", value_parser = page)]
     html: Option<PathBuf>,
+}
+
+/// The forms of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Tables and colours for people
+    Terminal,
+    /// A JSON document
+    Json,
+    /// Markdown, for pull requests and wikis
+    #[value(alias = "md")]
+    Markdown,
+    /// One HTML file with charts, which opens from disk
+    Html,
 }
 
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {

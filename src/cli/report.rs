@@ -3,13 +3,13 @@
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::reports::{self, Format, ReportArguments, Turn};
 use super::{Exit, serve};
 use crate::analysis::{Analysis, Verdict, analyze};
 use crate::plan::Plan;
 use crate::record::{RECORD_VERSION, Record};
-use crate::report;
 use crate::scenario::{Issue, Scenario};
 
 /// The file of a run directory that holds what happened.
@@ -22,33 +22,23 @@ const RUNS: &str = "runs";
 #[command(after_help = "Examples:
   stress report runs/small/latest
   stress report runs/small/latest --format html > small.html
+  stress report runs/small/latest --report junit=junit.xml,csv=steps.csv
   stress report --serve            the newest run of runs/, also while it goes on")]
 pub(crate) struct Arguments {
     /// The run's directory, as `stress run` names it; with `--serve` the newest of `runs/` when it is left out.
     #[arg(required_unless_present = "serve")]
     pub(crate) run_dir: Option<PathBuf>,
     /// Show the report on a page of this machine, which follows the run while it goes on, until Ctrl-C.
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long, conflicts_with_all = ["format", "reports"])]
     pub(crate) serve: bool,
     /// The page's port; 0 takes a free one.
     #[arg(long, value_name = "PORT", default_value_t = 7801, requires = "serve")]
     pub(crate) port: u16,
-    /// The form of the report.
-    #[arg(long, value_enum, default_value_t = Format::Terminal)]
-    pub(crate) format: Format,
-}
-
-/// The forms of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Tables and colours for people.
-    Terminal,
-    /// The frozen document of schemas/report.schema.json.
-    Json,
-    /// Markdown, for pull requests and wikis.
-    Markdown,
-    /// One HTML file with charts, which opens from disk.
-    Html,
+    /// The form of the report on stdout, the same as --report FORMAT=-
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) reports: ReportArguments,
 }
 
 /// Why a run could not be reported, and how the process ends.
@@ -78,23 +68,28 @@ pub(crate) fn run(
         });
         return served.unwrap_or_else(|problem| told(err, &problem));
     }
-    let judged = run_dir.and_then(|run_dir| {
+    let reported = run_dir.and_then(|run_dir| {
         let record = read(&run_dir)?;
+        let stdout = arguments.reports.stdout(arguments.format.map(|format| ("--format", format)), 1);
+        let stdout = stdout.map_err(|message| Problem { exit: Exit::Usage, message })?.unwrap_or(Format::Terminal);
         let analysis = judge(&record, plan, &run_dir)?;
-        Ok((record, analysis))
-    });
-    let problem = match judged {
-        Ok((record, analysis)) => match out
-            .write_all(text(&record, &analysis, arguments.format, color, width).as_bytes())
-        {
-            Ok(()) => return exit(analysis.verdict),
+        let text = text(&record, &analysis, stdout, color, width);
+        match out.write_all(text.as_bytes()) {
+            Ok(()) => {}
             // Who closed the pipe has seen enough: `stress report … | head`.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return exit(analysis.verdict),
-            Err(error) => Problem { exit: Exit::CouldNotRun, message: format!("failed to write the report: {error}") },
-        },
-        Err(problem) => problem,
-    };
-    told(err, &problem)
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            Err(error) => return Err(unwritten(&format!("failed to write the report: {error}"))),
+        }
+        let written = arguments.reports.prepare();
+        let written = written.and_then(|()| arguments.reports.write(&record, &analysis, Turn::ONLY));
+        written.map_err(|message| unwritten(&message))?;
+        Ok(exit(analysis.verdict))
+    });
+    reported.unwrap_or_else(|problem| told(err, &problem))
+}
+
+fn unwritten(message: &str) -> Problem {
+    Problem { exit: Exit::CouldNotRun, message: message.to_owned() }
 }
 
 fn told(err: &mut dyn Write, problem: &Problem) -> Exit {
@@ -118,15 +113,8 @@ fn exit(verdict: Verdict) -> Exit {
 }
 
 fn text(record: &Record, analysis: &Analysis, format: Format, color: bool, width: usize) -> String {
-    match format {
-        Format::Terminal => {
-            let page = report::terminal(analysis, width);
-            if color { page } else { anstream::adapter::strip_str(&page).to_string() }
-        }
-        Format::Json => format!("{:#}\n", report::json(analysis)),
-        Format::Markdown => report::markdown(analysis),
-        Format::Html => report::html(record, analysis),
-    }
+    let page = reports::text(format, record, analysis, width);
+    if color { page } else { anstream::adapter::strip_str(&page).to_string() }
 }
 
 /// A finished run, judged again; or how the process ends, and why.
@@ -198,7 +186,8 @@ mod tests {
 
     fn report(run_dir: &Path, format: Format) -> (Exit, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let arguments = Arguments { run_dir: Some(run_dir.to_owned()), serve: false, port: 0, format };
+        let (format, reports) = (Some(format), ReportArguments::default());
+        let arguments = Arguments { run_dir: Some(run_dir.to_owned()), serve: false, port: 0, format, reports };
         let exit = run(&arguments, fixed, &mut out, &mut err, false, 100);
         let text = |bytes| String::from_utf8(bytes).expect("reports are UTF-8");
         (exit, text(out), text(err))
@@ -283,9 +272,9 @@ mod tests {
 
     #[test]
     fn colours_are_kept_only_where_they_are_wanted() {
-        let record = record();
-        let analysis = analyze(&record, &fixture::plan(2));
-        assert!(text(&record, &analysis, Format::Terminal, true, 100).contains('\u{1b}'));
-        assert!(!text(&record, &analysis, Format::Terminal, false, 100).contains('\u{1b}'));
+        let analysis = analyze(&record(), &fixture::plan(2));
+        let page = |color| text(&record(), &analysis, Format::Terminal, color, 100);
+        assert!(page(true).contains('\u{1b}'));
+        assert!(!page(false).contains('\u{1b}'));
     }
 }
