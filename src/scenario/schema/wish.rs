@@ -128,7 +128,7 @@ fn describe_one(root: &Value, schema: &Value) -> String {
         },
         Some("object") => match (tag(schema), keys(schema).as_slice()) {
             (Some(tag), _) => format!("`{{{tag}: …}}`"),
-            (None, keys) if (1..=4).contains(&keys.len()) => format!("a map with {}", list(keys)),
+            (None, keys) if (1..=6).contains(&keys.len()) => format!("a map with {}", list(keys)),
             (None, _) => "a map".into(),
         },
         _ => "another value".into(),

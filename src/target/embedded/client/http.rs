@@ -8,7 +8,7 @@ use super::super::wire::MAX_BODY;
 use super::transport::{Endpoint, Refusal, Transport, Verb};
 
 /// Bytes of a connection's buffers, one for each direction.
-const BUFFER: usize = 32 << 10;
+const BUFFER: usize = 8 << 10;
 
 /// HTTP through ureq.
 #[derive(Default)]

@@ -23,6 +23,8 @@ use super::reply::{Delivery, Reply};
 use super::sync::{self, Verb};
 use super::{Shared, manage, sql, tokens};
 
+/// Bytes that a connection reads at once: there may be a thousand.
+const BUFFER: usize = 16 << 10;
 /// Connections the system keeps for us until they are accepted: a thousand databases start at once.
 const BACKLOG: u32 = 4096;
 /// The longest a request's head or body may take to arrive.
@@ -102,7 +104,7 @@ async fn connection(
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(ARRIVAL)
-            .max_buf_size(UNIT)
+            .max_buf_size(BUFFER)
             .serve_connection(TokioIo::new(stream), service)
     );
     let mut stop = pin!(stopped.wait_for(|&stopped| stopped));
