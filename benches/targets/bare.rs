@@ -1,0 +1,105 @@
+//! The bare loop: the seed's cycle as a plain program would run it. One thread per database, held statements, bound
+//! parameters, and nothing else: no plan, no templates, no record, no checks. What `stress` costs beyond it is its own.
+//!
+//! `cargo bench --bench targets -- bare ROWS ITERATIONS DATABASES [--extension PATH] [--directory DIR]`
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use stress::failure::{Call, RawError};
+use stress::session::{Loader, Opening, Session, raw_error, tune_sqlite};
+
+use crate::Failed;
+use crate::workload::{DELETE, INSERT, TABLE, UPDATE};
+
+/// Those that every connection of `stress` has, unless its scenario says otherwise.
+const PRAGMAS: [&str; 5] = [
+    "PRAGMA busy_timeout = 5000",
+    "PRAGMA foreign_keys = off",
+    "PRAGMA journal_mode = wal",
+    "PRAGMA synchronous = normal",
+    "PRAGMA temp_store = memory",
+];
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    rows: u64,
+    iterations: u64,
+    databases: u64,
+    /// Track the table with this extension; without it, the table is a plain one
+    #[arg(long, value_name = "PATH")]
+    extension: Option<PathBuf>,
+    /// Where the databases are made; by default in a directory that is gone afterwards
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failed> {
+    tune_sqlite();
+    let temporary = tempfile::tempdir()?;
+    let directory = arguments.directory.as_deref().unwrap_or(temporary.path());
+    std::thread::scope(|threads| {
+        let workers: Vec<_> = (1..=arguments.databases)
+            .map(|database| {
+                threads.spawn(move || work(arguments, database, &directory.join(format!("db{database}.db"))))
+            })
+            .collect();
+        for worker in workers {
+            let done = worker.join().map_err(|_| "a worker panicked")?;
+            done.map_err(|error| format!("the bare loop failed: {}", error.message))?;
+        }
+        Ok(())
+    })
+}
+
+/// One database's life: a session to prepare it, and one for each iteration, as `stress` has by default.
+fn work(arguments: &Arguments, database: u64, file: &Path) -> Result<(), RawError> {
+    let loader = arguments.extension.clone().map_or(Loader::Functions(|_| Ok(())), Loader::Extension);
+    let pragmas = PRAGMAS.map(str::to_owned);
+    let open = || Session::open(&Opening { file, loader: &loader, pragmas: &pragmas, settings: &[], network: None });
+    let close = |session: Session| match arguments.extension {
+        Some(_) => session.close(),
+        // There is nothing to terminate.
+        None => {
+            drop(session);
+            Ok(())
+        }
+    };
+    let session = open()?;
+    session.run(Call::Open, TABLE)?;
+    if arguments.extension.is_some() {
+        session.call(Call::Open, "SELECT cloudsync_init('test_sync')", &[])?;
+    }
+    close(session)?;
+    for iteration in 1..=arguments.iterations {
+        let session = open()?;
+        cycle(&session, arguments.rows, database, iteration).map_err(|error| raw_error(Call::Sql, &error))?;
+        close(session)?;
+    }
+    Ok(())
+}
+
+fn cycle(session: &Session, rows: u64, database: u64, iteration: u64) -> rusqlite::Result<()> {
+    let connection = session.connection();
+    let user = format!("018ecfc2-b2b1-7cc3-a9f0-{:012}", database.div_ceil(2));
+    let mut text = String::new();
+    connection.execute_batch("BEGIN")?;
+    connection.execute(DELETE, [])?;
+    connection.execute_batch("COMMIT; BEGIN")?;
+    let mut insert = connection.prepare(INSERT)?;
+    insert.raw_bind_parameter(2, user)?;
+    for row in 1..=rows {
+        text.clear();
+        let _ = write!(text, "db{database}_r{iteration}_{row}");
+        insert.raw_bind_parameter(1, text.as_str())?;
+        text.clear();
+        let _ = write!(text, "name_{database}_{iteration}_{row}");
+        insert.raw_bind_parameter(3, text.as_str())?;
+        insert.raw_bind_parameter(4, row.cast_signed())?;
+        insert.raw_execute()?;
+    }
+    connection.execute_batch("COMMIT; BEGIN")?;
+    connection.execute(UPDATE, [])?;
+    connection.execute_batch("COMMIT")
+}
