@@ -31,7 +31,7 @@ pub enum Credential {
 }
 
 impl Credential {
-    fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         match self {
             Self::Token(text) | Self::ApiKey(text) => text,
             Self::Nothing => "",

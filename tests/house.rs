@@ -30,7 +30,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "source",
             "template",
+            "failure",
             "figure",
             "scenario",
             "diagnostic",

@@ -76,6 +76,7 @@ fn of(worker: &WorkerRecord, occurrences: &[Occurrence<'_>]) -> DatabaseSummary 
             | StepKind::Query
             | StepKind::Barrier
             | StepKind::Wait
+            | StepKind::Pace
             | StepKind::Admin
             | StepKind::Close => continue,
         };

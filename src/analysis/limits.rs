@@ -137,6 +137,7 @@ impl Scale<'_> {
             }
             Metric::SyncDuration => self.calls(threshold, |step| step == StepKind::Sync),
             Metric::PhaseDuration => self.calls(threshold, StepKind::is_sql),
+            Metric::StartLate => self.calls(threshold, |step| step == StepKind::Pace),
             Metric::RowsRate => self.timing.rows_per_second.map(Measured::RowsPerSecond).ok_or_else(nothing),
             Metric::BytesRate => self.timing.bytes_per_second.map(Measured::BytesPerSecond).ok_or_else(nothing),
             Metric::SettleDuration => {
@@ -179,7 +180,7 @@ impl Scale<'_> {
             .events()
             .filter(|(worker, _)| labels.database.is_none_or(|database| database == worker.database))
             .filter(|(_, event)| wanted(event.step) && in_phase(event))
-            .map(|(_, event)| event.took)
+            .map(|(_, event)| if event.step == StepKind::Pace { event.late } else { event.took })
             .collect();
         let duration = match threshold.statistic {
             Some(Statistic::Percentile(percent)) => latency.percentile(percent),

@@ -5,6 +5,7 @@
 mod cards;
 mod clusters;
 mod databases;
+mod effort;
 mod errors;
 mod generator;
 mod growth;
@@ -16,6 +17,7 @@ mod verdict;
 pub use cards::{Card, Request};
 pub use clusters::TimelineRow;
 pub use databases::{Calls, DatabaseSummary};
+pub use effort::{Effort, RateKept};
 pub use errors::{ErrorGroup, ErrorTable};
 pub use generator::{GeneratorState, GeneratorSummary};
 pub use growth::{Growth, GrowthRow, Measure};

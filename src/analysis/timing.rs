@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{SETTLE, Scene, Totals};
+use super::effort::rates;
+use super::{Effort, RateKept, SETTLE, Scene, Totals};
 use crate::latency::Latency;
 use crate::record::{Event, StepKind};
 
@@ -20,6 +21,10 @@ pub struct Timing {
     pub rows_per_second: Option<f64>,
     /// Payload bytes per second of the load.
     pub bytes_per_second: Option<f64>,
+    /// Where the databases' time went.
+    pub effort: Effort,
+    /// Whether the scenario's rates were kept.
+    pub rates: Vec<RateKept>,
     /// SQL and sync calls by what they do, settling left out.
     pub steps: Vec<LatencyRow>,
     /// The same by phase, in the plan's order, settling at the end.
@@ -35,6 +40,9 @@ pub struct LatencyRow {
     pub step: StepKind,
     /// How long it took, failed ones included.
     pub latency: Latency,
+    /// With a `rate`: how long it took from when its iteration (or repetition) was to begin. Calls that wait for a slow
+    /// one before them count that waiting, as their users would.
+    pub intended: Option<Latency>,
 }
 
 impl Timing {
@@ -49,6 +57,8 @@ impl Timing {
             rounds: settle.map(|settle| settle.rounds),
             rows_per_second: per_second(totals.changed(), load),
             bytes_per_second: per_second(load_bytes.fold(0, u64::saturating_add), load),
+            effort: Effort::of(scene),
+            rates: rates(scene),
             steps: steps(scene),
             phases: phases(scene),
         }
@@ -70,30 +80,48 @@ fn is_timed(event: &Event) -> bool {
     event.step.is_sql() || event.step.is_sync()
 }
 
-fn steps(scene: &Scene<'_>) -> Vec<LatencyRow> {
-    let mut rows: BTreeMap<StepKind, Latency> = BTreeMap::new();
-    for (_, event) in scene.load().filter(|(_, event)| is_timed(event)) {
-        rows.entry(event.step).or_default().record(event.took);
+/// Latencies of one kind of step, as they are gathered.
+#[derive(Default)]
+struct Gathered {
+    latency: Latency,
+    intended: Latency,
+}
+
+impl Gathered {
+    fn record(&mut self, event: &Event) {
+        self.latency.record(event.took);
+        self.intended.record(event.took.saturating_add(event.late));
     }
-    rows.into_iter().map(|(step, latency)| LatencyRow { phase: None, step, latency }).collect()
+
+    fn row(self, phase: Option<String>, step: StepKind, is_rated: bool) -> LatencyRow {
+        LatencyRow { phase, step, latency: self.latency, intended: is_rated.then_some(self.intended) }
+    }
+}
+
+fn steps(scene: &Scene<'_>) -> Vec<LatencyRow> {
+    let mut rows: BTreeMap<StepKind, Gathered> = BTreeMap::new();
+    for (_, event) in scene.load().filter(|(_, event)| is_timed(event)) {
+        rows.entry(event.step).or_default().record(event);
+    }
+    let plan = scene.plan;
+    let is_rated = plan.rate.is_some() || plan.phases.iter().any(|step| step.rate.is_some());
+    rows.into_iter().map(|(step, gathered)| gathered.row(None, step, is_rated)).collect()
 }
 
 fn phases(scene: &Scene<'_>) -> Vec<LatencyRow> {
     let plan = scene.plan;
-    let order: Vec<&str> = plan
-        .setup
-        .iter()
-        .chain(&plan.phases)
-        .chain(&plan.teardown)
-        .map(|step| step.name.as_str())
-        .chain([SETTLE])
-        .collect();
+    let all = || plan.setup.iter().chain(&plan.phases).chain(&plan.teardown);
+    let order: Vec<&str> = all().map(|step| step.name.as_str()).chain([SETTLE]).collect();
     let place = |phase: &str| order.iter().position(|name| *name == phase).unwrap_or(order.len());
-    let mut rows: BTreeMap<(usize, &str, StepKind), Latency> = BTreeMap::new();
+    let mut rows: BTreeMap<(usize, &str, StepKind), Gathered> = BTreeMap::new();
     for (_, event) in scene.events().filter(|(_, event)| is_timed(event)) {
-        rows.entry((place(&event.phase), &event.phase, event.step)).or_default().record(event.took);
+        rows.entry((place(&event.phase), &event.phase, event.step)).or_default().record(event);
     }
+    let is_rated = |phase: &str| {
+        let in_iterations = plan.rate.is_some() && plan.phases.iter().any(|step| step.name == phase);
+        in_iterations || all().any(|step| step.name == phase && step.rate.is_some())
+    };
     rows.into_iter()
-        .map(|((_, phase, step), latency)| LatencyRow { phase: Some(phase.to_owned()), step, latency })
+        .map(|((_, phase, step), gathered)| gathered.row(Some(phase.to_owned()), step, is_rated(phase)))
         .collect()
 }

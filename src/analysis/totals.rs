@@ -56,7 +56,12 @@ impl Totals {
             StepKind::Receive => &mut self.receives,
             StepKind::Check => &mut self.checks,
             StepKind::Sync => &mut self.syncs,
-            StepKind::Open | StepKind::Barrier | StepKind::Wait | StepKind::Admin | StepKind::Close => return,
+            StepKind::Open
+            | StepKind::Barrier
+            | StepKind::Wait
+            | StepKind::Pace
+            | StepKind::Admin
+            | StepKind::Close => return,
         };
         add(if settling { &mut self.settling } else { count }, 1);
         match event.step {
@@ -69,6 +74,7 @@ impl Totals {
             | StepKind::Query
             | StepKind::Barrier
             | StepKind::Wait
+            | StepKind::Pace
             | StepKind::Admin
             | StepKind::Close => {}
         }

@@ -215,6 +215,7 @@ fn broken(scene: &Scene<'_>, result: &ThresholdResult, errors: &ErrorTable) -> S
         | Metric::CheckDuration
         | Metric::SyncDuration
         | Metric::PhaseDuration
+        | Metric::StartLate
         | Metric::RowsRate
         | Metric::BytesRate
         | Metric::SettleDuration
@@ -262,7 +263,7 @@ fn nothing_done(scene: &Scene<'_>) -> Option<Rule> {
         return Some(rule(RuleKind::NothingRan, "nothing ran: no statement and no sync call was made"));
     }
     let synced = scene.events().any(|(_, event)| event.step.is_sync() && event.failures.is_empty());
-    (!synced).then(|| rule(RuleKind::NothingSynced, "nothing synced: no sync call succeeded"))
+    (scene.plan.syncs() && !synced).then(|| rule(RuleKind::NothingSynced, "nothing synced: no sync call succeeded"))
 }
 
 /// Phases that no database ever did. One whose repeat is computed may come to none.
@@ -297,8 +298,9 @@ fn held(scene: &Scene<'_>) -> String {
         format!("{} changed", counted(totals.changed(), "row")),
     ];
     done.extend(calls.into_iter().filter(|(number, _)| *number > 0).map(|(number, noun)| counted(number, noun)));
+    let synced = if scene.plan.syncs() { "" } else { "; no sync was asked for" };
     let checks = if scene.plan.checks.is_empty() { "no check was asked for" } else { "all checks held" };
-    format!("{}; {checks}", done.join(", "))
+    format!("{}{synced}; {checks}", done.join(", "))
 }
 
 /// What a scenario that says how it must end makes of the verdict.

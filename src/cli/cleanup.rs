@@ -5,15 +5,16 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::directory::all_sites;
+use super::reuse::Reused;
 use super::{Exit, Terminal, overrides, person};
-use crate::target;
+use crate::target::{self, Attendant};
 
 #[derive(Args)]
 #[command(
     after_help = "Disables sync, forgets the devices that runs of this scenario registered (their records are read from
 the run directories; it takes a `management_key`), drops the tables, and the database when nothing else
-is in it. `allow_databases` says which databases may be touched. Access tokens of a run that died
-expire after 24 hours: nobody keeps them, so nobody can revoke them."
+is in it, and removes the databases that are reused (`session.reuse`). `allow_databases` says which databases may be touched. Access tokens of a run that died
+expire an hour after its time limit: it takes a token's text to revoke it, and nobody keeps that."
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -28,12 +29,30 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
         Ok(planned) => planned,
         Err(exit) => return exit,
     };
+    let reused = match Reused::find(&arguments.out, &plan.name) {
+        Ok(reused) => reused,
+        Err(message) => {
+            terminal.error(&message);
+            return Exit::CouldNotRun;
+        }
+    };
     let sites = all_sites(&arguments.out, &plan.name);
-    let problems =
-        person::attended(terminal, false, &|| false, |attendant| target::cleanup(&plan, &scope, &sites, attendant));
-    let problems = problems.unwrap_or_else(|error| vec![error]);
+    // The embedded target's hub lies beside the databases that it serves.
+    let has_server = !(reused.is_some() && target::is_embedded(&plan));
+    let left = |attendant: &mut Attendant<'_>| {
+        let problems = target::cleanup(&plan, &scope, &sites, attendant).unwrap_or_else(|error| vec![error]);
+        problems.iter().map(ToString::to_string).collect()
+    };
+    let mut problems: Vec<String> =
+        if has_server { person::attended(terminal, false, &|| false, left) } else { Vec::new() };
+    if let Some(reused) = reused.filter(|_| problems.is_empty()) {
+        match reused.remove() {
+            Ok(()) => terminal.tell(&format!("databases of {}: removed\n", plan.name)),
+            Err(message) => problems.push(message),
+        }
+    }
     for problem in &problems {
-        terminal.error(&problem.to_string());
+        terminal.error(problem);
     }
     if problems.is_empty() { Exit::Pass } else { Exit::CouldNotRun }
 }

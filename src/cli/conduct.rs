@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use super::crash;
 use super::directory::RunDirectory;
+use super::reuse::Reused;
 use crate::analysis::{self, Analysis};
 use crate::execute::{self, Control, Job, Progress, write_whole};
 use crate::plan::Plan;
@@ -42,15 +44,23 @@ impl Run<'_> {
         write_resolved(&self.directory.path, self.scenario)?;
         let scope = Plan::scope(self.scenario).environment(std::env::vars());
         let run = self.directory.id.replace('-', "_");
-        let target = target::connect(self.plan, &scope, &self.directory.path, &run, attendant);
-        target.map_err(|error| error.to_string())
+        crash::hide(target::secrets(self.plan, &scope));
+        let reused = self.directory.reused.as_ref();
+        let hub = reused.map_or(&self.directory.path, |reused| &reused.path);
+        let target = target::connect(self.plan, &scope, hub, &run, attendant).map_err(|error| error.to_string())?;
+        crash::hide(target.secrets.clone());
+        if let Some(Err(message)) = reused.map(|reused| reused.meet(&target.network.managed_database_id)) {
+            target.leave(&[], attendant);
+            return Err(message);
+        }
+        Ok(target)
     }
 
     /// Makes the run and judges it; the record and the reports are in its directory then.
     pub(super) fn conduct(&self, target: &Connected) -> Result<Conducted, String> {
         let Self { plan, scenario, path, directory, control, progress } = self;
-        let job =
-            Job { plan, scenario, path, target, directory: &directory.path, id: &directory.id, control, progress };
+        let (databases, id) = (&directory.databases(), &directory.id);
+        let job = Job { plan, scenario, path, target, directory: &directory.path, databases, id, control, progress };
         let record = execute::run(&job).map_err(|error| error.to_string())?;
         let strikes = target.strikes();
         let analysis = analysis::analyze(&record, plan);
@@ -64,9 +74,10 @@ pub(super) fn plan(scenario: &Scenario) -> Result<Plan, String> {
     Plan::new(scenario).map(|(plan, _)| plan).map_err(|issues| issues_text(&issues))
 }
 
-/// A new directory for a run of this scenario.
-pub(super) fn directory(out: &Path, scenario: &str) -> Result<RunDirectory, String> {
-    RunDirectory::create(out, scenario).map_err(|error| {
+/// A new directory for a run of this plan, with the databases that it goes on with.
+pub(super) fn directory(out: &Path, plan: &Plan) -> Result<RunDirectory, String> {
+    let reused = plan.reuse.then(|| Reused::take(out, plan)).transpose()?;
+    RunDirectory::create(out, &plan.name, reused).map_err(|error| {
         let out = out.display();
         format!(
             "failed to make a run directory in `{out}`: {error}\n  help: name one that can be written to with `--out`"

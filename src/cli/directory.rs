@@ -6,16 +6,20 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::reuse::Reused;
+
 /// A directory of one run, made new.
 pub(super) struct RunDirectory {
     pub(super) path: PathBuf,
     /// The run's id: the directory's name.
     pub(super) id: String,
+    /// The databases of the runs before it, where it goes on with them.
+    pub(super) reused: Option<Reused>,
 }
 
 impl RunDirectory {
     /// Makes the directory under `base`, and lets `latest` point to it.
-    pub(super) fn create(base: &Path, scenario: &str) -> io::Result<Self> {
+    pub(super) fn create(base: &Path, scenario: &str, reused: Option<Reused>) -> io::Result<Self> {
         let parent = base.join(scenario);
         fs::create_dir_all(&parent)?;
         let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
@@ -24,10 +28,15 @@ impl RunDirectory {
         let path = parent.join(&id);
         fs::create_dir(&path)?;
         link(&parent.join("latest"), &id);
-        Ok(Self { path, id })
+        Ok(Self { path, id, reused })
     }
 
-    /// Removes the databases and the hub's files, which a passed run does not need any more.
+    /// Where the databases are.
+    pub(super) fn databases(&self) -> PathBuf {
+        self.reused.as_ref().map_or_else(|| self.path.join("databases"), |reused| reused.path.clone())
+    }
+
+    /// Removes the run's own databases and the hub's files, which a passed run does not need any more.
     pub(super) fn remove_databases(&self) -> io::Result<()> {
         for part in ["databases", "hub"] {
             match fs::remove_dir_all(self.path.join(part)) {

@@ -3,6 +3,7 @@
 mod cleanup;
 mod compare;
 mod conduct;
+mod crash;
 mod directory;
 mod doctor;
 mod extension;
@@ -16,6 +17,7 @@ mod preview;
 mod progress;
 mod provision;
 mod report;
+mod reuse;
 mod run;
 mod schema;
 mod selftest;
@@ -217,6 +219,7 @@ pub fn run() -> Exit {
             return if error.exit_code() == 0 { Exit::Pass } else { Exit::Usage };
         }
     };
+    crash::listen();
     session::tune_sqlite();
     let mut terminal = Terminal::new(cli.color);
     let terminal = &mut terminal;

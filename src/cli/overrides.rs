@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
-use super::{Exit, Terminal};
+use super::{Exit, Terminal, crash};
 use crate::diagnostic;
 use crate::load::{self, LoadError, Loaded, Origin};
 use crate::plan::Plan;
 use crate::scenario::{Scenario, TargetName};
+use crate::target;
 use crate::template::Scope;
 
 /// Arguments shared by the commands that read one scenario.
@@ -99,7 +100,11 @@ impl Overlay {
         let first = crate::plan::combinations(&loaded.scenario).into_iter().next();
         let scenario = first.map_or(loaded.scenario, |(scenario, _)| scenario);
         match Plan::new(&scenario) {
-            Ok((plan, _)) => Ok((plan, Plan::scope(&scenario).environment(std::env::vars()))),
+            Ok((plan, _)) => {
+                let scope = Plan::scope(&scenario).environment(std::env::vars());
+                crash::hide(target::secrets(&plan, &scope));
+                Ok((plan, scope))
+            }
             Err(issues) => {
                 for issue in issues {
                     terminal.error(&issue.message);
@@ -127,7 +132,7 @@ pub(super) fn check(scenario: &Scenario) -> Vec<crate::scenario::Issue> {
     issues
 }
 
-fn target(text: &str) -> Result<TargetName, String> {
+pub(super) fn target(text: &str) -> Result<TargetName, String> {
     match text {
         "embedded" => Ok(TargetName::Embedded),
         "cloudsync" => Ok(TargetName::Cloudsync),

@@ -21,7 +21,8 @@ pub(super) fn text(plan: &Plan, scope: &Scope, seeded: bool) -> String {
         line("", &plan.description);
     }
     line("seed", &if seeded { plan.seed.to_string() } else { "drawn at each run; 0 below".to_owned() });
-    line("databases", &format!("{}, each on a thread of its own", plan.databases.len()));
+    let reused = if plan.reuse { ", as the last run left them" } else { "" };
+    line("databases", &format!("{}, each on a thread of its own{reused}", plan.databases.len()));
     if plan.rls {
         for user in &plan.users {
             let own: Vec<String> = plan
@@ -35,7 +36,11 @@ pub(super) fn text(plan: &Plan, scope: &Scope, seeded: bool) -> String {
     } else {
         line("users", "no row-level security: all databases share all rows");
     }
-    line("iterations", &plan.iterations.to_string());
+    let rate = plan.rate.map_or_else(String::new, |rate| format!(", {rate} by each database"));
+    line("iterations", &format!("{}{rate}", plan.iterations));
+    if !plan.ramp_up.is_zero() {
+        line("ramp-up", &format!("the databases start over {:?}", plan.ramp_up));
+    }
     line("time limit", &format!("{:?}", plan.time_limit));
     for table in &plan.tables {
         line("table", &format!("{} ({}), key {}", table.name, table.columns.join(", "), table.primary_key.join(", ")));
@@ -54,7 +59,11 @@ pub(super) fn text(plan: &Plan, scope: &Scope, seeded: bool) -> String {
         }
     }
     line("", "");
-    line("settle", &format!("up to {} rounds, {:?} apart", plan.settle.rounds, plan.settle.wait));
+    if plan.syncs() {
+        line("settle", &format!("up to {} rounds, {:?} apart", plan.settle.rounds, plan.settle.wait));
+    } else {
+        line("settle", "not at all: no step asks for a sync call");
+    }
     let checks: Vec<String> = plan.checks.iter().map(check_text).collect();
     line("verify", &checks.join(", "));
     for threshold in &plan.thresholds {
@@ -90,9 +99,10 @@ fn totals(plan: &Plan, scope: &Scope) -> Vec<(String, String)> {
         [] => String::new(),
         names => format!(", and what {} find to change", names.join(" and ")),
     };
+    let settling = if plan.syncs() { ", and those of settling" } else { "" };
     vec![
         ("rows".to_owned(), format!("{}{open}", operations * times)),
-        ("sync calls".to_owned(), format!("{}, and those of settling", syncs * times)),
+        ("sync calls".to_owned(), format!("{}{settling}", syncs * times)),
         ("data".to_owned(), format!("about {} bytes written by the phases with rows", bytes * times)),
     ]
 }
@@ -109,7 +119,7 @@ fn step_text(step: &StepPlan, scope: &Scope) -> String {
     let repeat = match step.repeat.value(scope) {
         Ok(1) | Err(_) => String::new(),
         Ok(times) => format!(", {times} times"),
-    };
+    } + &step.rate.map_or_else(String::new, |rate| format!(" at {rate}"));
     add(format!("{}{repeat}{when}", step.name));
     match &step.action {
         Action::Nothing => {}

@@ -1,9 +1,11 @@
 //! `stress provision`: a scenario's database prepared in the cloud, without a run.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 
+use super::reuse::Reused;
 use super::signals::Signals;
 use super::{Exit, Terminal, overrides, person};
 use crate::execute::Control;
@@ -15,6 +17,9 @@ Prints the managed database id. `stress plan` shows the steps beforehand.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     scenario: overrides::ScenarioArguments,
+    /// The directory under which the runs' own directories are
+    #[arg(long, value_name = "DIR", env = "STRESS_OUT", default_value = "runs")]
+    out: PathBuf,
 }
 
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
@@ -22,6 +27,21 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
         Ok(planned) => planned,
         Err(exit) => return exit,
     };
+    match Reused::find(&arguments.out, &plan.name) {
+        Ok(None) => {}
+        Ok(Some(reused)) => {
+            let path = reused.path.display();
+            terminal.error(&format!(
+                "the databases in `{path}` go on with the tables that would be dropped\n  help: `stress cleanup {}` removes both",
+                arguments.scenario.file.display()
+            ));
+            return Exit::CouldNotRun;
+        }
+        Err(message) => {
+            terminal.error(&message);
+            return Exit::CouldNotRun;
+        }
+    }
     let control = Arc::new(Control::default());
     match Signals::listen() {
         Ok(signals) => signals.direct_to(&control),

@@ -166,9 +166,12 @@ impl Session<'_> {
     fn make(&self, scenario: &Scenario, terminal: &mut Terminal) -> Result<Made, Unmade> {
         let arguments = self.arguments;
         let plan = &conduct::plan(scenario)?;
-        let directory = conduct::directory(&arguments.out, &plan.name)?;
+        let directory = conduct::directory(&arguments.out, plan)?;
         if !arguments.quiet {
             terminal.tell(&format!("stress: {} with seed {}, in {}\n", plan.name, plan.seed, directory.path.display()));
+        }
+        if let Some(reused) = directory.reused.as_ref().filter(|_| !arguments.quiet) {
+            terminal.tell(&format!("stress: {}\n", reused.told()?));
         }
         let control = Arc::new(Control::default());
         self.signals.direct_to(&control);
@@ -191,6 +194,9 @@ impl Session<'_> {
         }
         drop(target);
         let conduct::Conducted { record, analysis, .. } = conducted?;
+        if let Some(reused) = directory.reused.as_ref().filter(|_| analysis.verdict == Verdict::Pass) {
+            reused.passed()?;
+        }
         if !arguments.keep && analysis.verdict == Verdict::Pass {
             directory.remove_databases().map_err(|error| format!("failed to remove the run's databases: {error}"))?;
         }

@@ -89,7 +89,7 @@ fn conduct_case(case: &Case, seed: u64, directory: &Path, control: &Control) -> 
     let scenario = case.resolve(seed).map_err(|error| error.to_string())?;
     let plan = conduct::plan(&scenario)?;
     let path = format!("selftest/{}", case.name);
-    let directory = conduct::directory(directory, &plan.name)?;
+    let directory = conduct::directory(directory, &plan)?;
     let progress = Progress::new(plan.databases.len());
     let run = conduct::Run {
         plan: &plan,

@@ -51,6 +51,7 @@ impl<'a> Alarms<'a> {
                     | Metric::CheckDuration
                     | Metric::SyncDuration
                     | Metric::PhaseDuration
+                    | Metric::StartLate
                     | Metric::RowsRate
                     | Metric::BytesRate
                     | Metric::SettleDuration

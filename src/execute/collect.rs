@@ -28,7 +28,8 @@ pub(super) fn collect(run: &Run<'_>, unsent: &[Option<bool>]) -> FinalState {
         }
     }
     let copy = run.directory.join("databases").join("server.db");
-    let copied = copy_server(run, &copy);
+    // Where nothing was synced there is nothing to compare with.
+    let copied = run.plan.syncs() && copy_server(run, &copy);
     if copied {
         match server_state(run, denied, &copy) {
             Ok(server) => state.server = Some(server),
@@ -112,7 +113,7 @@ fn differences(
     server: Option<&Path>,
     bootstraps: &[(u32, PathBuf)],
 ) {
-    for user in &run.plan.users {
+    for user in run.plan.users.iter().filter(|_| run.plan.syncs()) {
         let databases: Vec<&DatabaseState> = state.databases.iter().filter(|one| one.user == user.index).collect();
         let files: Vec<PathBuf> = databases.iter().map(|one| run.database_file(one.database)).collect();
         let mut holders: Vec<(Holder, &Path)> = Vec::new();

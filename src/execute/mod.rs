@@ -8,6 +8,7 @@ mod collect;
 mod contents;
 mod control;
 mod difference;
+mod extension;
 mod forbidden;
 mod generator;
 mod growth;
@@ -24,12 +25,13 @@ mod sync;
 mod worker;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use control::Control;
 pub use journal::write_whole;
 pub use progress::{DatabaseProgress, Progress, Stage};
 
+use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -72,6 +74,8 @@ pub struct Job<'a> {
     pub target: &'a Connected,
     /// The run's directory, which exists.
     pub directory: &'a Path,
+    /// The directory of the databases; those that are there already are gone on with.
+    pub databases: &'a Path,
     /// The run's id.
     pub id: &'a str,
     /// By which it is ended early.
@@ -122,6 +126,7 @@ struct Run<'a> {
     scope: Scope,
     target: &'a Connected,
     directory: &'a Path,
+    databases: &'a Path,
     control: &'a Control,
     progress: &'a Progress,
     watchdog: &'a Watchdog,
@@ -133,19 +138,24 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn database_file(&self, index: u32) -> PathBuf {
-        self.directory.join("databases").join(format!("db{index}.db"))
+        self.databases.join(format!("db{index}.db"))
     }
 
-    /// Opens a file without a network, creates the tables and enables sync; gives the site id.
+    /// Opens a file without a network, creates the tables unless they are there, and enables sync; gives the site id.
     fn create(&self, file: &Path) -> Result<Option<String>, RawError> {
         let (loader, pragmas) = (&self.target.loader, self.plan.pragmas.as_slice());
         let session = Session::open(&Opening { file, loader, pragmas, settings: &[], network: None })?;
-        let mut site = None;
-        for table in &self.plan.tables {
-            session.run(Call::Open, &table.sql)?;
-            for sql in &table.also {
+        let tables = session.call(Call::Open, "SELECT count(*) FROM sqlite_schema", &[])?;
+        if tables.as_deref() == Some("0") {
+            // All or none: a file that was cut off here is made the next time.
+            session.run(Call::Open, "BEGIN")?;
+            for sql in self.plan.tables.iter().flat_map(|table| std::iter::once(&table.sql).chain(&table.also)) {
                 session.run(Call::Open, sql)?;
             }
+            session.run(Call::Open, "COMMIT")?;
+        }
+        let mut site = None;
+        for table in &self.plan.tables {
             // The name is unquoted; the function takes it as a text.
             site = session.call(Call::Open, "SELECT cloudsync_init(?1)", &[&table.name])?.or(site);
         }
@@ -161,8 +171,7 @@ impl Run<'_> {
 /// Makes a run. What goes wrong with the system under test is in the record; an error means that there was no run.
 pub fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
     let count = job.plan.databases.len();
-    for part in ["databases", "logs"] {
-        let path = job.directory.join(part);
+    for path in [job.databases.to_owned(), job.directory.join("databases"), job.directory.join("logs")] {
         std::fs::create_dir_all(&path).map_err(|error| ExecuteError::Io { path, error })?;
     }
     let pool = rayon::ThreadPoolBuilder::new()
@@ -180,6 +189,7 @@ pub fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
         scope: Plan::scope(job.scenario),
         target: job.target,
         directory: job.directory,
+        databases: job.databases,
         control: job.control,
         progress: job.progress,
         watchdog: &watchdog,
@@ -268,7 +278,7 @@ fn work(run: &Run<'_>) -> Result<(), ExecuteError> {
     run.progress.enter(Stage::Running);
     run.pool.broadcast(|context| guarded(run, &workers, context.index(), Worker::work));
     let whole = !run.control.is_ending();
-    if whole {
+    if whole && run.plan.syncs() {
         run.progress.enter(Stage::Settling);
         settle::settle(run, &workers);
     }
@@ -315,17 +325,20 @@ fn guarded<'w, T>(
     let mut worker = lock(&workers[index]);
     let done = catch_unwind(AssertUnwindSafe(|| act(&mut worker)));
     if let Err(panic) = &done {
-        let message = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "a panic without a message".to_owned());
-        run.journal.worker(index).crash.get_or_insert(message);
+        let message = panic_message(panic.as_ref());
+        run.journal.worker(index).crash.get_or_insert(run.target.secrets.redact(message));
         run.rendezvous.leave(index);
         // A session left open by the panic is closed in the right order all the same.
         let _ = catch_unwind(AssertUnwindSafe(|| worker.close()));
     }
     done.ok()
+}
+
+/// What a panic says.
+pub(crate) fn panic_message(payload: &dyn Any) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 fn lock<'w, 'r>(worker: &'w Mutex<Worker<'r>>) -> MutexGuard<'w, Worker<'r>> {

@@ -13,7 +13,7 @@ use super::target::server_can_be_asked;
 use super::threshold::{self, ThresholdPlan};
 use super::{CheckPlan, DatabasePlan, Plan, SettlePlan, TablePlan, UserPlan};
 use crate::scenario::{
-    Check, CheckName, CheckOptions, Count, HumanDuration, Issue, Scenario, Target, TargetName, TargetOptions,
+    Check, CheckName, CheckOptions, Cleanup, Count, HumanDuration, Issue, Scenario, Target, TargetName, TargetOptions,
     Threshold, WrongCredential,
 };
 use crate::suggest::suggest;
@@ -127,8 +127,10 @@ impl Builder {
             setup.iter().chain(&phases).chain(&teardown).map(|step| step.name.clone()).collect();
         let database_count = u32::try_from(databases.len()).unwrap_or(u32::MAX);
         let thresholds = self.thresholds(scenario, &phase_names, database_count);
-        let checks = self.checks(scenario, &tables);
+        let syncs = setup.iter().chain(&phases).chain(&teardown).any(super::StepPlan::syncs);
+        let checks = self.checks(scenario, &tables, syncs);
         self.check_hostile(scenario, &checks, [&setup, &phases, &teardown]);
+        self.check_reuse(scenario, [&setup, &phases, &teardown]);
         let wait = scenario.settle.wait.map_or_else(|| default_settle_wait(&scenario.target), HumanDuration::get);
         Some(Plan {
             name: scenario.name.clone(),
@@ -139,10 +141,13 @@ impl Builder {
             users,
             rls,
             iterations: iterations?,
+            rate: scenario.scale.rate,
+            ramp_up: scenario.scale.ramp_up.map_or(Duration::ZERO, HumanDuration::get),
             rows: rows?,
             time_limit: scenario.scale.time_limit.get(),
             tables: table_plans,
             open: scenario.session.open,
+            reuse: scenario.session.reuse,
             pragmas,
             setup,
             phases,
@@ -372,6 +377,41 @@ impl Builder {
         }
     }
 
+    /// Rows that one side loses between two runs would look like rows that sync lost.
+    fn check_reuse(&mut self, scenario: &Scenario, lists: [&Vec<super::StepPlan>; 3]) {
+        if !scenario.session.reuse {
+            return;
+        }
+        let mut refuse = |pointer: String, message: &str, help: &str| {
+            self.issues.push(Issue::new(pointer, "session::reuse", message).at_key().help(help));
+        };
+        if let Target::Options(TargetOptions::Cloudsync(options)) = &scenario.target {
+            if options.provision {
+                refuse(
+                    "/target/cloudsync/provision".to_owned(),
+                    "the server's tables would be dropped, and the databases that are reused keep their rows",
+                    "leave `provision` out: `stress provision FILE` prepares the server once",
+                );
+            }
+            if options.cleanup == Some(Cleanup::Drop) {
+                refuse(
+                    "/target/cloudsync/cleanup".to_owned(),
+                    "the server's tables would be dropped, and the databases that are reused keep their rows",
+                    "leave `cleanup` out: `stress cleanup FILE` drops the tables and removes the databases",
+                );
+            }
+        }
+        for step in lists.into_iter().flatten() {
+            if matches!(&step.action, super::Action::Sql(sql) if sql.hostile) {
+                refuse(
+                    format!("{}/hostile", step.pointer),
+                    "what the server denies stays in the databases, and a later run could not tell it from a loss",
+                    "leave `session.reuse` out",
+                );
+            }
+        }
+    }
+
     fn thresholds(&mut self, scenario: &Scenario, phases: &[String], databases: u32) -> Vec<ThresholdPlan> {
         let mut plans = Vec::new();
         for (index, written) in scenario.thresholds.iter().enumerate() {
@@ -394,8 +434,11 @@ impl Builder {
         threshold::with_built_in(plans)
     }
 
-    fn checks(&mut self, scenario: &Scenario, tables: &Tables) -> Vec<CheckPlan> {
+    fn checks(&mut self, scenario: &Scenario, tables: &Tables, syncs: bool) -> Vec<CheckPlan> {
         let Some(written) = &scenario.verify else {
+            if !syncs {
+                return Vec::new();
+            }
             let mut checks = vec![CheckPlan::Named(CheckName::Converged)];
             if server_can_be_asked(&scenario.target) {
                 checks.push(CheckPlan::Named(CheckName::Server));
@@ -410,6 +453,11 @@ impl Builder {
             let pointer = format!("/verify/{index}");
             match check {
                 Check::Name(name) => {
+                    if !syncs {
+                        let message = "no step asks for a sync call, so that there is nothing to compare";
+                        let help = "add `sync: [send, receive]` to a step, or leave this check out; a `query` on databases needs no sync";
+                        self.issues.push(Issue::new(&pointer, "verify::check", message).help(help));
+                    }
                     if *name == CheckName::Isolation && scenario.rls.is_none() {
                         let message = "`isolation` has nothing to check without `rls`";
                         let help = "declare the policies under `rls`, or leave this check out";

@@ -12,13 +12,13 @@ pub mod threshold;
 
 pub use build::combinations;
 pub(crate) use tables::quote;
-pub(crate) use target::ALLOWED_DATABASES;
+pub(crate) use target::{ALLOWED_DATABASES, covers};
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::scenario::{CheckName, ErrorRule, Expect, Kind, OpenPolicy, QueryOn, Target, WrongCredential};
+use crate::scenario::{CheckName, ErrorRule, Expect, Kind, OpenPolicy, QueryOn, Rate, Target, WrongCredential};
 use crate::template::{Expression, Number, TemplateProblem, Text};
 use threshold::ThresholdPlan;
 
@@ -41,6 +41,10 @@ pub struct Plan {
     pub rls: bool,
     /// Iterations of each database.
     pub iterations: u64,
+    /// How often each database starts an iteration; the next one at once when absent.
+    pub rate: Option<Rate>,
+    /// The time over which the databases' starts are spread.
+    pub ramp_up: Duration,
     /// `scale.rows`.
     pub rows: u64,
     /// The longest the run may take.
@@ -49,6 +53,8 @@ pub struct Plan {
     pub tables: Vec<TablePlan>,
     /// How long a connection lives.
     pub open: OpenPolicy,
+    /// Whether the databases are those of the scenario's last run.
+    pub reuse: bool,
     /// The pragmas of every connection, as statements.
     pub pragmas: Vec<String>,
     /// Steps before iteration 1.
@@ -119,6 +125,8 @@ pub struct StepPlan {
     pub when: Option<Expression>,
     /// How often per iteration.
     pub repeat: Number,
+    /// How often it starts while it is repeated; again at once when absent.
+    pub rate: Option<Rate>,
     /// The pause before it, from and to.
     pub think: Option<(Duration, Duration)>,
     /// Whether all databases start its sync calls together, and the time from one to the next.
@@ -127,6 +135,16 @@ pub struct StepPlan {
     pub sync: Vec<SyncPlan>,
     /// The longest it may take.
     pub timeout: Option<Duration>,
+}
+
+impl StepPlan {
+    /// Whether it asks for a sync call.
+    pub fn syncs(&self) -> bool {
+        self.sync.iter().any(|call| match call {
+            SyncPlan::Send | SyncPlan::Receive(_) | SyncPlan::Sync(_) => true,
+            SyncPlan::Wait(_) => false,
+        })
+    }
 }
 
 /// What a step does before its sync calls.
@@ -173,10 +191,19 @@ impl SqlPlan {
 }
 
 impl Plan {
+    /// Whether a sync call is asked for anywhere. Without one there is nothing to settle, and nothing to compare.
+    pub fn syncs(&self) -> bool {
+        self.steps().any(StepPlan::syncs)
+    }
+
+    /// All steps, in the order of the run.
+    pub fn steps(&self) -> impl Iterator<Item = &StepPlan> {
+        self.setup.iter().chain(&self.phases).chain(&self.teardown)
+    }
+
     /// Whether a phase attempts what the policies deny.
     pub fn is_hostile(&self) -> bool {
-        let steps = self.setup.iter().chain(&self.phases).chain(&self.teardown);
-        steps.map(|step| &step.action).any(|action| matches!(action, Action::Sql(SqlPlan { hostile: true, .. })))
+        self.steps().map(|step| &step.action).any(|action| matches!(action, Action::Sql(SqlPlan { hostile: true, .. })))
     }
 }
 

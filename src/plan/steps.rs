@@ -51,7 +51,13 @@ fn step(builder: &mut Builder, tables: &Tables, list: &str, index: usize, step: 
     let part = if list == "/phases" { "" } else { &format!("{}-", &list[1..]) };
     let name = step.name.clone().unwrap_or_else(|| format!("{part}{word}-{}", index + 1));
     let timeout = step.timeout.map(HumanDuration::get);
-    Some(StepPlan { pointer, name, action, when, repeat: repeat?, think, barrier, sync, timeout })
+    if step.rate.is_some() && step.repeat.is_none() {
+        let message = "`rate` says how often the phase is repeated, and it is not";
+        let help = "add `repeat`, or set `scale.rate` for iterations";
+        builder.issues.push(Issue::new(format!("{pointer}/rate"), "phase::rate", message).help(help));
+    }
+    let rate = step.rate;
+    Some(StepPlan { pointer, name, action, when, repeat: repeat?, rate, think, barrier, sync, timeout })
 }
 
 fn action(builder: &mut Builder, tables: &Tables, pointer: &str, step: &Step) -> Option<Action> {

@@ -8,6 +8,11 @@ use crate::scenario::{Cleanup, CloudsyncOptions, Issue, Scenario, Target, Target
 /// The databases that may be changed when the scenario does not say.
 pub(crate) const ALLOWED_DATABASES: &str = "test_*";
 
+/// Whether a pattern of `allow_databases` covers a database.
+pub(crate) fn covers(pattern: &str, database: &str) -> bool {
+    glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(database))
+}
+
 impl Builder {
     pub(super) fn check_target(&mut self, scenario: &Scenario, users: usize) {
         let Target::Options(TargetOptions::Cloudsync(options)) = &scenario.target else {
@@ -84,14 +89,13 @@ impl Builder {
                 self.issues.push(Issue::new(pointer, code, message).help("write it like `test_*`"));
             }
         }
-        if let Some(database) = options.database.as_ref().filter(|name| !name.contains("{{")) {
-            let covers = |pattern: &String| glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(database));
-            if (options.provision || drops) && !patterns.iter().any(covers) {
-                let message =
-                    format!("the database `{database}` may not be changed: `allow_databases` does not cover it");
-                let help = "name another database, or add a pattern for this one; its tables would be dropped";
-                self.issues.push(Issue::new(format!("{at}/database"), code, message).help(help));
-            }
+        if let Some(database) = options.database.as_ref().filter(|name| !name.contains("{{"))
+            && (options.provision || drops)
+            && !patterns.iter().any(|pattern| covers(pattern, database))
+        {
+            let message = format!("the database `{database}` may not be changed: `allow_databases` does not cover it");
+            let help = "name another database, or add a pattern for this one; its tables would be dropped";
+            self.issues.push(Issue::new(format!("{at}/database"), code, message).help(help));
         }
         let addresses =
             [("admin_address", &options.admin_address), ("management_address", &options.management_address)];

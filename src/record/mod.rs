@@ -150,6 +150,9 @@ pub struct Event {
     /// Payload bytes of a sync call.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub bytes: u64,
+    /// With a `rate`: how late its iteration (or repetition) began, in microseconds. Of a `pace`, how late it ended.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub late: u64,
     /// Which try this was, from 1; above 1 after a retry rule.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub attempt: u32,
@@ -187,6 +190,8 @@ pub enum StepKind {
     Barrier,
     /// Waited: `wait`, `think`.
     Wait,
+    /// Waited for the moment that a `rate` set for an iteration or a repetition, if it was still to come.
+    Pace,
     /// Ran SQL on the server.
     Admin,
     /// Closed a session: network cleanup, terminate, close.
@@ -208,6 +213,7 @@ impl StepKind {
             Self::Sync => "sync",
             Self::Barrier => "barrier",
             Self::Wait => "wait",
+            Self::Pace => "pace",
             Self::Admin => "admin",
             Self::Close => "close",
         }
@@ -224,6 +230,7 @@ impl StepKind {
             | Self::Sync
             | Self::Barrier
             | Self::Wait
+            | Self::Pace
             | Self::Admin
             | Self::Close => false,
         }
@@ -240,6 +247,7 @@ impl StepKind {
             | Self::Query
             | Self::Barrier
             | Self::Wait
+            | Self::Pace
             | Self::Admin
             | Self::Close => false,
         }

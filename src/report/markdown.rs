@@ -28,7 +28,7 @@ pub fn markdown(analysis: &Analysis) -> String {
     if !analysis.timing.steps.is_empty() {
         line(&mut page, "## Latency");
         let measured = analysis.timing.steps.iter().chain(&analysis.timing.phases);
-        table(&mut page, &rows::LATENCY, measured.map(rows::latency));
+        table(&mut page, &rows::LATENCY, measured.flat_map(rows::latency));
     }
     growth(&mut page, analysis);
     line(&mut page, "## Databases");

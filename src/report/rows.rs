@@ -2,6 +2,7 @@
 
 use crate::analysis::{Analysis, Calls, DatabaseSummary, ErrorGroup, LatencyRow, LimitState, ThresholdResult};
 use crate::figure::{self, counted, thousands};
+use crate::latency::Latency;
 use crate::record::{EndReason, Holder, Holding};
 use crate::scenario::Severity;
 use crate::verify::{CheckResult, Outcome, TracedRow};
@@ -41,6 +42,10 @@ pub(super) fn summary(analysis: &Analysis) -> Vec<[String; 2]> {
         row("Total sync operations", format!("{}{kinds}{settling}", thousands(totals.sync_calls()))),
         row("Duration", duration(analysis)),
     ];
+    rows.extend(analysis.timing.rates.iter().map(|kept| row("Rate", plain(&kept.words()))));
+    if let Some(shares) = shares(analysis) {
+        rows.push(row("Databases' time", shares));
+    }
     if let Some(rate) = analysis.timing.rows_per_second {
         rows.push(row("Rows changed per second", figure::rate(rate)));
     }
@@ -71,6 +76,16 @@ fn duration(analysis: &Analysis) -> String {
         _ => String::new(),
     };
     format!("{}{settle}{cut}", figure::duration(analysis.run.duration))
+}
+
+/// Where the databases' time went, in percent; what is under half a percent is left out.
+fn shares(analysis: &Analysis) -> Option<String> {
+    let parts = analysis.timing.effort.parts();
+    let all: std::time::Duration = parts.iter().map(|(_, part)| *part).sum();
+    let percent = |part: std::time::Duration| part.as_secs_f64() / all.as_secs_f64() * 100.0;
+    let shown = parts.iter().filter(|(_, part)| !all.is_zero() && percent(*part) >= 0.5);
+    let shown: Vec<String> = shown.map(|(name, part)| format!("{name} {:.0} %", percent(*part))).collect();
+    (!shown.is_empty()).then(|| shown.join(", "))
 }
 
 fn errors(analysis: &Analysis) -> String {
@@ -105,20 +120,19 @@ fn error_types(analysis: &Analysis) -> String {
 
 pub(super) const LATENCY: [&str; 6] = ["step", "count", "p50", "p95", "p99", "max"];
 
-pub(super) fn latency(row: &LatencyRow) -> [String; 6] {
+/// The rows of a step: its own latencies and, with a `rate`, those from its intended start.
+pub(super) fn latency(row: &LatencyRow) -> Vec<[String; 6]> {
     let step = match &row.phase {
         Some(phase) if phase != row.step.as_str() => format!("{}: {}", plain(phase), row.step.as_str()),
         Some(_) | None => row.step.as_str().to_owned(),
     };
     let show = |duration: Option<std::time::Duration>| duration.map_or_else(|| "–".to_owned(), figure::duration);
-    [
-        step,
-        thousands(row.latency.count()),
-        show(row.latency.percentile(50.0)),
-        show(row.latency.percentile(95.0)),
-        show(row.latency.percentile(99.0)),
-        show(row.latency.max()),
-    ]
+    let cells = |name: String, latency: &Latency| {
+        let quantile = |percent| show(latency.percentile(percent));
+        [name, thousands(latency.count()), quantile(50.0), quantile(95.0), quantile(99.0), show(latency.max())]
+    };
+    let intended = row.intended.as_ref().map(|latency| cells(format!("{step}, from its intended start"), latency));
+    std::iter::once(cells(step, &row.latency)).chain(intended).collect()
 }
 
 pub(super) const DATABASES: [&str; 8] =

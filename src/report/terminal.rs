@@ -50,11 +50,11 @@ pub fn terminal(analysis: &Analysis, width: usize) -> String {
 fn latency(page: &mut Page, analysis: &Analysis) {
     if !analysis.timing.steps.is_empty() {
         page.heading("Latency per step, settling left out");
-        page.table(&rows::LATENCY, analysis.timing.steps.iter().map(|row| rows::latency(row).into()));
+        page.table(&rows::LATENCY, analysis.timing.steps.iter().flat_map(rows::latency).map(Into::into));
     }
     if !analysis.timing.phases.is_empty() {
         page.heading("Latency per phase");
-        page.table(&rows::LATENCY, analysis.timing.phases.iter().map(|row| rows::latency(row).into()));
+        page.table(&rows::LATENCY, analysis.timing.phases.iter().flat_map(rows::latency).map(Into::into));
     }
 }
 

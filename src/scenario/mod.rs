@@ -5,6 +5,7 @@
 mod duration;
 mod issue;
 mod judging;
+mod rate;
 pub mod schema;
 mod step;
 mod target;
@@ -15,6 +16,7 @@ pub use judging::{
     Check, CheckName, CheckOptions, ErrorAction, ErrorActionName, ErrorActionOptions, ErrorMatch, ErrorRule, Expect,
     ExpectedVerdict, Query, QueryOn, Retry, Settle, Severity, Threshold, ThresholdOptions,
 };
+pub use rate::Rate;
 pub use step::{
     Barrier, Kind, ReceiveOptions, ReceiveUntil, Skew, Sql, Step, SyncCall, SyncCallOptions, SyncName, SyncOptions,
     Think, ThinkRange, Transaction,
@@ -82,10 +84,11 @@ pub struct Scenario {
     /// Steps done once per database after the last iteration, before settling.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teardown: Vec<Step>,
-    /// After the last iteration: sync rounds until every database is quiet.
+    /// After the last iteration: sync rounds until every database is quiet; none where no step asks for a sync call.
     #[serde(default)]
     pub settle: Settle,
-    /// What is checked at the end, on the data themselves. Default: `[converged, server]`, and `isolation` with `rls`.
+    /// What is checked at the end, on the data themselves. Default: `[converged, server]`, and `isolation` with `rls`;
+    /// nothing where no step asks for a sync call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify: Option<Vec<Check>>,
     /// Limits on what was measured. Always on: no errors, every database completed, and no finding of `verify`.
@@ -120,6 +123,13 @@ pub struct Scale {
     pub databases: Count,
     /// How often each database goes through `phases`. Default: 1.
     pub iterations: Count,
+    /// How often each database starts an iteration: `2/s`, `30/m`. Iterations then begin by the clock and not when the one
+    /// before is done; reports say how late they began, and latencies also count from when they should have. Default: at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// Databases start one after another, spread evenly over this time: `30s`. Default: all at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ramp_up: Option<HumanDuration>,
     /// Rows per phase and iteration, for use as `{{ scale.rows }}`. Default: 1000.
     pub rows: Count,
     /// The longest the whole run may take, settling included; work cut by it makes the verdict UNKNOWN. Default: `10m`.
@@ -132,6 +142,8 @@ impl Default for Scale {
             databases: Count::Number(2),
             iterations: Count::Number(1),
             rows: Count::Number(1000),
+            rate: None,
+            ramp_up: None,
             time_limit: HumanDuration::from_secs(600),
         }
     }
@@ -215,6 +227,14 @@ impl Policies {
 pub struct Session {
     /// How long a connection lives. Default: `per-iteration`.
     pub open: OpenPolicy,
+    /// Whether the databases go on where the last run of this scenario left them, in `runs/<scenario>/databases`, instead of
+    /// being made anew: no new devices (site ids) appear, and the rows of earlier runs are still there, on the server as
+    /// well (the hub of the embedded target is kept beside them). Phases must live with those rows: one that inserts the
+    /// same ids again needs a delete before it. Not with `provision: true`, `cleanup: drop` or a hostile phase, which
+    /// take rows from one side only: `stress provision` prepares the server once, `stress cleanup` forgets the devices
+    /// and removes the databases. `bootstrap` makes a new device of each user all the same. Default: false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reuse: bool,
     /// Databases that authenticate wrongly on purpose: `[{databases: [3], use: expired}]`. Their sync calls must fail, which
     /// `expect: {verdict: fail, kinds: [auth]}` or a rule under `errors` makes what the scenario proves.
     #[serde(skip_serializing_if = "Vec::is_empty")]

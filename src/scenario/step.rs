@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Count, HumanDuration};
+use super::{Count, HumanDuration, Rate};
 
 /// A step: a phase of SQL (`name`, `kind`, `sql`, …), or one of `sync`, `wait` and `admin` alone.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +26,9 @@ pub struct Step {
     /// Do the whole phase this often per iteration; 0 skips it. Default: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeat: Option<Count>,
+    /// How often the phase starts while it is repeated: `5/s`, `30/m`, by the clock and for each database. Needs `repeat`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
     /// Parameters of your own: `bind: {id: "db{{ db }}_{{ row }}"}` gives `:id`. Without it, `:id` is `db<N>_r<I>_<J>`.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub bind: Map<String, Value>,

@@ -182,7 +182,7 @@ pub struct CloudsyncOptions {
     /// The api key all databases use when there is no `rls`. Default: the one in `connection_string`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub apikey: Option<String>,
-    /// With `rls`: one token per user, in the order of the users. Default: made with the key of `connection_string` for 24 hours, and revoked after the run.
+    /// With `rls`: one token per user, in the order of the users. Default: made with the key of `connection_string`, revoked after the run, and in any case expired an hour after the time limit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<String>,
     /// Before the run, create the database, drop and create the tables with their policies, and enable sync (which takes a `management_key`, or a person at the dashboard). Default: false.

@@ -97,6 +97,7 @@ fn sides_of_limit(limit: Metric) -> Vec<Side> {
             vec![Side::Network, Side::Server]
         }
         Metric::PhaseDuration => vec![Side::Client],
+        Metric::StartLate => vec![Side::Harness],
         // What these count is blamed where it is told.
         Metric::ErrorsTotal
         | Metric::Errors

@@ -9,7 +9,7 @@ use super::connection::ConnectionString;
 use super::http::TIMEOUT;
 use super::management::Management;
 use crate::failure::Secrets;
-use crate::plan::ALLOWED_DATABASES;
+use crate::plan::{ALLOWED_DATABASES, covers};
 use crate::scenario::{CloudsyncOptions, HumanDuration};
 use crate::template::{Scope, Text};
 
@@ -28,6 +28,8 @@ pub(super) struct Access {
     pub(super) given_id: Option<String>,
     pub(super) address: Option<String>,
     pub(super) extension: Option<String>,
+    /// All that is secret of it.
+    pub(super) secrets: Secrets,
     allowed: Vec<String>,
 }
 
@@ -60,7 +62,8 @@ impl Access {
             api_key,
             tokens,
             admin,
-            management: management_key.map(|key| Management::new(&base, key, time, secrets)),
+            management: management_key.map(|key| Management::new(&base, key, time, secrets.clone())),
+            secrets,
             given_id: text("managed_database_id", &options.managed_database_id)?,
             address,
             extension: text("extension", &options.extension)?,
@@ -114,8 +117,7 @@ impl Access {
     /// Refuses, before anything is sent, to touch a database that `allow_databases` does not cover.
     pub(super) fn must_be_allowed(&self) -> Result<(), TargetError> {
         let database = &self.database;
-        let covers = |pattern: &String| glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(database));
-        if self.allowed.iter().any(covers) {
+        if self.allowed.iter().any(|pattern| covers(pattern, database)) {
             return Ok(());
         }
         let patterns = self.allowed.join("`, `");

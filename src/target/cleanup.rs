@@ -36,7 +36,7 @@ impl Closing {
                 Ok(()) => attendant.say(&format!("users: {count} access tokens revoked")),
                 Err(error) => {
                     let problem = self.admin.failed("revoke the users' access tokens", &error);
-                    problems.push(TargetError::new(problem.message, "they expire 24 hours after they were made"));
+                    problems.push(TargetError::new(problem.message, "they expire an hour after the run's time limit"));
                 }
             }
         }

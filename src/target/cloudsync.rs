@@ -64,6 +64,7 @@ pub(super) fn connect(
         network: Network { address: access.address, managed_database_id },
         credentials,
         wrong_credentials: std::collections::BTreeMap::new(),
+        secrets: access.secrets,
         settings: settings.collect(),
         admin,
         closing,
@@ -113,7 +114,9 @@ pub(super) fn outline(plan: &Plan, options: &CloudsyncOptions, scope: &Scope) ->
     let own_tokens = plan.rls && options.tokens.is_empty();
     if own_tokens {
         let count = plan.users.len();
-        steps.push(format!("make {count} access tokens, which expire after 24 hours, and check them"));
+        steps.push(format!(
+            "make {count} access tokens, which expire an hour after the run's time limit, and check them"
+        ));
     }
     let mut after = Vec::new();
     if own_tokens {
@@ -154,7 +157,7 @@ fn credentials(
     }
     let (tokens, made) = if access.tokens.is_empty() {
         let admin = access.admin.as_ref().ok_or_else(no_connection)?;
-        let made = tokens::create(admin, &plan.users, run, attendant)?;
+        let made = tokens::create(admin, plan, run, attendant)?;
         (made.clone(), made)
     } else {
         (access.tokens.clone(), Vec::new())

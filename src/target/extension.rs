@@ -38,19 +38,24 @@ pub fn file_name() -> String {
 
 /// The official package for this platform; none where there is none.
 pub fn package() -> Option<String> {
-    let system = match std::env::consts::OS {
-        "linux" => "linux",
-        "macos" => "darwin",
-        "windows" => "win32",
-        _ => return None,
-    };
-    let machine = match std::env::consts::ARCH {
-        "x86_64" => "x86_64",
-        "aarch64" => "arm64",
-        _ => return None,
-    };
-    let libc = if cfg!(target_env = "musl") { "-musl" } else { "" };
-    Some(format!("@sqliteai/sqlite-sync-{system}-{machine}{libc}"))
+    let platform = platform(std::env::consts::OS, std::env::consts::ARCH, cfg!(target_env = "musl"))?;
+    Some(format!("@sqliteai/sqlite-sync-{platform}"))
+}
+
+/// The platforms that it is published for, under the names that its own packages choose among:
+/// `packages/node/src/platform.ts` of <https://github.com/sqliteai/sqlite-sync>.
+fn platform(system: &str, machine: &str, musl: bool) -> Option<&'static str> {
+    match (system, machine, musl) {
+        ("linux", "x86_64", false) => Some("linux-x86_64"),
+        ("linux", "x86_64", true) => Some("linux-x86_64-musl"),
+        ("linux", "aarch64", false) => Some("linux-arm64"),
+        ("linux", "aarch64", true) => Some("linux-arm64-musl"),
+        ("macos", "x86_64", _) => Some("darwin-x86_64"),
+        ("macos", "aarch64", _) => Some("darwin-arm64"),
+        // There is none for Windows on other machines.
+        ("windows", "x86_64", _) => Some("win32-x86_64"),
+        _ => None,
+    }
 }
 
 /// The user's directory for an installed extension.
@@ -160,6 +165,21 @@ mod tests {
         assert!(older("0.8.59", "1.1.4") && older("1.1.3", "1.1.4") && older("1.1", "1.1.4"));
         assert!(!older("1.1.4", "1.1.4") && !older("1.10.0", "1.1.4") && !older("2.0.0-rc", "1.1.4"));
         assert!(!older("nightly", "1.1.4"));
+    }
+
+    #[test]
+    fn every_published_platform_has_its_package_and_no_other() {
+        for (system, machine, musl, name) in [
+            ("linux", "x86_64", false, Some("linux-x86_64")),
+            ("linux", "aarch64", true, Some("linux-arm64-musl")),
+            ("macos", "aarch64", false, Some("darwin-arm64")),
+            ("windows", "x86_64", false, Some("win32-x86_64")),
+            ("windows", "aarch64", false, None),
+            ("freebsd", "x86_64", false, None),
+            ("linux", "riscv64", false, None),
+        ] {
+            assert_eq!(platform(system, machine, musl), name, "{system} on {machine}");
+        }
     }
 
     #[test]

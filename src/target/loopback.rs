@@ -49,20 +49,26 @@ pub(super) fn connect(
     let (mut say, stopped) = (|_: &str| {}, || false);
     let attendant = &mut Attendant::new(&mut say, &stopped);
     let admin = Admin::with(&url, api_key.clone(), TIMEOUT, secrets.clone());
-    let management = Management::new(&url, management_key, TIMEOUT, secrets);
-    let database = format!("{}_{run}", plan.name.replace('-', "_"));
+    let management = Management::new(&url, management_key, TIMEOUT, secrets.clone());
+    let name = plan.name.replace('-', "_");
+    let database = if plan.reuse { name } else { format!("{name}_{run}") };
     let registration = Registration {
         project: PROJECT.to_owned(),
         database: database.clone(),
         connection_string: format!("sqlitecloud://127.0.0.1:8860/{database}"),
     };
-    let site = Site { admin: &admin, management: Some(&management), registration, known: None };
-    let managed_database_id = provision::prepare(plan, &site, attendant)?;
+    let known = if plan.reuse { prepared(plan, &management, &registration)? } else { None };
+    let managed_database_id = if let Some(id) = known {
+        id
+    } else {
+        let site = Site { admin: &admin, management: Some(&management), registration, known: None };
+        provision::prepare(plan, &site, attendant)?
+    };
     let mut closing = None;
     let credentials = if plan.rls {
-        let tokens = tokens::create(&admin, &plan.users, run, attendant)?;
-        if hub.is_none() {
-            // A hub of our own ends with the run, and its tokens with it.
+        let tokens = tokens::create(&admin, plan, run, attendant)?;
+        if hub.is_none() || plan.reuse {
+            // A hub of this run alone ends with it, and its tokens, too.
             closing = Some(Closing { admin: admin.clone(), tokens: tokens.clone(), drop: None });
         }
         tokens.into_iter().map(Credential::Token).collect()
@@ -80,11 +86,22 @@ pub(super) fn connect(
         network: Network { address: Some(url), managed_database_id },
         credentials,
         wrong_credentials: BTreeMap::new(),
+        secrets,
         settings: Vec::new(),
         admin: Some((admin, database)),
         closing,
         hub,
     })
+}
+
+/// The managed database id of a database that an earlier run prepared, and whose rows its databases still have.
+fn prepared(plan: &Plan, management: &Management, registration: &Registration) -> Result<Option<String>, TargetError> {
+    let tables: Vec<String> = plan.tables.iter().map(|table| table.name.clone()).collect();
+    let found = management.find(&registration.project, &registration.database).and_then(|found| {
+        let Some(id) = found else { return Ok(None) };
+        Ok(management.missing(&id, &tables)?.is_empty().then_some(id))
+    });
+    found.map_err(|error| management.failed(&format!("look for the database `{}`", registration.database), &error))
 }
 
 fn hub_options(plan: &Plan, options: &EmbeddedOptions, directory: &Path) -> HubOptions {
@@ -96,6 +113,13 @@ fn hub_options(plan: &Plan, options: &EmbeddedOptions, directory: &Path) -> HubO
     hub.faults.clone_from(&options.faults);
     hub.seed = plan.seed;
     hub
+}
+
+/// The keys of a shared hub, where they are known.
+pub(super) fn secrets() -> Secrets {
+    let keys: Vec<String> =
+        [API_KEY_VARIABLE, MANAGEMENT_KEY_VARIABLE].into_iter().filter_map(|name| std::env::var(name).ok()).collect();
+    Secrets::new(keys.iter().map(String::as_str))
 }
 
 fn key(variable: &str) -> Result<String, TargetError> {

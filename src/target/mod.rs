@@ -23,12 +23,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use crate::failure::Secrets;
 use crate::plan::{DatabasePlan, Plan};
 use crate::record::TargetFacts;
 use crate::scenario::{CloudsyncOptions, EmbeddedOptions, Target, TargetName, TargetOptions, WrongCredential};
 use crate::session::{Credential, Loader, Network};
 use crate::template::Scope;
+use access::Access;
 use admin::Admin;
+use connection::ConnectionString;
 
 /// A target that is ready for the databases.
 pub struct Connected {
@@ -44,6 +47,8 @@ pub struct Connected {
     pub wrong_credentials: BTreeMap<u32, Credential>,
     /// Settings of the extension.
     pub settings: Vec<(String, String)>,
+    /// What must be seen nowhere.
+    pub secrets: Secrets,
     /// The administrator and the database's name, where there is one.
     pub admin: Option<(Admin, String)>,
     /// What is to be undone on the server.
@@ -118,6 +123,9 @@ pub fn connect(
         Kind::Embedded(options) => loopback::connect(plan, &options, directory, run),
         Kind::Cloudsync(options) => cloudsync::connect(plan, &options, scope, run, attendant),
     }?;
+    for credential in &connected.credentials {
+        connected.secrets.add(credential.text());
+    }
     connected.wrong_credentials = wrong_credentials(plan, connected.admin.as_ref().map(|(admin, _)| admin))?;
     Ok(connected)
 }
@@ -172,12 +180,30 @@ pub fn cleanup(
     }
 }
 
+/// What the plan's target is given that must be seen nowhere.
+pub fn secrets(plan: &Plan, scope: &Scope) -> Secrets {
+    match kind(&plan.target) {
+        Kind::Embedded(_) => loopback::secrets(),
+        Kind::Cloudsync(options) => Access::lenient(&options, scope).0.secrets,
+    }
+}
+
 /// What will be done on the server before and after a run. Asks nobody.
 pub fn outline(plan: &Plan, scope: &Scope) -> Vec<String> {
     match kind(&plan.target) {
         Kind::Embedded(_) => Vec::new(),
         Kind::Cloudsync(options) => cloudsync::outline(plan, &options, scope),
     }
+}
+
+/// Whether a plan's target is the embedded one.
+pub fn is_embedded(plan: &Plan) -> bool {
+    matches!(kind(&plan.target), Kind::Embedded(_))
+}
+
+/// The database that a connection string names, if it names one. An error does not repeat the string.
+pub fn named_database(connection_string: &str) -> Result<Option<String>, TargetError> {
+    ConnectionString::parse(connection_string).map(|parsed| parsed.database)
 }
 
 #[expect(clippy::large_enum_variant, reason = "a plan has one")]

@@ -6,24 +6,26 @@ use super::TargetError;
 use super::admin::Admin;
 use super::attendant::Attendant;
 use crate::failure::RawError;
-use crate::plan::UserPlan;
+use crate::plan::Plan;
 
-/// A run that dies without revoking its tokens leaves nothing alive for longer.
-const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// How much longer than the run may take its tokens are good: for its preparation, and for clocks that differ. A token
+/// can be revoked by whoever has its text, and by nobody else: those of a run that is killed have to expire.
+const BEYOND: Duration = Duration::from_secs(60 * 60);
 /// Requests under way at once.
 const AT_ONCE: usize = 8;
 
 /// A token per user, in their order, each one that the server accepts. When one fails, those made are revoked.
 pub(super) fn create(
     admin: &Admin,
-    users: &[UserPlan],
+    plan: &Plan,
     run: &str,
     attendant: &mut Attendant<'_>,
 ) -> Result<Vec<String>, TargetError> {
     attendant.goes_on()?;
-    let expires = jiff::Timestamp::now() + LIFETIME;
+    let expires = jiff::Timestamp::now().checked_add(plan.time_limit.saturating_add(BEYOND));
+    let expires = expires.unwrap_or(jiff::Timestamp::MAX);
     let expires = expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let made = side_by_side(users, |user| {
+    let made = side_by_side(&plan.users, |user| {
         let token = admin.create_token(&format!("stress-{run}-{}", user.index), &user.id, &expires)?;
         match admin.check_token(&token) {
             // A server that cannot be asked says nothing against the token.

@@ -64,6 +64,24 @@ fn with_a_closed_port_all_local_work_is_done_and_every_sync_call_fails_on_the_ne
 }
 
 #[test]
+fn the_small_scenario_does_all_its_local_work_with_nobody_to_talk_to() {
+    let Some(path) = extension("the_small_scenario_does_all_its_local_work_with_nobody_to_talk_to") else { return };
+    let small = include_str!("../../scenarios/small.yaml");
+    let target = &TARGET[..TARGET.find("settle").expect("the target stands first")];
+    let small = small.replace("verify: [converged, server, bootstrap]", "verify: [converged]");
+    let place = Place::new();
+    place.write("small.yaml", &format!("{small}{target}settle: {{ rounds: 1, wait: 1ms }}\n"));
+    let run = place.stress(&["run", "small.yaml", "--json"]);
+    let done = run.env("STRESS_CLOUDSYNC_EXTENSION", &path).env("TEST_KEY", SECRET).done().exits(1);
+    let report = Report::parse(&done.out);
+    assert_eq!(report.errors(), [("network", "network")]);
+    let total = |name: &str| report.number(&format!("/totals/{name}"));
+    // Each deletes, inserts and updates 1,000 rows of its own, five times; there is nothing to delete the first time.
+    assert_eq!((total("deleted"), total("inserted"), total("updated")), (8_000, 10_000, 10_000));
+    assert_eq!((total("sends"), total("checks")), (30, 30));
+}
+
+#[test]
 fn sixteen_and_a_hundred_databases_at_once_do_all_their_work_and_fail_on_the_network_alone() {
     let Some(path) = extension("sixteen_and_a_hundred_databases_at_once_do_all_their_work") else { return };
     for databases in [16, 100] {
@@ -85,11 +103,17 @@ fn sixteen_and_a_hundred_databases_at_once_do_all_their_work_and_fail_on_the_net
 fn a_run_that_never_syncs_has_its_rows_tracked_by_the_extension() {
     let Some(path) = extension("a_run_that_never_syncs_has_its_rows_tracked_by_the_extension") else { return };
     let target = TARGET.replace("sync: [send, receive]", "sync: []").replace("sync: [send, check]", "sync: []");
-    let place = Place::of(&target.replace("settle: { rounds: 1, wait: 1ms }", "settle: { rounds: 0 }"));
+    let query = "verify: [{ query: { on: databases, sql: SELECT sum(size) FROM notes, equals: 480 } }]";
+    // A connection that lives to the end has nobody to ask either.
+    let place = Place::of(&format!("{}session: {{ open: per-run }}\n", target.replace("verify: [converged]", query)));
     let run = place.stress(&["run", "scenario.yaml", "--json", "--keep"]);
-    let done = run.env("STRESS_CLOUDSYNC_EXTENSION", &path).env("TEST_KEY", SECRET).done();
+    let done = run.env("STRESS_CLOUDSYNC_EXTENSION", &path).env("TEST_KEY", SECRET).done().exits(0);
     let report = Report::parse(&done.out);
-    assert_eq!(report.number("/errors/total"), 0, "{done}");
+    assert_eq!((report.verdict(), report.number("/errors/total")), ("pass", 0), "{done}");
+    assert_eq!(
+        report.rule(),
+        ("held", "2 databases, 2 iterations, 200 rows changed; no sync was asked for; all checks held")
+    );
     let file = place.run_dir("test").join("databases/db1.db");
     let connection = rusqlite::Connection::open(&file).expect("a database");
     // SAFETY: the extension is the one the tests were given, and nothing else uses this connection.

@@ -34,6 +34,36 @@ fn disturbed<T>(place: &Place, disturb: impl FnOnce(PathBuf) -> T) -> Done {
 }
 
 #[test]
+fn a_run_that_asks_for_no_sync_is_judged_by_what_it_did() {
+    let phases =
+        "phases:\n  - { name: insert, kind: insert, rows: 20, sql: INSERT INTO notes (id) VALUES (:id), sync: [] }\n";
+    let query = |count: u32| {
+        format!("verify: [{{ query: {{ on: databases, sql: SELECT count(*) FROM notes, equals: {count} }} }}]\n")
+    };
+    let place = Place::of(&format!("{phases}{}", query(40)));
+    let plan = place.stress(&["plan", "scenario.yaml"]).done().exits(0);
+    assert!(plan.out.contains("settle      not at all") && plan.out.contains("sync calls  0\n"), "{plan}");
+    let report = place.judged(0);
+    let held = "2 databases, 2 iterations, 80 rows changed; no sync was asked for; all checks held";
+    assert_eq!(report.rule(), ("held", held));
+    let record = crate::harness::json(&place.run_dir("test").join("record.json"));
+    assert!(record["settle"].is_null() && record["state"]["server"].is_null(), "{record}");
+    assert_eq!(Place::of(&format!("{phases}{}", query(41))).judged(1).failed_checks(), ["query"]);
+    // What compares says so, and is not asked for where nobody says.
+    for check in ["converged", "server", "bootstrap"] {
+        let place = Place::of(&format!("{phases}verify: [{check}]\n"));
+        let says = ["no step asks for a sync call", "add `sync: [send, receive]`"];
+        place.stress(&["run", "scenario.yaml"]).done().exits(2).says(&says);
+    }
+    let text = std::fs::read_to_string(place.path("scenario.yaml")).expect("the scenario");
+    place.write(
+        "scenario.yaml",
+        &text.lines().filter(|line| !line.starts_with("verify")).collect::<Vec<_>>().join("\n"),
+    );
+    assert!(place.judged(0).rule().1.ends_with("no sync was asked for; no check was asked for"));
+}
+
+#[test]
 fn a_database_locked_by_another_program_fails_the_run_on_the_client_side() {
     let place = Place::of(PAUSE);
     let done = disturbed(&place, |file| {

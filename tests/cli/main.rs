@@ -1,6 +1,7 @@
 //! The program as its users meet it: real processes, in directories of their own, with nothing in their environment.
 
 mod bad_input;
+mod cloud_data;
 mod cloud_run;
 mod cloudsync;
 mod disk;
@@ -13,9 +14,13 @@ mod local;
 mod provision;
 mod readme;
 mod red;
+mod reuse;
 mod rules;
 mod run_directory;
+mod secrets;
 mod shipped;
 mod signals;
 mod standin;
 mod streams;
+#[cfg(unix)]
+mod wizard;

@@ -12,7 +12,7 @@ fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-fn connection(database: &str) -> String {
+pub(crate) fn connection(database: &str) -> String {
     format!("sqlitecloud://127.0.0.1:8860/{database}?apikey={}", encoded(API_KEY))
 }
 
@@ -291,6 +291,38 @@ fn cleaning_up_leaves_nothing_and_may_be_done_twice() {
     assert_eq!(project.devices.iter().collect::<Vec<_>>(), ["0190cc"]);
     drop(project);
     clean().exits(0).says(&["is not there"]);
+}
+
+#[test]
+fn cleaning_up_that_was_killed_at_any_step_is_made_good_by_the_second_time() {
+    let prepared = || {
+        let standin = StandIn::start();
+        let place = place(&standin, MANAGED);
+        provision(&place).exits(0);
+        place.write("runs/test/1/record.json", "{\"workers\":[{\"site_id\":\"0190aa\"}]}");
+        standin.project().devices.insert("0190aa".to_owned());
+        standin.asked();
+        (standin, place)
+    };
+    let clean = |place: &Place| armed(place.stress(&["cleanup", "scenario.yaml"])).done();
+    let (standin, place) = prepared();
+    clean(&place).exits(0);
+    let steps = standin.asked().len();
+    assert!(steps > 8, "{steps}");
+    for step in 1..=steps {
+        let (standin, place) = prepared();
+        standin.falls_silent_at(Some(step));
+        let mut running = armed(place.stress(&["cleanup", "scenario.yaml"])).start();
+        running.until("the step", || standin.project().asked.len() >= step);
+        running.signal("KILL");
+        running.done();
+        standin.falls_silent_at(None);
+        let done = clean(&place);
+        assert_eq!(done.code, Some(0), "after a kill at step {step}: {done}");
+        let project = standin.project();
+        let left = (&project.databases, &project.managed, &project.devices);
+        assert!(left.0.is_empty() && left.1.is_empty() && left.2.is_empty(), "after a kill at step {step}: {left:?}");
+    }
 }
 
 #[test]

@@ -62,6 +62,8 @@ pub(crate) struct Project {
     pub(crate) managed: BTreeMap<String, String>,
     pub(crate) devices: BTreeSet<String>,
     pub(crate) asked: Vec<Asked>,
+    /// The rows of all tables.
+    rows: Option<rusqlite::Connection>,
     made: u32,
     /// What goes wrong: the request it strikes by a part of its text, how, and how often.
     wrong: Vec<(&'static str, Wrong, u32)>,
@@ -295,12 +297,14 @@ impl Project {
             ["DROP", "TABLE", "IF", "EXISTS", table] => {
                 assert!(!self.enabled.contains(*table), "{table} is dropped while sync is enabled for it");
                 tables.remove(*table);
+                self.run(statement);
                 self.policies.retain(|policy| !policy.contains(&format!(" {table} ")));
             }
             ["CREATE", "TABLE", table, ..] => {
                 if !tables.insert((*table).to_owned()) {
                     return error(400, &format!("table {table} already exists"));
                 }
+                self.run(statement);
             }
             ["CREATE", ..] => {}
             ["ENABLE", "RLS", "DATABASE", _, "TABLE", table] => {
@@ -309,9 +313,36 @@ impl Project {
             ["SET", "RLS", "DATABASE", _, "TABLE", table, operation, ..] => {
                 self.policies.insert(format!("{operation} {table} "));
             }
+            ["SELECT" | "INSERT" | "UPDATE" | "DELETE" | "WITH", ..] => return self.run(statement),
             _ => return error(400, &format!("Unable to find command {statement}")),
         }
         data(json!("OK"))
+    }
+
+    /// What SQLite answers.
+    fn run(&mut self, statement: &str) -> (u16, Value) {
+        use rusqlite::types::ValueRef;
+        let connection =
+            self.rows.get_or_insert_with(|| rusqlite::Connection::open_in_memory().expect("there is memory"));
+        let answer = || -> rusqlite::Result<Value> {
+            let mut statement = connection.prepare(statement)?;
+            let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
+            let row = |row: &rusqlite::Row<'_>| {
+                let value = |at: usize| -> rusqlite::Result<Value> {
+                    Ok(match row.get_ref(at)? {
+                        ValueRef::Null => Value::Null,
+                        ValueRef::Integer(number) => json!(number),
+                        ValueRef::Real(number) => json!(number),
+                        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => json!(String::from_utf8_lossy(bytes)),
+                    })
+                };
+                names.iter().enumerate().map(|(at, name)| Ok((name.clone(), value(at)?))).collect()
+            };
+            let rows: Vec<serde_json::Map<String, Value>> =
+                statement.query_map([], row)?.collect::<rusqlite::Result<_>>()?;
+            Ok(json!(rows))
+        };
+        answer().map_or_else(|failed| error(400, &failed.to_string()), data)
     }
 
     fn manage(&mut self, method: &str, parts: &[&str], query: &str, body: &Value) -> (u16, Value) {

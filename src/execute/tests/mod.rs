@@ -56,11 +56,47 @@ fn run_changed(text: &str, directory: &Path, control: &Control, change: impl FnO
         path: "test.yaml",
         target: &target,
         directory,
+        databases: &directory.join("databases"),
         id: "1",
         control,
         progress: &progress,
     };
     (run(&job).expect("a run"), plan)
+}
+
+/// A secret as it is, encoded for an address, and in base64.
+pub(crate) const SECRET_FORMS: [&str; 3] =
+    ["s3cr3t/key+with=signs", "s3cr3t%2Fkey%2Bwith%3Dsigns", "czNjcjN0L2tleSt3aXRoPXNpZ25z"];
+
+fn panic_with_a_secret(connection: &Connection) -> rusqlite::Result<()> {
+    let of_2 = connection.path().is_some_and(|path| path.ends_with("db2.db"));
+    let created = || connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, u32>(0));
+    assert!(!of_2 || created()? == 0, "planted: {}", SECRET_FORMS.join(" and "));
+    embedded::register(connection)
+}
+
+#[test]
+fn a_secret_in_the_message_of_a_panic_is_in_nothing_that_is_written() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (record, plan) = run_changed(SCENARIO, directory.path(), &Control::default(), |target| {
+        target.loader = Loader::Functions(panic_with_a_secret);
+        target.secrets.add(SECRET_FORMS[0]);
+    });
+    assert_eq!(record.workers[1].crash.as_deref(), Some("planted: [hidden] and [hidden] and [hidden]"));
+    let analysis = analyze(&record, &plan);
+    let mut written =
+        [crate::report::markdown(&analysis), crate::report::terminal(&analysis, 100)].concat().into_bytes();
+    written.extend(crate::report::json(&analysis).to_string().into_bytes());
+    let mut open = vec![directory.path().to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(directory).expect("it can be read") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() { open.push(path) } else { written.extend(std::fs::read(path).expect("a file")) }
+        }
+    }
+    for form in SECRET_FORMS {
+        assert!(!written.windows(form.len()).any(|window| window == form.as_bytes()), "{form}");
+    }
 }
 
 /// Opens of database 2, counted to panic at the third: after its creation and its first session.

@@ -17,7 +17,7 @@ use crate::failure::{self, Failure, FailureKind, RawError, Side, Versions};
 use crate::plan::{Action, DatabasePlan, ReceivePlan, SqlPlan, StepPlan, SyncPlan, rule::rule_for};
 use crate::record::{EndReason, Event, StepKind};
 use crate::scenario::{
-    ErrorAction, ErrorActionName, ErrorActionOptions, HumanDuration, Kind, OpenPolicy, ReceiveUntil,
+    ErrorAction, ErrorActionName, ErrorActionOptions, HumanDuration, Kind, OpenPolicy, Rate, ReceiveUntil,
 };
 use crate::session::{Opening, Session, define_auth, raw_error};
 use crate::template::Scope;
@@ -29,6 +29,8 @@ type Flow = Result<(), Ending>;
 
 /// The phase's name under which opening and closing is recorded.
 const SESSION: &str = "session";
+/// The phase's name under which waiting for an iteration's start is recorded.
+const ITERATION: &str = "iteration";
 /// What SQLite says about a statement that was interrupted.
 const INTERRUPTED: &str = "interrupted";
 
@@ -42,6 +44,8 @@ pub(super) struct Worker<'a> {
     log: Log,
     session: Option<Session>,
     iteration: u64,
+    /// How late the iteration, and the repetition in it, began by their rates, in microseconds.
+    late: [u64; 2],
     /// Whether nothing is under way any more, so that `out-of-sync` stays so.
     settled: bool,
     /// Those of the last answer to a send.
@@ -66,6 +70,7 @@ impl<'a> Worker<'a> {
             log,
             session: None,
             iteration: 0,
+            late: [0; 2],
             settled: false,
             versions: None,
             watch: Watch::new(run.plan),
@@ -91,9 +96,17 @@ impl<'a> Worker<'a> {
 
     fn all_steps(&mut self) -> Flow {
         let plan = self.run.plan;
+        if !plan.ramp_up.is_zero() {
+            let share = f64::from(self.database.index - 1) / plan.databases.len() as f64;
+            self.pause("ramp-up", plan.ramp_up.mul_f64(share))?;
+        }
         self.steps(&plan.setup, 0)?;
+        let start = self.run.journal.now();
         for iteration in 1..=plan.iterations {
             self.iteration = iteration;
+            if let Some(rate) = plan.rate {
+                self.late[0] = self.pace(ITERATION, start, iteration - 1, rate)?;
+            }
             self.run.progress.databases[self.index].iteration.store(iteration, Ordering::Relaxed);
             self.steps(&plan.phases, iteration)?;
             self.measure(iteration, plan.iterations);
@@ -104,6 +117,7 @@ impl<'a> Worker<'a> {
             self.run.journal.worker(self.index).iterations = iteration;
         }
         self.iteration = 0;
+        self.late = [0; 2];
         self.steps(&plan.teardown, plan.iterations + 1)
     }
 
@@ -115,9 +129,14 @@ impl<'a> Worker<'a> {
                 continue;
             }
             let repeat = self.evaluated(step, step.repeat.value(&self.scope_at(1)), 1);
+            let start = self.run.journal.now();
             for time in 1..=repeat {
+                if let Some(rate) = step.rate {
+                    self.late[1] = self.pace(&step.name, start, time - 1, rate)?;
+                }
                 self.step(step, time, (position, place, time))?;
             }
+            self.late[1] = 0;
         }
         Ok(())
     }
@@ -442,6 +461,19 @@ impl<'a> Worker<'a> {
         self.record(event);
     }
 
+    /// Waits for the moment at which, by the rate, the `nth` of what began at `start` is to begin: how late that is, in
+    /// microseconds.
+    fn pace(&mut self, phase: &str, start: u64, nth: u64, rate: Rate) -> Result<u64, Ending> {
+        let interval = rate.interval().as_micros().saturating_mul(u128::from(nth));
+        let intended = start.saturating_add(u64::try_from(interval).unwrap_or(u64::MAX));
+        let at = self.run.journal.now();
+        self.sleep(Duration::from_micros(intended.saturating_sub(at)))?;
+        let event = self.event(phase, StepKind::Pace, at);
+        let late = (event.at + event.took).saturating_sub(intended);
+        self.record(Event { late, ..event });
+        Ok(late)
+    }
+
     fn pause(&mut self, phase: &str, wait: Duration) -> Flow {
         let at = self.run.journal.now();
         let slept = self.sleep(wait);
@@ -480,6 +512,7 @@ impl<'a> Worker<'a> {
             rows: 0,
             chunks: 0,
             bytes: 0,
+            late: self.late[0] + self.late[1],
             attempt: 1,
             retried: false,
             failures: Vec::new(),
@@ -500,6 +533,7 @@ impl<'a> Worker<'a> {
             | StepKind::Open
             | StepKind::Barrier
             | StepKind::Wait
+            | StepKind::Pace
             | StepKind::Admin
             | StepKind::Close => {}
         }

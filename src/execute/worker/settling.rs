@@ -29,9 +29,11 @@ impl Worker<'_> {
     /// Closes for good. Gives whether there is still something to send, when it can be asked.
     pub(in crate::execute) fn leave(&mut self) -> Option<bool> {
         let session = self.session.as_ref()?;
-        let unsent = session.call(failure::Call::Send, "SELECT cloudsync_network_has_unsent_changes()", &[]);
+        let ask = || session.call(failure::Call::Send, "SELECT cloudsync_network_has_unsent_changes()", &[]);
+        // The extension asks the server for it.
+        let unsent = self.run.plan.syncs().then(ask);
         self.close();
         self.log.flush();
-        unsent.ok().flatten().map(|answer| answer != "0")
+        unsent?.ok().flatten().map(|answer| answer != "0")
     }
 }

@@ -51,6 +51,8 @@ pub enum Metric {
     SyncDuration,
     /// Durations of the SQL of phases.
     PhaseDuration,
+    /// How late what a `rate` starts was started.
+    StartLate,
     /// Rows changed per second.
     RowsRate,
     /// Payload bytes per second, both ways.
@@ -214,7 +216,7 @@ impl Labels {
 
 impl Metric {
     /// All metrics, in the order of their declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ErrorsTotal,
         Self::Errors,
         Self::SendDuration,
@@ -222,6 +224,7 @@ impl Metric {
         Self::CheckDuration,
         Self::SyncDuration,
         Self::PhaseDuration,
+        Self::StartLate,
         Self::RowsRate,
         Self::BytesRate,
         Self::SettleDuration,
@@ -239,6 +242,7 @@ impl Metric {
             Self::CheckDuration => "check.duration",
             Self::SyncDuration => "sync.duration",
             Self::PhaseDuration => "phase.duration",
+            Self::StartLate => "start.late",
             Self::RowsRate => "rows.rate",
             Self::BytesRate => "bytes.rate",
             Self::SettleDuration => "settle.duration",
@@ -255,7 +259,8 @@ impl Metric {
             | Self::ReceiveDuration
             | Self::CheckDuration
             | Self::SyncDuration
-            | Self::PhaseDuration => &["phase", "database"],
+            | Self::PhaseDuration
+            | Self::StartLate => &["phase", "database"],
             Self::FindingsTotal => &["check"],
             Self::ErrorsTotal | Self::RowsRate | Self::BytesRate | Self::SettleDuration | Self::DatabasesCompleted => {
                 &[]
@@ -270,7 +275,8 @@ impl Metric {
             | Self::ReceiveDuration
             | Self::CheckDuration
             | Self::SyncDuration
-            | Self::PhaseDuration => true,
+            | Self::PhaseDuration
+            | Self::StartLate => true,
             Self::ErrorsTotal
             | Self::Errors
             | Self::RowsRate

@@ -200,7 +200,8 @@ impl<'a> Reader<'a> {
                 | Metric::ReceiveDuration
                 | Metric::CheckDuration
                 | Metric::SyncDuration
-                | Metric::PhaseDuration => "a duration with its unit",
+                | Metric::PhaseDuration
+                | Metric::StartLate => "a duration with its unit",
                 Metric::BytesRate => "a size per second",
                 Metric::RowsRate => "a number of rows",
                 Metric::DatabasesCompleted => "a whole number, nor `all`",
@@ -218,6 +219,7 @@ fn limit(metric: Metric, text: &str) -> Option<Limit> {
         | Metric::CheckDuration
         | Metric::SyncDuration
         | Metric::PhaseDuration
+        | Metric::StartLate
         | Metric::SettleDuration => Some(Limit::Duration(text.parse::<HumanDuration>().ok()?.get())),
         Metric::BytesRate => Some(Limit::BytesPerSecond(size_per_second(text)?)),
         Metric::RowsRate => Some(Limit::Number(number(text.strip_suffix("/s").unwrap_or(text))?)),
@@ -321,6 +323,7 @@ impl Metric {
             | Self::CheckDuration
             | Self::SyncDuration
             | Self::PhaseDuration
+            | Self::StartLate
             | Self::SettleDuration => "a duration such as `500ms` or `30s`",
             Self::BytesRate => "a size per second such as `1MB/s` or `10KiB/s`",
             Self::RowsRate => "rows per second, such as `1000`",

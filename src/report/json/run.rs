@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::microseconds;
-use crate::analysis::{Analysis, Calls, DatabaseSummary, LatencyRow, Timing};
+use crate::analysis::{Analysis, Calls, DatabaseSummary, Effort, LatencyRow, RateKept, Timing};
+use crate::latency::Latency;
 use crate::record::EndReason;
 
 /// Which run it was, and on what.
@@ -95,6 +96,10 @@ pub(super) struct TimingDocument {
     rows_per_second: Option<f64>,
     /// Payload bytes per second of the load.
     bytes_per_second: Option<f64>,
+    /// Where the databases' time went.
+    effort: EffortDocument,
+    /// Whether the scenario's rates were kept.
+    rates: Vec<RateDocument>,
     /// Latencies by step, settling left out.
     steps: Vec<LatencyDocument>,
     /// Latencies by phase and step.
@@ -127,6 +132,58 @@ pub(super) struct LatencyDocument {
     p999: Option<u64>,
     /// The longest.
     max: Option<u64>,
+    /// With a `rate`: the same from when each was to begin; else null.
+    intended: Option<IntendedDocument>,
+}
+
+/// Latencies from the intended start, in microseconds.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct IntendedDocument {
+    /// What half of them do not exceed.
+    p50: Option<u64>,
+    /// What 95 percent do not exceed.
+    p95: Option<u64>,
+    /// What 99 percent do not exceed.
+    p99: Option<u64>,
+    /// The longest.
+    max: Option<u64>,
+}
+
+/// Where the time of all databases went, in microseconds, settling left out.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct EffortDocument {
+    /// Running the phases' SQL.
+    sql: u64,
+    /// In sync calls.
+    sync: u64,
+    /// Opening and closing sessions.
+    session: u64,
+    /// Waiting because the scenario says so: barriers, `wait`, `think`, `rate`.
+    waiting: u64,
+    /// In statements on the server.
+    admin: u64,
+    /// Between all that: recording, logs, looking for leaks and at sizes.
+    harness: u64,
+}
+
+/// Whether a `rate` was kept.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct RateDocument {
+    /// The phase that is repeated by it; null for iterations.
+    phase: Option<String>,
+    /// Starts wanted per second and database.
+    wanted: f64,
+    /// Starts per second and database, as they came to be; null when there was one only.
+    reached: Option<f64>,
+    /// How late the starts were, in microseconds: what 99 percent do not exceed.
+    late_p99: Option<u64>,
+    /// How late at most, in microseconds.
+    late_max: Option<u64>,
+    /// Whether none was late by a whole turn.
+    kept: bool,
 }
 
 /// One database's part.
@@ -226,6 +283,8 @@ impl TimingDocument {
             rounds: timing.rounds,
             rows_per_second: timing.rows_per_second,
             bytes_per_second: timing.bytes_per_second,
+            effort: EffortDocument::of(&timing.effort),
+            rates: timing.rates.iter().map(RateDocument::of).collect(),
             steps: timing.steps.iter().map(LatencyDocument::of).collect(),
             phases: timing.phases.iter().map(LatencyDocument::of).collect(),
         }
@@ -247,6 +306,45 @@ impl LatencyDocument {
             p99: percentile(99.0),
             p999: percentile(99.9),
             max: row.latency.max().map(microseconds),
+            intended: row.intended.as_ref().map(IntendedDocument::of),
+        }
+    }
+}
+
+impl IntendedDocument {
+    fn of(latency: &Latency) -> Self {
+        let percentile = |percent| latency.percentile(percent).map(microseconds);
+        Self {
+            p50: percentile(50.0),
+            p95: percentile(95.0),
+            p99: percentile(99.0),
+            max: latency.max().map(microseconds),
+        }
+    }
+}
+
+impl EffortDocument {
+    fn of(effort: &Effort) -> Self {
+        Self {
+            sql: microseconds(effort.sql),
+            sync: microseconds(effort.sync),
+            session: microseconds(effort.session),
+            waiting: microseconds(effort.waiting),
+            admin: microseconds(effort.admin),
+            harness: microseconds(effort.harness),
+        }
+    }
+}
+
+impl RateDocument {
+    fn of(kept: &RateKept) -> Self {
+        Self {
+            phase: kept.phase.clone(),
+            wanted: kept.rate.per_second(),
+            reached: kept.reached,
+            late_p99: kept.late.percentile(99.0).map(microseconds),
+            late_max: kept.late.max().map(microseconds),
+            kept: kept.kept,
         }
     }
 }

@@ -4,7 +4,7 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
-use super::wish::{describe, holder, is_duration, is_template, keys, kind, names, resolve};
+use super::wish::{describe, holder, is_duration, is_rate, is_template, keys, kind, names, resolve};
 use super::{Issue, NOT_IN_PROFILES, union};
 use crate::source::{join, segments};
 use crate::suggest::{list, suggest};
@@ -87,6 +87,7 @@ fn type_help(root: &Value, schema: &Value, found: &Value) -> Option<String> {
     let wants = |wanted: &str| alternatives.iter().any(|schema| kind(schema) == Some(wanted));
     let free_text = alternatives.iter().any(|schema| kind(schema) == Some("string") && names(schema).is_empty());
     let duration = alternatives.iter().any(|schema| is_duration(schema));
+    let rate = alternatives.iter().any(|schema| is_rate(schema));
     match found {
         Value::String(text) if wants("integer") || wants("number") => Some(number_help(text, &alternatives)),
         Value::String(text) if wants("boolean") => match text.to_ascii_lowercase().as_str() {
@@ -95,6 +96,7 @@ fn type_help(root: &Value, schema: &Value, found: &Value) -> Option<String> {
             _ => Some("write `true` or `false`".into()),
         },
         Value::Number(number) if duration => Some(format!("write the unit, as in `{number}s`")),
+        Value::Number(number) if rate => Some(format!("write per what, as in `{number}/s`")),
         Value::Number(number) if wants("integer") => Some(format!("write a whole number instead of {number}")),
         Value::Number(_) | Value::Bool(_) if free_text => Some(format!("quote it: `\"{found}\"`")),
         Value::String(_) | Value::Number(_) | Value::Bool(_) if wants("array") => {
@@ -144,6 +146,11 @@ fn wrong_value(schema: &Value, found: &Value, kind: &ValidationErrorKind, pointe
             },
         )
         .code("scenario::duration"),
+        ValidationErrorKind::Pattern { .. } if is_rate(schema) => issue(
+            format!("{} is not a rate", show(found)),
+            "write how often per second, minute or hour, as in `2/s`, `30/m` or `100/h`".into(),
+        )
+        .code("scenario::rate"),
         ValidationErrorKind::Pattern { .. } => issue(
             format!("{} cannot be {name}", show(found)),
             "use letters, digits, `-` and `_`, and start with a letter or digit".into(),

@@ -57,6 +57,11 @@ pub(super) fn is_duration(schema: &Value) -> bool {
     schema.get("pattern").and_then(Value::as_str).is_some_and(|pattern| pattern.contains("|ms|"))
 }
 
+/// Whether it is the schema of rates.
+pub(super) fn is_rate(schema: &Value) -> bool {
+    schema.get("pattern").and_then(Value::as_str).is_some_and(|pattern| pattern.contains("(s|m|h)"))
+}
+
 /// Whether it is the schema of templates that stand for a number.
 pub(super) fn is_template(schema: &Value) -> bool {
     schema.get("pattern").and_then(Value::as_str).is_some_and(|pattern| pattern.contains(r"\{\{"))
@@ -112,6 +117,7 @@ fn describe_one(root: &Value, schema: &Value) -> String {
         Some("number") => "a number".into(),
         Some("boolean") => "`true` or `false`".into(),
         Some("string") if is_duration(schema) => "a duration such as `1s`".into(),
+        Some("string") if is_rate(schema) => "a rate such as `2/s`".into(),
         Some("string") if is_template(schema) => "a quoted template".into(),
         Some("string") => "text".into(),
         Some("array") => match schema.get("items") {

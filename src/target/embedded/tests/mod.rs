@@ -83,6 +83,11 @@ impl Server {
 
     fn client_as(&self, credential: &str) -> Connection {
         let connection = client(NOTES, "notes");
+        self.connect(&connection, credential);
+        connection
+    }
+
+    fn connect(&self, connection: &Connection, credential: &str) {
         let function = if credential == "key" { "apikey" } else { "token" };
         connection
             .query_row(
@@ -91,7 +96,6 @@ impl Server {
                 |_| Ok(()),
             )
             .expect("network");
-        connection
     }
 }
 

@@ -117,3 +117,68 @@ fn tokens_are_made_checked_listed_and_revoked() {
     assert_eq!(server.call("DELETE", "/v2/tokens", "key", &json!({ "token": token })).0, 200);
     assert_eq!(authorized(&token), 401);
 }
+
+#[test]
+fn a_pull_seeks_to_a_users_own_rows_where_the_policy_lets_it() {
+    let server = Server::start(Vec::new());
+    server.own_notes_only();
+    let index = "SELECT group_concat(substr(sql, instr(sql, '(')), ' ') FROM sqlite_schema WHERE name LIKE '%_new'";
+    let own = "(\"cs_old_user_id\", cs_seq, cs_site)";
+    assert_eq!(server.value(index), format!("{own} {own}"));
+    assert_eq!(server.sql("SET RLS DATABASE d TABLE notes SELECT \"user_id <> auth_userid()\"").0, 200);
+    assert_eq!(server.value(index), "(cs_seq, cs_site)", "no single place has what is neither ann's nor bob's");
+}
+
+#[test]
+fn policies_given_after_rows_know_the_rows() {
+    let server = Server::start(Vec::new());
+    let admin = server.client();
+    admin.execute_batch("INSERT INTO notes VALUES ('a', 'ann', 1), ('b', 'bob', 1)").expect("rows");
+    send(&admin).expect("send");
+    server.own_notes_only();
+    let ann = server.client_as(&server.token("ann"));
+    assert_eq!(receive(&ann).expect("receive")["rows"], 1);
+    ann.execute_batch("DELETE FROM notes").expect("delete");
+    assert_eq!(send(&ann).expect("send")["status"], "synced");
+    assert_eq!(server.value("SELECT group_concat(id) FROM notes"), "b");
+}
+
+#[test]
+fn a_policy_compares_as_the_column_is_declared() {
+    let server = Server::start(Vec::new());
+    let table = "USE DATABASE d; CREATE TABLE tags(id TEXT PRIMARY KEY, owner TEXT COLLATE NOCASE, level TEXT);
+        CLOUDSYNC ENABLE tags; ENABLE RLS DATABASE d TABLE tags;
+        SET RLS DATABASE d TABLE tags SELECT \"owner = auth_userid() AND level = 5\"";
+    assert_eq!(server.sql(table).0, 200);
+    assert_eq!(
+        server
+            .sql("USE DATABASE d; INSERT INTO tags VALUES ('a', 'ANN', '5'), ('b', 'ann', '50'), ('c', 'bob', '5')")
+            .0,
+        200
+    );
+    let client = super::client("CREATE TABLE tags(id TEXT PRIMARY KEY, owner TEXT COLLATE NOCASE, level TEXT)", "tags");
+    server.connect(&client, &server.token("ann"));
+    assert_eq!(receive(&client).expect("receive")["rows"], 1);
+    assert_eq!(server.sql("USE DATABASE d; DELETE FROM tags").0, 200);
+    assert_eq!(receive(&client).expect("receive")["rows"], 1, "the deletion of what was seen, and no other");
+}
+
+#[test]
+fn vacuuming_the_server_loses_no_row() {
+    let server = Server::start(Vec::new());
+    let [one, two] = [server.client(), server.client()];
+    one.execute_batch(
+        "INSERT INTO notes VALUES ('a', 'x', 1), ('b', 'x', 1), ('c', 'x', 1); DELETE FROM notes WHERE id = 'a'",
+    )
+    .expect("rows");
+    send(&one).expect("send");
+    one.execute_batch("DELETE FROM notes WHERE id = 'b'").expect("delete");
+    send(&one).expect("send");
+    assert_eq!(server.sql("USE DATABASE d; VACUUM").0, 200);
+    receive(&two).expect("receive");
+    two.execute_batch("UPDATE notes SET value = 7").expect("update");
+    send(&two).expect("send");
+    receive(&one).expect("receive");
+    assert_eq!(notes(&one), notes(&two));
+    assert_eq!(server.value("SELECT group_concat(id || value) FROM notes"), "c7");
+}

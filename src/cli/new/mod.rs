@@ -1,0 +1,239 @@
+//! `stress new`: a commented scenario that runs as it is. On a terminal a person is asked what it is to be; the same can
+//! be said by arguments, and what nobody says has a default.
+
+mod answers;
+mod questions;
+mod table;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{Exit, Terminal, overrides};
+use crate::load;
+use crate::scenario::TargetName;
+use crate::source::Source;
+use answers::{ADDRESS, Answers, Cloud, Preset, Scale};
+use questions::Questions;
+use table::Table;
+
+#[derive(Args)]
+#[command(
+    after_help = "On a terminal, with a name or without, it asks. With any option it does not, and neither where there is no
+terminal: what is not given has its default.
+
+Examples:
+  stress new
+  stress new mine --scale medium --rls
+  stress new mine --target cloudsync --database test_mine
+  stress new mine --table \"CREATE TABLE notes (id TEXT PRIMARY KEY, user_id TEXT, body TEXT)\""
+)]
+pub(super) struct Arguments {
+    /// The scenario's name: letters, digits, - and _
+    name: Option<String>,
+    /// Where to write it [default: scenarios/<NAME>.yaml]
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    said: Said,
+}
+
+/// What the arguments say.
+#[derive(Args)]
+struct Said {
+    /// Take the defaults for what is not given, and ask nothing
+    #[arg(long, short)]
+    yes: bool,
+    /// Sync with this target [default: embedded]
+    #[arg(long, value_name = "TARGET", value_parser = overrides::target)]
+    target: Option<TargetName>,
+    /// The CloudSync server [default: the public one]
+    #[arg(long, value_name = "URL")]
+    address: Option<String>,
+    /// The database in the project [default: the one in the connection string]
+    #[arg(long, value_name = "NAME")]
+    database: Option<String>,
+    /// How much [default: small]
+    #[arg(long, value_enum)]
+    scale: Option<Preset>,
+    /// Databases that work at once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    databases: Option<u64>,
+    /// Rows per phase
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    rows: Option<u64>,
+    /// Iterations of each database
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    iterations: Option<u64>,
+    /// Row-level security
+    #[arg(long)]
+    rls: bool,
+    /// The table's SQL [default: test_sync, with four columns]
+    #[arg(long, value_name = "SQL")]
+    table: Option<String>,
+}
+
+/// Why no scenario was written.
+struct Unwritten {
+    message: String,
+    exit: Exit,
+}
+
+impl Unwritten {
+    fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), exit: Exit::Usage }
+    }
+}
+
+impl From<dialoguer::Error> for Unwritten {
+    fn from(dialoguer::Error::IO(error): dialoguer::Error) -> Self {
+        let exit = if error.kind() == io::ErrorKind::Interrupted { Exit::Interrupted } else { Exit::CouldNotRun };
+        Self { message: format!("failed to ask: {error}"), exit }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
+    let asks = arguments.said.is_nothing() && terminal.watched && io::stdin().is_terminal();
+    let done = if asks { ask(arguments, terminal) } else { arguments.answer() };
+    let done = done.and_then(|(answers, file, over)| write(&answers, &file, over, terminal));
+    done.map_or_else(
+        |Unwritten { message, exit }| {
+            terminal.error(&message);
+            exit
+        },
+        |()| Exit::Pass,
+    )
+}
+
+type Answered = (Answers, PathBuf, bool);
+
+/// Asks a person. Gives the answers, the file, and whether it may be written over.
+fn ask(arguments: &Arguments, terminal: &Terminal) -> Result<Answered, Unwritten> {
+    let questions = Questions::new(terminal.color).map_err(|error| Unwritten {
+        message: format!("failed to listen for Ctrl-C: {error}"),
+        exit: Exit::CouldNotRun,
+    })?;
+    let name = match &arguments.name {
+        Some(name) => name.clone(),
+        None => questions.name(fits)?,
+    };
+    fits(&name).map_err(Unwritten::usage)?;
+    let file = arguments.file(&name);
+    let over = file.exists();
+    if over && !questions.confirm(&format!("{} exists already: write over it", file.display()))? {
+        return Err(exists(&file));
+    }
+    let answers = questions.answers(name, |answers| problem(answers, &file))?;
+    Ok((answers, file.clone(), over))
+}
+
+impl Arguments {
+    /// What the arguments and the defaults say.
+    fn answer(&self) -> Result<Answered, Unwritten> {
+        let name = self.name.clone().ok_or_else(|| {
+            Unwritten::usage("the scenario has no name\n  help: `stress new NAME`; on a terminal, `stress new` asks")
+        })?;
+        fits(&name).map_err(Unwritten::usage)?;
+        let Said { yes: _, target, address, database, scale, databases, rows, iterations, rls, table } = &self.said;
+        let cloud = match target {
+            Some(TargetName::Cloudsync) => Some(Cloud {
+                address: address.clone().unwrap_or_else(|| ADDRESS.to_owned()),
+                database: database.clone(),
+                allowed: None,
+                managed: true,
+            }),
+            Some(TargetName::Embedded) | None if address.is_some() || database.is_some() => {
+                return Err(Unwritten::usage(
+                    "the embedded target has no address and no database\n  help: add `--target cloudsync`",
+                ));
+            }
+            Some(TargetName::Embedded) | None => None,
+        };
+        let preset = scale.unwrap_or(Preset::Small).scale();
+        let scale = Scale {
+            databases: databases.unwrap_or(preset.databases),
+            iterations: iterations.unwrap_or(preset.iterations),
+            rows: rows.unwrap_or(preset.rows),
+            ..preset
+        };
+        let table = table.as_deref().map(Table::of).transpose().map_err(|error| {
+            Unwritten::usage(format!("the table's SQL does not run: {error}\n  help: `--table \"CREATE TABLE …\"`"))
+        })?;
+        let file = self.file(&name);
+        let answers = Answers { name, cloud, scale, rls: *rls, table: table.unwrap_or_default() };
+        Ok((answers, file, false))
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.file.clone().unwrap_or_else(|| Path::new("scenarios").join(format!("{name}.yaml")))
+    }
+}
+
+impl Said {
+    fn is_nothing(&self) -> bool {
+        let Self { yes, target, address, database, scale, databases, rows, iterations, rls, table } = self;
+        let texts = [address, database, table].iter().all(|text| text.is_none());
+        let numbers = [databases, rows, iterations].iter().all(|number| number.is_none());
+        texts && numbers && target.is_none() && scale.is_none() && !yes && !rls
+    }
+}
+
+/// Whether a name is one for a scenario.
+fn fits(name: &str) -> Result<(), String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(fits) && name.len() <= 80 {
+        return Ok(());
+    }
+    Err(format!(
+        "`{name}` is not a name for a scenario\n  help: use letters, digits, `-` and `_`, a letter or digit first"
+    ))
+}
+
+fn exists(file: &Path) -> Unwritten {
+    Unwritten::usage(format!(
+        "`{}` exists already\n  help: choose another name, or another place with `--file`",
+        file.display()
+    ))
+}
+
+/// Writes the scenario, once it has no problems, and says what comes next.
+fn write(answers: &Answers, file: &Path, over: bool, terminal: &mut Terminal) -> Result<(), Unwritten> {
+    if let Some(problem) = problem(answers, file) {
+        return Err(Unwritten::usage(problem));
+    }
+    written(file, &answers.text(), over).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => exists(file),
+        _ => Unwritten { message: format!("failed to write `{}`: {error}", file.display()), exit: Exit::CouldNotRun },
+    })?;
+    let shown = file.display().to_string();
+    terminal.print(&format!("wrote {shown}\n\n{}", answers.next(&shown)));
+    Ok(())
+}
+
+/// The first problem of a scenario of such answers.
+fn problem(answers: &Answers, file: &Path) -> Option<String> {
+    if answers.rls && !answers.table.has_users() {
+        return Some(
+            "with row-level security the table needs a column `user_id`, which says whose a row is".to_owned(),
+        );
+    }
+    let source = Source::parse(file, answers.text());
+    let error = load::load_source(source, &load::Overrides::default(), &overrides::check).err()?;
+    let first = error.diagnostics().into_iter().find(|found| !found.warning)?;
+    let help = first.help.map(|help| format!("\n  help: {help}"));
+    Some(format!("{}{}", first.message, help.unwrap_or_default()))
+}
+
+fn written(file: &Path, text: &str, over: bool) -> io::Result<()> {
+    if let Some(parent) = file.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent).map_err(|error| match error.kind() {
+            // A file stands where the directory would be: it is not the scenario that exists.
+            io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+            _ => error,
+        })?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    let options = options.write(true).truncate(over).create(over).create_new(!over);
+    options.open(file)?.write_all(text.as_bytes())
+}
