@@ -138,8 +138,8 @@ mod tests {
     use crate::analysis::analyze;
     use crate::fixture::{plan, record};
 
-    fn rate(text: &str) -> Option<Rate> {
-        Some(Rate::try_from(text.to_owned()).expect("a rate"))
+    fn rate(text: &str) -> Rate {
+        Rate::try_from(text.to_owned()).expect("a rate")
     }
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_rate_is_kept_until_a_start_is_late_by_a_whole_turn() {
         let mut plan = plan(1);
-        (plan.rate, plan.iterations) = (rate("2/s"), 3);
+        (plan.rate, plan.iterations) = (Some(rate("2/s")), 3);
         let mut record = record(&plan);
         let pace = |iteration: u64, at: u64, late: u64| Event {
             iteration,
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn a_call_that_began_late_is_also_measured_from_when_it_was_to_begin() {
         let mut plan = plan(1);
-        plan.rate = rate("2/s");
+        plan.rate = Some(rate("2/s"));
         let mut record = record(&plan);
         let events = &mut record.workers[0].events;
         events.iter_mut().filter(|event| event.step == StepKind::Send).for_each(|event| event.late = 3_000_000);

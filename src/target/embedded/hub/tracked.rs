@@ -198,29 +198,23 @@ impl Statements {
 
 /// The place of a row of the table called `row`, as an expression.
 pub(super) fn place_of(shape: &Shape, row: &str) -> String {
-    match shape.rowid {
-        Some(rowid) => format!("{row}.{rowid}"),
-        None => {
-            let live = companion(&shape.name, "_cloudsync");
-            let key = join(shape.key_columns(), " AND ", |i, column| {
-                format!("cs_pk{} = {row}.{}", i + 1, quote(&column.name))
-            });
-            format!("(SELECT cs_row FROM main.{live} WHERE {key})")
-        }
+    if let Some(rowid) = shape.rowid {
+        return format!("{row}.{rowid}");
     }
+    let live = companion(&shape.name, "_cloudsync");
+    let key = join(shape.key_columns(), " AND ", |i, column| format!("cs_pk{} = {row}.{}", i + 1, quote(&column.name)));
+    format!("(SELECT cs_row FROM main.{live} WHERE {key})")
 }
 
 /// Says that a row of the table is the one at the place `?{parameter}`.
 fn at(shape: &Shape, prefix: &str, parameter: usize) -> String {
-    match shape.rowid {
-        Some(rowid) => format!("{prefix}{rowid} = ?{parameter}"),
-        None => {
-            let live = companion(&shape.name, "_cloudsync");
-            let own = join(shape.key_columns(), ", ", |_, column| format!("{prefix}{}", quote(&column.name)));
-            let keys = shape.companion_key_list("");
-            format!("({own}) = (SELECT {keys} FROM main.{live} AS cs_at WHERE cs_at.cs_row = ?{parameter})")
-        }
+    if let Some(rowid) = shape.rowid {
+        return format!("{prefix}{rowid} = ?{parameter}");
     }
+    let live = companion(&shape.name, "_cloudsync");
+    let own = join(shape.key_columns(), ", ", |_, column| format!("{prefix}{}", quote(&column.name)));
+    let keys = shape.companion_key_list("");
+    format!("({own}) = (SELECT {keys} FROM main.{live} AS cs_at WHERE cs_at.cs_row = ?{parameter})")
 }
 
 /// Says that a row of the table called `row` is the live row of the companion called `live`.
