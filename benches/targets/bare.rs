@@ -58,17 +58,12 @@ fn work(arguments: &Arguments, database: u64, file: &Path) -> Result<(), RawErro
     let loader = arguments.extension.clone().map_or(Loader::Functions(|_| Ok(())), Loader::Extension);
     let pragmas = PRAGMAS.map(str::to_owned);
     let open = || Session::open(&Opening { file, loader: &loader, pragmas: &pragmas, settings: &[], network: None });
-    let close = |session: Session| match arguments.extension {
-        Some(_) => session.close(),
-        // There is nothing to terminate.
-        None => {
-            drop(session);
-            Ok(())
-        }
-    };
+    let tracked = arguments.extension.is_some();
+    // On a plain table there is nothing to terminate, which a close would tell as an error.
+    let close = |session: Session| session.close().or_else(|error| if tracked { Err(error) } else { Ok(()) });
     let session = open()?;
     session.run(Call::Open, TABLE)?;
-    if arguments.extension.is_some() {
+    if tracked {
         session.call(Call::Open, "SELECT cloudsync_init('test_sync')", &[])?;
     }
     close(session)?;
