@@ -39,22 +39,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failed> {
     tune_sqlite();
     let temporary = tempfile::tempdir()?;
     let directory = arguments.directory.as_deref().unwrap_or(temporary.path());
-    std::thread::scope(|threads| {
+    let changed = std::thread::scope(|threads| {
         let workers: Vec<_> = (1..=arguments.databases)
             .map(|database| {
                 threads.spawn(move || work(arguments, database, &directory.join(format!("db{database}.db"))))
             })
             .collect();
+        let mut changed = 0;
         for worker in workers {
             let done = worker.join().map_err(|_| "a worker panicked")?;
-            done.map_err(|error| format!("the bare loop failed: {}", error.message))?;
+            changed += done.map_err(|error| format!("the bare loop failed: {}", error.message))?;
         }
-        Ok(())
-    })
+        Ok::<_, Failed>(changed)
+    })?;
+    println!("{changed} rows changed");
+    Ok(())
 }
 
 /// One database's life: a session to prepare it, and one for each iteration, as `stress` has by default.
-fn work(arguments: &Arguments, database: u64, file: &Path) -> Result<(), RawError> {
+fn work(arguments: &Arguments, database: u64, file: &Path) -> Result<usize, RawError> {
     let loader = arguments.extension.clone().map_or(Loader::Functions(|_| Ok(())), Loader::Extension);
     let pragmas = PRAGMAS.map(str::to_owned);
     let open = || Session::open(&Opening { file, loader: &loader, pragmas: &pragmas, settings: &[], network: None });
@@ -67,20 +70,22 @@ fn work(arguments: &Arguments, database: u64, file: &Path) -> Result<(), RawErro
         session.call(Call::Open, "SELECT cloudsync_init('test_sync')", &[])?;
     }
     close(session)?;
+    let mut changed = 0;
     for iteration in 1..=arguments.iterations {
         let session = open()?;
-        cycle(&session, arguments.rows, database, iteration).map_err(|error| raw_error(Call::Sql, &error))?;
+        changed +=
+            cycle(&session, arguments.rows, database, iteration).map_err(|error| raw_error(Call::Sql, &error))?;
         close(session)?;
     }
-    Ok(())
+    Ok(changed)
 }
 
-fn cycle(session: &Session, rows: u64, database: u64, iteration: u64) -> rusqlite::Result<()> {
+fn cycle(session: &Session, rows: u64, database: u64, iteration: u64) -> rusqlite::Result<usize> {
     let connection = session.connection();
     let user = format!("018ecfc2-b2b1-7cc3-a9f0-{:012}", database.div_ceil(2));
     let mut text = String::new();
     connection.execute_batch("BEGIN")?;
-    connection.execute(DELETE, [])?;
+    let mut changed = connection.execute(DELETE, [])?;
     connection.execute_batch("COMMIT; BEGIN")?;
     let mut insert = connection.prepare(INSERT)?;
     insert.raw_bind_parameter(2, user)?;
@@ -92,9 +97,10 @@ fn cycle(session: &Session, rows: u64, database: u64, iteration: u64) -> rusqlit
         let _ = write!(text, "name_{database}_{iteration}_{row}");
         insert.raw_bind_parameter(3, text.as_str())?;
         insert.raw_bind_parameter(4, row.cast_signed())?;
-        insert.raw_execute()?;
+        changed += insert.raw_execute()?;
     }
     connection.execute_batch("COMMIT; BEGIN")?;
-    connection.execute(UPDATE, [])?;
-    connection.execute_batch("COMMIT")
+    changed += connection.execute(UPDATE, [])?;
+    connection.execute_batch("COMMIT")?;
+    Ok(changed)
 }

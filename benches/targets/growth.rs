@@ -1,10 +1,8 @@
 //! P8: what a row change costs when there is more of everything.
 
-use stress::record::Record;
-
 use crate::paired::{Figures, exponent, megabytes};
-use crate::table::Row;
-use crate::{Bench, Failed};
+use crate::table::{Row, State};
+use crate::{Bench, Failed, Watch};
 
 /// How much of everything there is.
 #[derive(Clone, Copy)]
@@ -42,8 +40,8 @@ fn along(bench: &Bench, (name, grown, flat): Axis) -> Result<Row, Failed> {
     // In turns, so that all meet the same machine.
     for _ in 0..bench.runs.min(RUNS) {
         for (times, (changes, cpu, peak)) in TIMES.into_iter().zip(&mut points) {
-            let run = bench.watched_text(&scenario(grown(base, times)), &[], &[0])?;
-            changes.0.push(changed(&run.record) as f64);
+            let run = bench.run_text(&scenario(grown(base, times)), &[], &[0], Watch::Never)?;
+            changes.0.push(run.changed() as f64);
             cpu.0.push(run.measured.cpu.as_secs_f64());
             peak.0.push(run.measured.peak as f64);
         }
@@ -67,7 +65,7 @@ fn along(bench: &Bench, (name, grown, flat): Axis) -> Result<Row, Failed> {
             (true, _) => "± 20 %",
             (false, _) => "",
         },
-        state: if flat { bench.judged(met) } else { crate::State::NotJudged("no target") },
+        state: if flat { bench.judged(met) } else { State::NotJudged("no target") },
     })
 }
 
@@ -101,10 +99,4 @@ phases:
 verify: [converged, server]
 "
     )
-}
-
-/// Rows changed by the phases.
-fn changed(record: &Record) -> u64 {
-    let events = record.workers.iter().flat_map(|worker| &worker.events);
-    events.filter(|event| event.step.is_sql()).map(|event| event.rows).sum()
 }

@@ -91,6 +91,13 @@ struct Run {
     record_bytes: u64,
 }
 
+/// Whether a process is looked at while it runs, which takes some of the machine.
+#[derive(Clone, Copy)]
+enum Watch {
+    Always,
+    Never,
+}
+
 type Group = (&'static [&'static str], fn(&Bench) -> Result<Vec<Row>, Failed>);
 
 /// What is run together, by the targets that it gives figures for.
@@ -190,49 +197,41 @@ impl Bench {
         if self.quick { State::NotJudged("not judged: --quick") } else { State::of(met) }
     }
 
-    /// Runs a scenario given as text. Another exit code than the `accepted` ones is a failure.
-    fn run(&self, scenario: &str, arguments: &[&str], accepted: &[i32]) -> Result<Measured, Failed> {
-        let place = self.place()?;
-        let file = place.path().join("scenario.yaml");
-        fs::write(&file, scenario)?;
-        stress(&file, arguments, &place, accepted, None)
-    }
-
-    /// Runs a scenario's file, looks at the process all the time, and reads the record.
-    fn watched(&self, file: &Path, arguments: &[&str], accepted: &[i32]) -> Result<Run, Failed> {
+    /// `stress run FILE`, with the same seed each time and nothing from the environment laid over it. Another exit code
+    /// than the `accepted` ones is a failure.
+    fn run(&self, file: &Path, arguments: &[&str], accepted: &[i32], watch: Watch) -> Result<Run, Failed> {
         let place = self.place()?;
         let runs = place.path().join("runs");
-        let measured = stress(file, arguments, &place, accepted, Some(&runs))?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stress"));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("STRESS_")) {
+            command.env_remove(name);
+        }
+        command.arg("run").arg(file).args(arguments).args(["--seed", "1", "--no-progress", "--out"]).arg(&runs);
+        command.env(workload::APIKEY, "none");
+        let watched = match watch {
+            Watch::Always => Some(runs.as_path()),
+            Watch::Never => None,
+        };
+        let measured = measure(&mut command, &place.path().join("log"), accepted, watched)?;
         let directory = process::run_directory(&runs).ok_or("the run left no directory")?;
         let json = fs::read(directory.join("record.json"))?;
         Ok(Run { measured, record: serde_json::from_slice(&json)?, record_bytes: json.len() as u64 })
     }
 
     /// The same for a scenario given as text.
-    fn watched_text(&self, scenario: &str, arguments: &[&str], accepted: &[i32]) -> Result<Run, Failed> {
+    fn run_text(&self, scenario: &str, arguments: &[&str], accepted: &[i32], watch: Watch) -> Result<Run, Failed> {
         let file = self.directory.path().join("scenario.yaml");
         fs::write(&file, scenario)?;
-        self.watched(&file, arguments, accepted)
+        self.run(&file, arguments, accepted, watch)
     }
 }
 
-/// `stress run FILE`, with the same seed each time and nothing from the environment laid over it.
-fn stress(
-    file: &Path,
-    arguments: &[&str],
-    place: &TempDir,
-    accepted: &[i32],
-    runs: Option<&Path>,
-) -> Result<Measured, Failed> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stress"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("STRESS_") {
-            command.env_remove(name);
-        }
+impl Run {
+    /// Rows changed by the phases.
+    fn changed(&self) -> u64 {
+        let events = self.record.workers.iter().flat_map(|worker| &worker.events);
+        events.filter(|event| event.step.is_sql()).map(|event| event.rows).sum()
     }
-    command.arg("run").arg(file).args(arguments).args(["--seed", "1", "--no-progress"]);
-    command.arg("--out").arg(place.path().join("runs")).env("BENCH_APIKEY", "none");
-    measure(&mut command, &place.path().join("log"), accepted, runs)
 }
 
 /// A scenario that ships.

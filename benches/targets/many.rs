@@ -11,7 +11,7 @@ use crate::paired::megabytes;
 use crate::process::Measured;
 use crate::table::{Row, State};
 use crate::workload::{TABLE, cloudsync};
-use crate::{Bench, Failed, Run, shipped};
+use crate::{Bench, Failed, Run, Watch, shipped};
 
 /// The run that the others are compared with, to know what a database adds.
 const FEW: u64 = 2;
@@ -21,7 +21,7 @@ pub(crate) fn embedded(bench: &Bench) -> Result<Vec<Row>, Failed> {
     let run = |databases: u64| {
         let databases = databases.to_string();
         let arguments = ["--databases", &databases, "--rows", "100", "--iterations", "3", "--time-limit", "30m"];
-        bench.watched(&shipped("rls.yaml"), &arguments, &[0])
+        bench.run(&shipped("rls.yaml"), &arguments, &[0], Watch::Always)
     };
     let many = count(bench);
     let (base, run) = (run(FEW)?, run(many)?);
@@ -76,7 +76,7 @@ phases:
 verify: [converged, server]
 "
     );
-    let run = |databases: u64| bench.watched_text(&scenario, &["--databases", &databases.to_string()], &[0]);
+    let run = |databases: u64| bench.run_text(&scenario, &["--databases", &databases.to_string()], &[0], Watch::Always);
     let many = count(bench);
     let (base, run) = (run(FEW)?, run(many)?);
     let what = format!("{} databases, embedded, {} in each of them", thousands(many), counted(10 * many, "row"));
@@ -107,7 +107,7 @@ verify: []
         cloudsync(bench.extension()?)
     );
     // Every sync call fails, and so does the run.
-    let run = |databases: u64| bench.watched_text(&scenario, &["--databases", &databases.to_string()], &[1]);
+    let run = |databases: u64| bench.run_text(&scenario, &["--databases", &databases.to_string()], &[1], Watch::Always);
     let many = count(bench);
     let (base, run) = (run(FEW)?, run(many)?);
     let what = format!("{} databases, extension, closed port", thousands(many));

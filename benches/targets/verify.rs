@@ -7,7 +7,7 @@ use stress::figure::thousands;
 
 use crate::paired::megabytes;
 use crate::table::{Row, State};
-use crate::{Bench, Failed, many};
+use crate::{Bench, Failed, Watch, many};
 
 /// Each database writes a quarter of the rows that all of them hold at the end.
 const SCENARIO: &str = "version: 1
@@ -30,7 +30,7 @@ verify: [converged, server]
 /// what was resident when it began: what the run had freed before is used again and not seen.
 pub(crate) fn verify(bench: &Bench) -> Result<Vec<Row>, Failed> {
     let rows = if bench.quick { "1000" } else { "100000" };
-    let run = bench.watched_text(SCENARIO, &["--rows", rows], &[0])?;
+    let run = bench.run_text(SCENARIO, &["--rows", rows], &[0], Watch::Always)?;
     let closed = Duration::from_micros(many::closed(&run.record));
     let ended = Duration::from_micros(run.record.ended.map_or(0, |ended| ended.at));
     let state = run.record.state.as_ref().ok_or("the run did not look at what everybody holds")?;

@@ -1,11 +1,11 @@
 //! The seed's cycle (delete all, insert, update all) in the forms in which it is run: as a scenario, as the seed's own
 //! script, and as a bare loop. All three run the same statements on the same rows.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::process::{Measured, measure};
-use crate::{Bench, Failed};
+use crate::{Bench, Failed, Watch};
 
 /// The table, as the seed has it.
 pub(crate) const TABLE: &str =
@@ -17,6 +17,9 @@ pub(crate) const UPDATE: &str = "UPDATE test_sync SET value = value + 1";
 /// Exit codes of a run that syncs with nobody: UNKNOWN as long as nothing was synced, PASS otherwise.
 const LOCAL: [i32; 2] = [0, 4];
 
+/// Where a scenario finds its key, which nobody asks for.
+pub(crate) const APIKEY: &str = "BENCH_APIKEY";
+
 /// How much of it.
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
@@ -26,10 +29,22 @@ pub(crate) struct Size {
     pub(crate) databases: u64,
 }
 
+impl Size {
+    /// Rows deleted, inserted and updated in all; the first iteration has nothing to delete.
+    pub(crate) fn changes(self) -> u64 {
+        self.databases * self.rows * (3 * self.iterations - 1)
+    }
+}
+
 impl Bench {
     /// `stress run` of the cycle without a sync call: on the extension's table, or on a plain one.
     pub(crate) fn ours(&self, size: Size, extension: Option<&PathBuf>) -> Result<Measured, Failed> {
-        self.run(&cycle(size, extension), &[], &LOCAL)
+        let run = self.run_text(&cycle(size, extension), &[], &LOCAL, Watch::Never)?;
+        let (changed, wanted) = (run.changed(), size.changes());
+        if changed != wanted {
+            return Err(format!("the run changed {changed} rows, not {wanted}").into());
+        }
+        Ok(run.measured)
     }
 
     /// The seed's script, the same work.
@@ -44,7 +59,9 @@ impl Bench {
             None => command.env_remove("EXTENSION"),
         };
         let measured = measure(&mut command, &place.path().join("log"), &[0], None)?;
-        if measured.output.lines().last() != Some("PASS") {
+        // Its own PASS is what is left when its log has no word of an error, also when nothing was done.
+        let done = format!("exit=0 iterations={} errors=0", size.iterations);
+        if measured.output.lines().filter(|line| line.ends_with(&done)).count() as u64 != size.databases {
             return Err(format!("the seed's script did not do its work:\n{}", measured.output).into());
         }
         Ok(measured)
@@ -59,7 +76,11 @@ impl Bench {
         if let Some(path) = extension {
             command.arg("--extension").arg(path);
         }
-        measure(&mut command, &place.path().join("log"), &[0], None)
+        let measured = measure(&mut command, &place.path().join("log"), &[0], None)?;
+        if measured.output != format!("{} rows changed\n", size.changes()) {
+            return Err(format!("the bare loop did not do its work: {}", measured.output).into());
+        }
+        Ok(measured)
     }
 }
 
@@ -96,14 +117,14 @@ verify: []
 }
 
 /// The real extension, with nobody at the other end: a port of loopback on which nothing listens.
-pub(crate) fn cloudsync(extension: &std::path::Path) -> String {
+pub(crate) fn cloudsync(extension: &Path) -> String {
     format!(
         "target:
   cloudsync:
     extension: '{}'
     address: http://127.0.0.1:9
     managed_database_id: db_bench
-    apikey: \"{{{{ env.BENCH_APIKEY }}}}\"",
+    apikey: \"{{{{ env.{APIKEY} }}}}\"",
         extension.display()
     )
 }
