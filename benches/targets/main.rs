@@ -32,13 +32,15 @@ use process::{Measured, measure};
 use table::{Row, State};
 use workload::Size;
 
+const TARGETS: [&str; 11] = ["P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P11"];
+
 #[derive(Parser)]
 #[command(about = "Measures every performance target", bin_name = "cargo bench --bench targets --")]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Program>,
     /// Measure these alone, such as P1,P2
-    #[arg(long, value_delimiter = ',', value_name = "TARGETS")]
+    #[arg(long, value_delimiter = ',', value_name = "TARGETS", ignore_case = true, value_parser = TARGETS)]
     only: Vec<String>,
     /// Everything at a tiny size, which shows that it runs and no more
     #[arg(long)]
@@ -146,7 +148,7 @@ fn all(arguments: &Arguments) -> Result<bool, Failed> {
                 Failed::Absent(why) => State::NotMeasured(why),
                 Failed::Broken(message) => State::Broken(message),
             };
-            vec![Row::without(ids[0], state)]
+            ids.iter().map(|id| Row::without(id, state.clone())).collect()
         });
         rows.extend(found.into_iter().filter(|row| wanted(row.id)));
     }

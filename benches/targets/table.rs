@@ -24,6 +24,7 @@ impl Row {
 }
 
 /// What became of a target.
+#[derive(Clone)]
 pub(crate) enum State {
     Met,
     NotMet,
