@@ -19,10 +19,10 @@
 //! | [`execute`] | plan, scenario, session, template, target, record, latency, failure | clock, threads, files of the run |
 //! | [`verify`] | record, plan, scenario, figure | none |
 //! | [`analysis`] | record, plan, scenario, verify, latency, failure, figure, template | none |
-//! | [`report`] | analysis, verify, record, scenario, failure, figure | none: returns text |
+//! | [`report`] | analysis, verify, record, scenario, latency, failure, figure | none: returns text |
 //! | [`statistics`] | figure | none |
 //! | [`repeat`] | analysis, statistics, figure | none: returns text |
-//! | [`compare`] | analysis, record, plan, failure, statistics, figure | none: returns text |
+//! | [`compare`] | report, analysis, record, plan, failure, statistics, figure | none: returns text |
 //! | [`selftest`] | load, source, scenario, plan, analysis, verify, failure, figure | none: returns text |
 //! | [`cli`] | what it drives | arguments, environment, stdout, stderr, files |
 //!

@@ -14,7 +14,10 @@ use crate::target::{self, Attendant};
     after_help = "Disables sync, forgets the devices that runs of this scenario registered (their records are read from
 the run directories; it takes a `management_key`), drops the tables, and the database when nothing else
 is in it, and removes the databases that are reused (`session.reuse`). `allow_databases` says which databases may be touched. Access tokens of a run that died
-expire an hour after its time limit: it takes a token's text to revoke it, and nobody keeps that."
+expire an hour after its time limit: it takes a token's text to revoke it, and nobody keeps that.
+
+Examples:
+  stress cleanup scenarios/mine.yaml"
 )]
 pub(super) struct Arguments {
     #[command(flatten)]

@@ -1,16 +1,17 @@
-//! `stress compare A B`: what changed between two runs, or two series of them.
+//! `stress compare A B …`: what changed between runs, or series of them, the first being what the others are held against.
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::report::{self, Format};
-use super::{Exit, Terminal};
-use crate::compare::{self, Sample, compare};
+use super::{Exit, Terminal, conduct, report};
+use crate::compare::{self, Comparison, Sample, Series, compare};
 use crate::repeat::{REPEAT_FILE, REPEAT_VERSION, Repeat};
 
 #[derive(Args)]
-#[command(after_help = "A and B are run directories, or what `stress run --repeat` left: repeat.json or its directory.
+#[command(
+    after_help = "A and B are run directories, or what `stress run --repeat` left: repeat.json or its directory. Each further one is
+compared with A, too.
 
 It is a regression when the verdict got worse, runs or calls fail significantly more often, there is a new kind of
 error or finding, or a latency quantile is worse by more than the bound and by more than 1 ms, with p < 0.01.
@@ -23,45 +24,93 @@ Exit codes:
 
 Examples:
   stress compare runs/small/20260101T120000Z-aaaaaa runs/small/latest
-  stress compare before/hot-rows/repeat.json after/hot-rows --format markdown")]
+  stress compare before/hot-rows/repeat.json after/hot-rows --format markdown
+  stress compare monday/small tuesday/small wednesday/small --html week.html"
+)]
 pub(super) struct Arguments {
     /// Before
     #[arg(value_name = "A")]
     before: PathBuf,
     /// After
-    #[arg(value_name = "B")]
-    after: PathBuf,
+    #[arg(value_name = "B", required = true)]
+    after: Vec<PathBuf>,
     /// By how many percent a latency may get worse
     #[arg(long, value_name = "PERCENT", default_value_t = 10.0, value_parser = percent)]
     bound: f64,
     /// The form of the comparison
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     format: Format,
+    /// Lay the runs over each other on an HTML page, too [file: compare.html]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "compare.html", value_parser = page)]
+    html: Option<PathBuf>,
+}
+
+/// The forms of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Tables and colours for people
+    Terminal,
+    /// A JSON document
+    Json,
+    /// Markdown, for pull requests and wikis
+    #[value(alias = "md")]
+    Markdown,
+    /// One HTML file with charts, which opens from disk
+    Html,
 }
 
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
-    let read = |path: &Path, terminal: &mut Terminal| {
-        samples(path).map_err(|(exit, message)| {
+    match compared(arguments, terminal) {
+        Ok(exit) => exit,
+        Err((exit, message)) => {
             terminal.error(&message);
             exit
-        })
+        }
+    }
+}
+
+fn compared(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, (Exit, String)> {
+    let paths = std::iter::once(&arguments.before).chain(&arguments.after);
+    let read = |path: &PathBuf| Ok(Series { path: path.display().to_string(), samples: samples(path)? });
+    let series = paths.map(read).collect::<Result<Vec<Series>, (Exit, String)>>()?;
+    let (first, others) = series.split_first().expect("the arguments name two at least");
+    let bound = arguments.bound / 100.0;
+    let comparisons: Vec<Comparison> =
+        others.iter().map(|other| compare(&first.samples, &other.samples, bound)).collect();
+    if let Some(file) = &arguments.html {
+        let page = compare::html(&series, &comparisons);
+        conduct::write(file, page.as_bytes()).map_err(|message| (Exit::CouldNotRun, message))?;
+    }
+    terminal.print(&text(arguments.format, &series, &comparisons, terminal.width));
+    Ok(if comparisons.iter().all(|comparison| comparison.regressions.is_empty()) { Exit::Pass } else { Exit::Fail })
+}
+
+/// The comparisons one after the other, each under the name of what is compared when there are several.
+fn text(format: Format, series: &[Series], comparisons: &[Comparison], width: usize) -> String {
+    let one_by_one = |told: &dyn Fn(&Comparison) -> String| {
+        let [only] = comparisons else {
+            let title = |other: &Series| format!("{} against {}\n\n", other.path, series[0].path);
+            let parts = series[1..].iter().zip(comparisons).map(|(other, one)| title(other) + &told(one));
+            return parts.collect::<Vec<_>>().join("\n");
+        };
+        told(only)
     };
-    let before = match read(&arguments.before, terminal) {
-        Ok(samples) => samples,
-        Err(exit) => return exit,
-    };
-    let after = match read(&arguments.after, terminal) {
-        Ok(samples) => samples,
-        Err(exit) => return exit,
-    };
-    let comparison = compare(&before, &after, arguments.bound / 100.0);
-    let text = match arguments.format {
-        Format::Terminal => compare::terminal(&comparison, terminal.width),
-        Format::Json => format!("{:#}\n", compare::json(&comparison)),
-        Format::Markdown => compare::markdown(&comparison),
-    };
-    terminal.print(&text);
-    if comparison.regressions.is_empty() { Exit::Pass } else { Exit::Fail }
+    match format {
+        Format::Terminal => one_by_one(&|one| compare::terminal(one, width)),
+        Format::Markdown => one_by_one(&compare::markdown),
+        Format::Json => match comparisons {
+            [only] => format!("{:#}\n", compare::json(only)),
+            several => format!("{:#}\n", several.iter().map(compare::json).collect::<serde_json::Value>()),
+        },
+        Format::Html => compare::html(series, comparisons),
+    }
+}
+
+/// A name that cannot be that of a run.
+fn page(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let is_page = path.extension().is_some_and(|extension| extension == "html" || extension == "htm");
+    if is_page { Ok(path) } else { Err("name a file that ends in .html".to_owned()) }
 }
 
 /// The runs that a path stands for, judged again.

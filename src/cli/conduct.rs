@@ -64,7 +64,7 @@ impl Run<'_> {
         let record = execute::run(&job).map_err(|error| error.to_string())?;
         let strikes = target.strikes();
         let analysis = analysis::analyze(&record, plan);
-        write_reports(&directory.path, &analysis)?;
+        write_reports(&directory.path, &record, &analysis)?;
         Ok(Conducted { record, analysis, strikes })
     }
 }
@@ -114,10 +114,11 @@ fn write_resolved(directory: &Path, scenario: &Scenario) -> Result<(), String> {
     write(&path, scenario.to_yaml().as_bytes())
 }
 
-fn write_reports(directory: &Path, analysis: &Analysis) -> Result<(), String> {
+fn write_reports(directory: &Path, record: &Record, analysis: &Analysis) -> Result<(), String> {
     let json = serde_json::to_vec_pretty(&report::json(analysis)).map_err(|error| error.to_string())?;
     write(&directory.join("report.json"), &json)?;
-    write(&directory.join("report.md"), report::markdown(analysis).as_bytes())
+    write(&directory.join("report.md"), report::markdown(analysis).as_bytes())?;
+    write(&directory.join("report.html"), report::html(record, analysis).as_bytes())
 }
 
 /// Writes a file whole or not at all.

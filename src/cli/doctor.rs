@@ -18,7 +18,11 @@ const DATABASES: usize = 4;
 
 #[derive(Args)]
 #[command(after_help = "With a scenario its server, keys and scale are looked at, too. Nothing is changed anywhere.
-Exit code 3 when there is a problem.")]
+Exit code 3 when there is a problem.
+
+Examples:
+  stress doctor
+  stress doctor scenarios/mine.yaml --target cloudsync")]
 pub(super) struct Arguments {
     /// The scenario that is to be run
     #[arg(value_name = "FILE")]

@@ -16,6 +16,9 @@ const LICENCE: &str = "licence: Elastic License 2.0 (modified for open-source us
 const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  stress extension install
+  stress extension path")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Action,

@@ -12,6 +12,9 @@ use crate::target::embedded::{Hub, HubOptions};
 
 /// Runs a hub of the embedded target until Ctrl-C. Scenarios use it with `target: {embedded: {hub: http://…}}`.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  stress hub --data hub
+  stress hub --data hub --address 127.0.0.1:0")]
 pub(super) struct Arguments {
     /// Where it listens; port 0 takes a free one.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7800")]

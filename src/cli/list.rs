@@ -9,6 +9,9 @@ use super::{Exit, Terminal};
 use crate::load::{self, Overrides};
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  stress list
+  stress list my/scenarios")]
 pub(super) struct Arguments {
     /// The directory to look in
     #[arg(value_name = "DIR", default_value = "scenarios")]

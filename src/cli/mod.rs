@@ -1,14 +1,19 @@
 //! The command line: arguments and environment in, text and exit codes out. Only this room prints.
 
 mod cleanup;
+mod collector;
 mod compare;
+mod completions;
 mod conduct;
 mod crash;
 mod directory;
 mod doctor;
 mod extension;
+mod github;
+mod help;
 mod hub;
 mod list;
+mod man;
 mod new;
 mod overrides;
 mod person;
@@ -17,36 +22,35 @@ mod preview;
 mod progress;
 mod provision;
 mod report;
+mod reports;
 mod reuse;
 mod run;
 mod schema;
 mod selftest;
+mod serve;
 mod signals;
 mod validate;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::analysis::Verdict;
-
+use crate::diagnostic::{self, Diagnostic};
 use crate::session;
-
-/// What every `--help` ends with.
-const EXIT_CODES: &str = "\
-Exit codes:
-  0    PASS, or the command did what it was asked to
-  1    FAIL
-  2    wrong usage, or an invalid scenario
-  3    could not run: no extension, no server, no disk
-  4    UNKNOWN: not enough was done to say
-  130  interrupted";
+use github::Github;
 
 /// Load-tests database sync: many SQLite databases write and sync at once, and a verdict says what broke, where, and
 /// on whose side.
 #[derive(Parser)]
-#[command(name = "stress", version, after_help = EXIT_CODES, max_term_width = 110)]
+#[command(
+    name = "stress",
+    version,
+    after_help = format!("{}\n{}", exit_codes(), help::topics()),
+    max_term_width = 110,
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -85,6 +89,12 @@ enum Command {
     Hub(hub::Arguments),
     /// Print the JSON schema of a scenario
     Schema(schema::Arguments),
+    /// Print what a shell needs to complete commands and flags
+    Completions(completions::Arguments),
+    /// Write a manual page of every command
+    Man(man::Arguments),
+    /// Tell about a command or a topic
+    Help(help::Arguments),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -121,16 +131,49 @@ impl From<Verdict> for Exit {
     }
 }
 
+impl Exit {
+    /// All of them, in the order of their codes.
+    const ALL: [Self; 6] = [Self::Pass, Self::Fail, Self::Usage, Self::CouldNotRun, Self::Unknown, Self::Interrupted];
+
+    const fn code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Fail => 1,
+            Self::Usage => 2,
+            Self::CouldNotRun => 3,
+            Self::Unknown => 4,
+            Self::Interrupted => 130,
+        }
+    }
+
+    const fn meaning(self) -> &'static str {
+        match self {
+            Self::Pass => {
+                "PASS: every check held, every threshold was kept, something was really synced if a sync was asked for; or the command did what it was asked to"
+            }
+            Self::Fail => "FAIL: something broke; the last line names the rule. `compare`: a regression",
+            Self::Usage => "wrong usage, or an invalid scenario",
+            Self::CouldNotRun => "could not run: no extension, no server, no disk; or a report could not be written",
+            Self::Unknown => "UNKNOWN: nothing was synced, a phase never ran, the time limit cut the work",
+            Self::Interrupted => {
+                "interrupted; the first Ctrl-C finishes the running steps and reports, the second stops now"
+            }
+        }
+    }
+}
+
+/// The exit codes, for the end of `stress --help`.
+fn exit_codes() -> String {
+    let lines = Exit::ALL.map(|exit| {
+        let meaning = exit.meaning().split([';', '.']).next().unwrap_or_default();
+        format!("  {:<4} {meaning}\n", exit.code())
+    });
+    format!("Exit codes:\n{}", lines.concat())
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Pass => 0,
-            Exit::Fail => 1,
-            Exit::Usage => 2,
-            Exit::CouldNotRun => 3,
-            Exit::Unknown => 4,
-            Exit::Interrupted => 130,
-        })
+        Self::from(exit.code())
     }
 }
 
@@ -166,6 +209,8 @@ struct Terminal {
     width: usize,
     /// Whether somebody watches the errors' stream.
     watched: bool,
+    /// The job of GitHub Actions that runs us.
+    github: Option<Github>,
     /// The first failure to print.
     failed: Option<io::Error>,
 }
@@ -186,6 +231,7 @@ impl Terminal {
             color,
             width: usize::from(columns).clamp(60, 160),
             watched: io::stderr().is_terminal(),
+            github: Github::from_environment(),
             failed: None,
         }
     }
@@ -200,6 +246,14 @@ impl Terminal {
     /// Prints to stderr.
     fn tell(&mut self, text: &str) {
         let _ = self.err.write_all(text.as_bytes()).and_then(|()| self.err.flush());
+    }
+
+    /// Shows problems of a scenario on stderr.
+    fn show(&mut self, diagnostics: &[Diagnostic]) {
+        self.tell(&diagnostic::render(diagnostics, self.color, self.width));
+        if self.github.is_some() {
+            self.tell(&github::annotations(diagnostics));
+        }
     }
 
     /// Prints an error to stderr.
@@ -225,7 +279,10 @@ pub fn run() -> Exit {
     let terminal = &mut terminal;
     let done = match cli.command {
         Command::Run(arguments) => Ok(run::run(&arguments, terminal)),
-        Command::Validate(arguments) => validate::run(&arguments, &mut terminal.out, &mut terminal.err, terminal.color),
+        Command::Validate(arguments) => {
+            let on_github = terminal.github.is_some();
+            validate::run(&arguments, &mut terminal.out, &mut terminal.err, terminal.color, on_github)
+        }
         Command::Plan(arguments) => Ok(plan::run(&arguments, terminal)),
         Command::List(arguments) => Ok(list::run(&arguments, terminal)),
         Command::New(arguments) => Ok(new::run(&arguments, terminal)),
@@ -246,6 +303,9 @@ pub fn run() -> Exit {
         Command::Selftest(arguments) => Ok(selftest::run(&arguments, terminal)),
         Command::Hub(arguments) => Ok(hub::run(arguments, &mut terminal.out, &mut terminal.err)),
         Command::Schema(arguments) => schema::run(&arguments, &mut terminal.out),
+        Command::Completions(arguments) => Ok(completions::run(&arguments, Cli::command(), terminal)),
+        Command::Man(arguments) => Ok(man::run(&arguments, Cli::command(), terminal)),
+        Command::Help(arguments) => Ok(help::run(&arguments, &mut Cli::command(), terminal)),
     };
     let done = match terminal.failed.take() {
         Some(error) => done.and(Err(error)),
@@ -262,10 +322,48 @@ pub fn run() -> Exit {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use super::*;
 
     #[test]
     fn the_arguments_of_all_commands_fit_together() {
-        super::Cli::command().debug_assert();
+        Cli::command().debug_assert();
+    }
+
+    /// The words of a line as a shell takes them: what is in quotes is one.
+    fn words(line: &str) -> Vec<String> {
+        let parts = line.split(['\'', '"']).enumerate();
+        let words = parts.flat_map(|(index, part)| match index % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        });
+        words.collect()
+    }
+
+    /// The lines of a command's examples.
+    fn examples(command: &clap::Command) -> Vec<String> {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let Some((_, examples)) = help.split_once("Examples:\n") else { return Vec::new() };
+        examples.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_command_has_examples_and_each_is_understood() {
+        let mut command = Cli::command();
+        command.build();
+        for command in command.get_subcommands() {
+            let examples = examples(command);
+            assert!(!examples.is_empty(), "{}", command.get_name());
+            for example in examples.iter().filter(|example| example.starts_with("stress ")) {
+                // What follows is for the shell.
+                let typed = example.split(['>', '#']).next().unwrap_or_default();
+                let typed = typed.split("  ").next().unwrap_or_default();
+                let parsed = Cli::try_parse_from(words(typed));
+                assert!(
+                    parsed.is_ok(),
+                    "{example}: {}",
+                    parsed.err().map(|error| error.to_string()).unwrap_or_default()
+                );
+            }
+        }
     }
 }

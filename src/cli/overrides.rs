@@ -6,7 +6,6 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{Exit, Terminal, crash};
-use crate::diagnostic;
 use crate::load::{self, LoadError, Loaded, Origin};
 use crate::plan::Plan;
 use crate::scenario::{Scenario, TargetName};
@@ -62,6 +61,11 @@ impl ScenarioArguments {
         self.overlay.load(&self.file, terminal)
     }
 
+    /// The same, with the problems for the caller to tell.
+    pub(super) fn read(&self) -> Result<Loaded, LoadError> {
+        self.overlay.read(&self.file)
+    }
+
     /// The plan of the scenario, of its first combination if it has a matrix, with the scope of its templates and the
     /// environment. Problems are told here.
     pub(super) fn plan(&self, terminal: &mut Terminal) -> Result<(Plan, Scope), Exit> {
@@ -71,14 +75,14 @@ impl ScenarioArguments {
 
 impl Overlay {
     fn load(&self, file: &Path, terminal: &mut Terminal) -> Result<Loaded, Exit> {
-        let told = |error: &LoadError, terminal: &mut Terminal| {
-            terminal.tell(&diagnostic::render(&error.diagnostics(), terminal.color, terminal.width));
+        self.read(file).map_err(|error| {
+            terminal.show(&error.diagnostics());
             Exit::Usage
-        };
-        let mut vars = match &self.vars_file {
-            Some(path) => load::vars_file(path).map_err(|error| told(&error, terminal))?,
-            None => Vec::new(),
-        };
+        })
+    }
+
+    fn read(&self, file: &Path) -> Result<Loaded, LoadError> {
+        let mut vars = self.vars_file.as_deref().map(load::vars_file).transpose()?.unwrap_or_default();
         vars.extend(load::environment_vars(std::env::vars()));
         vars.extend(self.var.iter().map(|(name, value)| (name.clone(), value.clone(), Origin::Flag("--var"))));
         let overrides = load::Overrides {
@@ -91,7 +95,7 @@ impl Overlay {
             time_limit: self.time_limit.clone(),
             seed: self.seed,
         };
-        load::load(file, &overrides, &check).map_err(|error| told(&error, terminal))
+        load::load(file, &overrides, &check)
     }
 
     /// The same as [`ScenarioArguments::plan`] for this file.

@@ -3,11 +3,13 @@
 use clap::Args;
 
 use super::{Exit, Terminal, overrides, preview};
-use crate::diagnostic;
 use crate::plan::{Plan, combinations};
 use crate::target;
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  stress plan scenarios/small.yaml
+  stress plan scenarios/large.yaml --profile medium --explain")]
 pub(super) struct Arguments {
     #[command(flatten)]
     scenario: overrides::ScenarioArguments,
@@ -21,7 +23,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    terminal.tell(&diagnostic::render(&loaded.diagnostics(), terminal.color, terminal.width));
+    terminal.show(&loaded.diagnostics());
     for (scenario, label) in combinations(&loaded.scenario) {
         if !label.is_empty() {
             terminal.print(&format!("matrix      {label}\n"));

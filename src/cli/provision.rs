@@ -13,7 +13,10 @@ use crate::target;
 
 #[derive(Args)]
 #[command(after_help = "The tables of the scenario are dropped and created; `allow_databases` says in which databases.
-Prints the managed database id. `stress plan` shows the steps beforehand.")]
+Prints the managed database id. `stress plan` shows the steps beforehand.
+
+Examples:
+  stress provision scenarios/mine.yaml")]
 pub(super) struct Arguments {
     #[command(flatten)]
     scenario: overrides::ScenarioArguments,

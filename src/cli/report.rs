@@ -1,39 +1,44 @@
-//! `stress report RUN_DIR`: judges a finished run again and tells it, from nothing but its record.
+//! `stress report RUN_DIR`: judges a run again and tells it, from nothing but its record.
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::Exit;
+use super::reports::{self, Format, ReportArguments, Turn};
+use super::{Exit, serve};
 use crate::analysis::{Analysis, Verdict, analyze};
 use crate::plan::Plan;
 use crate::record::{RECORD_VERSION, Record};
-use crate::report;
 use crate::scenario::{Issue, Scenario};
 
 /// The file of a run directory that holds what happened.
-const RECORD: &str = "record.json";
+pub(super) const RECORD: &str = "record.json";
+/// Where runs are when nobody says otherwise.
+const RUNS: &str = "runs";
 
-/// Judge a finished run again, and report it.
+/// Judge a run again, and report it.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  stress report runs/small/latest
+  stress report runs/small/latest --format html > small.html
+  stress report runs/small/latest --report junit=junit.xml,csv=steps.csv
+  stress report --serve            the newest run of runs/, also while it goes on")]
 pub(crate) struct Arguments {
-    /// The run's directory, as `stress run` names it at the end.
-    pub(crate) run_dir: PathBuf,
-    /// The form of the report.
-    #[arg(long, value_enum, default_value_t = Format::Terminal)]
-    pub(crate) format: Format,
-}
-
-/// The forms of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Tables and colours for people.
-    Terminal,
-    /// The frozen document of schemas/report.schema.json.
-    Json,
-    /// Markdown, for pull requests and wikis.
-    Markdown,
+    /// The run's directory, as `stress run` names it; with `--serve` the newest of `runs/` when it is left out.
+    #[arg(required_unless_present = "serve")]
+    pub(crate) run_dir: Option<PathBuf>,
+    /// Show the report on a page of this machine, which follows the run while it goes on, until Ctrl-C.
+    #[arg(long, conflicts_with_all = ["format", "reports"])]
+    pub(crate) serve: bool,
+    /// The page's port; 0 takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 7801, requires = "serve")]
+    pub(crate) port: u16,
+    /// The form of the report on stdout, the same as --report FORMAT=-
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) reports: ReportArguments,
 }
 
 /// Why a run could not be reported, and how the process ends.
@@ -53,16 +58,41 @@ pub(crate) fn run(
     color: bool,
     width: usize,
 ) -> Exit {
-    let judged = read(&arguments.run_dir).and_then(|record| judge(&record, plan, &arguments.run_dir));
-    let problem = match judged {
-        Ok(analysis) => match out.write_all(text(&analysis, arguments.format, color, width).as_bytes()) {
-            Ok(()) => return exit(analysis.verdict),
-            // Who closed the pipe has seen enough: `stress report … | head`.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return exit(analysis.verdict),
-            Err(error) => Problem { exit: Exit::CouldNotRun, message: format!("failed to write the report: {error}") },
-        },
-        Err(problem) => problem,
+    let run_dir = match &arguments.run_dir {
+        Some(run_dir) => Ok(run_dir.clone()),
+        None => serve::newest(Path::new(RUNS)).map_err(|message| Problem { exit: Exit::Usage, message }),
     };
+    if arguments.serve {
+        let served = run_dir.and_then(|run_dir| {
+            serve::serve(run_dir, arguments.port, out).map_err(|message| Problem { exit: Exit::CouldNotRun, message })
+        });
+        return served.unwrap_or_else(|problem| told(err, &problem));
+    }
+    let reported = run_dir.and_then(|run_dir| {
+        let record = read(&run_dir)?;
+        let stdout = arguments.reports.stdout(arguments.format.map(|format| ("--format", format)), 1);
+        let stdout = stdout.map_err(|message| Problem { exit: Exit::Usage, message })?.unwrap_or(Format::Terminal);
+        let analysis = judge(&record, plan, &run_dir)?;
+        let text = text(&record, &analysis, stdout, color, width);
+        match out.write_all(text.as_bytes()) {
+            Ok(()) => {}
+            // Who closed the pipe has seen enough: `stress report … | head`.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            Err(error) => return Err(unwritten(&format!("failed to write the report: {error}"))),
+        }
+        let written = arguments.reports.prepare();
+        let written = written.and_then(|()| arguments.reports.write(&record, &analysis, Turn::ONLY));
+        written.map_err(|message| unwritten(&message))?;
+        Ok(exit(analysis.verdict))
+    });
+    reported.unwrap_or_else(|problem| told(err, &problem))
+}
+
+fn unwritten(message: &str) -> Problem {
+    Problem { exit: Exit::CouldNotRun, message: message.to_owned() }
+}
+
+fn told(err: &mut dyn Write, problem: &Problem) -> Exit {
     // When standard error is gone too, the exit code is all there is left to say it with.
     let _ = writeln!(err, "error: {}", problem.message);
     problem.exit
@@ -82,15 +112,9 @@ fn exit(verdict: Verdict) -> Exit {
     }
 }
 
-fn text(analysis: &Analysis, format: Format, color: bool, width: usize) -> String {
-    match format {
-        Format::Terminal => {
-            let page = report::terminal(analysis, width);
-            if color { page } else { anstream::adapter::strip_str(&page).to_string() }
-        }
-        Format::Json => format!("{:#}\n", report::json(analysis)),
-        Format::Markdown => report::markdown(analysis),
-    }
+fn text(record: &Record, analysis: &Analysis, format: Format, color: bool, width: usize) -> String {
+    let page = reports::text(format, record, analysis, width);
+    if color { page } else { anstream::adapter::strip_str(&page).to_string() }
 }
 
 /// A finished run, judged again; or how the process ends, and why.
@@ -162,7 +186,8 @@ mod tests {
 
     fn report(run_dir: &Path, format: Format) -> (Exit, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let arguments = Arguments { run_dir: run_dir.to_owned(), format };
+        let (format, reports) = (Some(format), ReportArguments::default());
+        let arguments = Arguments { run_dir: Some(run_dir.to_owned()), serve: false, port: 0, format, reports };
         let exit = run(&arguments, fixed, &mut out, &mut err, false, 100);
         let text = |bytes| String::from_utf8(bytes).expect("reports are UTF-8");
         (exit, text(out), text(err))
@@ -248,7 +273,8 @@ mod tests {
     #[test]
     fn colours_are_kept_only_where_they_are_wanted() {
         let analysis = analyze(&record(), &fixture::plan(2));
-        assert!(text(&analysis, Format::Terminal, true, 100).contains('\u{1b}'));
-        assert!(!text(&analysis, Format::Terminal, false, 100).contains('\u{1b}'));
+        let page = |color| text(&record(), &analysis, Format::Terminal, color, 100);
+        assert!(page(true).contains('\u{1b}'));
+        assert!(!page(false).contains('\u{1b}'));
     }
 }

@@ -9,6 +9,8 @@ use crate::scenario::schema::json_schema;
 
 /// Print the JSON schema of scenarios, for editors: the same that `validate` enforces.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stress schema > scenario.schema.json")]
 pub(crate) struct Arguments {}
 
 /// Writes the schema to `out`.

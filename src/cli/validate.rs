@@ -7,7 +7,8 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Exit;
-use crate::diagnostic::{Diagnostic, count, render};
+use super::github::annotations;
+use crate::diagnostic::{Diagnostic, count, render, sarif};
 use crate::load::{Overrides, load};
 
 /// The width that diagnostics are wrapped at.
@@ -15,6 +16,12 @@ const WIDTH: usize = 100;
 
 /// Check scenarios without running them: every problem of every file at once, in every profile.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stress validate 'scenarios/*.yaml'
+  stress validate scenarios/large.yaml --profile medium
+  stress validate 'scenarios/*.yaml' --format sarif > stress.sarif
+
+On GitHub Actions (GITHUB_ACTIONS=true) problems are marked on the lines of the pull request, too.")]
 pub(crate) struct Arguments {
     /// Scenario files, or patterns such as 'scenarios/*.yaml'.
     #[arg(required = true, value_name = "FILE")]
@@ -36,6 +43,8 @@ enum Format {
     Json,
     /// Workflow commands of GitHub Actions, which mark the lines of a pull request.
     Github,
+    /// SARIF 2.1.0 on stdout, for code scanning.
+    Sarif,
 }
 
 /// What was found in one file.
@@ -45,16 +54,28 @@ struct Checked {
     diagnostics: Vec<Diagnostic>,
 }
 
-/// Checks the files; good ones are named on `out`, problems are told on `err`.
-pub(crate) fn run(arguments: &Arguments, out: &mut dyn Write, err: &mut dyn Write, color: bool) -> io::Result<Exit> {
+/// Checks the files; good ones are named on `out`, problems are told on `err`, to GitHub, too, when that runs us.
+pub(crate) fn run(
+    arguments: &Arguments,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+    color: bool,
+    on_github: bool,
+) -> io::Result<Exit> {
     let checked = check_all(arguments);
+    let commands = || checked.iter().map(|checked| annotations(&checked.diagnostics)).collect::<String>();
     match arguments.format {
-        Format::Text => write_text(&checked, out, err, color)?,
-        Format::Json => writeln!(out, "{:#}", as_json(&checked))?,
-        Format::Github => {
-            for diagnostic in checked.iter().flat_map(|checked| &checked.diagnostics) {
-                writeln!(out, "{}", diagnostic.github())?;
+        Format::Text => {
+            write_text(&checked, out, err, color)?;
+            if on_github {
+                write!(err, "{}", commands())?;
             }
+        }
+        Format::Json => writeln!(out, "{:#}", as_json(&checked))?,
+        Format::Github => write!(out, "{}", commands())?,
+        Format::Sarif => {
+            let files: Vec<_> = checked.iter().map(|one| (one.file.as_str(), one.diagnostics.as_slice())).collect();
+            writeln!(out, "{:#}", sarif(&files))?;
         }
     }
     let good = checked.iter().all(|checked| checked.profiles.is_some());
@@ -148,7 +169,7 @@ mod tests {
     fn validate(files: &[String], format: Format) -> (Exit, String, String) {
         let arguments = Arguments { files: files.to_vec(), profile: None, format };
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let exit = run(&arguments, &mut out, &mut err, false).expect("a Vec takes everything");
+        let exit = run(&arguments, &mut out, &mut err, false, false).expect("a Vec takes everything");
         (exit, String::from_utf8_lossy(&out).into_owned(), String::from_utf8_lossy(&err).into_owned())
     }
 

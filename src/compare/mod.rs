@@ -1,9 +1,11 @@
 //! Two runs, or two series of runs, side by side: what changed, and whether it can be chance. Pure: from judged runs to
 //! a comparison and its text. It must not know where runs are kept.
 
+mod html;
 mod render;
 mod sample;
 
+pub use html::{Series, html};
 pub use render::{json, markdown, terminal};
 pub use sample::{ErrorName, Sample};
 

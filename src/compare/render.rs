@@ -10,7 +10,9 @@ use super::{Comparison, QuantileChange, ShareChange};
 use crate::analysis::Verdict;
 use crate::figure;
 
-const HEADER: [&str; 7] = ["step", "quantile", "A", "B", "change", "p", ""];
+/// What the first and the second are called.
+const SIDES: [&str; 2] = ["A", "B"];
+const HEADER: [&str; 7] = ["step", "quantile", SIDES[0], SIDES[1], "change", "p", ""];
 
 /// The comparison in lines for a terminal; the last one is the verdict.
 pub fn terminal(comparison: &Comparison, width: usize) -> String {
@@ -30,7 +32,7 @@ pub fn terminal(comparison: &Comparison, width: usize) -> String {
     for line in table.lines() {
         let _ = writeln!(text, "{}", line.trim_end());
     }
-    for line in shifts(comparison).into_iter().chain(differences(comparison)) {
+    for line in shifts(comparison, SIDES).into_iter().chain(differences(comparison)) {
         let _ = writeln!(text, "{line}");
     }
     text.push_str(&verdict(comparison));
@@ -47,7 +49,7 @@ pub fn markdown(comparison: &Comparison) -> String {
     for row in rows(comparison) {
         let _ = writeln!(text, "| {} |", row.join(" | "));
     }
-    for line in shifts(comparison).into_iter().chain(differences(comparison)) {
+    for line in shifts(comparison, SIDES).into_iter().chain(differences(comparison)) {
         let _ = write!(text, "\n- {}", escaped(&line));
     }
     text.push('\n');
@@ -122,7 +124,7 @@ fn facts(comparison: &Comparison) -> Vec<String> {
     ]
 }
 
-fn rows(comparison: &Comparison) -> impl Iterator<Item = [String; 7]> {
+pub(super) fn rows(comparison: &Comparison) -> impl Iterator<Item = [String; 7]> {
     comparison.steps.iter().flat_map(|step| {
         step.quantiles.iter().map(|change| {
             let [before, after] = change.values;
@@ -140,14 +142,14 @@ fn rows(comparison: &Comparison) -> impl Iterator<Item = [String; 7]> {
 }
 
 /// How the latencies as a whole are shifted, with the size of the effect.
-fn shifts(comparison: &Comparison) -> Vec<String> {
+pub(super) fn shifts(comparison: &Comparison, [a, b]: [&str; 2]) -> Vec<String> {
     let told = comparison.steps.iter().filter_map(|step| {
         let (name, shift) = (step.step.as_str(), step.shift?);
         let [before, after] = step.counts;
         let chance = shift.superiority * 100.0;
         let p = probability(shift.p);
         Some(format!(
-            "{name}: a call of B is slower than one of A with {chance:.0} % (p {p}; {before} and {after} calls)"
+            "{name}: a call of {b} is slower than one of {a} with {chance:.0} % (p {p}; {before} and {after} calls)"
         ))
     });
     told.collect()
@@ -183,7 +185,7 @@ pub(super) fn change(change: &QuantileChange) -> String {
     format!("{now}, it was {was} ({by}, p {})", probability(change.p))
 }
 
-fn microseconds(microseconds: f64) -> String {
+pub(super) fn microseconds(microseconds: f64) -> String {
     figure::duration(Duration::from_micros(figure::whole(microseconds)))
 }
 

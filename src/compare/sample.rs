@@ -7,6 +7,7 @@ use crate::analysis::{Analysis, Verdict};
 use crate::failure::{FailureKind, Side};
 use crate::plan::threshold::CheckKind;
 use crate::record::{Record, StepKind};
+use crate::report::html::series::Work;
 
 /// The phase's name of the rounds after the load, which are not its latency.
 const SETTLE: &str = "settle";
@@ -14,10 +15,16 @@ const SETTLE: &str = "settle";
 /// One run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
+    /// The run's id.
+    pub id: String,
     /// What should be the same for a comparison to mean something, by name.
     pub facts: BTreeMap<&'static str, String>,
     /// What it came to.
     pub verdict: Verdict,
+    /// What decided that, in words.
+    pub rule: String,
+    /// When rows were changed.
+    pub(super) work: Vec<Work>,
     /// How long each step took, in microseconds, settling left out.
     pub durations: BTreeMap<StepKind, Vec<f64>>,
     /// Statements and sync calls made.
@@ -68,6 +75,7 @@ impl Sample {
         let found = analysis.checks.iter().filter(|result| !result.findings().is_empty());
         let run = &analysis.run;
         Self {
+            id: run.id.clone(),
             facts: BTreeMap::from([
                 ("the scenario", run.scenario.clone()),
                 ("the number of databases", run.databases.to_string()),
@@ -81,6 +89,8 @@ impl Sample {
                 ),
             ]),
             verdict: analysis.verdict,
+            rule: analysis.rules.first().map(|rule| rule.message.clone()).unwrap_or_default(),
+            work: Work::all(record),
             durations,
             calls: made.count() as u64,
             failed_calls: failed.count() as u64,

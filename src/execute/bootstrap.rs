@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Run;
-use super::contents::{self, Rows};
+use super::contents;
 use super::hostile::Denied;
 use super::sync::SyncCall;
 use crate::failure::{self, Call, RawError};
@@ -56,7 +56,7 @@ fn receive_all(
     }
     session.close()?;
     let reader = denied.open_reader(file, &user.id).map_err(|error| raw_error(Call::Open, &error))?;
-    let tables = contents::tables(&reader, run.plan, Rows::Allowed);
+    let tables = contents::own_tables(&reader, run.plan);
     state.tables = tables.map_err(|error| raw_error(Call::Open, &error))?;
     state.failures = failures;
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -9,17 +10,17 @@ use super::contents::{self, Rows};
 use super::hostile::Denied;
 use super::{Run, bootstrap, clues, difference, forbidden, hostile, server, size};
 use crate::failure::{self, Call, Failure, FailureKind, Side};
-use crate::plan::{CheckPlan, DatabasePlan};
+use crate::plan::{CheckPlan, DatabasePlan, UserPlan};
 use crate::record::{DatabaseState, FinalState, Holder, QueryAnswer, ServerState, TableState, UserState};
 use crate::scenario::{CheckName, QueryOn};
 use crate::session::{hex, open_reader, raw_error};
 
 pub(super) fn collect(run: &Run<'_>, unsent: &[Option<bool>]) -> FinalState {
     let denied = &Denied::of(run);
-    let databases = run.pool.broadcast(|context| {
-        let database = &run.plan.databases[context.index()];
-        database_state(run, denied, database, unsent[context.index()]).map_err(|error| (database.index, error))
-    });
+    let held = |(database, unsent): (&DatabasePlan, &Option<bool>)| {
+        database_state(run, denied, database, *unsent).map_err(|error| (database.index, error))
+    };
+    let databases: Vec<_> = run.few.install(|| run.plan.databases.par_iter().zip(unsent).map(held).collect());
     let mut state = FinalState::default();
     for database in databases {
         match database {
@@ -38,10 +39,11 @@ pub(super) fn collect(run: &Run<'_>, unsent: &[Option<bool>]) -> FinalState {
     }
     let mut bootstraps = Vec::new();
     if run.plan.checks.contains(&CheckPlan::Named(CheckName::Bootstrap)) {
-        for user in &run.plan.users {
-            let (file, new) = bootstrap::bootstrap(run, denied, user);
+        let new = |user| bootstrap::bootstrap(run, denied, user);
+        let new: Vec<_> = run.few.install(|| run.plan.users.par_iter().map(new).collect());
+        for (file, new) in new {
             if !new.tables.is_empty() {
-                bootstraps.push((user.index, file));
+                bootstraps.push((new.user, file));
             }
             state.bootstrap.push(new);
         }
@@ -67,7 +69,7 @@ fn database_state(
 ) -> rusqlite::Result<DatabaseState> {
     let file = run.database_file(database.index);
     let reader = denied.open_reader(&file, user_id(run, database.user))?;
-    let tables = contents::tables(&reader, run.plan, Rows::Allowed)?;
+    let tables = contents::own_tables(&reader, run.plan)?;
     let integrity = integrity(&reader)?;
     Ok(DatabaseState {
         database: database.index,
@@ -99,11 +101,12 @@ fn copy_server(run: &Run<'_>, file: &Path) -> bool {
 
 fn server_state(run: &Run<'_>, denied: &Denied, copy: &Path) -> rusqlite::Result<ServerState> {
     let tables = contents::tables(&open_reader(copy, "")?, run.plan, Rows::All)?;
-    let users = run.plan.users.iter().map(|user| {
+    let seen = |user: &UserPlan| {
         let tables = contents::tables(&denied.open_reader(copy, &user.id)?, run.plan, Rows::Allowed)?;
         Ok(UserState { user: user.index, tables })
-    });
-    Ok(ServerState { users: users.collect::<rusqlite::Result<_>>()?, tables, tombstones: clues::tombstones(run) })
+    };
+    let users = run.few.install(|| run.plan.users.par_iter().map(seen).collect::<rusqlite::Result<_>>())?;
+    Ok(ServerState { users, tables, tombstones: clues::tombstones(run) })
 }
 
 fn differences(

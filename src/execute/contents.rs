@@ -30,10 +30,10 @@ pub(super) fn source_in(plan: &Plan, table: &TablePlan, rows: Rows, schema: &str
     let name = format!("{schema}.{}", quote(&table.name));
     let policy = table.policies.as_ref().and_then(|policies| policies.select.as_deref());
     // No policy denies, and an unknown result is not a permission.
-    let allowed = policy.map_or_else(|| "0".to_owned(), |policy| format!("coalesce(({policy}), 0)"));
+    let policy = policy.unwrap_or("0");
     match rows {
-        Rows::Allowed if plan.rls => format!("FROM {name} WHERE {allowed}{}", hostile::condition(plan, table)),
-        Rows::Forbidden if plan.rls => format!("FROM {name} WHERE NOT {allowed}"),
+        Rows::Allowed if plan.rls => format!("FROM {name} WHERE ({policy}){}", hostile::condition(plan, table)),
+        Rows::Forbidden if plan.rls => format!("FROM {name} WHERE NOT coalesce(({policy}), 0)"),
         Rows::Forbidden => format!("FROM {name} WHERE 0"),
         Rows::All | Rows::Allowed => format!("FROM {name}"),
     }
@@ -67,15 +67,18 @@ fn state(connection: &Connection, plan: &Plan, table: &TablePlan, rows: Rows) ->
         digest.update(&encoded);
         count += 1;
     }
-    let forbidden = match rows {
-        Rows::Allowed if plan.rls => {
-            let sql = format!("SELECT count(*) {}", source(plan, table, Rows::Forbidden));
-            connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs()
-        }
-        Rows::All | Rows::Allowed | Rows::Forbidden => 0,
-    };
     let digest = format!("{:032x}", digest.digest128());
-    Ok(TableState { table: table.name.clone(), rows: count, digest, forbidden, leaked: None })
+    Ok(TableState { table: table.name.clone(), rows: count, digest, forbidden: 0, leaked: None })
+}
+
+/// The tables of a user's own database: what the user may see, and how many rows are there that the user may not.
+pub(super) fn own_tables(connection: &Connection, plan: &Plan) -> rusqlite::Result<Vec<TableState>> {
+    let mut states = tables(connection, plan, Rows::Allowed)?;
+    for (state, table) in states.iter_mut().zip(&plan.tables).filter(|_| plan.rls) {
+        let sql = format!("SELECT count(*) {}", source(plan, table, Rows::Forbidden));
+        state.forbidden = connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs();
+    }
+    Ok(states)
 }
 
 /// A value with its type and length, so that no two rows are encoded alike.

@@ -17,20 +17,24 @@ const NAMED: usize = 5;
 /// Time for looking beside the work: a little for free, so that small runs are looked at everywhere, then one per cent
 /// of what has passed.
 pub(super) struct Budget {
+    free: Duration,
     since: Instant,
     spent: Duration,
 }
 
 impl Budget {
-    const FREE: Duration = Duration::from_millis(20);
+    /// What may be spent in any case, by all databases together.
+    const FREE: Duration = Duration::from_secs(1);
 
-    pub(super) fn new() -> Self {
-        Self { since: Instant::now(), spent: Duration::ZERO }
+    /// For one of so many databases.
+    pub(super) fn new(databases: usize) -> Self {
+        let free = (Self::FREE / u32::try_from(databases.max(1)).unwrap_or(u32::MAX)).min(Duration::from_millis(20));
+        Self { free, since: Instant::now(), spent: Duration::ZERO }
     }
 
     /// Does something unless too much time was spent already.
     pub(super) fn spend<T>(&mut self, act: impl FnOnce() -> Option<T>) -> Option<T> {
-        if self.spent > Self::FREE + self.since.elapsed() / 100 {
+        if self.spent > self.free + self.since.elapsed() / 100 {
             return None;
         }
         self.charge(act)
@@ -80,7 +84,7 @@ impl Watch {
                 keys: format!("SELECT {} {source} LIMIT ?1", contents::text_of(&table.primary_key)),
             }
         };
-        (plan.rls && asked).then(|| Self { tables: plan.tables.iter().map(table).collect(), budget: Budget::new() })
+        (plan.rls && asked).then(|| Self { tables: plan.tables.iter().map(table).collect(), budget: Budget::new(1) })
     }
 
     /// Counts what is there before a receive; nothing when it is not looked at, or cannot be.

@@ -39,7 +39,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::failure::{Call, FailureKind, RawError, classify};
-use crate::plan::{Plan, quote};
+use crate::plan::{DatabasePlan, Plan, quote};
 use crate::record::{EndReason, Ended, Machine, RECORD_VERSION, Record, WorkerRecord};
 use crate::scenario::Scenario;
 use crate::session::{Opening, Session};
@@ -50,7 +50,9 @@ use control::Watchdog;
 use generator::Clocks;
 use journal::Journal;
 use log::Log;
+use rayon::prelude::*;
 use rendezvous::Rendezvous;
+use settle::Settling;
 use worker::Worker;
 
 /// Stack of a worker's thread: SQLite and the templates need far less than the system's default.
@@ -133,7 +135,8 @@ struct Run<'a> {
     rendezvous: &'a Rendezvous,
     journal: &'a Journal,
     alarms: &'a Alarms<'a>,
-    pool: &'a rayon::ThreadPool,
+    /// As many threads as processors, for what need not be done by all databases at once.
+    few: &'a rayon::ThreadPool,
 }
 
 impl Run<'_> {
@@ -174,12 +177,8 @@ pub fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
     for path in [job.databases.to_owned(), job.directory.join("databases"), job.directory.join("logs")] {
         std::fs::create_dir_all(&path).map_err(|error| ExecuteError::Io { path, error })?;
     }
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(count)
-        .stack_size(STACK)
-        .thread_name(|index| format!("db-{}", index + 1))
-        .build()
-        .map_err(ExecuteError::Threads)?;
+    let few = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(count);
+    let few = rayon::ThreadPoolBuilder::new().num_threads(few).build().map_err(ExecuteError::Threads)?;
     let journal = Journal::new(job.directory, frame(job));
     let watchdog = Watchdog::new(count, Instant::now() + job.plan.time_limit);
     let rendezvous = Rendezvous::new(count);
@@ -196,7 +195,7 @@ pub fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
         rendezvous: &rendezvous,
         journal: &journal,
         alarms: &alarms,
-        pool: &pool,
+        few: &few,
     };
     prepare(&run)?;
     flush(&journal, job.directory)?;
@@ -252,19 +251,18 @@ fn flush(journal: &Journal, directory: &Path) -> Result<(), ExecuteError> {
     journal.flush().map_err(|error| ExecuteError::Io { path: directory.join("record.json"), error })
 }
 
-/// Creates every database, all at once.
+/// Creates every database.
 fn prepare(run: &Run<'_>) -> Result<(), ExecuteError> {
-    let created = run.pool.broadcast(|context| {
-        let database = run.plan.databases[context.index()].index;
-        let path = run.database_file(database);
+    let create = |(index, database): (usize, &DatabasePlan)| {
+        let path = run.database_file(database.index);
         let site = run.create(&path).map_err(|error| ExecuteError::Prepare { path, error })?;
         if let Some(site) = &site {
-            run.target.name_site(site, database);
+            run.target.name_site(site, database.index);
         }
-        run.journal.worker(context.index()).site_id = site;
+        run.journal.worker(index).site_id = site;
         Ok(())
-    });
-    created.into_iter().collect()
+    };
+    run.few.install(|| run.plan.databases.par_iter().enumerate().try_for_each(create))
 }
 
 /// The run itself: all workers, the rounds after them, and the contents at the end.
@@ -275,15 +273,22 @@ fn work(run: &Run<'_>) -> Result<(), ExecuteError> {
         let log = Log::create(&path, database.index).map_err(|error| ExecuteError::Io { path, error })?;
         workers.push(Mutex::new(Worker::new(run, index, log)));
     }
+    let all = rayon::ThreadPoolBuilder::new()
+        .num_threads(workers.len())
+        .stack_size(STACK)
+        .thread_name(|index| format!("db-{}", index + 1))
+        .build()
+        .map_err(ExecuteError::Threads)?;
     run.progress.enter(Stage::Running);
-    run.pool.broadcast(|context| guarded(run, &workers, context.index(), Worker::work));
-    let whole = !run.control.is_ending();
-    if whole && run.plan.syncs() {
-        run.progress.enter(Stage::Settling);
-        settle::settle(run, &workers);
-    }
-    let unsent = run.pool.broadcast(|context| guarded(run, &workers, context.index(), Worker::leave).flatten());
-    if whole && !run.control.is_ending() {
+    let settling = Settling::new(run);
+    let unsent = all.broadcast(|context| {
+        let index = context.index();
+        guarded(run, &workers, index, Worker::work);
+        settling.take_part(&workers, index);
+        guarded(run, &workers, index, Worker::leave).flatten()
+    });
+    drop(all);
+    if settling.began() && !run.control.is_ending() {
         run.progress.enter(Stage::Verifying);
         let state = collect::collect(run, &unsent);
         run.journal.frame().state = Some(state);

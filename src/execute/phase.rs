@@ -65,6 +65,21 @@ fn run_counting(
     Ok(())
 }
 
+/// The phase's SQL in one line, as rendered for the first row.
+pub(super) fn in_words(sql: &SqlPlan, scope: &Scope) -> String {
+    let count = sql.rows.as_ref().and_then(|number| number.value(scope).ok());
+    let scope = scope.rows(count.unwrap_or(1)).row(1);
+    let text = |text: &Text| text.render(&scope).map_or_else(|problem| problem.message, |text| one_line(&text));
+    let statements: Vec<String> = sql.statements.iter().map(text).collect();
+    let times = count.map(|count| format!(" -- for {count} rows")).unwrap_or_default();
+    format!("{}{times}", statements.join("; "))
+}
+
+/// SQL without its line ends and indents.
+pub(super) fn one_line(sql: &str) -> String {
+    sql.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// A statement with its parameters, as it runs for each row.
 enum Bound<'c, 't> {
     /// Prepared once.

@@ -1,6 +1,8 @@
 //! How far a run has come, for whoever wants to show it: counters that workers raise and anybody may read.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Mutex, PoisonError};
 
 /// How far a run has come.
 #[derive(Debug)]
@@ -11,6 +13,10 @@ pub struct Progress {
     stage: AtomicU8,
     /// The settle round under way.
     pub round: AtomicU64,
+    /// The latest failure, and in which database it was.
+    latest: Mutex<Option<(u32, String)>>,
+    /// Who wants to know of every statement.
+    statements: Option<Sender<String>>,
 }
 
 /// How far one database has come.
@@ -47,7 +53,37 @@ impl Progress {
     /// For this many databases.
     pub fn new(databases: usize) -> Self {
         let databases = std::iter::repeat_with(DatabaseProgress::default).take(databases).collect();
-        Self { databases, stage: AtomicU8::new(0), round: AtomicU64::new(0) }
+        Self {
+            databases,
+            stage: AtomicU8::new(0),
+            round: AtomicU64::new(0),
+            latest: Mutex::new(None),
+            statements: None,
+        }
+    }
+
+    /// Tells every statement as it runs, one a line.
+    #[must_use]
+    pub fn telling(mut self, statements: Option<Sender<String>>) -> Self {
+        self.statements = statements;
+        self
+    }
+
+    /// The latest failure in words, and in which database it was.
+    pub fn latest_failure(&self) -> Option<(u32, String)> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn failed(&self, database: u32, message: String) {
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some((database, message));
+    }
+
+    /// Tells what is run, when somebody wants to know.
+    pub(super) fn tell(&self, line: impl FnOnce() -> String) {
+        if let Some(statements) = &self.statements {
+            // When nobody listens any more, nobody misses it.
+            let _ = statements.send(line());
+        }
     }
 
     /// What the run as a whole is doing.
@@ -60,7 +96,7 @@ impl Progress {
         }
     }
 
-    pub(super) fn enter(&self, stage: Stage) {
+    pub(crate) fn enter(&self, stage: Stage) {
         self.stage.store(stage as u8, Ordering::Relaxed);
     }
 }

@@ -3,7 +3,7 @@
 use crate::analysis::{Analysis, Calls, DatabaseSummary, ErrorGroup, LatencyRow, LimitState, ThresholdResult};
 use crate::figure::{self, counted, thousands};
 use crate::latency::Latency;
-use crate::record::{EndReason, Holder, Holding};
+use crate::record::{EndReason, Holder, Holding, RowDifference};
 use crate::scenario::Severity;
 use crate::verify::{CheckResult, Outcome, TracedRow};
 
@@ -79,7 +79,7 @@ fn duration(analysis: &Analysis) -> String {
 }
 
 /// Where the databases' time went, in percent; what is under half a percent is left out.
-fn shares(analysis: &Analysis) -> Option<String> {
+pub(super) fn shares(analysis: &Analysis) -> Option<String> {
     let parts = analysis.timing.effort.parts();
     let all: std::time::Duration = parts.iter().map(|(_, part)| *part).sum();
     let percent = |part: std::time::Duration| part.as_secs_f64() / all.as_secs_f64() * 100.0;
@@ -247,26 +247,30 @@ pub(super) fn check(result: &CheckResult) -> (String, &'static str) {
 
 /// A differing row: its key, and who has what; holders of the same are named together.
 pub(super) fn differing(traced: &TracedRow) -> (String, Vec<String>) {
-    let row = &traced.row;
-    let mut versions: Vec<(&Option<String>, Vec<Holder>)> = Vec::new();
-    for Holding { holder, row, unsent: _ } in &row.holders {
-        match versions.iter_mut().find(|(version, _)| *version == row) {
-            Some((_, holders)) => holders.push(*holder),
-            None => versions.push((row, vec![*holder])),
-        }
-    }
-    let lines = versions
+    let lines = versions(&traced.row)
         .into_iter()
         .map(|(version, holders)| match version {
             Some(row) => format!("{}: {}", names(&holders), plain(row)),
             None => format!("{}: no such row", names(&holders)),
         })
         .collect();
-    (format!("{}: {}", plain(&row.key), traced.state.as_str()), lines)
+    (format!("{}: {}", plain(&traced.row.key), traced.state.as_str()), lines)
+}
+
+/// What there is of a row, none for that it is not there, and who has it.
+pub(super) fn versions(row: &RowDifference) -> Vec<(Option<&str>, Vec<Holder>)> {
+    let mut versions: Vec<(Option<&str>, Vec<Holder>)> = Vec::new();
+    for Holding { holder, row, unsent: _ } in &row.holders {
+        match versions.iter_mut().find(|(version, _)| *version == row.as_deref()) {
+            Some((_, holders)) => holders.push(*holder),
+            None => versions.push((row.as_deref(), vec![*holder])),
+        }
+    }
+    versions
 }
 
 /// `db 1–3 and server`.
-fn names(holders: &[Holder]) -> String {
+pub(super) fn names(holders: &[Holder]) -> String {
     let mut indexes = Vec::new();
     let mut others = Vec::new();
     for holder in holders {

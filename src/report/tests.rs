@@ -1,3 +1,5 @@
+mod programs;
+
 use std::path::Path;
 
 use super::{json, markdown, schema, terminal};

@@ -17,9 +17,9 @@ pub(super) fn plain(message: &str) -> String {
     shown
 }
 
-/// Characters that turn or hide the text around them.
+/// Characters that turn, break or hide the text around them.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// At most so many characters; `…` stands for the rest.

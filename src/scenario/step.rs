@@ -110,7 +110,7 @@ pub enum Transaction {
     One,
     /// One per row.
     Each,
-    /// One per this many rows.
+    /// One per this many rows: `{batch: 500}`.
     Batch(#[schemars(range(min = 1))] u64),
 }
 

@@ -45,7 +45,7 @@ impl Seen {
         });
         let limits: BTreeSet<Metric> = broken.map(|result| result.metric).collect();
         let mut sides: BTreeSet<Side> = groups.iter().map(|group| group.side).collect();
-        sides.extend(checks.iter().map(|check| side_of_check(*check)));
+        sides.extend(checks.iter().map(|check| check.side()));
         sides.extend(limits.iter().flat_map(|limit| sides_of_limit(*limit)));
         Self {
             verdict: analysis.verdict,
@@ -76,17 +76,6 @@ impl Seen {
         let indexes: Vec<u32> = self.databases.iter().copied().collect();
         let which = if indexes.is_empty() { String::new() } else { format!(" ({})", databases(&indexes)) };
         format!("{}{which}", list(&sides))
-    }
-}
-
-/// Data that are not what every call acknowledged: a damaged file is the client's, everything else was vouched for by
-/// the server.
-fn side_of_check(check: CheckKind) -> Side {
-    match check {
-        CheckKind::Integrity => Side::Client,
-        CheckKind::Converged | CheckKind::Server | CheckKind::Isolation | CheckKind::Bootstrap | CheckKind::Query => {
-            Side::Server
-        }
     }
 }
 

@@ -10,6 +10,17 @@ use super::scope::{SELF, Scope};
 /// The functions whose value differs from row to row.
 pub const GENERATORS: [&str; 7] = ["uuid", "uuid7", "int", "text", "bytes", "pick", "name"];
 
+/// How each is called, and what it gives.
+pub const GENERATED: [(&str, &str); 7] = [
+    ("uuid()", "A random UUID (version 4)."),
+    ("uuid7()", "A UUID that grows with the iteration and the row (version 7)."),
+    ("int(lo, hi)", "A whole number from `lo` to `hi`, both included."),
+    ("text(length)", "So many letters and digits."),
+    ("bytes(length)", "A blob of so many bytes."),
+    ("pick([a, b, …])", "One of the list."),
+    ("name()", "A first and a last name."),
+];
+
 const FIRST_NAMES: [&str; 24] = [
     "Ada",
     "Alan",
@@ -165,6 +176,12 @@ mod tests {
     fn scope(seed: u64) -> Scope {
         let none = serde_json::Map::new();
         Scope::new(Variables { vars: none.clone(), scale: none, seed }).database(1, 1, "u").iteration(1)
+    }
+
+    #[test]
+    fn every_function_is_told() {
+        let told = super::GENERATED.map(|(call, _)| call.split('(').next().unwrap_or_default());
+        assert_eq!(told, super::GENERATORS);
     }
 
     #[test]

@@ -5,8 +5,8 @@
 mod generate;
 mod scope;
 
-pub use generate::GENERATORS;
-pub use scope::{Scope, Variables};
+pub use generate::{GENERATED, GENERATORS};
+pub use scope::{NAMES, Scope, Variables};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

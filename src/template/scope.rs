@@ -7,6 +7,20 @@ use serde_json::Map;
 
 use super::generate::Draws;
 
+/// The names that are always there, and what each means; the author's own come from `vars` and `matrix`.
+pub const NAMES: [(&str, &str); 10] = [
+    ("db", "The database, counted from 1."),
+    ("iteration", "The iteration, counted from 1; 0 in `setup` and `teardown`."),
+    ("row", "The row within the phase, counted from 1."),
+    ("rows", "How many rows the phase has."),
+    ("repeat", "Which repetition of the phase it is, counted from 1."),
+    ("user", "The user of the database, counted from 1."),
+    ("user_id", "The user's id, a UUID: what `auth_userid()` gives in a policy."),
+    ("seed", "The seed of the run."),
+    ("scale", "The scale of the run: `scale.databases`, `scale.iterations`, `scale.rows`."),
+    ("env", "The environment, such as `env.SQLITECLOUD_CONNECTION`; under `target` alone."),
+];
+
 /// What is the same for the whole run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Variables {
@@ -146,6 +160,21 @@ impl Object for Scope {
             "env" => place.env.clone(),
             SELF => Some(Value::from_dyn_object(Arc::clone(self))),
             _ => self.run.vars.iter().find(|(var, _)| var == name).map(|(_, value)| value.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_that_is_told_is_there() {
+        let none = Map::new();
+        let scope = Scope::new(Variables { vars: none.clone(), scale: none, seed: 1 });
+        let scope = scope.database(1, 1, "u").iteration(1).repeat(1).rows(1).row(1).environment([]);
+        for (name, _) in NAMES {
+            assert!(Arc::new(scope.clone()).get_value(&Value::from(name)).is_some(), "{name}");
         }
     }
 }

@@ -1,12 +1,14 @@
 //! What became of a row that is not the same everywhere: its state, the last hop where it was seen, and who wrote it, in
 //! words. Only facts of the record speak: a write whose send failed is indeterminate, not lost.
 
+use schemars::JsonSchema;
+
 use super::{Scene, databases};
 use crate::figure::counted;
 use crate::record::{CellClock, Event, Holder, RowDifference, StepKind};
 
 /// What became of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
 pub enum RowState {
     /// It was sent, and somebody who must have it does not.
     Missing,
@@ -25,6 +27,17 @@ pub enum RowState {
 }
 
 impl RowState {
+    /// All states, in the order of their declaration.
+    pub const ALL: [Self; 7] = [
+        Self::Missing,
+        Self::Resurrected,
+        Self::Phantom,
+        Self::Stale,
+        Self::Leaked,
+        Self::Duplicated,
+        Self::Indeterminate,
+    ];
+
     /// Its name in reports.
     pub const fn as_str(self) -> &'static str {
         match self {

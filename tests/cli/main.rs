@@ -9,11 +9,13 @@ mod doctor;
 #[cfg(unix)]
 mod extension;
 mod harness;
+mod help;
 mod hub;
 mod local;
 mod provision;
 mod readme;
 mod red;
+mod reports;
 mod reuse;
 mod rules;
 mod run_directory;

@@ -17,7 +17,12 @@ fn mentioned() -> Vec<String> {
     spans.filter(|span| span.starts_with("stress ") && !span.contains('\n')).map(str::to_owned).collect()
 }
 
-/// The blocks of a language.
+/// Whether a command runs until it is stopped, or needs a cloud or a registry: those have tests of their own.
+fn has_a_test_of_its_own(line: &str) -> bool {
+    ["hub", "provision", "cleanup", "extension"].iter().any(|name| line.starts_with(&format!("stress {name}")))
+}
+
+/// The blocks of a language. One with a file's name behind it is that file.
 fn blocks(language: &str) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut lines = README.lines();
@@ -36,8 +41,7 @@ fn every_command_runs_as_written_in_the_order_of_the_text() {
     let lines = typed();
     assert!(lines.len() >= 7, "{lines:?}");
     for line in lines.into_iter().chain(mentioned()) {
-        // One runs until it is stopped, the others need a cloud or a registry: they have tests of their own.
-        if ["hub", "provision", "cleanup", "extension"].iter().any(|name| line.starts_with(&format!("stress {name}"))) {
+        if has_a_test_of_its_own(&line) {
             continue;
         }
         // The largest ones at a scale for tests.
@@ -45,6 +49,36 @@ fn every_command_runs_as_written_in_the_order_of_the_text() {
         let line = if large { format!("{line} --iterations 1 --rows 200") } else { line };
         let line = line.replace("--rows 2000 ", "");
         place.shell(&line).done().exits(0);
+    }
+}
+
+#[test]
+fn every_command_that_needs_more_than_a_reader_has_is_understood() {
+    let place = Place::with_scenarios();
+    let blocks = blocks("sh");
+    let lines: Vec<&str> =
+        blocks.iter().flat_map(|block| block.lines()).filter(|line| line.starts_with("stress ")).collect();
+    assert!(lines.len() >= 5, "{lines:?}");
+    for line in lines.into_iter().filter(|line| !has_a_test_of_its_own(line)) {
+        let done = place.shell(line).done();
+        assert!(done.code.is_some_and(|code| code <= 4) && !done.err.contains("Usage:"), "{done}");
+    }
+}
+
+/// The hook and the workflow name commands as they are.
+#[test]
+fn the_files_of_the_readme_run_commands_that_there_are() {
+    let place = Place::with_scenarios();
+    for (file, start) in [(".github/workflows/stress.yml", "  - run: "), (".pre-commit-config.yaml", "        entry: ")]
+    {
+        let block = blocks(&format!("yaml {file}")).pop().unwrap_or_else(|| panic!("there is no {file}"));
+        let commands: Vec<&str> = block.lines().filter_map(|line| line.strip_prefix(start)).collect();
+        assert!(!commands.is_empty(), "{block}");
+        for command in commands {
+            // The hook gets the names of the files that are committed.
+            let files = if file.starts_with(".pre-commit") { " scenarios/small.yaml scenarios/rls.yaml" } else { "" };
+            place.shell(&format!("{command}{files}")).done().exits(0);
+        }
     }
 }
 

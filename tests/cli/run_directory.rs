@@ -62,7 +62,10 @@ fn a_run_leaves_its_reports_its_logs_and_its_scenario() {
         .iter()
         .map(|file| file.strip_prefix(&directory).expect("it lies there").display().to_string())
         .collect();
-    assert_eq!(names, ["logs/db1.log", "record.json", "report.json", "report.md", "scenario.yaml"]);
+    assert_eq!(names, ["logs/db1.log", "record.json", "report.html", "report.json", "report.md", "scenario.yaml"]);
+    let page = std::fs::read_to_string(directory.join("report.html")).expect("a page");
+    let again = place.stress(&["report", "runs/test/latest", "--format", "html"]).done().exits(0);
+    assert_eq!(page, again.out, "it is made anew from the record");
     let log = std::fs::read_to_string(directory.join("logs/db1.log")).expect("a log");
     for line in ["[DB1][iter 1] inserted, count=50 (", "[DB1][iter 1] send: {\"send\":{", "[DB1][iter 2] receive: {"] {
         assert!(log.lines().any(|one| one.starts_with(line)), "{line}\n{log}");

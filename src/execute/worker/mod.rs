@@ -74,7 +74,7 @@ impl<'a> Worker<'a> {
             settled: false,
             versions: None,
             watch: Watch::new(run.plan),
-            growth: Budget::new(),
+            growth: Budget::new(run.plan.databases.len()),
         }
     }
 
@@ -229,6 +229,10 @@ impl<'a> Worker<'a> {
             Kind::Update => StepKind::Update,
             Kind::Query => StepKind::Query,
         };
+        self.run.progress.tell(|| {
+            let (database, text) = (self.database.index, phase::in_words(sql, &scope));
+            format!("[DB{database}][iter {}] {}: {text}", self.iteration, step.name)
+        });
         let mut attempt = 1;
         loop {
             let (run, index) = (self.run, self.index);
@@ -289,6 +293,9 @@ impl<'a> Worker<'a> {
                 message: "the target has no administrator: set `connection_string`".to_owned(),
             };
             let (admin, database) = self.run.target.admin.as_ref().ok_or_else(no_server)?;
+            self.run.progress.tell(|| {
+                format!("[DB{}][iter {}] {}: {}", self.database.index, self.iteration, step.name, phase::one_line(&sql))
+            });
             admin.sql_within(self.run.watchdog.left(), Some(database), &sql)
         });
         let mut event = self.event(&step.name, StepKind::Admin, at);
@@ -522,6 +529,10 @@ impl<'a> Worker<'a> {
     fn record(&self, event: Event) {
         let progress = &self.run.progress.databases[self.index];
         progress.failures.fetch_add(event.failures.len() as u64, Ordering::Relaxed);
+        if let Some(failure) = event.failures.first() {
+            let message = format!("{}: {} ({}): {}", event.phase, failure.kind, failure.side, failure.message);
+            self.run.progress.failed(self.database.index, message);
+        }
         match event.step {
             StepKind::Delete | StepKind::Insert | StepKind::Update => {
                 progress.rows.fetch_add(event.rows, Ordering::Relaxed);

@@ -8,6 +8,8 @@ pub use parse::{ThresholdProblem, parse};
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+
 use crate::failure::{Failure, FailureKind, Side};
 use crate::scenario::{CheckName, Severity, Threshold};
 
@@ -35,7 +37,7 @@ pub struct ThresholdPlan {
 }
 
 /// What can be limited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
 pub enum Metric {
     /// All failures that count.
     ErrorsTotal,
@@ -81,7 +83,7 @@ pub struct Labels {
 }
 
 /// The names of findings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
 pub enum CheckKind {
     /// The databases of a user hold the same.
     Converged,
@@ -95,6 +97,17 @@ pub enum CheckKind {
     Query,
     /// Every database file is sound. Not asked for by name: done whenever the data are looked at.
     Integrity,
+}
+
+impl CheckKind {
+    /// Whom findings speak against. Data that are not what every call acknowledged: a damaged file is the client's,
+    /// everything else was vouched for by the server.
+    pub const fn side(self) -> Side {
+        match self {
+            Self::Integrity => Side::Client,
+            Self::Converged | Self::Server | Self::Isolation | Self::Bootstrap | Self::Query => Side::Server,
+        }
+    }
 }
 
 /// Which of many durations.
@@ -252,7 +265,7 @@ impl Metric {
     }
 
     /// The labels it can have.
-    const fn labels(self) -> &'static [&'static str] {
+    pub const fn labels(self) -> &'static [&'static str] {
         match self {
             Self::Errors => &["kind", "side", "phase", "database"],
             Self::SendDuration
@@ -269,7 +282,7 @@ impl Metric {
     }
 
     /// Whether it is many durations, of which a statistic has to be chosen.
-    const fn has_statistic(self) -> bool {
+    pub const fn has_statistic(self) -> bool {
         match self {
             Self::SendDuration
             | Self::ReceiveDuration

@@ -1,6 +1,7 @@
 //! The JSON schema of a scenario, generated from its types, and checking a value against exactly that schema: what an
 //! editor accepts, the tool accepts. It must not know where a value stands in a file.
 
+mod hover;
 mod union;
 mod violation;
 mod wish;
@@ -64,6 +65,7 @@ fn generate() -> Value {
     let mut schema = generator.into_root_schema_for::<Scenario>().to_value();
     tidy(&mut schema);
     type_profiles(&mut schema);
+    hover::arrange(&mut schema);
     // Serializing puts the keywords in the order people read them in.
     let ordered = schemars::Schema::try_from(schema).ok().and_then(|schema| serde_json::to_value(schema).ok());
     ordered.expect("it was a schema, and changing keywords left it one")

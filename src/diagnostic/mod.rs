@@ -1,6 +1,10 @@
 //! Problems made visible: a source with its problems and issues becomes diagnostics, and these become text. It must not
 //! know where problems come from, and it prints nothing itself.
 
+mod sarif;
+
+pub use sarif::sarif;
+
 use std::collections::HashSet;
 use std::fmt::{self, Write};
 use std::ops::Range;

@@ -1,0 +1,58 @@
+//! `stress help`: what a command does, or what there is to know about a topic. The topics' facts come from the tables of
+//! the rooms they are about.
+
+mod format;
+mod page;
+mod topics;
+
+use clap::{Args, Command};
+
+use super::{Exit, Terminal};
+use crate::suggest;
+use topics::Topic;
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  stress help run
+  stress help metrics")]
+pub(super) struct Arguments {
+    /// A command, or a topic
+    #[arg(value_name = "COMMAND or TOPIC")]
+    about: Vec<String>,
+}
+
+/// Prints a topic, or the help of `command` or of one of its commands.
+pub(super) fn run(arguments: &Arguments, command: &mut Command, terminal: &mut Terminal) -> Exit {
+    if let [name] = arguments.about.as_slice()
+        && let Some(topic) = Topic::named(name)
+    {
+        terminal.print(&topic.page().laid_out(terminal.width));
+        return Exit::Pass;
+    }
+    command.build();
+    let mut about = &*command;
+    for name in &arguments.about {
+        let Some(found) = about.find_subcommand(name) else {
+            let topics = Topic::ALL.map(Topic::name).into_iter();
+            let known = about.get_subcommands().map(Command::get_name).chain(topics);
+            let help = suggest::suggest(name, known, "commands and topics");
+            terminal.error(&format!("there is no command and no topic `{name}`\n  help: {help}"));
+            return Exit::Usage;
+        };
+        about = found;
+    }
+    let typed = std::iter::once("stress").chain(arguments.about.iter().map(String::as_str)).chain(["--help"]);
+    // Help is what clap calls an error.
+    let help = command.try_get_matches_from_mut(typed).err().map(|help| help.render().ansi().to_string());
+    terminal.print(&help.unwrap_or_default());
+    Exit::Pass
+}
+
+/// The topics, for the end of `stress --help`.
+pub(super) fn topics() -> String {
+    let lines = Topic::ALL.map(|topic| format!("  {:<11} {}\n", topic.name(), topic.title()));
+    format!("Topics, with `stress help TOPIC`:\n{}", lines.concat())
+}
+
+#[cfg(test)]
+mod tests;

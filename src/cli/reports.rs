@@ -1,0 +1,247 @@
+//! Where reports go: the one table of their forms behind `--report` and `--format`, and how each gets to its file, to
+//! stdout or to a collector.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::{Terminal, collector, conduct};
+use crate::analysis::Analysis;
+use crate::record::Record;
+use crate::report;
+use crate::suggest;
+
+/// The width of a report in tables that goes to a file.
+const FILE_WIDTH: usize = 120;
+/// What goes to a collector.
+const OTLP: &str = "otlp";
+
+/// The forms of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Tables and colours for people
+    Terminal,
+    /// The frozen document of schemas/report.schema.json
+    Json,
+    /// Markdown, for pull requests and wikis
+    #[value(alias = "md")]
+    Markdown,
+    /// One page with charts, which opens from disk
+    Html,
+    /// JUnit XML, for whatever shows the results of tests
+    Junit,
+    /// The steps one by one, for spreadsheets and data frames
+    Csv,
+    /// OpenMetrics text, for Prometheus
+    Prometheus,
+}
+
+impl Format {
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// Whether a reader can tell where one report ends and the next begins.
+    const fn has_an_end(self) -> bool {
+        match self {
+            Self::Terminal | Self::Json | Self::Markdown => true,
+            Self::Html | Self::Junit | Self::Csv | Self::Prometheus => false,
+        }
+    }
+}
+
+/// A judged run in this form, in lines of at most `width` characters where it has lines.
+pub(super) fn text(format: Format, record: &Record, analysis: &Analysis, width: usize) -> String {
+    match format {
+        Format::Terminal => report::terminal(analysis, width),
+        Format::Json => format!("{:#}\n", report::json(analysis)),
+        Format::Markdown => report::markdown(analysis),
+        Format::Html => report::html(record, analysis),
+        Format::Junit => report::junit(analysis),
+        Format::Csv => report::csv(record),
+        Format::Prometheus => report::prometheus(record, analysis),
+    }
+}
+
+/// A report and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    File(Format, PathBuf),
+    Stdout(Format),
+    /// To the collector at this address, without one to that of the environment.
+    Collector(Option<String>),
+}
+
+/// The reports that are asked for.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ReportArguments {
+    /// Write the report, also several times: html=PATH, junit=PATH, markdown=PATH, json=PATH, csv=PATH,
+    /// prometheus=PATH, terminal=PATH, with `-` to stdout; otlp[=ADDRESS] sends it to an OpenTelemetry collector
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_delimiter = ',', value_parser = wanted)]
+    pub(crate) reports: Vec<Wanted>,
+}
+
+fn wanted(text: &str) -> Result<Wanted, String> {
+    let (name, place) = text.split_once('=').map_or((text, None), |(name, place)| (name, Some(place)));
+    if name == OTLP {
+        return Ok(Wanted::Collector(place.map(str::to_owned)));
+    }
+    let format = Format::from_str(name, false).map_err(|_| {
+        let all: Vec<String> = Format::value_variants().iter().map(|format| format.name()).collect();
+        let all = all.iter().map(String::as_str).chain([OTLP]);
+        format!("there is no format `{name}`; {}", suggest::suggest(name, all, "formats"))
+    })?;
+    match place {
+        Some("-") => Ok(Wanted::Stdout(format)),
+        Some(path) if !path.is_empty() => Ok(Wanted::File(format, path.into())),
+        Some(_) | None => Err(format!("it has no place: write `{name}=PATH`, or `{name}=-` for stdout")),
+    }
+}
+
+/// One of the runs of a command.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turn {
+    /// Which, counted from 1.
+    pub(super) number: u64,
+    /// Of how many.
+    pub(super) of: u64,
+}
+
+impl Turn {
+    /// The only one.
+    pub(super) const ONLY: Self = Self { number: 1, of: 1 };
+
+    /// Its file: `junit.xml`, and of several runs `junit-1.xml`, `junit-2.xml`.
+    fn path(self, path: &Path) -> PathBuf {
+        if self.of == 1 {
+            return path.to_owned();
+        }
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let name = format!("{stem}-{}", self.number);
+        match path.extension() {
+            Some(extension) => path.with_file_name(format!("{name}.{}", extension.to_string_lossy())),
+            None => path.with_file_name(name),
+        }
+    }
+}
+
+impl ReportArguments {
+    /// What goes to stdout, `own` included; it takes one.
+    pub(super) fn stdout(&self, own: Option<(&str, Format)>, runs: u64) -> Result<Option<Format>, String> {
+        let own = own.map(|(flag, format)| (flag.to_owned(), format));
+        let all = own.into_iter().chain(self.reports.iter().filter_map(|wanted| match wanted {
+            Wanted::Stdout(format) => Some((format!("--report {}=-", format.name()), *format)),
+            Wanted::File(..) | Wanted::Collector(_) => None,
+        }));
+        let all: Vec<(String, Format)> = all.collect();
+        match all.as_slice() {
+            [] => Ok(None),
+            [(_, format)] if runs == 1 || format.has_an_end() => Ok(Some(*format)),
+            [(flag, format)] => Err(format!(
+                "`{flag}` puts {runs} reports into one\n  help: name a file, `--report {}=PATH`: every run gets its own",
+                format.name()
+            )),
+            [(first, _), (second, _), ..] => Err(format!(
+                "`{first}` and `{second}` both go to stdout, which takes one\n  help: name a file, `--report FORMAT=PATH`"
+            )),
+        }
+    }
+
+    /// Makes the directories of the files, so that a long run does not end with a report that cannot be written.
+    pub(super) fn prepare(&self) -> Result<(), String> {
+        let mut named = BTreeSet::new();
+        for wanted in &self.reports {
+            let Wanted::File(_, path) = wanted else { continue };
+            if !named.insert(path) {
+                return Err(format!("failed to write `{}`: two reports go there", path.display()));
+            }
+            if path.is_dir() {
+                return Err(format!("failed to write `{}`: it is a directory", path.display()));
+            }
+            let Some(parent) = path.parent() else { continue };
+            std::fs::create_dir_all(parent)
+                .map_err(|error| format!("failed to make the directory `{}`: {error}", parent.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Writes all of them but what goes to stdout. What could not be written does not keep the others from it.
+    pub(super) fn write(&self, record: &Record, analysis: &Analysis, turn: Turn) -> Result<(), String> {
+        let written = self.reports.iter().map(|wanted| match wanted {
+            Wanted::File(format, path) => {
+                let text = text(*format, record, analysis, FILE_WIDTH);
+                conduct::write(&turn.path(path), anstream::adapter::strip_str(&text).to_string().as_bytes())
+            }
+            Wanted::Collector(address) => collector::send(address.as_deref(), record, analysis),
+            Wanted::Stdout(_) => Ok(()),
+        });
+        let problems: Vec<String> = written.filter_map(Result::err).collect();
+        if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+    }
+
+    /// Writes those that can tell of a run that was not made.
+    pub(super) fn write_unmade(
+        &self,
+        scenario: &str,
+        message: &str,
+        turn: Turn,
+        terminal: &mut Terminal,
+    ) -> Result<(), String> {
+        let text = report::junit_unmade(scenario, message);
+        for wanted in &self.reports {
+            match wanted {
+                Wanted::File(Format::Junit, path) => conduct::write(&turn.path(path), text.as_bytes())?,
+                Wanted::Stdout(Format::Junit) => terminal.print(&text),
+                Wanted::File(..) | Wanted::Stdout(_) | Wanted::Collector(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_a_format_and_a_place() {
+        assert_eq!(wanted("junit=a/b=c.xml"), Ok(Wanted::File(Format::Junit, "a/b=c.xml".into())));
+        assert_eq!(wanted("md=-"), Ok(Wanted::Stdout(Format::Markdown)));
+        assert_eq!(wanted("otlp"), Ok(Wanted::Collector(None)));
+        assert_eq!(wanted("otlp=http://h:1"), Ok(Wanted::Collector(Some("http://h:1".into()))));
+        assert_eq!(wanted("junt=a"), Err("there is no format `junt`; did you mean `junit`?".into()));
+        for text in ["json", "json="] {
+            assert_eq!(wanted(text), Err("it has no place: write `json=PATH`, or `json=-` for stdout".into()));
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_format() {
+        let command = ReportArguments::augment_args(clap::Command::new("x"));
+        let help = command.get_arguments().find_map(clap::Arg::get_help).expect("it has one").to_string();
+        for format in Format::value_variants() {
+            assert!(help.contains(&format!("{}=PATH", format.name())), "{}: {help}", format.name());
+        }
+    }
+
+    #[test]
+    fn every_run_of_several_has_a_file_of_its_own() {
+        let second = Turn { number: 2, of: 3 };
+        assert_eq!(second.path(Path::new("out/junit.xml")), Path::new("out/junit-2.xml"));
+        assert_eq!(second.path(Path::new("metrics")), Path::new("metrics-2"));
+        assert_eq!(Turn::ONLY.path(Path::new("out/junit.xml")), Path::new("out/junit.xml"));
+    }
+
+    #[test]
+    fn stdout_takes_one() {
+        let asked = |texts: &[&str]| ReportArguments {
+            reports: texts.iter().map(|text| wanted(text).expect("it is one")).collect(),
+        };
+        assert_eq!(asked(&["json=a", "md=-"]).stdout(None, 1), Ok(Some(Format::Markdown)));
+        assert_eq!(asked(&[]).stdout(Some(("--json", Format::Json)), 2), Ok(Some(Format::Json)));
+        let error = asked(&["md=-"]).stdout(Some(("--json", Format::Json)), 1).expect_err("there are two");
+        assert!(error.starts_with("`--json` and `--report markdown=-` both go to stdout"), "{error}");
+        assert!(asked(&["junit=-"]).stdout(None, 2).is_err() && asked(&["junit=-"]).stdout(None, 1).is_ok());
+    }
+}
