@@ -44,6 +44,8 @@ pub(super) fn tables(connection: &Connection, plan: &Plan, rows: Rows) -> rusqli
     plan.tables.iter().map(|table| state(connection, plan, table, rows)).collect()
 }
 
+// Whole, so that its instructions can be counted.
+#[inline(never)]
 fn state(connection: &Connection, plan: &Plan, table: &TablePlan, rows: Rows) -> rusqlite::Result<TableState> {
     let sql = format!(
         "SELECT {} {} ORDER BY {}",
