@@ -13,6 +13,7 @@ mod help;
 mod hub;
 mod local;
 mod provision;
+mod rate;
 mod readme;
 mod red;
 mod reports;
