@@ -88,6 +88,8 @@ pub struct Run {
     pub iterations: u64,
     /// Rows per iteration.
     pub rows: u64,
+    /// The pragmas of every database's connections, as `name = value`: part of what is measured.
+    pub pragmas: Vec<String>,
     /// The version of `stress` that ran.
     pub stress: String,
     /// The target, as it presented itself.
@@ -180,6 +182,7 @@ impl<'a> Scene<'a> {
             users: plan.rls.then_some(plan.users.len() as u64),
             iterations: plan.iterations,
             rows: plan.rows,
+            pragmas: plan.pragmas.iter().map(|pragma| pragma.trim_start_matches("PRAGMA ").to_owned()).collect(),
             stress: record.stress.clone(),
             target: record.target.clone(),
             machine: record.machine.clone(),

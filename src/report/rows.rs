@@ -317,5 +317,6 @@ pub(super) fn identity(analysis: &Analysis) -> Vec<[String; 2]> {
                 counted(run.machine.cpus as u64, "processor"),
             ),
         ),
+        row("sqlite", format!("{}; memory statistics off", run.pragmas.join(", "))),
     ]
 }

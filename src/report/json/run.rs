@@ -44,6 +44,8 @@ pub(super) struct RunDocument {
     address: String,
     /// The version of `SQLite`.
     sqlite: String,
+    /// The pragmas of every database's connections; besides, `SQLite`'s memory statistics are off.
+    pragmas: Vec<String>,
     /// The operating system.
     os: String,
     /// The processor's kind.
@@ -248,6 +250,7 @@ impl RunDocument {
             target_version: run.target.version.clone(),
             address: run.target.address.clone(),
             sqlite: run.machine.sqlite.clone(),
+            pragmas: run.pragmas.clone(),
             os: run.machine.os.clone(),
             arch: run.machine.arch.clone(),
             cpus: run.machine.cpus as u64,
