@@ -19,7 +19,7 @@ fn allowed() -> BTreeSet<String> {
 fn packages() -> BTreeMap<String, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut metadata = Command::new(cargo);
-    metadata.args(["metadata", "--locked", "--offline", "--format-version", "1"]);
+    metadata.args(["metadata", "--locked", "--format-version", "1"]);
     let done = metadata.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let metadata: Value = serde_json::from_slice(&done.stdout).expect("JSON");
