@@ -116,7 +116,10 @@ fn differences(
     server: Option<&Path>,
     bootstraps: &[(u32, PathBuf)],
 ) {
-    for user in run.plan.users.iter().filter(|_| run.plan.syncs()) {
+    // Comparing opens all of them at once: only where a check asks for it.
+    let asked = |check: &CheckPlan| matches!(check, CheckPlan::Named(name) if *name != CheckName::Isolation);
+    let compared = run.plan.syncs() && run.plan.checks.iter().any(asked);
+    for user in run.plan.users.iter().filter(|_| compared) {
         let databases: Vec<&DatabaseState> = state.databases.iter().filter(|one| one.user == user.index).collect();
         let files: Vec<PathBuf> = databases.iter().map(|one| run.database_file(one.database)).collect();
         let mut holders: Vec<(Holder, &Path)> = Vec::new();

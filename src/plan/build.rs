@@ -279,14 +279,17 @@ impl Builder {
     }
 
     fn pragmas(&mut self, scenario: &Scenario) -> Vec<String> {
-        // Foreign keys off is SQLite's own default, which the bundled build turns round; temporary files in memory
-        // because each trigger of a synced table opens a statement journal.
+        // Foreign keys off is SQLite's own default, which the bundled build turns round. Statement journals are kept in
+        // memory, but not for the extension: its triggers run statements whose journals SQLite keeps as a list of
+        // kilobytes behind the outer statement's and walks for every row. 100,000 rows updated by one statement took
+        // over two minutes, with files two seconds; inserted one by one they take 4.0 s instead of 1.5.
+        let temp_store = if is_embedded(&scenario.target) { "memory" } else { "file" };
         let mut pragmas = BTreeMap::from(
             [
                 ("journal_mode", "wal"),
                 ("busy_timeout", "5000"),
                 ("synchronous", "normal"),
-                ("temp_store", "memory"),
+                ("temp_store", temp_store),
                 ("foreign_keys", "off"),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
