@@ -14,12 +14,11 @@ use crate::Failed;
 use crate::workload::{DELETE, INSERT, TABLE, UPDATE};
 
 /// Those that every connection of `stress` has, unless its scenario says otherwise.
-const PRAGMAS: [&str; 5] = [
+const PRAGMAS: [&str; 4] = [
     "PRAGMA busy_timeout = 5000",
     "PRAGMA foreign_keys = off",
     "PRAGMA journal_mode = wal",
     "PRAGMA synchronous = normal",
-    "PRAGMA temp_store = memory",
 ];
 
 #[derive(Args)]
@@ -59,7 +58,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failed> {
 /// One database's life: a session to prepare it, and one for each iteration, as `stress` has by default.
 fn work(arguments: &Arguments, database: u64, file: &Path) -> Result<usize, RawError> {
     let loader = arguments.extension.clone().map_or(Loader::Functions(|_| Ok(())), Loader::Extension);
-    let pragmas = PRAGMAS.map(str::to_owned);
+    let temp_store = if arguments.extension.is_some() { "file" } else { "memory" };
+    let own = [format!("PRAGMA temp_store = {temp_store}")];
+    let pragmas: Vec<String> = PRAGMAS.map(str::to_owned).into_iter().chain(own).collect();
     let open = || Session::open(&Opening { file, loader: &loader, pragmas: &pragmas, settings: &[], network: None });
     let tracked = arguments.extension.is_some();
     // On a plain table there is nothing to terminate, which a close would tell as an error.
