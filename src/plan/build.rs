@@ -564,3 +564,23 @@ fn is_identifier(name: &str) -> bool {
 pub(super) fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statement_journals_go_to_files_with_the_extension_and_to_memory_without() {
+        let pragmas = |target: Value| {
+            let scenario = json!({
+                "version": 1, "name": "journals", "target": target,
+                "schema": {"tables": [{"name": "t", "sql": "CREATE TABLE t (id TEXT PRIMARY KEY)"}]},
+                "phases": [{"name": "delete", "kind": "delete", "sql": "DELETE FROM t", "sync": ["send"]}],
+            });
+            Plan::new(&serde_json::from_value(scenario).expect("a scenario")).expect("a plan").0.pragmas
+        };
+        let has = |target: Value, store: &str| pragmas(target).contains(&format!("PRAGMA temp_store = {store}"));
+        assert!(has(json!("embedded"), "memory"));
+        assert!(has(json!({"cloudsync": {"managed_database_id": "db_x"}}), "file"));
+    }
+}

@@ -146,8 +146,6 @@ pub(super) fn admin_triggers(tracked: &Tracked) -> String {
     let at = |row: &str| {
         join(shape.key_columns(), " AND ", |i, column| format!("cs_pk{} = {row}.{}", i + 1, quote(&column.name)))
     };
-    // A statement of a trigger may change no table by its schema's name, and read none of a temporary trigger's.
-    let place = |row: &str| place_of(shape, row);
     let names: Vec<&str> = tracked.watched.iter().map(|&column| shape.columns[column].name.as_str()).collect();
     let old_columns = tracked.old_columns();
     let values = |row: &str| join(&names, "", |_, name| format!(", {row}.{}", quote(name)));
@@ -162,7 +160,7 @@ pub(super) fn admin_triggers(tracked: &Tracked) -> String {
         "DELETE FROM {live} WHERE cs_row = {place_new};
          INSERT INTO {live}(cs_row, cs_seq, cs_site{noted}{old_columns}) SELECT {noting}{new_values} FROM cloudsync_state;
          DELETE FROM {dead} WHERE {at_new}{same_new};",
-        place_new = place("NEW"),
+        place_new = place_of(shape, "NEW"),
         new_values = values("NEW"),
         at_new = at("NEW"),
         same_new = same("NEW"),
@@ -177,7 +175,7 @@ pub(super) fn admin_triggers(tracked: &Tracked) -> String {
             same_old = same("OLD"),
             old = own("OLD"),
             old_values = values("OLD"),
-            place_old = place("OLD"),
+            place_old = place_of(shape, "OLD"),
         )
     };
     format!(

@@ -182,3 +182,27 @@ fn vacuuming_the_server_loses_no_row() {
     assert_eq!(notes(&one), notes(&two));
     assert_eq!(server.value("SELECT group_concat(id || value) FROM notes"), "c7");
 }
+
+#[test]
+fn what_the_administrator_writes_to_a_table_without_rowids_arrives_and_leaves() {
+    let server = Server::start(Vec::new());
+    let schema = "CREATE TABLE tags(a TEXT, b TEXT, value INTEGER, PRIMARY KEY (b, a)) WITHOUT ROWID";
+    assert_eq!(server.sql(&format!("USE DATABASE d; {schema}; CLOUDSYNC ENABLE tags")).0, 200);
+    let client = super::client(schema, "tags");
+    server.connect(&client, "key");
+    let steps = [
+        ("INSERT INTO tags VALUES ('x', '1', 1), ('y', '1', 1)", ["x11", "y11"].as_slice()),
+        ("UPDATE tags SET value = 2 WHERE a = 'x'", &["x12", "y11"]),
+        ("UPDATE tags SET b = '0' WHERE a = 'y'", &["x12", "y01"]),
+        ("INSERT OR REPLACE INTO tags VALUES ('x', '1', 3)", &["x13", "y01"]),
+        ("DELETE FROM tags WHERE a = 'x'", &["y01"]),
+    ];
+    for (sql, rows) in steps {
+        assert_eq!(server.sql(&format!("USE DATABASE d; {sql}")).0, 200, "{sql}");
+        receive(&client).expect("receive");
+        let held = super::dump(&client, "SELECT a || b || value FROM tags ORDER BY 1");
+        assert_eq!(held.len(), rows.len(), "{sql}: {held:?}");
+        assert!(held.iter().zip(rows).all(|(held, row)| held.contains(row)), "{sql}: {held:?}");
+    }
+    assert_eq!(server.value("SELECT count(*) FROM tags_cloudsync"), 1);
+}
