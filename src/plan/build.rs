@@ -581,6 +581,6 @@ mod tests {
         };
         let has = |target: Value, store: &str| pragmas(target).contains(&format!("PRAGMA temp_store = {store}"));
         assert!(has(json!("embedded"), "memory"));
-        assert!(has(json!({"cloudsync": {"managed_database_id": "db_x"}}), "file"));
+        assert!(has(json!({"cloudsync": {"managed_database_id": "db_x", "connection_string": "{{ env.C }}"}}), "file"));
     }
 }
