@@ -14,11 +14,12 @@ use crate::Failed;
 use crate::workload::{DELETE, INSERT, TABLE, UPDATE};
 
 /// Those that every connection of `stress` has, unless its scenario says otherwise.
-const PRAGMAS: [&str; 4] = [
+const PRAGMAS: [&str; 5] = [
     "PRAGMA busy_timeout = 5000",
     "PRAGMA foreign_keys = off",
     "PRAGMA journal_mode = wal",
     "PRAGMA synchronous = normal",
+    "PRAGMA temp_store = memory",
 ];
 
 #[derive(Args)]
@@ -58,9 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failed> {
 /// One database's life: a session to prepare it, and one for each iteration, as `stress` has by default.
 fn work(arguments: &Arguments, database: u64, file: &Path) -> Result<usize, RawError> {
     let loader = arguments.extension.clone().map_or(Loader::Functions(|_| Ok(())), Loader::Extension);
-    let temp_store = if arguments.extension.is_some() { "file" } else { "memory" };
-    let own = [format!("PRAGMA temp_store = {temp_store}")];
-    let pragmas: Vec<String> = PRAGMAS.map(str::to_owned).into_iter().chain(own).collect();
+    let pragmas = PRAGMAS.map(str::to_owned);
     let open = || Session::open(&Opening { file, loader: &loader, pragmas: &pragmas, settings: &[], network: None });
     let tracked = arguments.extension.is_some();
     // On a plain table there is nothing to terminate, which a close would tell as an error.
@@ -85,9 +84,8 @@ fn cycle(session: &Session, rows: u64, database: u64, iteration: u64) -> rusqlit
     let connection = session.connection();
     let user = format!("018ecfc2-b2b1-7cc3-a9f0-{:012}", database.div_ceil(2));
     let mut text = String::new();
-    connection.execute_batch("BEGIN")?;
     let mut changed = connection.execute(DELETE, [])?;
-    connection.execute_batch("COMMIT; BEGIN")?;
+    connection.execute_batch("BEGIN")?;
     let mut insert = connection.prepare(INSERT)?;
     insert.raw_bind_parameter(2, user)?;
     for row in 1..=rows {
@@ -100,8 +98,7 @@ fn cycle(session: &Session, rows: u64, database: u64, iteration: u64) -> rusqlit
         insert.raw_bind_parameter(4, row.cast_signed())?;
         changed += insert.raw_execute()?;
     }
-    connection.execute_batch("COMMIT; BEGIN")?;
-    changed += connection.execute(UPDATE, [])?;
     connection.execute_batch("COMMIT")?;
+    changed += connection.execute(UPDATE, [])?;
     Ok(changed)
 }

@@ -20,7 +20,11 @@ pub(super) fn collect(run: &Run<'_>, unsent: &[Option<bool>]) -> FinalState {
     let held = |(database, unsent): (&DatabasePlan, &Option<bool>)| {
         database_state(run, denied, database, *unsent).map_err(|error| (database.index, error))
     };
-    let databases: Vec<_> = run.few.install(|| run.plan.databases.par_iter().zip(unsent).map(held).collect());
+    let copy = run.directory.join("databases").join("server.db");
+    // Where nothing was synced there is nothing to compare with.
+    let copied = || run.plan.syncs() && copy_server(run, &copy);
+    let all = || run.plan.databases.par_iter().zip(unsent).map(held).collect::<Vec<_>>();
+    let (databases, copied) = run.few.install(|| rayon::join(all, copied));
     let mut state = FinalState::default();
     for database in databases {
         match database {
@@ -28,9 +32,6 @@ pub(super) fn collect(run: &Run<'_>, unsent: &[Option<bool>]) -> FinalState {
             Err((index, error)) => fail(run, Some(index), &error),
         }
     }
-    let copy = run.directory.join("databases").join("server.db");
-    // Where nothing was synced there is nothing to compare with.
-    let copied = run.plan.syncs() && copy_server(run, &copy);
     if copied {
         match server_state(run, denied, &copy) {
             Ok(server) => state.server = Some(server),
@@ -101,12 +102,17 @@ fn copy_server(run: &Run<'_>, file: &Path) -> bool {
 
 fn server_state(run: &Run<'_>, denied: &Denied, copy: &Path) -> rusqlite::Result<ServerState> {
     let tables = contents::tables(&open_reader(copy, "")?, run.plan, Rows::All)?;
+    let tombstones = clues::tombstones(run);
+    if !run.plan.rls {
+        let users = vec![UserState { user: 1, tables: tables.clone() }];
+        return Ok(ServerState { users, tables, tombstones });
+    }
     let seen = |user: &UserPlan| {
         let tables = contents::tables(&denied.open_reader(copy, &user.id)?, run.plan, Rows::Allowed)?;
         Ok(UserState { user: user.index, tables })
     };
     let users = run.few.install(|| run.plan.users.par_iter().map(seen).collect::<rusqlite::Result<_>>())?;
-    Ok(ServerState { users, tables, tombstones: clues::tombstones(run) })
+    Ok(ServerState { users, tables, tombstones })
 }
 
 fn differences(

@@ -46,7 +46,9 @@ fn run_counting(
         bound.push(Bound::new(connection, sql, text, scope, name)?);
     }
     let batch = sql.batch.unwrap_or(u64::MAX);
-    let begin_commit = batch > 1;
+    // One statement is a transaction of its own. SQLite then keeps no statement journal for it, in whose way the
+    // journals of the statements that the extension's triggers run would be.
+    let begin_commit = batch > 1 && (last > 1 || bound.len() > 1);
     let sqlite = |error: rusqlite::Error| raw_error(Call::Sql, &error);
     for row in 1..=last {
         if row % 256 == 0 && cut() {

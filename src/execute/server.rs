@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::Connection;
+use rusqlite::types::{ToSqlOutput, Value as SqlValue};
 use serde_json::Value;
 
-use super::column_list;
+use super::{column_list, contents};
 use crate::failure::{Call, RawError};
 use crate::plan::{Plan, TablePlan, quote};
 use crate::session::raw_error;
@@ -52,77 +52,100 @@ fn index_policy(table: &TablePlan, local: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// A page is stored while the next one is on its way.
 fn copy_table(admin: &Admin, database: &str, table: &TablePlan, local: &mut Connection) -> Result<(), RawError> {
-    let sqlite = |error: rusqlite::Error| raw_error(Call::Admin, &error);
-    // Quoted by SQLite itself, every value keeps its type on the way through JSON.
-    let columns: Vec<String> =
-        table.columns.iter().enumerate().map(|(at, column)| format!("quote({}) AS c{at}", quote(column))).collect();
     let keys: Vec<usize> =
         table.primary_key.iter().filter_map(|key| table.columns.iter().position(|column| column == key)).collect();
     let key_columns = column_list(&table.primary_key);
-    let places = vec!["?"; table.columns.len()].join(", ");
-    let insert = format!("INSERT INTO {} ({}) VALUES ({places})", quote(&table.name), column_list(&table.columns));
-    let mut after = String::new();
+    let fetch = |after: &str, page: usize| {
+        // Quoted by SQLite itself, every value keeps its type on the way through JSON.
+        let (literals, table) = (contents::text_of(&table.columns), quote(&table.name));
+        let sql = format!("SELECT {literals} AS literals FROM {table} {after} ORDER BY {key_columns} LIMIT {page}");
+        admin.sql(Some(database), &sql)
+    };
     let mut page = FIRST_PAGE;
+    let mut rows = fetch("", page)?;
     loop {
-        let sql = format!(
-            "SELECT {} FROM {} {after} ORDER BY {key_columns} LIMIT {page}",
-            columns.join(", "),
-            quote(&table.name)
-        );
-        let rows = admin.sql(Some(database), &sql)?;
-        let transaction = local.transaction().map_err(sqlite)?;
-        let mut bytes = 0;
-        {
-            let mut statement = transaction.prepare_cached(&insert).map_err(sqlite)?;
-            for row in &rows {
-                let literals: Vec<&str> = (0..columns.len())
-                    .map(|at| {
-                        row.get(&format!("c{at}"))
-                            .and_then(Value::as_str)
-                            .ok_or_else(|| odd(table, "a value is missing"))
-                    })
-                    .collect::<Result<_, RawError>>()?;
-                bytes += literals.iter().map(|literal| literal.len()).sum::<usize>();
-                let values = literals.iter().map(|literal| parse(literal).ok_or_else(|| odd(table, literal)));
-                let values: Vec<SqlValue> = values.collect::<Result<_, RawError>>()?;
-                statement.execute(params_from_iter(values)).map_err(sqlite)?;
-                after = keys.iter().map(|at| literals[*at]).collect::<Vec<_>>().join(", ");
-            }
-        }
-        transaction.commit().map_err(sqlite)?;
-        if rows.len() < page {
-            return Ok(());
-        }
-        after = format!("WHERE ({key_columns}) > ({after})");
+        let texts = rows.iter().map(|row| row.get("literals").and_then(Value::as_str));
+        let texts: Vec<&str> = texts.collect::<Option<_>>().ok_or_else(|| odd(table, "a row is missing"))?;
+        let last = texts.last().filter(|_| texts.len() == page).map(|last| literals(last).collect::<Vec<_>>());
+        let bytes: usize = texts.iter().map(|text| text.len()).sum();
         page = if bytes < PAGE_BYTES { page * 2 } else { page / 2 }.clamp(1, LARGEST_PAGE);
+        let next = || {
+            let Some(last) = last else { return Ok(None) };
+            let key = keys.iter().map(|at| last.get(*at).copied()).collect::<Option<Vec<_>>>();
+            let key = key.ok_or_else(|| odd(table, "a column is missing"))?.join(", ");
+            fetch(&format!("WHERE ({key_columns}) > ({key})"), page).map(Some)
+        };
+        let (stored, next) = rayon::join(|| store(table, local, &texts), next);
+        stored?;
+        match next? {
+            Some(next) => rows = next,
+            None => return Ok(()),
+        }
     }
 }
 
-fn odd(table: &TablePlan, literal: &str) -> RawError {
-    let message = format!("a row of the server's table `{}` could not be understood: {literal}", table.name);
+/// Stores rows, each as the literals of its columns.
+fn store(table: &TablePlan, local: &mut Connection, rows: &[&str]) -> Result<(), RawError> {
+    let sqlite = |error: rusqlite::Error| raw_error(Call::Admin, &error);
+    let places = vec!["?"; table.columns.len()].join(", ");
+    let insert = format!("INSERT INTO {} ({}) VALUES ({places})", quote(&table.name), column_list(&table.columns));
+    let transaction = local.transaction().map_err(sqlite)?;
+    let mut statement = transaction.prepare_cached(&insert).map_err(sqlite)?;
+    for row in rows {
+        let mut columns = 0;
+        for literal in literals(row) {
+            columns += 1;
+            let value = parse(literal).filter(|_| columns <= table.columns.len()).ok_or_else(|| odd(table, row))?;
+            statement.raw_bind_parameter(columns, value).map_err(sqlite)?;
+        }
+        if columns < table.columns.len() {
+            return Err(odd(table, row));
+        }
+        statement.raw_execute().map_err(sqlite)?;
+    }
+    drop(statement);
+    transaction.commit().map_err(sqlite)
+}
+
+fn odd(table: &TablePlan, row: &str) -> RawError {
+    let message = format!("a row of the server's table `{}` could not be understood: {row}", table.name);
     RawError { call: Call::Admin, sqlite: None, http: None, message }
 }
 
+/// The literals of a row: what stands between commas that are not within quotes.
+fn literals(row: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    row.split(move |letter| {
+        quoted ^= letter == '\'';
+        letter == ',' && !quoted
+    })
+    .map(str::trim_start)
+}
+
 /// An SQL literal, as `quote()` writes it.
-fn parse(literal: &str) -> Option<SqlValue> {
+fn parse(literal: &str) -> Option<ToSqlOutput<'_>> {
     if literal == "NULL" {
-        return Some(SqlValue::Null);
+        return Some(ToSqlOutput::Owned(SqlValue::Null));
     }
     if let Some(text) = literal.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
-        return Some(SqlValue::Text(text.replace("''", "'")));
+        let unescaped = text.contains('\'').then(|| text.replace("''", "'"));
+        return Some(unescaped.map_or_else(|| text.into(), |text| ToSqlOutput::Owned(SqlValue::Text(text))));
     }
     if let Some(digits) = literal.strip_prefix("X'").and_then(|rest| rest.strip_suffix('\'')) {
-        let bytes =
-            digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-        return bytes.collect::<Option<Vec<u8>>>().map(SqlValue::Blob);
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(byte).collect();
+        return bytes.map(|bytes| ToSqlOutput::Owned(SqlValue::Blob(bytes)));
     }
     let integer = literal.parse().ok().map(SqlValue::Integer);
-    integer.or_else(|| literal.parse().ok().map(SqlValue::Real))
+    integer.or_else(|| literal.parse().ok().map(SqlValue::Real)).map(ToSqlOutput::Owned)
 }
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::params_from_iter;
+
     use super::*;
 
     #[test]
@@ -134,12 +157,21 @@ mod tests {
             SqlValue::Integer(i64::MAX),
             SqlValue::Real(0.1 + 0.2),
             SqlValue::Real(-1e300),
-            SqlValue::Text("it's 'é' NULL".to_owned()),
+            SqlValue::Text("it's 'é', NULL".to_owned()),
+            SqlValue::Text(String::new()),
+            SqlValue::Text(",  ',' ''".to_owned()),
             SqlValue::Blob(vec![0, 255, 16]),
         ];
-        for value in values {
-            let quoted: String = connection.query_row("SELECT quote(?1)", [&value], |row| row.get(0)).expect("quotes");
-            assert_eq!(parse(&quoted), Some(value), "{quoted}");
-        }
+        let all = vec!["quote(?)"; values.len()].join(" || ', ' || ");
+        let row: String = connection
+            .query_row(&format!("SELECT {all}"), params_from_iter(&values), |row| row.get(0))
+            .expect("quotes");
+        let parsed: Vec<SqlValue> = literals(&row)
+            .map(|literal| {
+                let value = parse(literal).unwrap_or_else(|| panic!("{literal} is a literal"));
+                connection.query_row("SELECT ?1", [value], |row| row.get(0)).expect("a value")
+            })
+            .collect();
+        assert_eq!(parsed, values, "{row}");
     }
 }

@@ -283,7 +283,7 @@ impl Builder {
         // memory, but not for the extension: its triggers run statements whose journals SQLite keeps as a list of
         // kilobytes behind the outer statement's and walks for every row. 100,000 rows updated by one statement took
         // over two minutes, with files two seconds; inserted one by one they take 4.0 s instead of 1.5.
-        let temp_store = if is_embedded(&scenario.target) { "memory" } else { "file" };
+        let temp_store = "memory";
         let mut pragmas = BTreeMap::from(
             [
                 ("journal_mode", "wal"),

@@ -53,7 +53,7 @@ pub struct TableState {
     pub table: String,
     /// Rows the user may see.
     pub rows: u64,
-    /// A digest of those rows in primary-key order, as 32 hex digits.
+    /// The sum of the digests of those rows, whatever their order, as 32 hex digits.
     pub digest: String,
     /// Rows held that the user's select policy forbids.
     #[serde(default, skip_serializing_if = "super::is_zero")]

@@ -67,11 +67,10 @@ impl Admin {
             body["database"] = json!(database);
         }
         let request = self.request(&Method::POST, "/v2/weblite/sql", Some(&body));
-        let answer = self.http.ask_within(time, request, patience)?;
-        Ok(match answer.get("data") {
-            Some(Value::Array(rows)) => rows.iter().filter_map(Value::as_object).cloned().collect(),
-            _ => Vec::new(),
-        })
+        let mut answer = self.http.ask_within(time, request, patience)?;
+        let Some(Value::Array(rows)) = answer.get_mut("data").map(Value::take) else { return Ok(Vec::new()) };
+        let row = |row| if let Value::Object(columns) = row { Some(columns) } else { None };
+        Ok(rows.into_iter().filter_map(row).collect())
     }
 
     /// Creates an access token for a user, which is refused from `expires` on. A repeated request may leave a second
