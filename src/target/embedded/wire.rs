@@ -209,12 +209,11 @@ pub(crate) fn put<T: Serialize>(buffer: &mut Vec<u8>, value: &T) {
 }
 
 /// A body: the version byte, the head, and the rows already written.
-pub(crate) fn message<T: Serialize>(head: &T, rows: &[u8]) -> Vec<u8> {
-    let mut body = Vec::with_capacity(rows.len() + 256);
-    body.push(VERSION);
-    put(&mut body, head);
-    body.extend_from_slice(rows);
-    body
+pub(crate) fn message<T: Serialize>(head: &T, mut rows: Vec<u8>) -> Vec<u8> {
+    let mut front = vec![VERSION];
+    put(&mut front, head);
+    rows.splice(0..0, front);
+    rows
 }
 
 /// Reads a body from front to back. Nothing is allocated for a length before its bytes are seen to be there.
@@ -276,7 +275,7 @@ mod tests {
         for cell in &cells {
             put(&mut rows, cell);
         }
-        let body = message(&RowHead { version: 7, deleted: false }, &rows);
+        let body = message(&RowHead { version: 7, deleted: false }, rows);
         let mut reader = Reader::open(&body).expect("version");
         assert_eq!(reader.take(), Ok(RowHead { version: 7, deleted: false }));
         let mut read = Vec::new();

@@ -68,7 +68,7 @@ fn receive_pages(
     while max_chunks.is_none_or(|most| pages < most) {
         let position = Position::read(connection)?;
         let tables = shapes.iter().map(|shape| shape.name.as_str()).collect();
-        let body = message(&PullRequest { site: *site, cursor: position.cursor, tables }, &[]);
+        let body = message(&PullRequest { site: *site, cursor: position.cursor, tables }, Vec::new());
         let answer = {
             let mut network = state.network();
             let (transport, endpoint) = network.open(connection)?;

@@ -97,22 +97,22 @@ fn send_chunks(
     sent: &mut Sent,
 ) -> rusqlite::Result<()> {
     let sql = dirty_rows(shape);
-    let mut rows = Vec::new();
     let mut from = 0;
     loop {
         check_interrupt(connection)?;
-        rows.clear();
+        let mut rows = Vec::new();
         let (count, until) = read_chunk(connection, shape, &sql, from, last, &mut rows)?;
         if count == 0 {
             return Ok(());
         }
+        let bytes = u64::try_from(rows.len()).unwrap_or(u64::MAX);
         let table = TableHead { name: &shape.name, hash: shape.hash };
-        let body = message(&PushHead { site: *site, table: Some(table), rows: count }, &rows);
+        let body = message(&PushHead { site: *site, table: Some(table), rows: count }, rows);
         let (transport, endpoint) = network.open(connection)?;
         let answer =
             transport.call(&endpoint, Verb::Push, &body).map_err(|refusal| refusal.into_error(EMPTY_ANSWER))?;
         sent.chunks += 1;
-        sent.bytes += u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        sent.bytes += bytes;
         let Some(answer) = read_answer(&answer) else {
             sent.server = Some(-1);
             return Ok(());
@@ -177,7 +177,7 @@ fn read_answer(body: &[u8]) -> Option<PushAnswer> {
 /// Asks how far the hub is.
 pub(super) fn server_version(connection: &Connection, network: &mut Network) -> rusqlite::Result<i64> {
     let site = local::require_site(connection)?;
-    let body = message(&PushHead { site, table: None, rows: 0 }, &[]);
+    let body = message(&PushHead { site, table: None, rows: 0 }, Vec::new());
     let (transport, endpoint) = network.open(connection)?;
     let answer = transport.call(&endpoint, Verb::Push, &body);
     let answer = answer.map_err(|refusal| refusal.into_error("unable to retrieve current status from remote host."))?;

@@ -32,8 +32,8 @@ const ARRIVAL: Duration = Duration::from_secs(60);
 /// The largest body of an administrator's request.
 const MAX_ADMIN_BODY: usize = 16 << 20;
 /// Bodies wait for their turn in units of this many bytes, at most [`BUDGET`] of them at once in memory.
-const UNIT: usize = 64 << 10;
-const BUDGET: usize = 1024;
+const UNIT: usize = 4 << 10;
+const BUDGET: usize = 4096;
 
 /// What bounds the work under way.
 #[derive(Debug)]

@@ -108,7 +108,7 @@ pub(super) fn pull(
         Mode::Stale => (rows, count, cursor, complete) = (Vec::new(), 0, request.cursor, true),
     }
     let head = PageHead { cursor, complete, rows: count, tables };
-    Ok(Page { body: message(&head, &rows), rows: count })
+    Ok(Page { body: message(&head, rows), rows: count })
 }
 
 /// A running query, standing on its next row.

@@ -105,7 +105,7 @@ fn answer_push(
     if head.table.is_none() {
         // Only a question: nothing that could be lost, locked or repeated.
         let answer = database.with(|worker| push::push(worker, caller, body, faults, push::Mode::Normal))?;
-        return Ok(Reply::bytes(message(&answer, &[])));
+        return Ok(Reply::bytes(message(&answer, Vec::new())));
     }
     let (forget, back) = (faults.strikes(FaultKind::ForgetPush, site), faults.strikes(FaultKind::ClockBack, site));
     let mode = match (forget, back) {
@@ -130,7 +130,7 @@ fn answer_push(
         let mut again = shared.again.lock().unwrap_or_else(PoisonError::into_inner);
         again.entry(database.name.clone()).or_default().push(stash);
     }
-    Ok(Reply::bytes(message(&answer, &[])))
+    Ok(Reply::bytes(message(&answer, Vec::new())))
 }
 
 /// The pushes of other sites that are now stored a second time, over what this site has just written.
