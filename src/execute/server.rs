@@ -17,9 +17,9 @@ use crate::target::admin::Admin;
 const FEW_USERS: usize = 4;
 /// Rows of the first page; later ones grow or shrink towards [`PAGE_BYTES`].
 const FIRST_PAGE: usize = 500;
-const LARGEST_PAGE: usize = 20_000;
+const LARGEST_PAGE: usize = 10_000;
 /// What a page should hold.
-const PAGE_BYTES: usize = 1024 * 1024;
+const PAGE_BYTES: usize = 512 * 1024;
 
 /// Copies all tables into `file`.
 pub(super) fn copy(plan: &Plan, admin: &Admin, database: &str, file: &Path) -> Result<(), RawError> {
