@@ -193,7 +193,7 @@ fn state(plan: &Plan) -> FinalState {
             .map(|database| DatabaseState {
                 database: database.index,
                 user: database.user,
-                integrity: "ok".into(),
+                integrity: Some("ok".into()),
                 unsent: Some(false),
                 bytes: 409_600,
                 tables: tables(database.user),

@@ -35,8 +35,9 @@ pub struct DatabaseState {
     pub database: u32,
     /// Its user, counted from 1.
     pub user: u32,
-    /// What `PRAGMA integrity_check` answered; `ok` when all is well.
-    pub integrity: String,
+    /// What `PRAGMA integrity_check` answered; `ok` when all is well, absent when nothing is to be verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integrity: Option<String>,
     /// Whether it still had changes to send (absent: it could not be asked).
     pub unsent: Option<bool>,
     /// The file's size in bytes, its write-ahead log included.

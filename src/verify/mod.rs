@@ -140,10 +140,9 @@ impl Scene<'_> {
         let findings: Vec<Finding> = self
             .databases()
             .into_iter()
-            .filter(|database| database.integrity.trim() != "ok")
-            .map(|database| {
-                Finding::new(format!("database {}: integrity_check says: {}", database.database, database.integrity))
-            })
+            .filter_map(|database| Some((database.database, database.integrity.as_deref()?)))
+            .filter(|(_, said)| said.trim() != "ok")
+            .map(|(database, said)| Finding::new(format!("database {database}: integrity_check says: {said}")))
             .collect();
         let mut result = CheckResult {
             check: CheckKind::Integrity,

@@ -65,7 +65,7 @@ fn users_are_compared_among_their_own() {
 fn a_damaged_file_is_a_finding_whatever_it_holds() {
     let plan = plan(2);
     let mut record = record(&plan);
-    record.state.as_mut().expect("it has one").databases[0].integrity = "row 3 missing from index".into();
+    record.state.as_mut().expect("it has one").databases[0].integrity = Some("row 3 missing from index".into());
     assert_eq!(checked(&record, &plan, CheckKind::Integrity).findings().len(), 1);
 }
 

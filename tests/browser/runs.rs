@@ -148,7 +148,7 @@ impl Run {
         }
         let state = run.record.state.as_mut().expect("it has one");
         for database in &mut state.databases {
-            database.integrity = format!("row {} missing from index", database.database);
+            database.integrity = Some(format!("row {} missing from index", database.database));
             database.tables[0].digest = format!("{:032x}", database.database);
         }
         let row = |number: u32| RowDifference {
@@ -203,7 +203,7 @@ impl Run {
             row.key = format!("'{text}'");
             row.holders[0].row = Some(format!("'{text}', '{}', 1", HOSTILE[1]));
         }
-        state.databases[0].integrity = HOSTILE[0].into();
+        state.databases[0].integrity = Some(HOSTILE[0].into());
         run
     }
 
@@ -273,7 +273,7 @@ fn state(databases: u32) -> FinalState {
     let database = |database| DatabaseState {
         database,
         user: 1,
-        integrity: "ok".into(),
+        integrity: Some("ok".into()),
         unsent: Some(false),
         bytes: 409_600,
         tables: tables(),
