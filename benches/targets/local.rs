@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::paired::{Paired, seconds};
+use crate::paired::{Figures, Paired, seconds};
 use crate::process::Measured;
 use crate::table::{Row, State};
 use crate::workload::Size;
@@ -18,29 +18,39 @@ const SIZES: [(Size, &str, f64); 3] = [
 /// P1: with the extension and without a sync call, over the seed's way.
 pub(crate) fn extension(bench: &Bench) -> Result<Vec<Row>, Failed> {
     let extension = bench.extension()?;
-    let shell = bench.shell()?;
-    SIZES
-        .into_iter()
-        .map(|(size, target, most)| {
-            let size = bench.scaled(size);
-            let wall = |measured: Measured| measured.wall.as_secs_f64();
-            let ours = || bench.ours(size, Some(extension)).map(wall);
-            let paired = Paired::of(bench.runs, ours, || bench.seed(size, shell, Some(extension)).map(wall))?;
-            let state = bench.judged(paired.ratio() <= most);
-            Ok(row("P1", format!("{}, extension, no sync calls", size.name), &paired, "the seed's way", target, state))
-        })
-        .collect()
+    let each = SIZES.into_iter().map(|(size, target, most)| {
+        let what = format!("{}, extension, no sync calls", size.name);
+        over_the_seed(bench, "P1", what, size, Some(extension), target, most)
+    });
+    each.collect()
 }
 
 /// P2: the medium size on a plain table, over the seed's way on one.
 pub(crate) fn plain(bench: &Bench) -> Result<Vec<Row>, Failed> {
+    over_the_seed(bench, "P2", "medium, plain table".to_owned(), SIZES[1].0, None, "≤ 0.05 wall", 0.05)
+        .map(|row| vec![row])
+}
+
+/// Beside it the bare loop over the seed's way: the ratio of a program that does nothing but run the statements.
+fn over_the_seed(
+    bench: &Bench,
+    id: &'static str,
+    what: String,
+    size: Size,
+    extension: Option<&PathBuf>,
+    target: &'static str,
+    most: f64,
+) -> Result<Row, Failed> {
     let shell = bench.shell()?;
-    let size = bench.scaled(SIZES[1].0);
+    let size = bench.scaled(size);
     let wall = |measured: Measured| measured.wall.as_secs_f64();
-    let paired =
-        Paired::of(bench.runs, || bench.ours(size, None).map(wall), || bench.seed(size, shell, None).map(wall))?;
-    let state = bench.judged(paired.ratio() <= 0.05);
-    Ok(vec![row("P2", "medium, plain table".to_owned(), &paired, "the seed's way", "≤ 0.05 wall", state)])
+    let ours = || bench.ours(size, extension).map(wall);
+    let paired = Paired::of(bench.runs, ours, || bench.seed(size, shell, extension).map(wall))?;
+    let bare = Figures::of(bench.runs, || bench.bare(size, extension).map(wall))?;
+    let state = bench.judged(paired.ratio() <= most);
+    let mut row = row(id, what, &paired, "the seed's way", target, state);
+    row.ratio += &format!("; the bare loop's {:.3}", bare.median() / paired.theirs.median());
+    Ok(row)
 }
 
 /// P3: processor time over the bare loop of the same statements, on a plain table and with the extension.

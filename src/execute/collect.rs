@@ -105,14 +105,14 @@ fn server_state(run: &Run<'_>, denied: &Denied, copy: &Path) -> rusqlite::Result
     let tombstones = clues::tombstones(run);
     if !run.plan.rls {
         let users = vec![UserState { user: 1, tables: tables.clone() }];
-        return Ok(ServerState { users, tables, tombstones });
+        return Ok(ServerState { tables, users, tombstones });
     }
     let seen = |user: &UserPlan| {
         let tables = contents::tables(&denied.open_reader(copy, &user.id)?, run.plan, Rows::Allowed)?;
         Ok(UserState { user: user.index, tables })
     };
     let users = run.few.install(|| run.plan.users.par_iter().map(seen).collect::<rusqlite::Result<_>>())?;
-    Ok(ServerState { users, tables, tombstones })
+    Ok(ServerState { tables, users, tombstones })
 }
 
 fn differences(

@@ -13,6 +13,8 @@ use crate::record::LogExcerpt;
 const KEPT: usize = 30;
 /// The longest line kept, in characters.
 const LONGEST: usize = 300;
+/// Bytes that wait to be written: there may be a thousand logs.
+const BUFFER: usize = 1024;
 
 pub(super) struct Log {
     out: BufWriter<File>,
@@ -23,7 +25,7 @@ pub(super) struct Log {
 
 impl Log {
     pub(super) fn create(path: &Path, database: u32) -> io::Result<Self> {
-        Ok(Self { out: BufWriter::new(File::create(path)?), database, error: None })
+        Ok(Self { out: BufWriter::with_capacity(BUFFER, File::create(path)?), database, error: None })
     }
 
     /// `[DB1][iter 3] inserted, count=1000 (12.3 ms)`

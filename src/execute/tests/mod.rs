@@ -163,3 +163,54 @@ fn a_statement_without_end_is_interrupted_at_its_limit_and_the_run_goes_on() {
     let analysis = analyze(&record, &plan);
     assert_eq!(analysis.verdict, Verdict::Fail);
 }
+
+/// The rows that each database has at the end.
+fn rows_held(record: &Record) -> Vec<u64> {
+    let state = record.state.as_ref().expect("the end was looked at");
+    state.databases.iter().map(|database| database.tables[0].rows).collect()
+}
+
+#[test]
+fn what_fails_within_a_phase_takes_all_of_the_phase_with_it() {
+    let one = "INSERT INTO notes (id) SELECT 'x' || value FROM generate_series(1, 30) UNION ALL SELECT 'x1'";
+    let (first, second) = ("INSERT INTO notes (id) VALUES ('first')", "INSERT INTO notes (id) SELECT id FROM notes");
+    for sql in [serde_json::json!(one), serde_json::json!([first, second])] {
+        let text = format!("{SCENARIO}  - {{ name: failing, kind: insert, sql: {sql} }}\n");
+        let directory = tempfile::tempdir().expect("a directory");
+        let (record, _) = run_changed(&text, directory.path(), &Control::default(), |_| {});
+        let failed: Vec<_> =
+            record.workers.iter().flat_map(|worker| &worker.events).filter(|event| event.phase == "failing").collect();
+        assert_eq!(failed.len(), 6, "{sql}");
+        assert!(failed.iter().all(|event| event.rows == 0 && !event.failures.is_empty()), "{failed:?}");
+        assert_eq!(rows_held(&record), [120, 120, 120], "{sql}");
+    }
+}
+
+#[test]
+fn the_server_s_rows_are_read_as_they_are_page_after_page() {
+    let text = SCENARIO
+        .replace("rows: 20", "rows: 400")
+        .replace("(id TEXT PRIMARY KEY, body TEXT)", "(place INTEGER, id TEXT, a, b, c, PRIMARY KEY (place, id)) WITHOUT ROWID")
+        .replace(
+            "INSERT INTO notes (id, body) VALUES (:id, 'row ' || :row)",
+            "INSERT INTO notes VALUES (:row % 7, 'it''s, ' || :id, :row / 3.0, iif(:row % 2, x'00ff2c27', NULL), iif(:row % 3, ''',''', ''))",
+        );
+    let directory = tempfile::tempdir().expect("a directory");
+    let (record, plan) = run_changed(&text, directory.path(), &Control::default(), |_| {});
+    assert_eq!(rows_held(&record), [2400, 2400, 2400]);
+    let server = record.state.as_ref().and_then(|state| state.server.as_ref()).expect("the server was read");
+    assert_eq!(server.tables[0].rows, 2400);
+    let analysis = analyze(&record, &plan);
+    assert_eq!(analysis.verdict, Verdict::Pass, "{}", crate::report::terminal(&analysis, 100));
+}
+
+#[test]
+fn files_are_looked_at_where_something_is_verified() {
+    for (verify, integrity) in [("verify: [converged]\n", Some("ok")), ("verify: []\n", None)] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let text = format!("{SCENARIO}{verify}");
+        let (record, _) = run_changed(&text, directory.path(), &Control::default(), |_| {});
+        let state = record.state.expect("the end was looked at");
+        assert!(state.databases.iter().all(|database| database.integrity.as_deref() == integrity), "{verify}");
+    }
+}
