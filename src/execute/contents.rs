@@ -104,3 +104,50 @@ pub(super) fn literals(plan: &Plan, table: &TablePlan, rows: Rows) -> String {
 pub(super) fn text_of(columns: &[String]) -> String {
     columns.iter().map(|column| format!("quote({})", quote(column))).collect::<Vec<_>>().join(" || ', ' || ")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_digest_is_that_of_the_rows_and_not_of_their_order() {
+        let sql = "CREATE TABLE t (id TEXT PRIMARY KEY, a, b)";
+        let scenario = serde_json::json!({
+            "version": 1, "name": "digests", "schema": {"tables": [{"name": "t", "sql": sql}]},
+            "phases": [{"name": "delete", "kind": "delete", "sql": "DELETE FROM t", "sync": ["send"]}],
+        });
+        let (plan, _) = Plan::new(&serde_json::from_value(scenario).expect("a scenario")).expect("a plan");
+        let digest = |rows: &str| {
+            let connection = Connection::open_in_memory().expect("memory");
+            connection.execute_batch(sql).expect("a table");
+            if !rows.is_empty() {
+                connection.execute_batch(&format!("INSERT INTO t VALUES {rows}")).expect("rows");
+            }
+            tables(&connection, &plan, Rows::All).expect("a digest").remove(0).digest
+        };
+        assert_eq!(
+            digest("('x', 1, 2), ('y', 3, 4), ('z', NULL, '')"),
+            digest("('z', NULL, ''), ('y', 3, 4), ('x', 1, 2)")
+        );
+        let all = [
+            "",
+            "('x', 1, 2), ('y', 3, 4)",
+            "('x', 3, 4), ('y', 1, 2)",
+            "('x', 1, 4), ('y', 3, 2)",
+            "('x', 1, 2), ('y', 3, 5)",
+            "('x', 1, 2)",
+            "('x', '1', 2)",
+            "('x', 1.0, 2)",
+            "('x', x'31', 2)",
+            "('x', NULL, 2)",
+            "('x', '', 2)",
+            "('x', 2, 1)",
+            "('xa', 'b', '')",
+            "('x', 'ab', '')",
+        ];
+        let digests: BTreeSet<String> = all.into_iter().map(digest).collect();
+        assert_eq!(digests.len(), all.len());
+    }
+}
