@@ -49,7 +49,7 @@ fn over_the_seed(
     let bare = Figures::of(bench.runs, || bench.bare(size, extension).map(wall))?;
     let state = bench.judged(paired.ratio() <= most);
     let mut row = row(id, what, &paired, "the seed's way", target, state);
-    row.ratio += &format!("; the bare loop's {:.3}", bare.median() / paired.theirs.median());
+    row.ratio = format!("{}; the bare loop's {:.3}", row.ratio, bare.median() / paired.theirs.median());
     Ok(row)
 }
 

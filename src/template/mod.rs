@@ -8,10 +8,10 @@ mod scope;
 pub use generate::{GENERATED, GENERATORS};
 pub use scope::{NAMES, Scope, Variables};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use minijinja::value::{Value, ValueKind};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
@@ -89,7 +89,7 @@ impl Text {
             match part {
                 Part::Literal(_) => {}
                 Part::Expression(expression) => {
-                    for name in &expression.variables {
+                    for name in &expression.compiled.variables {
                         let offset = expression.source.find(name.as_str()).map(|found| expression.offset + found);
                         variables.entry(name.clone()).or_insert(offset.map(|start| start..start + name.len()));
                     }
@@ -237,9 +237,16 @@ pub struct Expression {
     source: String,
     /// Where the expression starts in the text it is part of.
     offset: usize,
-    compiled: Arc<minijinja::Expression<'static, 'static>>,
+    compiled: Arc<Compiled>,
+}
+
+struct Compiled {
+    expression: minijinja::Expression<'static, 'static>,
     variables: BTreeSet<String>,
 }
+
+/// Expressions by their text: a scenario uses the same few again and again, and each keeps 9 KB.
+static COMPILED: LazyLock<Mutex<HashMap<String, Arc<Compiled>>>> = LazyLock::new(Mutex::default);
 
 impl PartialEq for Expression {
     fn eq(&self, other: &Self) -> bool {
@@ -262,10 +269,18 @@ impl Expression {
     fn compile_at(source: &str, offset: usize) -> Result<Self, TemplateProblem> {
         let trimmed = source.trim();
         let offset = offset + (source.len() - source.trim_start().len());
-        let compiled =
-            ENVIRONMENT.compile_expression_owned(trimmed.to_owned()).map_err(|error| problem(&error, offset))?;
-        let variables = compiled.undeclared_variables(true).into_iter().collect();
-        Ok(Self { source: trimmed.to_owned(), offset, compiled: Arc::new(compiled), variables })
+        let mut known = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+        let compiled = if let Some(compiled) = known.get(trimmed) {
+            Arc::clone(compiled)
+        } else {
+            let expression =
+                ENVIRONMENT.compile_expression_owned(trimmed.to_owned()).map_err(|error| problem(&error, offset))?;
+            let variables = expression.undeclared_variables(true).into_iter().collect();
+            let compiled = Arc::new(Compiled { expression, variables });
+            known.insert(trimmed.to_owned(), Arc::clone(&compiled));
+            compiled
+        };
+        Ok(Self { source: trimmed.to_owned(), offset, compiled })
     }
 
     /// The expression as written.
@@ -279,13 +294,16 @@ impl Expression {
             let start = self.offset + self.source.find(name.as_str())?;
             Some(start..start + name.len())
         };
-        self.variables.iter().map(|name| (name.clone(), place(name))).collect()
+        self.compiled.variables.iter().map(|name| (name.clone(), place(name))).collect()
     }
 
     /// Its value.
     pub fn evaluate(&self, scope: &Scope) -> Result<Value, TemplateProblem> {
-        let value =
-            self.compiled.eval(Value::from_object(scope.clone())).map_err(|error| problem(&error, self.offset))?;
+        let value = self
+            .compiled
+            .expression
+            .eval(Value::from_object(scope.clone()))
+            .map_err(|error| problem(&error, self.offset))?;
         if value.is_undefined() {
             return Err(TemplateProblem {
                 range: Some(self.offset..self.offset + self.source.len()),
@@ -301,7 +319,7 @@ impl Expression {
     }
 
     fn varies_by_row(&self) -> bool {
-        self.variables.iter().any(|name| depends_on_row(name))
+        self.compiled.variables.iter().any(|name| depends_on_row(name))
     }
 }
 
