@@ -239,7 +239,9 @@ pub struct Session {
     /// `expect: {verdict: fail, kinds: [auth]}` or a rule under `errors` makes what the scenario proves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<WrongCredentials>,
-    /// Pragmas of every connection, such as `{journal_mode: wal, synchronous: normal}`. Default: WAL and a busy timeout of 5 s.
+    /// Pragmas of every connection, such as `{journal_mode: wal, synchronous: normal}`. Default: these two, a busy timeout of
+    /// 5 s, and `temp_store: memory`; with the extension `temp_store: file` where several statements of a phase share a
+    /// transaction, since in memory the time of one that changes many rows would grow with their square.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub pragmas: Map<String, Value>,
 }
