@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use etcetera::BaseStrategy;
 
@@ -106,6 +107,10 @@ fn usual_places() -> Vec<PathBuf> {
     places
 }
 
+/// What was probed last stays loaded: SQLite unloads a library with the last session that uses it, and the next one would
+/// load it again.
+static LOADED: Mutex<Option<Session>> = Mutex::new(None);
+
 /// Loads the extension once, to say early and clearly when it cannot be, or is too old.
 pub fn probe(path: &Path) -> Result<Extension, TargetError> {
     let shown = path.display();
@@ -131,7 +136,7 @@ pub fn probe(path: &Path) -> Result<Extension, TargetError> {
     }
     session.run(Call::Open, "CREATE TABLE probe (id TEXT PRIMARY KEY)").map_err(|error| strange(&error))?;
     let site_id = call("SELECT cloudsync_init('probe')")?.unwrap_or_default();
-    session.close().map_err(|error| strange(&error))?;
+    LOADED.lock().unwrap_or_else(PoisonError::into_inner).replace(session);
     Ok(Extension { path: path.to_owned(), version, site_id })
 }
 
