@@ -25,5 +25,6 @@ mod shipped;
 mod signals;
 mod standin;
 mod streams;
+mod values;
 #[cfg(unix)]
 mod wizard;
