@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::failure::{Call, Failure, RawError, classify};
 use crate::plan::threshold::with_built_in;
 use crate::plan::{
-    Action, CheckPlan, DatabasePlan, Plan, SettlePlan, SqlPlan, StepPlan, SyncPlan, TablePlan, UserPlan,
+    Action, CheckPlan, DatabasePlan, Plan, SettlePlan, SqlPlan, StepPlan, SyncPlan, TablePlan, TargetPlan, UserPlan,
 };
 use crate::record::{
     DatabaseState, Difference, EndReason, Ended, Event, FinalState, Holder, Holding, Machine, Record, RowDifference,
     ServerState, SettleRecord, StepKind, TableState, TargetFacts, UserState, WorkerRecord,
 };
-use crate::scenario::{CheckName, Kind, OpenPolicy, Target, TargetName};
-use crate::template::Number;
+use crate::scenario::{CheckName, EmbeddedOptions, Kind, OpenPolicy};
+use crate::template::{Number, Scope, Variables};
 
 /// The table of the seed, five iterations of delete, insert and update with a send and a check after each.
 pub(crate) fn plan(databases: u32) -> Plan {
@@ -22,7 +22,8 @@ pub(crate) fn plan(databases: u32) -> Plan {
         name: "small".into(),
         description: "Deletes, inserts and updates the same table, all at once.".into(),
         seed: 42,
-        target: Target::Name(TargetName::Embedded),
+        scope: Scope::new(Variables { vars: Map::new(), scale: Map::new(), seed: 42 }),
+        target: TargetPlan::Embedded(EmbeddedOptions::default()),
         databases: (1..=databases).map(|index| DatabasePlan { index, user: 1, credential: None }).collect(),
         users: vec![UserPlan { index: 1, id: "018ecfc2-b2b1-7cc3-a9f0-000000000001".into() }],
         rls: false,
@@ -72,7 +73,7 @@ fn phase(name: &str, kind: Kind) -> StepPlan {
         kind,
         statements: Vec::new(),
         rows: None,
-        bind: Vec::new(),
+        parameters: Vec::new(),
         batch: None,
         expect_rows: None,
         hostile: false,

@@ -38,6 +38,8 @@
 // The rooms in the order of the walk. Reading:
 pub mod source;
 
+mod sql;
+
 mod suggest;
 
 pub mod template;

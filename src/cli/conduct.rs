@@ -42,7 +42,7 @@ impl Run<'_> {
     pub(super) fn ready(&self, attendant: &mut Attendant<'_>) -> Result<Connected, String> {
         raise_descriptors(self.plan)?;
         write_resolved(&self.directory.path, self.scenario)?;
-        let scope = Plan::scope(self.scenario).environment(std::env::vars());
+        let scope = self.plan.scope.environment(std::env::vars());
         let run = self.directory.id.replace('-', "_");
         crash::hide(target::secrets(self.plan, &scope));
         let reused = self.directory.reused.as_ref();
@@ -67,11 +67,6 @@ impl Run<'_> {
         write_reports(&directory.path, &record, &analysis)?;
         Ok(Conducted { record, analysis, strikes })
     }
-}
-
-/// Everything about the run, decided.
-pub(super) fn plan(scenario: &Scenario) -> Result<Plan, String> {
-    Plan::new(scenario).map(|(plan, _)| plan).map_err(|issues| issues_text(&issues))
 }
 
 /// A new directory for a run of this plan, with the databases that it goes on with.
@@ -125,8 +120,4 @@ fn write_reports(directory: &Path, record: &Record, analysis: &Analysis) -> Resu
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     let written = write_whole(path, |out| out.write_all(bytes));
     written.map_err(|error| format!("failed to write `{}`: {error}{}", path.display(), execute::ROOM))
-}
-
-fn issues_text(issues: &[crate::scenario::Issue]) -> String {
-    issues.iter().map(|issue| format!("{}: {}", issue.pointer, issue.message)).collect::<Vec<_>>().join("\n")
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::overrides::check;
 use super::{Exit, Terminal};
 use crate::load::{self, Overrides};
 
@@ -37,11 +36,13 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
     let mut exit = Exit::Pass;
     for file in files {
         let path = file.display();
-        if let Ok(loaded) = load::load(&file, &Overrides::default(), &check) {
-            let scenario = &loaded.scenario;
+        let loaded = load::load(&file, &Overrides::default());
+        let loaded =
+            loaded.ok().and_then(|loaded| Some((loaded.variations.into_iter().next()?.scenario, loaded.profiles)));
+        if let Some((scenario, profiles)) = loaded {
             terminal.print(&format!("{path}\n    {}\n", scenario.description));
-            if !loaded.profiles.is_empty() {
-                terminal.print(&format!("    profiles: {}\n", loaded.profiles.join(", ")));
+            if !profiles.is_empty() {
+                terminal.print(&format!("    profiles: {}\n", profiles.join(", ")));
             }
             if !scenario.vars.is_empty() {
                 let vars: Vec<String> = scenario.vars.iter().map(|(name, value)| format!("{name} = {value}")).collect();

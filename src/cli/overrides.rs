@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Exit, Terminal, crash};
 use crate::load::{self, LoadError, Loaded, Origin};
 use crate::plan::Plan;
-use crate::scenario::{Scenario, TargetName};
+use crate::scenario::TargetKind;
 use crate::target;
 use crate::template::Scope;
 
@@ -30,7 +30,7 @@ pub(super) struct Overlay {
     profile: Option<String>,
     /// Sync with this target
     #[arg(long, value_name = "TARGET", env = "STRESS_TARGET", value_parser = target)]
-    target: Option<TargetName>,
+    target: Option<TargetKind>,
     /// Set a variable of the scenario; also STRESS_VAR_<NAME>
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     var: Vec<(String, Value)>,
@@ -61,9 +61,10 @@ impl ScenarioArguments {
         self.overlay.load(&self.file, terminal)
     }
 
-    /// The same, with the problems for the caller to tell.
+    /// The same for a run, with a seed in any case, and with the problems for the caller to tell.
     pub(super) fn read(&self) -> Result<Loaded, LoadError> {
-        self.overlay.read(&self.file)
+        // 53 bits, so that every JSON reader keeps it.
+        self.overlay.read(&self.file, Some(uuid::Uuid::new_v4().as_u64_pair().0 >> 11))
     }
 
     /// The plan of the scenario, of its first combination if it has a matrix, with the scope of its templates and the
@@ -75,13 +76,13 @@ impl ScenarioArguments {
 
 impl Overlay {
     fn load(&self, file: &Path, terminal: &mut Terminal) -> Result<Loaded, Exit> {
-        self.read(file).map_err(|error| {
+        self.read(file, None).map_err(|error| {
             terminal.show(&error.diagnostics());
             Exit::Usage
         })
     }
 
-    fn read(&self, file: &Path) -> Result<Loaded, LoadError> {
+    fn read(&self, file: &Path, drawn_seed: Option<u64>) -> Result<Loaded, LoadError> {
         let mut vars = self.vars_file.as_deref().map(load::vars_file).transpose()?.unwrap_or_default();
         vars.extend(load::environment_vars(std::env::vars()));
         vars.extend(self.var.iter().map(|(name, value)| (name.clone(), value.clone(), Origin::Flag("--var"))));
@@ -94,52 +95,25 @@ impl Overlay {
             iterations: self.iterations,
             time_limit: self.time_limit.clone(),
             seed: self.seed,
+            drawn_seed,
         };
-        load::load(file, &overrides, &check)
+        load::load(file, &overrides)
     }
 
     /// The same as [`ScenarioArguments::plan`] for this file.
     pub(super) fn plan(&self, file: &Path, terminal: &mut Terminal) -> Result<(Plan, Scope), Exit> {
         let loaded = self.load(file, terminal)?;
-        let first = crate::plan::combinations(&loaded.scenario).into_iter().next();
-        let scenario = first.map_or(loaded.scenario, |(scenario, _)| scenario);
-        match Plan::new(&scenario) {
-            Ok((plan, _)) => {
-                let scope = Plan::scope(&scenario).environment(std::env::vars());
-                crash::hide(target::secrets(&plan, &scope));
-                Ok((plan, scope))
-            }
-            Err(issues) => {
-                for issue in issues {
-                    terminal.error(&issue.message);
-                }
-                Err(Exit::Usage)
-            }
-        }
+        let plan = loaded.variations.into_iter().next().map(|first| first.plan).ok_or(Exit::Usage)?;
+        let scope = plan.scope.environment(std::env::vars());
+        crash::hide(target::secrets(&plan, &scope));
+        Ok((plan, scope))
     }
 }
 
-/// The meaning of a scenario beyond its shape, for every combination of its matrix.
-pub(super) fn check(scenario: &Scenario) -> Vec<crate::scenario::Issue> {
-    let mut issues = Vec::new();
-    for (combination, _) in crate::plan::combinations(scenario) {
-        let found = match Plan::new(&combination) {
-            Ok((_, warnings)) => warnings,
-            Err(problems) => problems,
-        };
-        for issue in found {
-            if !issues.contains(&issue) {
-                issues.push(issue);
-            }
-        }
-    }
-    issues
-}
-
-pub(super) fn target(text: &str) -> Result<TargetName, String> {
+pub(super) fn target(text: &str) -> Result<TargetKind, String> {
     match text {
-        "embedded" => Ok(TargetName::Embedded),
-        "cloudsync" => Ok(TargetName::Cloudsync),
+        "embedded" => Ok(TargetKind::Embedded),
+        "cloudsync" => Ok(TargetKind::Cloudsync),
         _ => Err("it is `embedded` or `cloudsync`".to_owned()),
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{Exit, Terminal, overrides, preview};
-use crate::plan::{Plan, combinations};
+use crate::load::Variation;
 use crate::target;
 
 #[derive(Args)]
@@ -24,27 +24,16 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
         Err(exit) => return exit,
     };
     terminal.show(&loaded.diagnostics());
-    for (scenario, label) in combinations(&loaded.scenario) {
+    for Variation { label, scenario, plan } in &loaded.variations {
         if !label.is_empty() {
             terminal.print(&format!("matrix      {label}\n"));
         }
-        match Plan::new(&scenario) {
-            Ok((plan, _)) => {
-                let scope = Plan::scope(&scenario);
-                terminal.print(&preview::text(&plan, &scope, scenario.seed.is_some()));
-                let steps = target::outline(&plan, &scope.environment(std::env::vars()));
-                for (index, step) in steps.iter().enumerate() {
-                    let label = if index == 0 { "\nserver" } else { "" };
-                    let width = if index == 0 { 13 } else { 12 };
-                    terminal.print(&format!("{label:<width$}{}. {step}\n", index + 1));
-                }
-            }
-            Err(issues) => {
-                for issue in issues {
-                    terminal.error(&issue.message);
-                }
-                return Exit::Usage;
-            }
+        terminal.print(&preview::text(plan, scenario.seed.is_some()));
+        let steps = target::outline(plan, &plan.scope.environment(std::env::vars()));
+        for (index, step) in steps.iter().enumerate() {
+            let label = if index == 0 { "\nserver" } else { "" };
+            let width = if index == 0 { 13 } else { 12 };
+            terminal.print(&format!("{label:<width$}{}. {step}\n", index + 1));
         }
     }
     if arguments.explain {

@@ -2,14 +2,15 @@
 
 use std::fmt::Write;
 
-use crate::plan::{Action, CheckPlan, Plan, SqlPlan, StepPlan, SyncPlan};
-use crate::template::{Scope, Text};
+use crate::plan::{Action, CheckPlan, Plan, SqlPlan, SqlValue, StepPlan, SyncPlan};
+use crate::sql::one_line;
+use crate::template::{Scope, TemplateProblem};
 
 /// Rows whose values are shown.
 const ROWS: u64 = 2;
 
-/// The plan as text, its templates rendered in `scope`.
-pub(super) fn text(plan: &Plan, scope: &Scope, seeded: bool) -> String {
+/// The plan as text, as its first database carries it out.
+pub(super) fn text(plan: &Plan, seeded: bool) -> String {
     let mut text = String::new();
     let out = &mut text;
     let mut line = |label: &str, value: &str| {
@@ -45,16 +46,17 @@ pub(super) fn text(plan: &Plan, scope: &Scope, seeded: bool) -> String {
     for table in &plan.tables {
         line("table", &format!("{} ({}), key {}", table.name, table.columns.join(", "), table.primary_key.join(", ")));
     }
-    let scope = scope.database(1, 1, &plan.users[0].id).iteration(1).repeat(1);
-    for (title, steps) in [("setup", &plan.setup), ("phases", &plan.phases), ("teardown", &plan.teardown)] {
+    let scope = plan.database_scope(&plan.databases[0]);
+    for (title, when, iteration, steps) in [
+        ("setup", "once, by every database", 0, &plan.setup),
+        ("phases", "in every iteration, by every database", 1, &plan.phases),
+        ("teardown", "once, by every database", 0, &plan.teardown),
+    ] {
         if !steps.is_empty() {
             line("", "");
-            line(
-                title,
-                if title == "phases" { "in every iteration, by every database" } else { "once, by every database" },
-            );
+            line(title, when);
             for step in steps {
-                line("", &indented(&step_text(step, &scope)));
+                line("", &indented(&step_text(step, &scope.iteration(iteration).repeat(1))));
             }
         }
     }
@@ -70,7 +72,7 @@ pub(super) fn text(plan: &Plan, scope: &Scope, seeded: bool) -> String {
         line("threshold", &threshold.text);
     }
     line("", "");
-    for (label, value) in totals(plan, &scope) {
+    for (label, value) in totals(plan, &scope.iteration(1).repeat(1)) {
         line(&label, &value);
     }
     text
@@ -85,7 +87,7 @@ fn totals(plan: &Plan, scope: &Scope) -> Vec<(String, String)> {
     let mut bytes = 0;
     for step in &plan.phases {
         let repeat = step.repeat.value(scope).unwrap_or(1);
-        syncs += repeat * step.sync.iter().filter(|call| !matches!(call, SyncPlan::Wait(_))).count() as u64;
+        syncs += repeat * step.sync.iter().filter(|call| call.calls()).count() as u64;
         let Action::Sql(sql) = &step.action else { continue };
         match sql.rows.as_ref().map(|rows| rows.value(scope).unwrap_or(0)) {
             Some(rows) => {
@@ -124,11 +126,11 @@ fn step_text(step: &StepPlan, scope: &Scope) -> String {
     match &step.action {
         Action::Nothing => {}
         Action::Wait(wait) => add(format!("  wait {wait:?}")),
-        Action::Admin(sql) => add(format!("  on the server: {}", rendered(sql, scope))),
+        Action::Admin(sql) => add(format!("  on the server: {}", shown(sql.render(scope)))),
         Action::Sql(sql) => sql_text(sql, scope, &mut add),
     }
     if !step.sync.is_empty() {
-        let calls: Vec<String> = step.sync.iter().map(sync_text).collect();
+        let calls: Vec<String> = step.sync.iter().map(SyncPlan::to_string).collect();
         let barrier = match step.barrier {
             None => String::new(),
             Some(skew) if skew.is_zero() => ", all databases at the same moment".to_owned(),
@@ -151,77 +153,38 @@ fn sql_text(sql: &SqlPlan, scope: &Scope, add: &mut dyn FnMut(String)) {
         Some(rows) => add(format!("  {rows} rows, {grouped}:")),
         None => add(format!("  {grouped}:")),
     }
+    let shown_rows = 1..=rows.unwrap_or(1).min(ROWS);
     for statement in &sql.statements {
-        add(format!("    {}", rendered(statement, &scope.row(1))));
-        let parameters = parameters(statement.source());
-        if parameters.is_empty() {
+        let texts = if statement.varies_by_row() { shown_rows.clone() } else { 1..=1 };
+        for row in texts {
+            add(format!("    {}", shown(statement.render(scope, row))));
+        }
+        if statement.parameters.is_empty() {
             continue;
         }
-        for row in 1..=rows.unwrap_or(1).min(ROWS) {
-            let values: Vec<String> =
-                parameters.iter().map(|name| format!(":{name} = {}", value(sql, name, scope, row))).collect();
+        for row in shown_rows.clone() {
+            let value = |name: &String| format!(":{name} = {}", value(sql, name, scope, row));
+            let values: Vec<String> = statement.parameters.iter().map(value).collect();
             add(format!("      row {row}: {}", values.join(", ")));
         }
     }
 }
 
-fn rendered(text: &Text, scope: &Scope) -> String {
-    let rendered = text.render(scope).unwrap_or_else(|problem| problem.message);
-    rendered.split_whitespace().collect::<Vec<_>>().join(" ")
+fn shown(sql: Result<String, TemplateProblem>) -> String {
+    sql.map_or_else(|problem| problem.message, |sql| one_line(&sql))
 }
 
+/// What a parameter is bound to at a row, as an SQL literal.
 fn value(sql: &SqlPlan, name: &str, scope: &Scope, row: u64) -> String {
-    let Ok(text) = sql.parameter(name) else { return "?".to_owned() };
-    match text.value(&scope.salted(name).row(row)) {
-        Ok(value) if value.as_str().is_some() => format!("'{value}'"),
-        Ok(value) => value.to_string(),
-        Err(problem) => problem.message,
-    }
+    let value = sql.parameter(name).map(|parameter| parameter.value(scope, row));
+    value.map_or_else(String::new, |value| value.map_or_else(|problem| problem.message, |value| value.to_string()))
 }
 
-/// Bytes of a row's values: text and blobs by length, numbers by eight.
+/// Bytes of the values that the statements bind at a row.
 fn row_bytes(sql: &SqlPlan, scope: &Scope) -> u64 {
-    let names = sql.statements.iter().flat_map(|statement| parameters(statement.source()));
-    names.map(|name| value(sql, &name, scope, 1).len().max(8) as u64).sum()
-}
-
-/// The names after colons in a statement, texts in quotes passed over.
-fn parameters(sql: &str) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    let mut quote = None;
-    for (at, character) in sql.char_indices() {
-        match (quote, character) {
-            (Some(open), _) if open == character => quote = None,
-            (None, '\'' | '"') => quote = Some(character),
-            (None, ':') => {
-                let name: String = sql[at + 1..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                if !name.is_empty() && !names.contains(&name) {
-                    names.push(name);
-                }
-            }
-            (Some(_) | None, _) => {}
-        }
-    }
-    names
-}
-
-fn sync_text(call: &SyncPlan) -> String {
-    match call {
-        SyncPlan::Send => "send".to_owned(),
-        SyncPlan::Receive(receive) => {
-            let word = if receive.check { "check" } else { "receive" };
-            let until = receive.until.map(|until| match until {
-                crate::scenario::ReceiveUntil::Rows => "rows arrive",
-                crate::scenario::ReceiveUntil::Quiet => "quiet",
-            });
-            until.map_or_else(
-                || word.to_owned(),
-                |until| format!("{word} until {until}, at most {} times", receive.attempts),
-            )
-        }
-        SyncPlan::Sync(_) => "sync".to_owned(),
-        SyncPlan::Wait(wait) => format!("wait {wait:?}"),
-    }
+    let names = sql.statements.iter().flat_map(|statement| &statement.parameters);
+    let values = names.filter_map(|name| sql.parameter(name)?.value(scope, 1).ok());
+    values.map(|value: SqlValue| value.bytes() as u64).sum()
 }
 
 fn check_text(check: &CheckPlan) -> String {
@@ -239,14 +202,4 @@ fn check_text(check: &CheckPlan) -> String {
 
 fn indented(text: &str) -> String {
     text.replace('\n', "\n            ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parameters;
-
-    #[test]
-    fn parameters_are_found_outside_of_texts() {
-        assert_eq!(parameters("INSERT INTO t VALUES (:id, ':no', :row || \":nor\", :id)"), ["id", "row"]);
-    }
 }

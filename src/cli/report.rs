@@ -8,12 +8,15 @@ use clap::Args;
 use super::reports::{self, Format, ReportArguments, Turn};
 use super::{Exit, serve};
 use crate::analysis::{Analysis, Verdict, analyze};
+use crate::load::Variation;
 use crate::plan::Plan;
 use crate::record::{RECORD_VERSION, Record};
-use crate::scenario::{Issue, Scenario};
+use crate::scenario::Scenario;
 
 /// The file of a run directory that holds what happened.
 pub(super) const RECORD: &str = "record.json";
+/// The file of a run directory that holds the scenario as resolved.
+pub(super) const RESOLVED: &str = "scenario.yaml";
 /// Where runs are when nobody says otherwise.
 const RUNS: &str = "runs";
 
@@ -100,8 +103,8 @@ fn told(err: &mut dyn Write, problem: &Problem) -> Exit {
 
 /// The decisions of a recorded scenario, made again.
 pub(super) fn planned(scenario: &Scenario) -> Result<Plan, String> {
-    let told = |issue: &Issue| format!("{}: {}", issue.pointer, issue.message);
-    Plan::new(scenario).map(|(plan, _)| plan).map_err(|issues| issues.iter().map(told).collect::<Vec<_>>().join("; "))
+    let planned = Variation::of(scenario.clone(), RESOLVED);
+    planned.map(|variation| variation.plan).map_err(|error| error.to_string())
 }
 
 fn exit(verdict: Verdict) -> Exit {

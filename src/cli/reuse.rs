@@ -9,7 +9,6 @@ use serde_json::{Map, Value, json};
 
 use super::conduct;
 use crate::plan::Plan;
-use crate::scenario::{Target, TargetName, TargetOptions};
 
 /// What was decided when they were made.
 const FACTS: &str = "reuse.json";
@@ -142,14 +141,9 @@ fn place(base: &Path, scenario: &str) -> PathBuf {
 
 /// What must stay the same. The seed need not, nor the phases.
 fn facts(plan: &Plan) -> Map<String, Value> {
-    let target = match &plan.target {
-        Target::Name(name) => *name,
-        Target::Options(TargetOptions::Embedded(_)) => TargetName::Embedded,
-        Target::Options(TargetOptions::Cloudsync(_)) => TargetName::Cloudsync,
-    };
     let table = |table: &crate::plan::TablePlan| json!({ "name": table.name, "sql": table.sql, "also": table.also, "policies": table.policies });
     let facts = [
-        ("target", json!(target)),
+        ("target", json!(plan.target.kind())),
         ("databases", json!(plan.databases.len())),
         ("users", json!(plan.databases.iter().map(|database| database.user).collect::<Vec<_>>())),
         ("tables", plan.tables.iter().map(table).collect()),

@@ -13,7 +13,7 @@ use super::{Exit, Terminal, conduct, github, overrides, person};
 use crate::analysis::{Analysis, Verdict};
 use crate::diagnostic::Diagnostic;
 use crate::execute::{Control, Progress};
-use crate::plan::combinations;
+use crate::load::Variation;
 use crate::record::{EndReason, Record};
 use crate::repeat::{REPEAT_FILE, Repeat, RunSummary};
 use crate::report;
@@ -76,10 +76,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
     if !arguments.quiet {
         terminal.show(&loaded.diagnostics());
     }
-    let mut scenario = loaded.scenario;
-    // Drawn here when the file does not fix it; 53 bits, so that every JSON reader keeps it.
-    scenario.seed.get_or_insert_with(|| uuid::Uuid::new_v4().as_u64_pair().0 >> 11);
-    let runs = arguments.repeat.unwrap_or(1).saturating_mul(combinations(&scenario).len() as u64);
+    let runs = arguments.repeat.unwrap_or(1).saturating_mul(loaded.variations.len() as u64);
     let stdout = match arguments.stdout(runs) {
         Ok(stdout) => stdout,
         Err(message) => {
@@ -103,8 +100,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
     }
     let session = Session { arguments, path: path.clone(), source: loaded.source, signals, stdout, runs };
     match arguments.repeat {
-        None => session.once(&scenario, terminal),
-        Some(times) => session.again_and_again(&scenario, times, terminal),
+        None => session.once(&loaded.variations, terminal),
+        Some(times) => session.again_and_again(&loaded.variations, times, terminal),
     }
 }
 
@@ -164,13 +161,13 @@ impl From<String> for Unmade {
 }
 
 impl Session<'_> {
-    fn once(&self, scenario: &Scenario, terminal: &mut Terminal) -> Exit {
+    fn once(&self, variations: &[Variation], terminal: &mut Terminal) -> Exit {
         let mut worst = Exit::Pass;
-        for ((combination, label), number) in combinations(scenario).into_iter().zip(1..) {
-            if !label.is_empty() && !self.arguments.quiet {
-                terminal.tell(&format!("matrix: {label}\n"));
+        for (variation, number) in variations.iter().zip(1..) {
+            if !variation.label.is_empty() && !self.arguments.quiet {
+                terminal.tell(&format!("matrix: {}\n", variation.label));
             }
-            let exit = match self.make(&combination, number, terminal) {
+            let exit = match self.make(variation, number, terminal) {
                 Ok(made) => {
                     terminal.print(&self.text(&made, terminal.width));
                     self.report(&made, number, terminal)
@@ -186,16 +183,23 @@ impl Session<'_> {
     }
 
     /// Every run is told in a line. What could not be run will not run the next time either, and ends it.
-    fn again_and_again(&self, scenario: &Scenario, times: u64, terminal: &mut Terminal) -> Exit {
-        let combinations = combinations(scenario);
-        let mut repeat = Repeat::new(&scenario.name, times.saturating_mul(combinations.len() as u64));
+    fn again_and_again(&self, variations: &[Variation], times: u64, terminal: &mut Terminal) -> Exit {
+        let name = variations.first().map_or("", |variation| variation.plan.name.as_str());
+        let mut repeat = Repeat::new(name, self.runs);
         let mut worst = Exit::Pass;
         'runs: for time in 0..times {
-            for ((combination, label), place) in combinations.iter().zip(1..) {
-                let number = time * combinations.len() as u64 + place;
-                let seed = scenario.seed.unwrap_or_default().wrapping_add(time) & GREATEST_SEED;
-                let combination = Scenario { seed: Some(seed), ..combination.clone() };
-                let exit = match self.make(&combination, number, terminal) {
+            for (Variation { label, scenario, plan }, place) in variations.iter().zip(1..) {
+                let number = time * variations.len() as u64 + place;
+                let seed = plan.seed.wrapping_add(time) & GREATEST_SEED;
+                let seeded = Variation::of(Scenario { seed: Some(seed), ..scenario.clone() }, &self.path);
+                let variation = match seeded {
+                    Ok(variation) => variation,
+                    Err(error) => {
+                        terminal.show(&error.diagnostics());
+                        return Exit::Usage;
+                    }
+                };
+                let exit = match self.make(&variation, number, terminal) {
                     Ok(made) => {
                         if made.exit != Exit::Interrupted {
                             repeat.runs.push(RunSummary::of(&made.analysis, &made.directory.id, label));
@@ -222,14 +226,15 @@ impl Session<'_> {
     }
 
     /// Makes the run with this number, or says why it was not made, in its reports, too.
-    fn make(&self, scenario: &Scenario, number: u64, terminal: &mut Terminal) -> Result<Made, Exit> {
-        self.try_to_make(scenario, terminal).map_err(|Unmade { message, exit }| {
+    fn make(&self, variation: &Variation, number: u64, terminal: &mut Terminal) -> Result<Made, Exit> {
+        self.try_to_make(variation, terminal).map_err(|Unmade { message, exit }| {
             terminal.error(&message);
             if terminal.github.is_some() {
                 let diagnostic = Diagnostic::free(&self.path, "run::unmade", message.as_str());
                 terminal.tell(&github::annotations(&[diagnostic]));
             }
-            let written = self.arguments.reports.write_unmade(&scenario.name, &message, self.turn(number), terminal);
+            let written =
+                self.arguments.reports.write_unmade(&variation.plan.name, &message, self.turn(number), terminal);
             written.map_or_else(|message| failed(&message, terminal), |()| exit)
         })
     }
@@ -238,9 +243,9 @@ impl Session<'_> {
         Turn { number, of: self.runs }
     }
 
-    fn try_to_make(&self, scenario: &Scenario, terminal: &mut Terminal) -> Result<Made, Unmade> {
+    fn try_to_make(&self, variation: &Variation, terminal: &mut Terminal) -> Result<Made, Unmade> {
         let arguments = self.arguments;
-        let plan = &conduct::plan(scenario)?;
+        let Variation { plan, scenario, .. } = variation;
         let directory = conduct::directory(&arguments.out, plan)?;
         if !arguments.quiet {
             terminal.tell(&format!("stress: {} with seed {}, in {}\n", plan.name, plan.seed, directory.path.display()));

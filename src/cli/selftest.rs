@@ -10,6 +10,7 @@ use super::signals::Signals;
 use super::{Exit, Terminal, conduct, person};
 use crate::execute::{Control, Progress};
 use crate::figure;
+use crate::load::Variation;
 use crate::scenario::FaultKind;
 use crate::selftest::{self, Case, Outcome, Seen};
 
@@ -86,9 +87,8 @@ fn runs(arguments: &Arguments) -> Vec<(Case, u64)> {
 }
 
 fn conduct_case(case: &Case, seed: u64, directory: &Path, control: &Control) -> Result<Seen, String> {
-    let scenario = case.resolve(seed).map_err(|error| error.to_string())?;
-    let plan = conduct::plan(&scenario)?;
-    let path = format!("selftest/{}", case.name);
+    let Variation { plan, scenario, .. } = case.resolve(seed).map_err(|error| error.to_string())?;
+    let path = case.path();
     let directory = conduct::directory(directory, &plan)?;
     let progress = Progress::new(plan.databases.len());
     let run = conduct::Run {

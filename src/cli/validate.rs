@@ -106,7 +106,7 @@ fn check_all(arguments: &Arguments) -> Vec<Checked> {
 
 fn check(path: &std::path::Path, overrides: &Overrides) -> Checked {
     let file = path.display().to_string();
-    match load(path, overrides, &super::overrides::check) {
+    match load(path, overrides) {
         Ok(loaded) => Checked { file, profiles: Some(loaded.profiles.len()), diagnostics: loaded.diagnostics() },
         Err(error) => Checked { file, profiles: None, diagnostics: error.diagnostics() },
     }

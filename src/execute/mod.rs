@@ -44,7 +44,6 @@ use crate::record::{EndReason, Ended, Machine, RECORD_VERSION, Record, WorkerRec
 use crate::scenario::Scenario;
 use crate::session::{Opening, Session};
 use crate::target::Connected;
-use crate::template::Scope;
 use alarm::Alarms;
 use control::Watchdog;
 use generator::Clocks;
@@ -125,7 +124,6 @@ impl std::error::Error for ExecuteError {}
 /// What all parts of a run share.
 struct Run<'a> {
     plan: &'a Plan,
-    scope: Scope,
     target: &'a Connected,
     directory: &'a Path,
     databases: &'a Path,
@@ -185,7 +183,6 @@ pub fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
     let alarms = Alarms::new(job.plan);
     let run = Run {
         plan: job.plan,
-        scope: Plan::scope(job.scenario),
         target: job.target,
         directory: job.directory,
         databases: job.databases,

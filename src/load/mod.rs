@@ -1,9 +1,10 @@
-//! The front door: from a path and what was asked on the command line to a scenario, or to everything that is wrong with
-//! it at once. Profiles and overrides are laid over the value before it is checked, so that one check covers all.
-//! It must not know templates, SQL or thresholds: their check is handed in.
+//! The front door: from a path and what was asked on the command line to a scenario with its plans, or to everything
+//! that is wrong with it at once. Profiles and overrides are laid over the value before it is checked, so that one check
+//! covers all. It must not know templates, SQL or thresholds: the plan does.
 
 mod merge;
 mod overrides;
+mod variation;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,17 +20,16 @@ use crate::suggest::suggest;
 use merge::Merged;
 
 pub use overrides::{Origin, Overrides, environment_vars, parse_var, vars_file};
+pub use variation::Variation;
 
-/// What checks a scenario beyond its shape.
-pub type Check<'c> = &'c dyn Fn(&Scenario) -> Vec<Issue>;
-
-/// A scenario, ready to be planned.
+/// A scenario, ready to be run.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// The file.
     pub source: Source,
-    /// The scenario with the profile, the variables and the overrides applied; its `profiles` are empty.
-    pub scenario: Scenario,
+    /// The scenario with the profile, the variables and the overrides applied, once for every combination of its
+    /// `matrix`; one without a matrix. Their `profiles` and `matrix` are empty.
+    pub variations: Vec<Variation>,
     /// What can be left as it is.
     pub warnings: Vec<Issue>,
     /// Warnings that are in no file's text, such as a variable of the environment that the scenario does not have.
@@ -88,14 +88,14 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// Reads the scenario at `path`, lays the chosen profile and the overrides over it, and checks all of it; `check` is
-/// asked about the meaning of each variation whose shape holds. Without a chosen profile every profile is checked.
-pub fn load(path: &Path, overrides: &Overrides, check: Check<'_>) -> Result<Loaded, LoadError> {
-    load_source(Source::read(path)?, overrides, check)
+/// Reads the scenario at `path`, lays the chosen profile and the overrides over it, checks all of it and plans every
+/// combination of its matrix. Without a chosen profile every profile is checked.
+pub fn load(path: &Path, overrides: &Overrides) -> Result<Loaded, LoadError> {
+    load_source(Source::read(path)?, overrides)
 }
 
 /// As [`load`], for a file that was read already.
-pub fn load_source(source: Source, overrides: &Overrides, check: Check<'_>) -> Result<Loaded, LoadError> {
+pub fn load_source(source: Source, overrides: &Overrides) -> Result<Loaded, LoadError> {
     if !source.is_complete() {
         return Err(LoadError { source: Some(Box::new(source)), problems: Vec::new(), messages: Vec::new() });
     }
@@ -104,11 +104,11 @@ pub fn load_source(source: Source, overrides: &Overrides, check: Check<'_>) -> R
     let chosen = chosen_profile(overrides, &profiles, &mut findings);
     findings.issues.extend(violations(&source.value));
 
-    let resolved = resolve(&source, chosen, overrides, check, &mut findings);
+    let resolved = resolve(&source, chosen, overrides, &mut findings);
     if chosen.is_none() {
         for profile in profiles.iter().take(MAX_PROFILES) {
             // Their scenarios are of no use here, what is wrong with them is.
-            let _ = resolve(&source, Some(profile), overrides, check, &mut findings);
+            let _ = resolve(&source, Some(profile), overrides, &mut findings);
         }
     }
     let mut issues = findings.in_order();
@@ -118,8 +118,8 @@ pub fn load_source(source: Source, overrides: &Overrides, check: Check<'_>) -> R
         || messages.iter().any(|message| !message.warning)
         || !source.problems.is_empty();
     match resolved {
-        Some((scenario, origins)) if !failed => {
-            Ok(Loaded { source, scenario, warnings: issues, messages, origins, profiles })
+        Some((variations, origins)) if !failed => {
+            Ok(Loaded { source, variations, warnings: issues, messages, origins, profiles })
         }
         _ => Err(LoadError { source: Some(Box::new(source)), problems: issues, messages }),
     }
@@ -167,20 +167,20 @@ fn chosen_profile<'o>(overrides: &'o Overrides, profiles: &[String], findings: &
     None
 }
 
-/// One variation of the file: merged, checked, and typed where its shape holds.
+/// The file with one profile: merged, checked, typed where its shape holds, and planned.
 fn resolve(
     source: &Source,
     profile: Option<&str>,
     overrides: &Overrides,
-    check: Check<'_>,
     findings: &mut Findings,
-) -> Option<(Scenario, BTreeMap<String, Origin>)> {
+) -> Option<(Vec<Variation>, BTreeMap<String, Origin>)> {
     let mut merged = merge::lay(&source.value, profile)?;
     overrides::apply(overrides, &mut merged, findings);
     let shape = violations(&merged.value);
     let sound = shape.is_empty();
-    let (scenario, bare) = readable(&merged.value, &shape);
+    let (scenario, mut told) = readable(&merged.value, &shape);
     for issue in shape {
+        told.insert(issue.pointer.clone());
         report(&merged, profile, issue, findings);
     }
     let scenario = match scenario {
@@ -193,10 +193,12 @@ fn resolve(
             return None;
         }
     };
-    for issue in check(&scenario).into_iter().filter(|issue| !bare.contains(&issue.pointer)) {
+    let (variations, issues) = Variation::all(&scenario);
+    // What a value means is of no interest where its shape is wrong already.
+    for issue in issues.into_iter().filter(|issue| !told.contains(&issue.pointer)) {
         report(&merged, profile, issue, findings);
     }
-    sound.then(|| (scenario, overrides::origins(merged)))
+    sound.then(|| (variations, overrides::origins(merged)))
 }
 
 /// The scenario as far as its shape allows, so that one wrong value does not keep the rest from being checked: unknown

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::merge::Merged;
 use super::{Findings, LoadError, entries};
 use crate::diagnostic::Diagnostic;
-use crate::scenario::TargetName;
+use crate::scenario::TargetKind;
 use crate::source::{Source, join};
 use crate::suggest::suggest;
 
@@ -19,7 +19,7 @@ pub struct Overrides {
     /// `--profile`.
     pub profile: Option<String>,
     /// `--target`.
-    pub target: Option<TargetName>,
+    pub target: Option<TargetKind>,
     /// Values of `vars` with where they come from; the last one for a name wins.
     pub vars: Vec<(String, Value, Origin)>,
     /// `--databases`.
@@ -32,6 +32,8 @@ pub struct Overrides {
     pub time_limit: Option<String>,
     /// `--seed`.
     pub seed: Option<u64>,
+    /// The seed that was drawn for this run, in case neither the file nor `--seed` gives one.
+    pub drawn_seed: Option<u64>,
 }
 
 /// Where a value comes from.
@@ -129,6 +131,8 @@ pub(super) fn apply(overrides: &Overrides, merged: &mut Merged, findings: &mut F
     }
     if let Some(seed) = overrides.seed {
         set(merged, None, "seed", seed.into(), Origin::Flag("--seed"));
+    } else if let Some(seed) = overrides.drawn_seed.filter(|_| merged.value.get("seed").is_none()) {
+        set(merged, None, "seed", seed.into(), Origin::Default);
     }
     if let Some(target) = overrides.target {
         let name = json!(target);
@@ -144,9 +148,8 @@ pub(super) fn apply(overrides: &Overrides, merged: &mut Merged, findings: &mut F
 fn set_var(merged: &mut Merged, name: &str, value: &Value, origin: &Origin, findings: &mut Findings) {
     let known: Vec<&String> = entries(merged.value.get("vars")).map(|(name, _)| name).collect();
     let from_environment = matches!(origin, Origin::Environment(_));
-    let found = known.iter().find(|known| {
-        *known == &name || (from_environment && known.to_lowercase().replace('-', "_") == name.to_lowercase())
-    });
+    let found =
+        known.iter().find(|known| *known == &name || (from_environment && known.to_lowercase() == name.to_lowercase()));
     if let Some(found) = found {
         let found = (*found).clone();
         set(merged, Some("vars"), &found, value.clone(), origin.clone());

@@ -1,27 +1,33 @@
 use super::*;
-use crate::scenario::{Count, Target, TargetName, TargetOptions};
+use crate::scenario::{Count, Target, TargetKind, TargetOptions};
 use serde_json::json;
 
 const GOOD: &str = r#"version: 1
 name: good
-vars: {table: notes, user-name: x}
+vars: {table: notes, user_name: x}
 scale: {databases: 4, rows: 1000}
 target:
   embedded: {writers: 2}
 profiles:
-  small: {scale: {databases: 2}, target: {cloudsync: {provision: true}}, rls: null}
+  small: {scale: {databases: 2}, target: {cloudsync: {managed_database_id: db_x, apikey: "{{ env.KEY }}"}}, rls: null}
   big: {vars: {extra: 1}, scale: {rows: 100000}}
-rls: {policies: {notes: {select: "1"}}}
-schema: {tables: [{name: "{{ table }}", sql: CREATE TABLE}]}
+rls: {policies: {"{{ table }}": {select: "1"}}}
+schema: {tables: [{name: "{{ table }}", sql: "CREATE TABLE {{ table }} (id TEXT PRIMARY KEY)"}]}
 phases: [{sync: [send]}]
 "#;
 
-fn loaded(text: &str, overrides: &Overrides) -> Result<Loaded, LoadError> {
-    load_source(Source::parse("s.yaml", text), overrides, &|_| Vec::new())
+/// The one variation of a file without a matrix.
+fn scenario(loaded: &Loaded) -> &Scenario {
+    let [variation] = loaded.variations.as_slice() else { panic!("{} variations", loaded.variations.len()) };
+    &variation.scenario
 }
 
-fn lines(text: &str, overrides: &Overrides, check: Check<'_>) -> Vec<String> {
-    let error = load_source(Source::parse("s.yaml", text), overrides, check).expect_err("problems");
+fn loaded(text: &str, overrides: &Overrides) -> Result<Loaded, LoadError> {
+    load_source(Source::parse("s.yaml", text), overrides)
+}
+
+fn lines(text: &str, overrides: &Overrides) -> Vec<String> {
+    let error = load_source(Source::parse("s.yaml", text), overrides).expect_err("problems");
     error.diagnostics().iter().map(Diagnostic::line).collect()
 }
 
@@ -33,22 +39,22 @@ fn profile(name: &str) -> Overrides {
 fn a_profile_is_laid_over_key_by_key() {
     let base = loaded(GOOD, &Overrides::default()).expect("a good file");
     assert_eq!(base.profiles, ["small", "big"]);
-    assert!(base.scenario.rls.is_some() && base.scenario.profiles.is_empty());
+    assert!(scenario(&base).rls.is_some() && scenario(&base).profiles.is_empty());
     let small = loaded(GOOD, &profile("small")).expect("a good file");
     assert_eq!(
-        (&small.scenario.scale.databases, &small.scenario.scale.rows),
+        (&scenario(&small).scale.databases, &scenario(&small).scale.rows),
         (&Count::Number(2), &Count::Number(1000))
     );
-    assert_eq!(small.scenario.rls, None, "a key set to null is left out");
+    assert_eq!(scenario(&small).rls, None, "a key set to null is left out");
     assert!(
-        matches!(small.scenario.target, Target::Options(TargetOptions::Cloudsync(_))),
+        matches!(scenario(&small).target, Target::Options(TargetOptions::Cloudsync(_))),
         "kinds of target do not merge"
     );
     assert_eq!(small.origins["/scale/databases"], Origin::Profile("small".into()));
     assert_eq!(small.origins["/scale/rows"], Origin::File);
     assert_eq!(small.origins["/scale/iterations"], Origin::Default);
     let big = loaded(GOOD, &profile("big")).expect("a good file");
-    assert_eq!(Value::Object(big.scenario.vars), json!({"table": "notes", "user-name": "x", "extra": 1}));
+    assert_eq!(Value::Object(scenario(&big).vars.clone()), json!({"table": "notes", "user_name": "x", "extra": 1}));
 }
 
 #[test]
@@ -58,7 +64,7 @@ fn overrides_win_over_profiles_and_say_where_they_come_from() {
         databases: Some(3),
         time_limit: Some("5m".into()),
         seed: Some(42),
-        target: Some(TargetName::Cloudsync),
+        target: Some(TargetKind::Cloudsync),
         ..profile("small")
     };
     overrides.vars = environment_vars([
@@ -68,18 +74,57 @@ fn overrides_win_over_profiles_and_say_where_they_come_from() {
     ]);
     overrides.vars.push(("table".into(), parse_var("true"), Origin::Flag("--var")));
     let loaded = loaded(GOOD, &overrides).expect("a good file");
-    let scenario = &loaded.scenario;
+    let scenario = scenario(&loaded);
     assert_eq!((&scenario.scale.rows, &scenario.scale.databases), (&Count::Number(7), &Count::Number(3)));
     assert_eq!(scenario.seed, Some(42));
-    assert_eq!(Value::Object(scenario.vars.clone()), json!({"table": true, "user-name": 5}));
+    assert_eq!(Value::Object(scenario.vars.clone()), json!({"table": true, "user_name": 5}));
     assert!(matches!(scenario.target, Target::Options(_)), "the options of the same kind are kept");
-    assert_eq!(loaded.origins["/vars/user-name"], Origin::Environment("STRESS_VAR_USER_NAME".into()));
+    assert_eq!(loaded.origins["/vars/user_name"], Origin::Environment("STRESS_VAR_USER_NAME".into()));
     assert_eq!(loaded.origins["/vars/table"], Origin::Flag("--var"));
     assert_eq!(loaded.messages.len(), 1, "a variable of another scenario is only a warning");
-    let embedded = Overrides { target: Some(TargetName::Cloudsync), ..Overrides::default() };
-    let scenario =
-        super::load_source(Source::parse("s.yaml", GOOD), &embedded, &|_| Vec::new()).expect("good").scenario;
-    assert_eq!(scenario.target, Target::Name(TargetName::Cloudsync));
+    let embedded = Overrides { target: Some(TargetKind::Embedded), ..profile("small") };
+    let loaded = load_source(Source::parse("s.yaml", GOOD), &embedded).expect("a good file");
+    assert_eq!(loaded.variations[0].scenario.target, Target::Name(TargetKind::Embedded));
+    assert_eq!(loaded.variations[0].plan.target.kind(), TargetKind::Embedded);
+}
+
+#[test]
+fn a_drawn_seed_is_taken_where_none_is_given() {
+    let drawn = Overrides { drawn_seed: Some(5), ..Overrides::default() };
+    let seed = |text: &str, overrides: &Overrides| {
+        let loaded = loaded(text, overrides).expect("a good file");
+        (loaded.variations[0].scenario.seed, loaded.variations[0].plan.seed, loaded.origins["/seed"].clone())
+    };
+    assert_eq!(seed(GOOD, &drawn), (Some(5), 5, Origin::Default));
+    assert_eq!(seed(GOOD, &Overrides { seed: Some(6), ..drawn.clone() }), (Some(6), 6, Origin::Flag("--seed")));
+    assert_eq!(seed(&format!("seed: 7\n{GOOD}"), &drawn), (Some(7), 7, Origin::File));
+    assert_eq!(seed(GOOD, &Overrides::default()), (None, 0, Origin::Default));
+}
+
+#[test]
+fn every_combination_of_a_matrix_is_planned() {
+    let text = format!("matrix: {{table: [notes, drafts], size: [1, 2]}}\n{GOOD}");
+    let loaded = loaded(&text, &Overrides::default()).expect("a good file");
+    let planned = |variation: &Variation| (variation.label.clone(), variation.plan.tables[0].name.clone());
+    let planned: Vec<_> = loaded.variations.iter().map(planned).collect();
+    let wanted = [
+        ("size=1, table=notes", "notes"),
+        ("size=1, table=drafts", "drafts"),
+        ("size=2, table=notes", "notes"),
+        ("size=2, table=drafts", "drafts"),
+    ];
+    assert_eq!(planned, wanted.map(|(label, table)| (label.to_owned(), table.to_owned())));
+    assert!(loaded.variations.iter().all(|variation| variation.scenario.matrix.is_empty()));
+}
+
+#[test]
+fn problems_of_a_scenario_that_is_in_no_file_have_their_places() {
+    let loaded = loaded(GOOD, &Overrides::default()).expect("a good file");
+    let mut scenario = scenario(&loaded).clone();
+    scenario.schema.tables[0].sql = "CREATE TABLE".into();
+    let error = Variation::of(scenario, "scenario.yaml").expect_err("no table");
+    let lines: Vec<String> = error.diagnostics().iter().map(Diagnostic::line).collect();
+    assert!(lines[0].starts_with("scenario.yaml:") && lines[0].contains(": error[sql::create]: "), "{lines:?}");
 }
 
 #[test]
@@ -87,7 +132,7 @@ fn what_is_asked_wrongly_is_told_with_the_flag() {
     let mut overrides = Overrides { time_limit: Some("5".into()), ..profile("smal") };
     overrides.vars.push(("tabel".into(), json!(1), Origin::Flag("--var")));
     assert_eq!(
-        lines(GOOD, &overrides, &|_| Vec::new()),
+        lines(GOOD, &overrides),
         [
             "--profile: error[load::unknown_profile]: the scenario has no profile `smal` -> did you mean `small`?",
             "--var: error[load::unknown_var]: the scenario has no variable `tabel` -> did you mean `table`?",
@@ -102,7 +147,7 @@ fn problems_of_a_profile_are_told_where_the_profile_stands_and_once() {
         .replace("databases: 2}", "databses: 2}")
         .replace("rows: 100000", "rows: x")
         .replace("name: good", "name: g d");
-    let all = lines(&text, &Overrides::default(), &|_| Vec::new());
+    let all = lines(&text, &Overrides::default());
     assert_eq!(
         all,
         [
@@ -115,19 +160,14 @@ fn problems_of_a_profile_are_told_where_the_profile_stands_and_once() {
 
 #[test]
 fn the_meaning_is_checked_in_every_profile_and_beside_mistyped_keys() {
-    let check = |scenario: &Scenario| match scenario.scale.databases {
-        Count::Number(2) => vec![Issue::new("/scale/databases", "plan::x", "two is wrong").range(Some(0..1))],
-        _ => vec![Issue::new("/phases/0", "plan::y", "no sql")],
-    };
-    assert_eq!(
-        lines(GOOD, &Overrides::default(), &check),
-        ["s.yaml:8:30: error[plan::x]: two is wrong", "s.yaml:12:10: error[plan::y]: no sql"]
-    );
-    let text = GOOD.replace("phases: [{", "seeed: 1\nphases: [{syncc: [], ");
-    let all = lines(&text, &profile("big"), &check);
-    assert_eq!(all.len(), 2, "nothing follows from the mistyped key: {all:?}");
-    let text = GOOD.replace("phases:", "seeed: 1\nphases:");
-    assert_eq!(lines(&text, &profile("big"), &check).len(), 2);
+    let text =
+        GOOD.replace("phases: [{", "phases: [{name: p, kind: insert, sql: \"INSERT INTO {{ extra }} VALUES (1)\", ");
+    let unknown = "s.yaml:12:55: error[template::name]: unknown variable `extra` -> declare it under `vars`; there are: `table`, `user_name`, `scale`, `seed`, `db`, `iteration`, `repeat`, `rows`, `user`, `user_id`";
+    let syntax = "s.yaml:12:39: error[sql::prepare]: the SQL does not prepare: near \"1\": syntax error";
+    assert_eq!(lines(&text, &Overrides::default()), [syntax, unknown]);
+    let text = text.replace("phases: [{", "seeed: 1\nphases: [{syncc: [], ");
+    let all = lines(&text, &profile("small"));
+    assert_eq!(all.len(), 3, "what else is wrong is told beside the mistyped keys: {all:?}");
 }
 
 #[test]
@@ -139,7 +179,7 @@ fn words_of_yaml_1_1_are_warned_about_where_nothing_worse_is_said() {
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[0].starts_with("s.yaml:3:15: warning[yaml::lookalike]: `no` is text here"), "{lines:?}");
     let wrong = GOOD.replace("{sync: [send]}", "{sync: [send], barrier: yes}");
-    assert_eq!(super::tests::lines(&wrong, &Overrides::default(), &|_| Vec::new()).len(), 1);
+    assert_eq!(super::tests::lines(&wrong, &Overrides::default()).len(), 1);
 }
 
 #[test]
@@ -160,7 +200,7 @@ fn a_long_scenario_is_checked_quickly() {
         text.push_str("  - name: p");
         text.push_str(&phase.to_string());
         text.push_str(
-            "\n    kind: insert\n    sql: INSERT INTO t VALUES ('é')\n    sync: [send, {wait: 1s}, {wait: 1}]\n",
+            "\n    kind: insert\n    sql: INSERT INTO notes VALUES ('é')\n    sync: [send, {wait: 1s}, {wait: 1}]\n",
         );
     }
     let start = std::time::Instant::now();

@@ -3,23 +3,36 @@
 //! Pure: the same scenario gives an equal plan. It must not know files, clocks or the environment.
 
 mod build;
+mod checks;
+mod draft;
 mod names;
+mod phase;
+mod policies;
 pub mod rule;
+mod scale;
+mod schema;
+mod session;
 mod steps;
+mod sync;
 mod tables;
 mod target;
 pub mod threshold;
+mod value;
+mod variables;
 
-pub use build::combinations;
-pub(crate) use tables::quote;
+pub(crate) use crate::sql::quote;
+pub use sync::{ReceivePlan, SyncPlan};
+pub use target::TargetPlan;
 pub(crate) use target::{ALLOWED_DATABASES, covers};
+pub use value::{AtRow, Binding, Parameter, SqlValue, Statement, Varying};
+pub use variables::combinations;
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::scenario::{CheckName, ErrorRule, Expect, Kind, OpenPolicy, QueryOn, Rate, Target, WrongCredential};
-use crate::template::{Expression, Number, TemplateProblem, Text};
+use crate::scenario::{CheckName, ErrorRule, Expect, Kind, OpenPolicy, QueryOn, Rate, WrongCredential};
+use crate::template::{Expression, Number, Scope, Text};
 use threshold::ThresholdPlan;
 
 /// A run, decided.
@@ -31,8 +44,10 @@ pub struct Plan {
     pub description: String,
     /// The seed of every generated value.
     pub seed: u64,
+    /// The scope of the whole run, in which its templates are rendered.
+    pub scope: Scope,
     /// What the databases sync with; secrets are still templates.
-    pub target: Target,
+    pub target: TargetPlan,
     /// The databases, in index order.
     pub databases: Vec<DatabasePlan>,
     /// The users, in index order; without row-level security one, whom nothing distinguishes.
@@ -140,10 +155,7 @@ pub struct StepPlan {
 impl StepPlan {
     /// Whether it asks for a sync call.
     pub fn syncs(&self) -> bool {
-        self.sync.iter().any(|call| match call {
-            SyncPlan::Send | SyncPlan::Receive(_) | SyncPlan::Sync(_) => true,
-            SyncPlan::Wait(_) => false,
-        })
+        self.sync.iter().any(SyncPlan::calls)
     }
 }
 
@@ -160,17 +172,27 @@ pub enum Action {
     Nothing,
 }
 
+impl Action {
+    /// Whether it attempts what the policies deny.
+    pub fn is_hostile(&self) -> bool {
+        match self {
+            Self::Sql(sql) => sql.hostile,
+            Self::Admin(_) | Self::Wait(_) | Self::Nothing => false,
+        }
+    }
+}
+
 /// A phase's SQL.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SqlPlan {
     /// What its rows are counted as.
     pub kind: Kind,
     /// Its statements.
-    pub statements: Vec<Text>,
+    pub statements: Vec<Statement>,
+    /// All parameters that they can bind.
+    pub parameters: Vec<Parameter>,
     /// How often they run, when once per row.
     pub rows: Option<Number>,
-    /// Parameters of the scenario's own, by name without the colon.
-    pub bind: Vec<(String, Text)>,
     /// Rows per transaction; `None` for one transaction around all.
     pub batch: Option<u64>,
     /// How many rows must be changed in all.
@@ -180,13 +202,9 @@ pub struct SqlPlan {
 }
 
 impl SqlPlan {
-    /// What a parameter is bound to: the scenario's own text, or what its name means everywhere.
-    pub fn parameter(&self, name: &str) -> Result<Text, TemplateProblem> {
-        match self.bind.iter().find(|(own, _)| own == name) {
-            Some((_, text)) => Ok(text.clone()),
-            None if name == "id" => Text::compile(steps::DEFAULT_ID),
-            None => Text::compile(&format!("{{{{ {name} }}}}")),
-        }
+    /// The parameter with this name.
+    pub fn parameter(&self, name: &str) -> Option<&Parameter> {
+        self.parameters.iter().find(|parameter| parameter.name == name)
     }
 }
 
@@ -203,36 +221,14 @@ impl Plan {
 
     /// Whether a phase attempts what the policies deny.
     pub fn is_hostile(&self) -> bool {
-        self.steps().map(|step| &step.action).any(|action| matches!(action, Action::Sql(SqlPlan { hostile: true, .. })))
+        self.steps().any(|step| step.action.is_hostile())
     }
-}
 
-/// A sync call, decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SyncPlan {
-    /// Push.
-    Send,
-    /// Pull.
-    Receive(ReceivePlan),
-    /// Both, with the pause between tries and the most tries; the extension's own defaults when absent.
-    Sync(Option<(Duration, u32)>),
-    /// Pause.
-    Wait(Duration),
-}
-
-/// A pull, decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReceivePlan {
-    /// Whether it was written as `check`, the seed's word.
-    pub check: bool,
-    /// What ends repeated calls; one call when absent.
-    pub until: Option<crate::scenario::ReceiveUntil>,
-    /// The most calls.
-    pub attempts: u32,
-    /// The pause between two calls.
-    pub every: Duration,
-    /// The most chunks of one call.
-    pub max_chunks: Option<u32>,
+    /// The scope of a database, in which what it does is rendered.
+    pub fn database_scope(&self, database: &DatabasePlan) -> Scope {
+        let user = self.users.iter().find(|user| user.index == database.user);
+        self.scope.database(database.index, database.user, user.map_or("", |user| user.id.as_str()))
+    }
 }
 
 /// Rounds after the last iteration.

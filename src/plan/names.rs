@@ -1,13 +1,7 @@
 //! What a template may use, by where it stands in the scenario, and what is said about a name that it may not.
 
-use std::ops::Range;
-
-use serde_json::Value;
-
-use super::build::Builder;
-use crate::scenario::Issue;
 use crate::suggest::suggest;
-use crate::template::{GENERATORS, TemplateProblem, Text};
+use crate::template::GENERATORS;
 
 /// What a template may use, by where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,84 +16,72 @@ pub(super) enum Names {
     Row,
 }
 
-pub(super) const PHASE_NAMES: [&str; 6] = ["db", "iteration", "repeat", "rows", "user", "user_id"];
+/// Names that differ between databases and iterations.
+const PHASE_NAMES: [&str; 6] = ["db", "iteration", "repeat", "rows", "user", "user_id"];
 /// Names that belong to the template language itself.
 const LANGUAGE: [&str; 6] = ["range", "dict", "namespace", "debug", "loop", "self"];
-impl Builder {
-    /// A text rendered once for the run.
-    pub(super) fn rendered(&mut self, pointer: &str, source: &str) -> Option<String> {
-        let text = self.text(pointer, source, Names::Run)?;
-        text.render(&self.scope).map_err(|problem| self.template_issue(pointer, problem)).ok()
-    }
+/// The keys of `scale` in templates.
+pub(super) const SCALE_KEYS: [&str; 3] = ["databases", "iterations", "rows"];
 
-    pub(super) fn rendered_value(&mut self, pointer: &str, value: &Value) -> Option<Value> {
-        let Value::String(source) = value else { return Some(value.clone()) };
-        let text = self.text(pointer, source, Names::Run)?;
-        let value = text.value(&self.scope).map_err(|problem| self.template_issue(pointer, problem)).ok()?;
-        serde_json::to_value(&value).ok()
-    }
+/// A name that a template may not use.
+pub(super) struct NameProblem {
+    pub(super) message: String,
+    pub(super) help: String,
+}
 
-    /// Compiles a text and checks the names it uses.
-    pub(super) fn text(&mut self, pointer: &str, source: &str, names: Names) -> Option<Text> {
-        let text = Text::compile(source).map_err(|problem| self.template_issue(pointer, problem)).ok()?;
-        let known =
-            text.variables().into_iter().all(|(name, range)| self.check_name(pointer, &name, range.as_ref(), names));
-        known.then_some(text)
-    }
-
-    pub(super) fn check_name(&mut self, pointer: &str, name: &str, range: Option<&Range<usize>>, names: Names) -> bool {
+impl Names {
+    /// What is wrong with a name (`scale.rows` for a key of one) in a template that stands here. `vars` are the
+    /// author's own names.
+    pub(super) fn check<'v>(self, name: &str, vars: impl Fn() -> Vec<&'v str>) -> Result<(), NameProblem> {
         let (root, key) = name.split_once('.').map_or((name, None), |(root, key)| (root, Some(key)));
-        let issue = |message: String| Issue::new(pointer, "template::name", message).range(range.cloned());
-        if LANGUAGE.contains(&root) || root == "seed" || self.vars.contains_key(root) {
-            return true;
+        if LANGUAGE.contains(&root) || root == "seed" || vars().contains(&root) {
+            return Ok(());
         }
         if root == "scale" {
-            return match key.filter(|key| !self.scale_keys.iter().any(|known| known == key)) {
-                None => true,
-                Some(key) => {
-                    let help = suggest(key, self.scale_keys.iter().map(String::as_str), "keys of `scale`");
-                    self.issues.push(issue(format!("`scale` has no `{key}`")).help(help));
-                    false
-                }
-            };
+            let unknown = key.filter(|key| !SCALE_KEYS.contains(key));
+            return unknown.map_or(Ok(()), |key| {
+                let help = suggest(key, SCALE_KEYS, "keys of `scale`");
+                Err(NameProblem { message: format!("`scale` has no `{key}`"), help })
+            });
         }
-        let allowed_from = if root == "env" {
-            Some((Names::Target, "`env` can be used under `target` only, so that no secret ends up in data or logs"))
+        let allowed = self >= Self::Phase;
+        let (allowed, why) = if root == "env" {
+            (self == Self::Target, "`env` can be used under `target` only, so that no secret ends up in data or logs")
         } else if PHASE_NAMES.contains(&root) {
-            Some((
-                Names::Phase,
-                "it differs between databases and iterations, and this text is rendered once for the run",
-            ))
+            (allowed, "it differs between databases and iterations, and this text is rendered once for the run")
         } else if root == "row" || GENERATORS.contains(&root) {
-            Some((Names::Row, "it differs from row to row; it can be used in `bind` and `sql`"))
+            (self == Self::Row, "it differs from row to row; it can be used in `bind` and `sql`")
         } else {
-            None
+            return Err(self.unknown(root, vars()));
         };
-        match allowed_from {
-            Some((Names::Target, _)) if names == Names::Target => true,
-            Some((least, _)) if least != Names::Target && names >= least => true,
-            Some((_, why)) => {
-                self.issues.push(issue(format!("`{root}` has no meaning here")).help(why));
-                false
-            }
-            None => {
-                let mut all: Vec<String> = self.vars.keys().cloned().collect();
-                all.extend(["scale", "seed"].map(str::to_owned));
-                if names >= Names::Phase {
-                    all.extend(PHASE_NAMES.map(str::to_owned));
-                }
-                if names >= Names::Row {
-                    all.push("row".to_owned());
-                    all.extend(GENERATORS.map(str::to_owned));
-                }
-                let help = suggest(root, all.iter().map(String::as_str), "declare it under `vars`; there are");
-                self.issues.push(issue(format!("unknown variable `{root}`")).help(help));
-                false
-            }
+        if allowed {
+            return Ok(());
         }
+        Err(NameProblem { message: format!("`{root}` has no meaning here"), help: why.to_owned() })
     }
 
-    pub(super) fn template_issue(&mut self, pointer: &str, problem: TemplateProblem) {
-        self.issues.push(Issue::new(pointer, "template::syntax", problem.message).range(problem.range));
+    fn unknown(self, name: &str, mut all: Vec<&str>) -> NameProblem {
+        all.extend(["scale", "seed"]);
+        if self >= Self::Phase {
+            all.extend(PHASE_NAMES);
+        }
+        if self >= Self::Row {
+            all.push("row");
+            all.extend(GENERATORS);
+        }
+        let help = suggest(name, all, "declare it under `vars`; there are");
+        NameProblem { message: format!("unknown variable `{name}`"), help }
     }
+}
+
+/// Whether a name always has a meaning of its own, so that no variable can have it.
+pub(super) fn is_taken(name: &str) -> bool {
+    PHASE_NAMES.contains(&name) || GENERATORS.contains(&name) || ["row", "seed", "scale", "env", "id"].contains(&name)
+}
+
+/// Whether a text can be a name in a template, or that of a pragma.
+pub(super) fn is_identifier(name: &str) -> bool {
+    let mut characters = name.chars();
+    characters.next().is_some_and(|first| first.is_alphabetic() || first == '_')
+        && characters.all(|c| c.is_alphanumeric() || c == '_')
 }

@@ -3,10 +3,12 @@
 
 use std::ops::Range;
 
+use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::scenario::{Issue, Policies};
+use crate::scenario::Issue;
+use crate::sql::quote;
 use crate::suggest::suggest;
 
 /// The public functions of the sync extension, so that SQL that calls them prepares.
@@ -78,9 +80,8 @@ impl Tables {
         if let Err(error) = self.connection.execute_batch(sql) {
             let problem = self.explain(&error);
             let message = format!("the table's SQL does not run: {}", problem.message);
-            issues.push(
-                optional_help(Issue::new(sql_pointer, "sql::create", message), problem.help).range(problem.range),
-            );
+            let issue = Issue::new(sql_pointer, "sql::create", message).range(problem.range);
+            issues.push(issue.maybe_help(problem.help));
             return None;
         }
         let columns = self.columns(name).ok().filter(|columns| !columns.is_empty());
@@ -124,40 +125,26 @@ impl Tables {
         Ok(Prepared { parameters, columns: statement.column_count(), readonly: statement.readonly() })
     }
 
-    /// Checks one policy of a table.
-    pub(super) fn check_policies(&self, pointer: &str, table: &str, policies: &Policies, issues: &mut Vec<Issue>) {
-        let quoted = quote(table);
-        let each = [
-            ("select", &policies.select, quoted.clone()),
-            ("insert", &policies.insert, format!("{quoted} AS NEW")),
-            ("update", &policies.update, format!("{quoted} AS OLD, {quoted} AS NEW")),
-            ("delete", &policies.delete, format!("{quoted} AS OLD")),
-        ];
-        for (operation, policy, from) in each {
-            let Some(policy) = policy else { continue };
-            let pointer = format!("{pointer}/{operation}");
-            let head = "SELECT (";
-            if policy.contains('"') {
-                let help = "policies are sent to the server inside double quotes: use single quotes for text";
-                issues.push(Issue::new(&pointer, "rls::policy", "a policy cannot contain `\"`").help(help));
-            }
-            if let Err(problem) = self.prepare(&format!("{head}{policy}) FROM {from}")) {
-                let message = format!("the {operation} policy of `{table}` does not prepare: {}", problem.message);
-                let help = problem.help.or_else(|| {
-                    Some(match operation {
-                        "select" => "columns go by their bare names: `auth_userid() = user_id`".to_owned(),
-                        "update" => "columns go as `OLD.column` and `NEW.column`".to_owned(),
-                        "insert" => "columns go as `NEW.column`".to_owned(),
-                        _ => "columns go as `OLD.column`".to_owned(),
-                    })
-                });
-                let range = problem.range.and_then(|range| {
-                    let shift = |at: usize| at.checked_sub(head.len()).filter(|at| *at <= policy.len());
-                    Some(shift(range.start)?..shift(range.end)?)
-                });
-                issues.push(optional_help(Issue::new(pointer, "rls::policy", message), help).range(range));
-            }
-        }
+    /// Prepares a policy of a table as the server would ask it. A text in double quotes is no text here: SQLite would
+    /// take a mistyped column for one.
+    pub(super) fn prepare_policy(&self, table: &str, operation: &str, policy: &str) -> Result<(), SqlProblem> {
+        let table = quote(table);
+        let from = match operation {
+            "select" => table,
+            "insert" => format!("{table} AS NEW"),
+            "update" => format!("{table} AS OLD, {table} AS NEW"),
+            _ => format!("{table} AS OLD"),
+        };
+        let head = "SELECT (";
+        let strict = |on: bool| self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, !on);
+        strict(true).map_err(|error| self.explain(&error))?;
+        let prepared = self.prepare(&format!("{head}{policy}) FROM {from}"));
+        strict(false).map_err(|error| self.explain(&error))?;
+        prepared.map(drop).map_err(|problem| {
+            let shift = |at: usize| at.checked_sub(head.len()).filter(|at| *at <= policy.len());
+            let range = problem.range.and_then(|range| Some(shift(range.start)?..shift(range.end)?));
+            SqlProblem { range, ..problem }
+        })
     }
 
     fn columns(&self, table: &str) -> Result<Vec<Column>, rusqlite::Error> {
@@ -274,17 +261,5 @@ impl Column {
     fn is_integer(&self) -> bool {
         // SQLite's affinity rule: a type that contains INT is an integer.
         self.declared.to_ascii_uppercase().contains("INT")
-    }
-}
-
-/// A name as an SQL identifier.
-pub(crate) fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn optional_help(issue: Issue, help: Option<String>) -> Issue {
-    match help {
-        Some(help) => issue.help(help),
-        None => issue,
     }
 }

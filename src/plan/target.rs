@@ -1,9 +1,11 @@
-//! Whether the target's options fit together and fit the scenario: what must be given, and which credential goes with
-//! row-level security.
+//! What the databases sync with, decided; whether the target's options fit together and fit the scenario: what must be
+//! given, and which credential goes with row-level security.
 
-use super::build::Builder;
+use std::time::Duration;
+
+use super::draft::Draft;
 use super::names::Names;
-use crate::scenario::{Cleanup, CloudsyncOptions, Issue, Scenario, Target, TargetName, TargetOptions};
+use crate::scenario::{Cleanup, CloudsyncOptions, EmbeddedOptions, Issue, Scenario, Target, TargetKind, TargetOptions};
 
 /// The databases that may be changed when the scenario does not say.
 pub(crate) const ALLOWED_DATABASES: &str = "test_*";
@@ -13,142 +15,184 @@ pub(crate) fn covers(pattern: &str, database: &str) -> bool {
     glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(database))
 }
 
-impl Builder {
-    pub(super) fn check_target(&mut self, scenario: &Scenario, users: usize) {
-        let Target::Options(TargetOptions::Cloudsync(options)) = &scenario.target else {
-            if scenario.target == Target::Name(TargetName::Cloudsync) {
-                let message = "the target `cloudsync` needs a `managed_database_id`";
-                let help = "write `target: {cloudsync: {managed_database_id: \"db_…\", apikey: \"{{ env.SQLITECLOUD_APIKEY }}\"}}`";
-                self.issues.push(Issue::new("/target", "target::cloudsync", message).help(help));
-            }
-            if let Target::Options(TargetOptions::Embedded(options)) = &scenario.target
-                && let Some(hub) = &options.hub
-                && !hub.starts_with("http://")
-            {
-                let help = "write the address that `stress hub` prints, such as `http://127.0.0.1:7800`";
-                let message = format!("`{hub}` is not the address of a hub");
-                self.issues.push(Issue::new("/target/embedded/hub", "target::embedded", message).help(help));
-            }
-            return;
-        };
-        let at = "/target/cloudsync";
-        let code = "target::cloudsync";
-        let found = options.management_key.is_some() && options.connection_string.is_some();
-        if options.managed_database_id.is_none() && !options.provision && !found {
-            let message = "the target `cloudsync` needs a `managed_database_id`";
-            let help = "it is on the project's OffSync page, after CloudSync was enabled for the tables; `provision: true` prepares the database, and a `management_key` finds its id";
-            self.issues.push(Issue::new(at, code, message).help(help));
-        }
-        self.check_changes(at, scenario, options);
-        let secrets = [
-            ("connection_string", &options.connection_string),
-            ("management_key", &options.management_key),
-            ("apikey", &options.apikey),
-        ];
-        let texts = secrets.into_iter().filter_map(|(key, text)| Some((format!("{at}/{key}"), text.as_ref()?)));
-        let tokens = options.tokens.iter().enumerate().map(|(index, text)| (format!("{at}/tokens/{index}"), text));
-        for (pointer, source) in texts.chain(tokens) {
-            self.text(&pointer, source, Names::Target);
-            if !source.contains("{{") {
-                let message = "a secret is written into the scenario, and the scenario is kept in git";
-                let help = "take it from the environment: `\"{{ env.SQLITECLOUD_APIKEY }}\"`";
-                self.issues.push(Issue::new(pointer, "target::secret", message).help(help).warning());
-            }
-        }
-        let plain = [
-            ("extension", &options.extension),
-            ("address", &options.address),
-            ("admin_address", &options.admin_address),
-            ("management_address", &options.management_address),
-            ("database", &options.database),
-            ("managed_database_id", &options.managed_database_id),
-        ];
-        for (key, source) in plain.into_iter().filter_map(|(key, text)| Some((key, text.as_ref()?))) {
-            self.text(&format!("{at}/{key}"), source, Names::Target);
-        }
-        self.check_credentials(at, options, scenario.rls.is_some(), users);
-    }
+/// What the databases sync with, with its options; secrets are still templates.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a plan has one")]
+pub enum TargetPlan {
+    /// The hub of this program.
+    Embedded(EmbeddedOptions),
+    /// The extension and its project.
+    Cloudsync(CloudsyncOptions),
+}
 
-    /// Whether the server may be changed as the scenario wants it.
-    fn check_changes(&mut self, at: &str, scenario: &Scenario, options: &CloudsyncOptions) {
-        let code = "target::cloudsync";
-        let drops = options.cleanup == Some(Cleanup::Drop);
-        for (key, wanted) in [("provision", options.provision), ("cleanup", drops)] {
-            if wanted && options.connection_string.is_none() {
-                let message = format!("`{key}` needs a `connection_string`: it is done with the project's api key");
-                let help = "add `connection_string: \"{{ env.SQLITECLOUD_CONNECTION }}\"`";
-                self.issues.push(Issue::new(format!("{at}/{key}"), code, message).help(help));
-            }
-        }
-        let default = [ALLOWED_DATABASES.to_owned()];
-        let patterns = options.allow_databases.as_deref().unwrap_or(&default);
-        for (index, pattern) in patterns.iter().enumerate() {
-            if let Err(error) = glob::Pattern::new(pattern) {
-                let message = format!("`{pattern}` is not a pattern: {}", error.msg);
-                let pointer = format!("{at}/allow_databases/{index}");
-                self.issues.push(Issue::new(pointer, code, message).help("write it like `test_*`"));
-            }
-        }
-        if let Some(database) = options.database.as_ref().filter(|name| !name.contains("{{"))
-            && (options.provision || drops)
-            && !patterns.iter().any(|pattern| covers(pattern, database))
-        {
-            let message = format!("the database `{database}` may not be changed: `allow_databases` does not cover it");
-            let help = "name another database, or add a pattern for this one; its tables would be dropped";
-            self.issues.push(Issue::new(format!("{at}/database"), code, message).help(help));
-        }
-        let addresses =
-            [("admin_address", &options.admin_address), ("management_address", &options.management_address)];
-        for (key, address) in addresses.into_iter().filter_map(|(key, address)| Some((key, address.as_ref()?))) {
-            if !["http://", "https://", "{{"].iter().any(|start| address.starts_with(start)) {
-                let message = format!("`{address}` is not an address");
-                self.issues.push(Issue::new(format!("{at}/{key}"), code, message).help("write `https://` and a host"));
-            }
-        }
-        let policies = scenario.rls.iter().filter(|_| options.provision).flat_map(|rls| &rls.policies);
-        for (table, policies) in policies {
-            for (operation, _) in policies.iter().filter(|(_, policy)| policy.contains('"')) {
-                let message = "a policy for the cloud cannot have double quotes: SET RLS takes it between such";
-                let table = table.replace('~', "~0").replace('/', "~1");
-                let pointer = format!("/rls/policies/{table}/{operation}");
-                self.issues.push(Issue::new(pointer, code, message).help("write texts in single quotes"));
-            }
+impl TargetPlan {
+    /// The target as written, the options of the short form at their defaults.
+    fn of(target: &Target) -> Self {
+        match target {
+            Target::Name(TargetKind::Embedded) => Self::Embedded(EmbeddedOptions::default()),
+            Target::Name(TargetKind::Cloudsync) => Self::Cloudsync(CloudsyncOptions::default()),
+            Target::Options(TargetOptions::Embedded(options)) => Self::Embedded(options.clone()),
+            Target::Options(TargetOptions::Cloudsync(options)) => Self::Cloudsync(options.clone()),
         }
     }
 
-    /// A token without row-level security silently loses everything; an api key with it bypasses it.
-    fn check_credentials(&mut self, at: &str, options: &CloudsyncOptions, rls: bool, users: usize) {
-        let code = "target::credentials";
-        let made = options.tokens.is_empty() && options.connection_string.is_some();
-        if rls && !made && options.tokens.len() != users {
-            let message = format!("{users} users need {users} tokens, and there are {}", options.tokens.len());
-            let help = "with `rls` every database authenticates with its user's token: give a `connection_string`, with which they are made, or list them under `tokens`, in the order of the users";
-            self.issues.push(Issue::new(at, code, message).help(help));
+    /// Its kind.
+    pub fn kind(&self) -> TargetKind {
+        match self {
+            Self::Embedded(_) => TargetKind::Embedded,
+            Self::Cloudsync(_) => TargetKind::Cloudsync,
         }
-        if rls && options.apikey.is_some() {
-            let message = "an api key bypasses row-level security, so that `rls` would not be tested";
-            self.issues.push(
-                Issue::new(format!("{at}/apikey"), code, message)
-                    .help("leave `apikey` out: the users' tokens authenticate"),
-            );
+    }
+
+    /// Whether there is an administrator, who asks the server.
+    pub fn has_administrator(&self) -> bool {
+        match self {
+            Self::Embedded(_) => true,
+            Self::Cloudsync(options) => options.connection_string.is_some(),
         }
-        if !rls && !options.tokens.is_empty() {
-            let message = "tokens without `rls`: the server silently drops everything that is sent";
-            self.issues.push(Issue::new(format!("{at}/tokens"), code, message).help("declare `rls`, or use `apikey`"));
+    }
+
+    /// Whether databases load the sync extension.
+    pub(super) fn loads_the_extension(&self) -> bool {
+        match self {
+            Self::Embedded(_) => false,
+            Self::Cloudsync(_) => true,
         }
-        if !rls && options.apikey.is_none() && options.connection_string.is_none() {
-            let message = "there is nothing to authenticate with";
-            let help = "add `apikey: \"{{ env.SQLITECLOUD_APIKEY }}\"`, or a `connection_string` that has one";
-            self.issues.push(Issue::new(at, code, message).help(help));
+    }
+
+    /// The pause between two rounds of settling when the scenario does not say.
+    pub(super) fn settle_wait(&self) -> Duration {
+        match self {
+            Self::Embedded(_) => Duration::from_millis(10),
+            Self::Cloudsync(_) => Duration::from_secs(1),
         }
     }
 }
 
-/// Whether the target has an administrator.
-pub(super) fn server_can_be_asked(target: &Target) -> bool {
-    match target {
-        Target::Name(name) => *name == TargetName::Embedded,
-        Target::Options(TargetOptions::Embedded(_)) => true,
-        Target::Options(TargetOptions::Cloudsync(options)) => options.connection_string.is_some(),
+/// Decides the target for this many users.
+pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, users: usize) -> TargetPlan {
+    match &scenario.target {
+        Target::Name(TargetKind::Embedded) => {}
+        Target::Name(TargetKind::Cloudsync) => {
+            let message = "the target `cloudsync` needs a `managed_database_id`";
+            let help = "write `target: {cloudsync: {managed_database_id: \"db_…\", apikey: \"{{ env.SQLITECLOUD_APIKEY }}\"}}`";
+            draft.issues.push(Issue::new("/target", "target::cloudsync", message).help(help));
+        }
+        Target::Options(TargetOptions::Embedded(options)) => check_embedded(draft, options),
+        Target::Options(TargetOptions::Cloudsync(options)) => check_cloudsync(draft, scenario, options, users),
+    }
+    TargetPlan::of(&scenario.target)
+}
+
+fn check_embedded(draft: &mut Draft<'_>, options: &EmbeddedOptions) {
+    if let Some(hub) = &options.hub
+        && !hub.starts_with("http://")
+    {
+        let help = "write the address that `stress hub` prints, such as `http://127.0.0.1:7800`";
+        let message = format!("`{hub}` is not the address of a hub");
+        draft.issues.push(Issue::new("/target/embedded/hub", "target::embedded", message).help(help));
+    }
+}
+
+fn check_cloudsync(draft: &mut Draft<'_>, scenario: &Scenario, options: &CloudsyncOptions, users: usize) {
+    let at = "/target/cloudsync";
+    let code = "target::cloudsync";
+    let found = options.management_key.is_some() && options.connection_string.is_some();
+    if options.managed_database_id.is_none() && !options.provision && !found {
+        let message = "the target `cloudsync` needs a `managed_database_id`";
+        let help = "it is on the project's OffSync page, after CloudSync was enabled for the tables; `provision: true` prepares the database, and a `management_key` finds its id";
+        draft.issues.push(Issue::new(at, code, message).help(help));
+    }
+    check_changes(draft, at, options);
+    let secrets = [
+        ("connection_string", &options.connection_string),
+        ("management_key", &options.management_key),
+        ("apikey", &options.apikey),
+    ];
+    let texts = secrets.into_iter().filter_map(|(key, text)| Some((format!("{at}/{key}"), text.as_ref()?)));
+    let tokens = options.tokens.iter().enumerate().map(|(index, text)| (format!("{at}/tokens/{index}"), text));
+    for (pointer, source) in texts.chain(tokens) {
+        draft.text(&pointer, source, Names::Target);
+        if !source.contains("{{") {
+            let message = "a secret is written into the scenario, and the scenario is kept in git";
+            let help = "take it from the environment: `\"{{ env.SQLITECLOUD_APIKEY }}\"`";
+            draft.issues.push(Issue::new(pointer, "target::secret", message).help(help).warning());
+        }
+    }
+    let plain = [
+        ("extension", &options.extension),
+        ("address", &options.address),
+        ("admin_address", &options.admin_address),
+        ("management_address", &options.management_address),
+        ("database", &options.database),
+        ("managed_database_id", &options.managed_database_id),
+    ];
+    for (key, source) in plain.into_iter().filter_map(|(key, text)| Some((key, text.as_ref()?))) {
+        draft.text(&format!("{at}/{key}"), source, Names::Target);
+    }
+    check_credentials(draft, at, options, scenario.rls.is_some(), users);
+}
+
+/// Whether the server may be changed as the scenario wants it.
+fn check_changes(draft: &mut Draft<'_>, at: &str, options: &CloudsyncOptions) {
+    let code = "target::cloudsync";
+    let drops = options.cleanup == Some(Cleanup::Drop);
+    for (key, wanted) in [("provision", options.provision), ("cleanup", drops)] {
+        if wanted && options.connection_string.is_none() {
+            let message = format!("`{key}` needs a `connection_string`: it is done with the project's api key");
+            let help = "add `connection_string: \"{{ env.SQLITECLOUD_CONNECTION }}\"`";
+            draft.issues.push(Issue::new(format!("{at}/{key}"), code, message).help(help));
+        }
+    }
+    let default = [ALLOWED_DATABASES.to_owned()];
+    let patterns = options.allow_databases.as_deref().unwrap_or(&default);
+    for (index, pattern) in patterns.iter().enumerate() {
+        if let Err(error) = glob::Pattern::new(pattern) {
+            let message = format!("`{pattern}` is not a pattern: {}", error.msg);
+            let pointer = format!("{at}/allow_databases/{index}");
+            draft.issues.push(Issue::new(pointer, code, message).help("write it like `test_*`"));
+        }
+    }
+    if let Some(database) = options.database.as_ref().filter(|name| !name.contains("{{"))
+        && (options.provision || drops)
+        && !patterns.iter().any(|pattern| covers(pattern, database))
+    {
+        let message = format!("the database `{database}` may not be changed: `allow_databases` does not cover it");
+        let help = "name another database, or add a pattern for this one; its tables would be dropped";
+        draft.issues.push(Issue::new(format!("{at}/database"), code, message).help(help));
+    }
+    let addresses = [("admin_address", &options.admin_address), ("management_address", &options.management_address)];
+    for (key, address) in addresses.into_iter().filter_map(|(key, address)| Some((key, address.as_ref()?))) {
+        if !["http://", "https://", "{{"].iter().any(|start| address.starts_with(start)) {
+            let message = format!("`{address}` is not an address");
+            draft.issues.push(Issue::new(format!("{at}/{key}"), code, message).help("write `https://` and a host"));
+        }
+    }
+}
+
+/// A token without row-level security silently loses everything; an api key with it bypasses it.
+fn check_credentials(draft: &mut Draft<'_>, at: &str, options: &CloudsyncOptions, rls: bool, users: usize) {
+    let code = "target::credentials";
+    let made = options.tokens.is_empty() && options.connection_string.is_some();
+    if rls && !made && options.tokens.len() != users {
+        let message = format!("{users} users need {users} tokens, and there are {}", options.tokens.len());
+        let help = "with `rls` every database authenticates with its user's token: give a `connection_string`, with which they are made, or list them under `tokens`, in the order of the users";
+        draft.issues.push(Issue::new(at, code, message).help(help));
+    }
+    if rls && options.apikey.is_some() {
+        let message = "an api key bypasses row-level security, so that `rls` would not be tested";
+        draft.issues.push(
+            Issue::new(format!("{at}/apikey"), code, message)
+                .help("leave `apikey` out: the users' tokens authenticate"),
+        );
+    }
+    if !rls && !options.tokens.is_empty() {
+        let message = "tokens without `rls`: the server silently drops everything that is sent";
+        draft.issues.push(Issue::new(format!("{at}/tokens"), code, message).help("declare `rls`, or use `apikey`"));
+    }
+    if !rls && options.apikey.is_none() && options.connection_string.is_none() {
+        let message = "there is nothing to authenticate with";
+        let help = "add `apikey: \"{{ env.SQLITECLOUD_APIKEY }}\"`, or a `connection_string` that has one";
+        draft.issues.push(Issue::new(at, code, message).help(help));
     }
 }

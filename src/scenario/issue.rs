@@ -42,6 +42,13 @@ impl Issue {
         self
     }
 
+    /// Adds what to write instead, where that is known.
+    #[must_use]
+    pub fn maybe_help(mut self, help: Option<String>) -> Self {
+        self.help = help;
+        self
+    }
+
     /// Points at the key, not the value.
     #[must_use]
     pub fn at_key(mut self) -> Self {

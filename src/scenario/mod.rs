@@ -10,6 +10,7 @@ pub mod schema;
 mod step;
 mod target;
 
+pub use crate::source::join;
 pub use duration::HumanDuration;
 pub use issue::Issue;
 pub use judging::{
@@ -22,7 +23,7 @@ pub use step::{
     Think, ThinkRange, Transaction,
 };
 pub use target::{
-    Cleanup, CloudsyncOptions, EmbeddedOptions, Fault, FaultKind, JournalMode, Target, TargetName, TargetOptions,
+    Cleanup, CloudsyncOptions, EmbeddedOptions, Fault, FaultKind, JournalMode, Target, TargetKind, TargetOptions,
 };
 
 use std::collections::BTreeMap;
@@ -218,6 +219,12 @@ impl Policies {
         let all =
             [("select", &self.select), ("insert", &self.insert), ("update", &self.update), ("delete", &self.delete)];
         all.into_iter().filter_map(|(operation, policy)| Some((operation, policy.as_ref()?)))
+    }
+
+    /// All four, with the operation that each is about.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut Option<String>)> {
+        let Self { select, insert, update, delete } = self;
+        [("select", select), ("insert", insert), ("update", update), ("delete", delete)].into_iter()
     }
 }
 

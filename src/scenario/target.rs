@@ -12,21 +12,21 @@ use super::HumanDuration;
 #[expect(clippy::large_enum_variant, reason = "there is one in a run")]
 pub enum Target {
     /// The target alone, with its defaults.
-    Name(TargetName),
+    Name(TargetKind),
     /// The target with options.
     Options(TargetOptions),
 }
 
 impl Default for Target {
     fn default() -> Self {
-        Self::Name(TargetName::Embedded)
+        Self::Name(TargetKind::Embedded)
     }
 }
 
 /// The kinds of target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum TargetName {
+pub enum TargetKind {
     /// A hub of `stress` itself on loopback. Needs nothing installed.
     Embedded,
     /// The real `CloudSync` extension and an `SQLiteCloud` project.

@@ -16,7 +16,7 @@ use std::fmt;
 
 use crate::analysis::Verdict;
 use crate::failure::{FailureKind, Side};
-use crate::load::{LoadError, Overrides, load_source};
+use crate::load::{LoadError, Overrides, Variation, load_source};
 use crate::plan::threshold::{CheckKind, Metric};
 use crate::scenario::{EmbeddedOptions, Fault, FaultKind, Scenario, Target, TargetOptions};
 use crate::source::Source;
@@ -100,8 +100,8 @@ impl Wanted {
 }
 
 impl Case {
-    /// The scenario to run, with the seed and the planted failures in it.
-    pub fn resolve(&self, seed: u64) -> Result<Scenario, LoadError> {
+    /// What to run: the scenario with the seed and the planted failures in it.
+    pub fn resolve(&self, seed: u64) -> Result<Variation, LoadError> {
         let overrides = Overrides {
             seed: Some(seed),
             databases: self.size.map(|size| size.databases),
@@ -109,12 +109,19 @@ impl Case {
             rows: self.size.map(|size| size.rows),
             ..Overrides::default()
         };
-        let source = Source::parse(format!("selftest/{}", self.name), self.scenario);
-        let mut scenario = load_source(source, &overrides, &|_| Vec::new())?.scenario;
+        let path = self.path();
+        let mut loaded = load_source(Source::parse(&path, self.scenario), &overrides)?;
         let faults = self.planted.iter().map(Planted::fault).collect();
         let options = EmbeddedOptions { faults, ..EmbeddedOptions::default() };
-        scenario.target = Target::Options(TargetOptions::Embedded(options));
-        Ok(scenario)
+        let target = Target::Options(TargetOptions::Embedded(options));
+        // The scenarios of the selftest have no matrix.
+        let written = loaded.variations.swap_remove(0).scenario;
+        Variation::of(Scenario { target, ..written }, &path)
+    }
+
+    /// The name under which the scenario is recorded.
+    pub fn path(&self) -> String {
+        format!("selftest/{}", self.name)
     }
 
     /// Whether this failure is planted in it.

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::load::Variation;
 use crate::plan::Plan;
 
 fn names_of_faults() -> BTreeSet<String> {
@@ -24,7 +25,7 @@ fn every_kind_of_failure_is_planted_where_it_must_be_found() {
 fn every_case_is_a_scenario_that_can_be_planned_and_is_told_apart_by_its_name() {
     let cases: Vec<Case> = planted().into_iter().chain(clean()).collect();
     for case in &cases {
-        let scenario = case.resolve(7).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let Variation { scenario, .. } = case.resolve(7).unwrap_or_else(|error| panic!("{}: {error}", case.name));
         assert_eq!(scenario.seed, Some(7));
         let (_, warnings) = Plan::new(&scenario).unwrap_or_else(|issues| panic!("{}: {issues:?}", case.name));
         assert_eq!(warnings, [], "{}", case.name);

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::TargetError;
 use super::access::Access;
 use super::admin::Admin;
 use super::extension;
-use super::{Kind, TargetError, kind};
 use crate::failure::RawError;
-use crate::plan::Plan;
+use crate::plan::{Plan, TargetPlan};
 use crate::scenario::{Cleanup, CloudsyncOptions};
 use crate::template::Scope;
 
@@ -51,9 +51,9 @@ impl Finding {
 pub fn examine(plan: Option<(&Plan, &Scope)>) -> Vec<Finding> {
     match plan {
         None => vec![of_extension(None)],
-        Some((plan, scope)) => match kind(&plan.target) {
-            Kind::Embedded(_) => vec![Finding::good("target", "embedded: nothing else is needed")],
-            Kind::Cloudsync(options) => of_cloud(&options, scope),
+        Some((plan, scope)) => match &plan.target {
+            TargetPlan::Embedded(_) => vec![Finding::good("target", "embedded: nothing else is needed")],
+            TargetPlan::Cloudsync(options) => of_cloud(options, scope),
         },
     }
 }

@@ -24,9 +24,9 @@ use std::fmt;
 use std::path::Path;
 
 use crate::failure::Secrets;
-use crate::plan::{DatabasePlan, Plan};
+use crate::plan::{DatabasePlan, Plan, TargetPlan};
 use crate::record::TargetFacts;
-use crate::scenario::{CloudsyncOptions, EmbeddedOptions, Target, TargetName, TargetOptions, WrongCredential};
+use crate::scenario::WrongCredential;
 use crate::session::{Credential, Loader, Network};
 use crate::template::Scope;
 use access::Access;
@@ -119,9 +119,9 @@ pub fn connect(
     run: &str,
     attendant: &mut Attendant<'_>,
 ) -> Result<Connected, TargetError> {
-    let mut connected = match kind(&plan.target) {
-        Kind::Embedded(options) => loopback::connect(plan, &options, directory, run),
-        Kind::Cloudsync(options) => cloudsync::connect(plan, &options, scope, run, attendant),
+    let mut connected = match &plan.target {
+        TargetPlan::Embedded(options) => loopback::connect(plan, options, directory, run),
+        TargetPlan::Cloudsync(options) => cloudsync::connect(plan, options, scope, run, attendant),
     }?;
     for credential in &connected.credentials {
         connected.secrets.add(credential.text());
@@ -161,9 +161,9 @@ fn wrong_credentials(plan: &Plan, admin: Option<&Admin>) -> Result<BTreeMap<u32,
 
 /// Prepares the plan's database on the server without a run, and gives its managed database id.
 pub fn provision(plan: &Plan, scope: &Scope, attendant: &mut Attendant<'_>) -> Result<String, TargetError> {
-    match kind(&plan.target) {
-        Kind::Embedded(_) => Err(embedded_needs_none()),
-        Kind::Cloudsync(options) => cloudsync::provision(plan, &options, scope, attendant),
+    match &plan.target {
+        TargetPlan::Embedded(_) => Err(embedded_needs_none()),
+        TargetPlan::Cloudsync(options) => cloudsync::provision(plan, options, scope, attendant),
     }
 }
 
@@ -174,52 +174,36 @@ pub fn cleanup(
     sites: &[String],
     attendant: &mut Attendant<'_>,
 ) -> Result<Vec<TargetError>, TargetError> {
-    match kind(&plan.target) {
-        Kind::Embedded(_) => Err(embedded_needs_none()),
-        Kind::Cloudsync(options) => cloudsync::cleanup(plan, &options, scope, sites, attendant),
+    match &plan.target {
+        TargetPlan::Embedded(_) => Err(embedded_needs_none()),
+        TargetPlan::Cloudsync(options) => cloudsync::cleanup(plan, options, scope, sites, attendant),
     }
 }
 
 /// What the plan's target is given that must be seen nowhere.
 pub fn secrets(plan: &Plan, scope: &Scope) -> Secrets {
-    match kind(&plan.target) {
-        Kind::Embedded(_) => loopback::secrets(),
-        Kind::Cloudsync(options) => Access::lenient(&options, scope).0.secrets,
+    match &plan.target {
+        TargetPlan::Embedded(_) => loopback::secrets(),
+        TargetPlan::Cloudsync(options) => Access::lenient(options, scope).0.secrets,
     }
 }
 
 /// What will be done on the server before and after a run. Asks nobody.
 pub fn outline(plan: &Plan, scope: &Scope) -> Vec<String> {
-    match kind(&plan.target) {
-        Kind::Embedded(_) => Vec::new(),
-        Kind::Cloudsync(options) => cloudsync::outline(plan, &options, scope),
+    match &plan.target {
+        TargetPlan::Embedded(_) => Vec::new(),
+        TargetPlan::Cloudsync(options) => cloudsync::outline(plan, options, scope),
     }
 }
 
 /// Whether a plan's target is the embedded one.
 pub fn is_embedded(plan: &Plan) -> bool {
-    matches!(kind(&plan.target), Kind::Embedded(_))
+    matches!(&plan.target, TargetPlan::Embedded(_))
 }
 
 /// The database that a connection string names, if it names one. An error does not repeat the string.
 pub fn named_database(connection_string: &str) -> Result<Option<String>, TargetError> {
     ConnectionString::parse(connection_string).map(|parsed| parsed.database)
-}
-
-#[expect(clippy::large_enum_variant, reason = "a plan has one")]
-enum Kind {
-    Embedded(EmbeddedOptions),
-    Cloudsync(CloudsyncOptions),
-}
-
-/// The target with its options, those of the short form at their defaults.
-fn kind(target: &Target) -> Kind {
-    match target {
-        Target::Name(TargetName::Embedded) => Kind::Embedded(EmbeddedOptions::default()),
-        Target::Name(TargetName::Cloudsync) => Kind::Cloudsync(CloudsyncOptions::default()),
-        Target::Options(TargetOptions::Embedded(options)) => Kind::Embedded(options.clone()),
-        Target::Options(TargetOptions::Cloudsync(options)) => Kind::Cloudsync(options.clone()),
-    }
 }
 
 fn embedded_needs_none() -> TargetError {

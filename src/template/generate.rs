@@ -2,9 +2,10 @@
 //! so that the same file and seed give the same data everywhere, whatever the threads do.
 
 use minijinja::{Environment, Error, ErrorKind, State, value::Value};
-use rand::{Rng, RngExt, SeedableRng};
+use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
+use super::draws::Key;
 use super::scope::{SELF, Scope};
 
 /// The functions whose value differs from row to row.
@@ -56,36 +57,6 @@ const LAST_NAMES: [&str; 24] = [
 const EPOCH: u64 = 1_767_225_600_000;
 const LONGEST: u64 = 64 * 1024 * 1024;
 
-/// The generator of one place.
-#[derive(Debug)]
-pub(super) struct Draws {
-    key: [u64; 6],
-    /// Seeded at the first draw: most rows never draw.
-    rng: Option<ChaCha8Rng>,
-}
-
-impl Draws {
-    pub(super) fn new(key: [u64; 6]) -> Self {
-        Self { key, rng: None }
-    }
-
-    /// A whole number below `bound`; 0 when there is none.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        if bound == 0 { 0 } else { self.rng().random_range(0..bound) }
-    }
-
-    fn rng(&mut self) -> &mut ChaCha8Rng {
-        let key = self.key;
-        self.rng.get_or_insert_with(|| {
-            let mut bytes = [0_u8; 48];
-            for (chunk, word) in bytes.chunks_exact_mut(8).zip(key) {
-                chunk.copy_from_slice(&word.to_le_bytes());
-            }
-            ChaCha8Rng::seed_from_u64(xxhash_rust::xxh3::xxh3_64(&bytes))
-        })
-    }
-}
-
 pub(super) fn register(environment: &mut Environment<'static>) {
     environment.add_function("uuid", |state: &State<'_, '_>| {
         draw(state, |rng, _| Ok(uuid::Builder::from_random_bytes(random_bytes(rng)).into_uuid().to_string()))
@@ -136,15 +107,12 @@ pub(super) fn register(environment: &mut Environment<'static>) {
     });
 }
 
-fn draw<T>(
-    state: &State<'_, '_>,
-    value: impl FnOnce(&mut ChaCha8Rng, &[u64; 6]) -> Result<T, Error>,
-) -> Result<T, Error> {
+fn draw<T>(state: &State<'_, '_>, value: impl FnOnce(&mut ChaCha8Rng, &Key) -> Result<T, Error>) -> Result<T, Error> {
     let scope = state.lookup(SELF);
     let scope = scope.as_ref().and_then(|scope| scope.downcast_object_ref::<Scope>());
     let draws = scope.and_then(Scope::draws).ok_or_else(|| wrong("generated values have no place here".to_owned()))?;
     let mut draws = draws.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let key = draws.key;
+    let key = draws.key();
     value(draws.rng(), &key)
 }
 
@@ -167,7 +135,7 @@ fn wrong(message: String) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use crate::template::{Scope, Text, Variables};
+    use crate::template::{Salt, Scope, Text, Variables};
 
     fn render(source: &str, scope: &Scope) -> String {
         Text::compile(source).expect(source).render(scope).expect(source)
@@ -187,7 +155,7 @@ mod tests {
     #[test]
     fn the_same_place_gives_the_same_value_and_another_place_another() {
         for source in ["{{ uuid() }}", "{{ uuid7() }}", "{{ int(1, 1000000000) }}", "{{ text(20) }}"] {
-            let value = |seed, row, salt: &str| render(source, &scope(seed).salted(salt).row(row));
+            let value = |seed, row, salt: &str| render(source, &scope(seed).salted(Salt::of(salt)).row(row));
             assert_eq!(value(1, 1, "a"), value(1, 1, "a"), "{source}");
             assert_ne!(value(1, 1, "a"), value(1, 2, "a"), "{source}");
             assert_ne!(value(1, 1, "a"), value(2, 1, "a"), "{source}");

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use minijinja::value::{Object, Serde, Value};
 use serde_json::Map;
 
-use super::generate::Draws;
+use super::draws::Draws;
 
 /// The names that are always there, and what each means; the author's own come from `vars` and `matrix`.
 pub const NAMES: [(&str, &str); 10] = [
@@ -40,7 +40,7 @@ pub struct Scope {
     draws: Option<Arc<Mutex<Draws>>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct Run {
     vars: Vec<(String, Value)>,
     scale: Value,
@@ -48,7 +48,7 @@ struct Run {
 }
 
 /// The place, as far as it is known.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 struct Place {
     db: Option<u32>,
     user: Option<u32>,
@@ -58,7 +58,25 @@ struct Place {
     rows: Option<u64>,
     row: Option<u64>,
     env: Option<Value>,
-    salt: u64,
+    salt: Salt,
+}
+
+/// What sets the values of a place apart from each other: two parameters of a row are drawn apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Salt(u64);
+
+impl Salt {
+    /// The salt of the value with this name.
+    pub fn of(name: &str) -> Self {
+        Self(xxhash_rust::xxh3::xxh3_64(name.as_bytes()))
+    }
+}
+
+impl PartialEq for Scope {
+    fn eq(&self, other: &Self) -> bool {
+        // What was drawn so far follows from these.
+        self.run == other.run && self.place == other.place
+    }
 }
 
 impl Scope {
@@ -108,17 +126,17 @@ impl Scope {
         self.at(Place { env: Some(Value::from(Serde(env))), ..self.place.clone() })
     }
 
-    /// The same scope for the value called `name`, so that two values of a row are drawn apart.
+    /// The same scope for one value of the place.
     #[must_use]
-    pub fn salted(&self, name: &str) -> Self {
-        self.at(Place { salt: xxhash_rust::xxh3::xxh3_64(name.as_bytes()), ..self.place.clone() })
+    pub fn salted(&self, salt: Salt) -> Self {
+        self.at(Place { salt, ..self.place.clone() })
     }
 
     fn at(&self, place: Place) -> Self {
         let mut scope = Self { run: Arc::clone(&self.run), place, draws: None };
         let key = [
             scope.run.seed,
-            scope.place.salt,
+            scope.place.salt.0,
             scope.place.db.unwrap_or(0).into(),
             scope.place.iteration.unwrap_or(0),
             scope.place.repeat.unwrap_or(0),

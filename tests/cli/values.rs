@@ -1,5 +1,7 @@
 //! The values that a seed gives: the same in every version, so that a failure seen with a seed is seen again with it.
 
+use std::fmt::Write as _;
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
@@ -20,7 +22,7 @@ fn digest(place: &Place, scenario: &str) -> String {
         let mut rows = statement.query([]).expect("it can be read");
         while let Some(row) = rows.next().expect("it can be read") {
             let values = [0, 1, 2, 3].map(|column| row.get::<_, Value>(column).expect("a value"));
-            text.push_str(&format!("{values:?}\n"));
+            writeln!(text, "{values:?}").expect("a text takes everything");
         }
     }
     assert!(!text.is_empty(), "nothing was written");

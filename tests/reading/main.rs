@@ -23,7 +23,7 @@ fn bad_scenarios_are_told_what_is_wrong_and_what_to_write() {
     assert!(files.len() > 20);
     for file in files {
         let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
-        let error = load(&file, &Overrides::default(), &|_| Vec::new()).expect_err(&name);
+        let error = load(&file, &Overrides::default()).expect_err(&name);
         let diagnostics = error.diagnostics();
         let folder = format!("{}/", here().join("bad").display());
         let text = format!("{}\n{}", render_lines(&diagnostics), render(&diagnostics, false, 100)).replace(&folder, "");
@@ -36,12 +36,12 @@ fn the_scenario_of_the_format_is_good_in_every_profile() {
     let file = here().join("good/large.yaml");
     for profile in [None, Some("small".to_string()), Some("medium".to_string())] {
         let overrides = Overrides { profile, ..Overrides::default() };
-        let loaded = load(&file, &overrides, &|_| Vec::new()).expect("it is good");
+        let loaded = load(&file, &overrides).expect("it is good");
         assert_eq!((loaded.diagnostics().len(), loaded.profiles.len()), (0, 2));
         // As resolved and written out, it is a good scenario again.
-        let written = loaded.scenario.to_yaml();
-        let again = load_source(Source::parse("again.yaml", written), &Overrides::default(), &|_| Vec::new());
-        assert_eq!(again.expect("it is good").scenario, loaded.scenario);
+        let written = loaded.variations[0].scenario.to_yaml();
+        let again = load_source(Source::parse("again.yaml", written), &Overrides::default());
+        assert_eq!(again.expect("it is good").variations, loaded.variations);
     }
 }
 
@@ -57,7 +57,7 @@ fn a_file_full_of_mistakes_is_refused_without_a_long_wait() {
     ] {
         let start = std::time::Instant::now();
         let source = Source::parse("x.yaml", format!("{head}{body}"));
-        let error = load_source(source, &Overrides::default(), &|_| Vec::new()).expect_err("mistakes");
+        let error = load_source(source, &Overrides::default()).expect_err("mistakes");
         let diagnostics = error.diagnostics();
         assert!(diagnostics.len() > 1, "{}", diagnostics.len());
         render(&diagnostics, false, 100);
@@ -212,7 +212,7 @@ proptest! {
             let end = places.get(at + length).copied().unwrap_or(text.len());
             text.replace_range(places[at]..end, &new);
         }
-        if let Err(error) = load_source(Source::parse("x.yaml", text.as_str()), &Overrides::default(), &|_| Vec::new()) {
+        if let Err(error) = load_source(Source::parse("x.yaml", text.as_str()), &Overrides::default()) {
             let diagnostics = error.diagnostics();
             prop_assert!(diagnostics.iter().any(|diagnostic| !diagnostic.warning), "{text}");
             render(&diagnostics, true, 80);

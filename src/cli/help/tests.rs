@@ -94,8 +94,7 @@ fn every_example_is_good() {
             }
             text.push_str(example);
             let source = crate::source::Source::parse(Path::new("example.yaml"), text);
-            let loaded =
-                crate::load::load_source(source, &crate::load::Overrides::default(), &crate::cli::overrides::check);
+            let loaded = crate::load::load_source(source, &crate::load::Overrides::default());
             let loaded = loaded.unwrap_or_else(|error| panic!("{topic:?}: {error}"));
             assert!(loaded.diagnostics().is_empty(), "{topic:?}: {:?}", loaded.diagnostics());
         }

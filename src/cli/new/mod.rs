@@ -12,7 +12,7 @@ use clap::Args;
 
 use super::{Exit, Terminal, overrides};
 use crate::load;
-use crate::scenario::TargetName;
+use crate::scenario::TargetKind;
 use crate::source::Source;
 use answers::{ADDRESS, Answers, Cloud, Preset, Scale};
 use questions::Questions;
@@ -47,7 +47,7 @@ struct Said {
     yes: bool,
     /// Sync with this target [default: embedded]
     #[arg(long, value_name = "TARGET", value_parser = overrides::target)]
-    target: Option<TargetName>,
+    target: Option<TargetKind>,
     /// The CloudSync server [default: the public one]
     #[arg(long, value_name = "URL")]
     address: Option<String>,
@@ -137,18 +137,18 @@ impl Arguments {
         fits(&name).map_err(Unwritten::usage)?;
         let Said { yes: _, target, address, database, scale, databases, rows, iterations, rls, table } = &self.said;
         let cloud = match target {
-            Some(TargetName::Cloudsync) => Some(Cloud {
+            Some(TargetKind::Cloudsync) => Some(Cloud {
                 address: address.clone().unwrap_or_else(|| ADDRESS.to_owned()),
                 database: database.clone(),
                 allowed: None,
                 managed: true,
             }),
-            Some(TargetName::Embedded) | None if address.is_some() || database.is_some() => {
+            Some(TargetKind::Embedded) | None if address.is_some() || database.is_some() => {
                 return Err(Unwritten::usage(
                     "the embedded target has no address and no database\n  help: add `--target cloudsync`",
                 ));
             }
-            Some(TargetName::Embedded) | None => None,
+            Some(TargetKind::Embedded) | None => None,
         };
         let preset = scale.unwrap_or(Preset::Small).scale();
         let scale = Scale {
@@ -219,7 +219,7 @@ fn problem(answers: &Answers, file: &Path) -> Option<String> {
         );
     }
     let source = Source::parse(file, answers.text());
-    let error = load::load_source(source, &load::Overrides::default(), &overrides::check).err()?;
+    let error = load::load_source(source, &load::Overrides::default()).err()?;
     let first = error.diagnostics().into_iter().find(|found| !found.warning)?;
     let help = first.help.map(|help| format!("\n  help: {help}"));
     Some(format!("{}{}", first.message, help.unwrap_or_default()))

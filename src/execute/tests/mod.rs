@@ -46,7 +46,7 @@ fn run_changed(text: &str, directory: &Path, control: &Control, change: impl FnO
     let (plan, _) = Plan::new(&scenario).expect("a plan");
     let (mut say, stopped) = (|_: &str| {}, || false);
     let mut attendant = target::Attendant::new(&mut say, &stopped);
-    let target = target::connect(&plan, &Plan::scope(&scenario), directory, "1", &mut attendant);
+    let target = target::connect(&plan, &plan.scope, directory, "1", &mut attendant);
     let mut target = target.expect("a hub");
     change(&mut target);
     let progress = Progress::new(plan.databases.len());

@@ -20,7 +20,8 @@ use crate::scenario::{
     ErrorAction, ErrorActionName, ErrorActionOptions, HumanDuration, Kind, OpenPolicy, Rate, ReceiveUntil,
 };
 use crate::session::{Opening, Session, define_auth, raw_error};
-use crate::template::Scope;
+use crate::sql::one_line;
+use crate::template::{Salt, Scope};
 
 /// The run is ending: no further step is started.
 pub(super) struct Ending;
@@ -59,8 +60,7 @@ pub(super) struct Worker<'a> {
 impl<'a> Worker<'a> {
     pub(super) fn new(run: &'a Run<'a>, index: usize, log: Log) -> Self {
         let database = &run.plan.databases[index];
-        let user = &run.plan.users[database.user as usize - 1];
-        let scope = run.scope.database(database.index, database.user, &user.id);
+        let scope = run.plan.database_scope(database);
         Self {
             run,
             index,
@@ -241,7 +241,7 @@ impl<'a> Worker<'a> {
             let connection = session.connection();
             let watched = if sql.hostile { hostile::before(connection, run.plan) } else { Ok(()) };
             let at = self.run.journal.now();
-            let ran = phase::run(connection, sql, &scope, &step.name, &cut);
+            let ran = phase::run(connection, sql, &scope, &cut);
             // Looking at what was attempted is no part of the phase's time.
             let mut event = self.event(&step.name, kind, at);
             let mut failures: Vec<Failure> = ran.error.iter().map(failure::classify).collect();
@@ -294,7 +294,7 @@ impl<'a> Worker<'a> {
             };
             let (admin, database) = self.run.target.admin.as_ref().ok_or_else(no_server)?;
             self.run.progress.tell(|| {
-                format!("[DB{}][iter {}] {}: {}", self.database.index, self.iteration, step.name, phase::one_line(&sql))
+                format!("[DB{}][iter {}] {}: {}", self.database.index, self.iteration, step.name, one_line(&sql))
             });
             admin.sql_within(self.run.watchdog.left(), Some(database), &sql)
         });
@@ -490,7 +490,7 @@ impl<'a> Worker<'a> {
     }
 
     fn think(&mut self, step: &StepPlan, shortest: Duration, longest: Duration, time: u64) -> Flow {
-        let scope = self.scope_at(time).salted(&format!("{}/think", step.name));
+        let scope = self.scope_at(time).salted(Salt::of(&format!("{}/think", step.name)));
         let spread = u64::try_from(longest.saturating_sub(shortest).as_micros()).unwrap_or(u64::MAX);
         let extra = scope.draw_below(spread.saturating_add(1));
         self.pause(&step.name, shortest + Duration::from_micros(extra))

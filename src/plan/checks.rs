@@ -1,0 +1,145 @@
+//! What is checked at the end, and what is limited.
+
+use super::draft::Draft;
+use super::tables::Tables;
+use super::target::TargetPlan;
+use super::threshold::{self, ThresholdPlan};
+use super::{CheckPlan, StepPlan};
+use crate::scenario::{Check, CheckName, CheckOptions, Issue, Query, QueryOn, Scenario, Threshold};
+
+/// Decides the checks: those of `verify`, or what can be checked when the scenario does not say.
+pub(super) fn decide(
+    draft: &mut Draft<'_>,
+    scenario: &Scenario,
+    target: &TargetPlan,
+    tables: &Tables,
+    syncs: bool,
+) -> Vec<CheckPlan> {
+    let Some(written) = &scenario.verify else { return by_default(scenario, target, syncs) };
+    let mut checks = Vec::new();
+    for (index, check) in written.iter().enumerate() {
+        let pointer = format!("/verify/{index}");
+        match check {
+            Check::Name(name) => {
+                check_named(draft, scenario, target, &pointer, *name, syncs);
+                checks.push(CheckPlan::Named(*name));
+            }
+            Check::Options(CheckOptions::Query(query)) => {
+                checks.extend(query_check(draft, target, tables, &format!("{pointer}/query"), query));
+            }
+        }
+    }
+    checks
+}
+
+fn by_default(scenario: &Scenario, target: &TargetPlan, syncs: bool) -> Vec<CheckPlan> {
+    if !syncs {
+        return Vec::new();
+    }
+    let all = [
+        (CheckName::Converged, true),
+        (CheckName::Server, target.has_administrator()),
+        (CheckName::Isolation, scenario.rls.is_some()),
+    ];
+    all.into_iter().filter(|(_, can)| *can).map(|(name, _)| CheckPlan::Named(name)).collect()
+}
+
+fn check_named(
+    draft: &mut Draft<'_>,
+    scenario: &Scenario,
+    target: &TargetPlan,
+    pointer: &str,
+    name: CheckName,
+    syncs: bool,
+) {
+    if !syncs {
+        let message = "no step asks for a sync call, so that there is nothing to compare";
+        let help =
+            "add `sync: [send, receive]` to a step, or leave this check out; a `query` on databases needs no sync";
+        draft.issues.push(Issue::new(pointer, "verify::check", message).help(help));
+    }
+    if name == CheckName::Isolation && scenario.rls.is_none() {
+        let message = "`isolation` has nothing to check without `rls`";
+        let help = "declare the policies under `rls`, or leave this check out";
+        draft.issues.push(Issue::new(pointer, "verify::check", message).help(help));
+    }
+    if name == CheckName::Server {
+        require_server(draft, target, pointer);
+    }
+}
+
+fn query_check(
+    draft: &mut Draft<'_>,
+    target: &TargetPlan,
+    tables: &Tables,
+    pointer: &str,
+    query: &Query,
+) -> Option<CheckPlan> {
+    if query.on == QueryOn::Server {
+        require_server(draft, target, &format!("{pointer}/on"));
+    }
+    let sql_pointer = format!("{pointer}/sql");
+    let sql = draft.rendered(&sql_pointer, &query.sql)?;
+    match tables.prepare(&sql) {
+        Ok(prepared) if prepared.columns != 1 || !prepared.readonly => {
+            let message = "this check wants a query that gives one column";
+            let help = "such as `SELECT count(*) FROM …`";
+            draft.issues.push(Issue::new(sql_pointer, "verify::query", message).help(help));
+        }
+        Ok(_) => {}
+        Err(problem) => draft.sql(&sql_pointer, &query.sql, problem),
+    }
+    let equals = draft.rendered_value(&format!("{pointer}/equals"), &query.equals)?;
+    Some(CheckPlan::Query { on: query.on, sql, equals })
+}
+
+fn require_server(draft: &mut Draft<'_>, target: &TargetPlan, pointer: &str) {
+    if !target.has_administrator() {
+        let message = "the server cannot be asked: the target has no `connection_string`";
+        let help =
+            "add `connection_string: \"{{ env.SQLITECLOUD_CONNECTION }}\"` to the target, or leave this check out";
+        draft.issues.push(Issue::new(pointer, "verify::server", message).help(help));
+    }
+}
+
+/// Decides the limits, those that are always on first.
+pub(super) fn thresholds(
+    draft: &mut Draft<'_>,
+    scenario: &Scenario,
+    steps: &[&StepPlan],
+    databases: usize,
+) -> Vec<ThresholdPlan> {
+    let phases: Vec<String> = steps.iter().map(|step| step.name.clone()).collect();
+    let databases = u32::try_from(databases).unwrap_or(u32::MAX);
+    let mut plans = Vec::new();
+    for (index, written) in scenario.thresholds.iter().enumerate() {
+        let pointer = match written {
+            Threshold::Text(_) => format!("/thresholds/{index}"),
+            Threshold::Options(_) => format!("/thresholds/{index}/expr"),
+        };
+        match ThresholdPlan::of(written, &phases, databases) {
+            Ok(plan) => plans.push(plan),
+            Err(problem) => {
+                let issue = Issue::new(pointer, "threshold::expression", problem.message).range(Some(problem.range));
+                draft.issues.push(issue.maybe_help(problem.help));
+            }
+        }
+    }
+    threshold::with_built_in(plans)
+}
+
+/// Hostile phases are judged by the policies, under `isolation`.
+pub(super) fn check_hostile(draft: &mut Draft<'_>, scenario: &Scenario, checks: &[CheckPlan], steps: &[&StepPlan]) {
+    let isolation = checks.contains(&CheckPlan::Named(CheckName::Isolation));
+    for step in steps.iter().filter(|step| step.action.is_hostile()) {
+        let (message, help) = if scenario.rls.is_none() {
+            ("without `rls` nothing is denied, so that nothing is hostile", "declare the policies under `rls`")
+        } else if !isolation {
+            ("what hostile phases attempt is checked by `isolation`", "add `isolation` to `verify`")
+        } else {
+            continue;
+        };
+        let issue = Issue::new(format!("{}/hostile", step.pointer), "phase::hostile", message);
+        draft.issues.push(issue.at_key().help(help));
+    }
+}

@@ -1,0 +1,35 @@
+//! The tables of a run: rendered, made in memory, held against CloudSync's rules.
+
+use super::TablePlan;
+use super::draft::Draft;
+use super::tables::Tables;
+use crate::scenario::{Issue, Scenario};
+
+/// Decides the tables, and makes them in `tables`. Their policies are decided apart.
+pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, tables: &mut Tables) -> Vec<TablePlan> {
+    let mut plans: Vec<TablePlan> = Vec::new();
+    for (index, table) in scenario.schema.tables.iter().enumerate() {
+        let pointer = format!("/schema/tables/{index}");
+        let name = draft.rendered(&format!("{pointer}/name"), &table.name);
+        let sql = draft.rendered(&format!("{pointer}/sql"), &table.sql);
+        let (Some(name), Some(sql)) = (name, sql) else { continue };
+        if plans.iter().any(|plan| plan.name.eq_ignore_ascii_case(&name)) {
+            let message = format!("table `{name}` is declared twice");
+            draft.issues.push(Issue::new(format!("{pointer}/name"), "sql::create", message));
+            continue;
+        }
+        let Some(columns) = tables.create(&pointer, &name, &sql, &mut draft.issues) else { continue };
+        let mut also = Vec::new();
+        for (place, source) in table.also.iter().enumerate() {
+            let pointer = format!("{pointer}/also/{place}");
+            let Some(sql) = draft.rendered(&pointer, source) else { continue };
+            if let Err(problem) = tables.run(&sql) {
+                draft.sql(&pointer, source, problem);
+            }
+            also.push(sql);
+        }
+        let (columns, primary_key) = (columns.all, columns.primary_key);
+        plans.push(TablePlan { name, sql, also, columns, primary_key, policies: None });
+    }
+    plans
+}

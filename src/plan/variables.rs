@@ -1,0 +1,51 @@
+//! The author's own names: whether `vars` and `matrix` can have them, and a scenario for every combination of the
+//! `matrix`.
+
+use std::collections::BTreeMap;
+
+use super::draft::Draft;
+use super::names::{is_identifier, is_taken};
+use crate::scenario::{Issue, Scenario, join};
+
+/// Every combination of the scenario's `matrix` as a scenario of its own with what was chosen in `vars`, each with a
+/// label such as `table=notes, rows=10`; the scenario itself with an empty label when it has no matrix.
+pub fn combinations(scenario: &Scenario) -> Vec<(String, Scenario)> {
+    let mut all = vec![(String::new(), Scenario { matrix: BTreeMap::new(), ..scenario.clone() })];
+    for (name, values) in &scenario.matrix {
+        all = all
+            .into_iter()
+            .flat_map(|(label, scenario)| {
+                values.iter().map(move |value| {
+                    let mut scenario = scenario.clone();
+                    scenario.vars.insert(name.clone(), value.clone());
+                    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    let separator = if label.is_empty() { "" } else { ", " };
+                    (format!("{label}{separator}{name}={value}"), scenario)
+                })
+            })
+            .collect();
+    }
+    all
+}
+
+/// Whether templates can use the names, and whether every name of the matrix has values.
+pub(super) fn check(draft: &mut Draft<'_>, scenario: &Scenario) {
+    let named = scenario.vars.keys().map(|name| ("/vars", name));
+    for (parent, name) in named.chain(scenario.matrix.keys().map(|name| ("/matrix", name))) {
+        let pointer = join(parent, name);
+        if is_taken(name) {
+            let message = format!("the variable name `{name}` is taken: it always has a meaning of its own");
+            draft.issues.push(Issue::new(pointer, "vars::reserved", message).at_key().help("choose another name"));
+        } else if !is_identifier(name) {
+            let message = format!("`{name}` cannot be used in a template");
+            let help = "use letters, digits and `_`, a letter first";
+            draft.issues.push(Issue::new(pointer, "vars::name", message).at_key().help(help));
+        }
+    }
+    for (name, values) in &scenario.matrix {
+        if values.is_empty() {
+            let message = format!("`{name}` has no values, so that there is nothing to run");
+            draft.issues.push(Issue::new(join("/matrix", name), "vars::matrix", message));
+        }
+    }
+}

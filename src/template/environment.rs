@@ -1,0 +1,23 @@
+//! The template language as scenarios have it: strict, without escaping, with an end to every rendering, and with the
+//! functions that generate values.
+
+use std::sync::LazyLock;
+
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+
+use super::generate;
+
+/// Instructions one rendering may take: enough for any real statement, and an end to `range(10**9)`.
+const FUEL: u64 = 5_000_000;
+
+pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_fuel(Some(FUEL));
+    environment.set_debug(true);
+    environment.add_filter("ident", |name: String| format!("\"{}\"", name.replace('"', "\"\"")));
+    environment.add_filter("quote", |text: String| format!("'{}'", text.replace('\'', "''")));
+    generate::register(&mut environment);
+    environment
+});

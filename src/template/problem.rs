@@ -1,0 +1,25 @@
+//! What is wrong with a template, and where.
+
+use std::ops::Range;
+
+/// What is wrong with a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateProblem {
+    /// Bytes of the template's text at fault, where known.
+    pub range: Option<Range<usize>>,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl TemplateProblem {
+    /// What the template language says about a text that starts at `offset`.
+    pub(super) fn of(error: &minijinja::Error, offset: usize) -> Self {
+        let range = error.range().map(|range| range.start + offset..range.end + offset);
+        let message = match (error.kind(), error.detail()) {
+            (minijinja::ErrorKind::OutOfFuel, _) => "the template takes too many steps to render".to_owned(),
+            (_, Some(detail)) => detail.to_owned(),
+            (kind, None) => kind.to_string(),
+        };
+        Self { range, message }
+    }
+}
