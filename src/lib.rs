@@ -7,16 +7,16 @@
 //!
 //! | room | may import | effects |
 //! |---|---|---|
-//! | `suggest`, [`figure`], [`latency`], [`failure`], [`template`] | – | none |
+//! | `sql`, `suggest`, [`figure`], [`latency`], [`failure`], [`template`] | – | none |
 //! | [`source`] | – | reads one file |
 //! | [`scenario`] | failure, source, suggest | none |
 //! | [`diagnostic`] | source, scenario | none |
-//! | [`load`] | source, scenario, diagnostic, suggest | none of its own |
-//! | [`plan`] | scenario, template, failure, suggest | SQLite in memory (`plan/tables.rs`) |
+//! | [`plan`] | scenario, template, failure, sql, suggest | SQLite in memory (`plan/tables.rs`) |
+//! | [`load`] | source, scenario, diagnostic, plan, suggest | none of its own |
 //! | [`record`] | scenario, failure | none |
 //! | [`session`] | failure | SQLite, unsafe |
-//! | [`target`] | plan, scenario, session, template, record, failure | HTTP, threads and files of the hub |
-//! | [`execute`] | plan, scenario, session, template, target, record, latency, failure | clock, threads, files of the run |
+//! | [`target`] | plan, scenario, session, template, record, failure, sql | HTTP, threads and files of the hub |
+//! | [`execute`] | plan, scenario, session, template, target, record, latency, failure, sql | clock, threads, files of the run |
 //! | [`verify`] | record, plan, scenario, figure | none |
 //! | [`analysis`] | record, plan, scenario, verify, latency, failure, figure, template | none |
 //! | [`report`] | analysis, verify, record, scenario, latency, failure, figure | none: returns text |
@@ -30,7 +30,8 @@
 //! environment, clock or SQLite; nothing below `cli` prints.
 //!
 //! - **One address for every problem: the JSON pointer.** `source` alone turns it into bytes.
-//! - **As written, as meant.** `Scenario` holds what was typed; `Plan` holds every decision.
+//! - **As written, as meant.** `Scenario` holds what was typed; `Plan` holds every decision. `load` alone makes plans, and
+//!   `plan/value.rs` alone gives the value of a row: what `stress plan` shows is what the run writes.
 //! - **Facts before judgement.** Workers only record; verdicts are computed from a `Record`, also from a saved one.
 //! - **Three kinds of error, never mixed.** A problem in the user's file is an `Issue`; a failure of the system under
 //!   test is data in the `Record`; being unable to run is the `Err` of the room where it happens.
@@ -48,10 +49,10 @@ pub mod scenario;
 
 pub mod diagnostic;
 
-pub mod load;
-
 // Deciding:
 pub mod plan;
+
+pub mod load;
 
 // Facts:
 pub mod failure;

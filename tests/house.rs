@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// The rooms with all that they know. A room knows only rooms above it: there is no way around in a circle.
 const ROOMS: &[(&str, &[&str])] = &[
     ("source", &[]),
+    ("sql", &[]),
     ("suggest", &[]),
     ("template", &[]),
     ("latency", &[]),
@@ -14,12 +15,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("figure", &[]),
     ("scenario", &["failure", "source", "suggest"]),
     ("diagnostic", &["source", "scenario"]),
-    ("load", &["source", "suggest", "scenario", "diagnostic"]),
-    ("plan", &["suggest", "template", "failure", "scenario"]),
+    ("plan", &["sql", "suggest", "template", "failure", "scenario"]),
+    ("load", &["source", "suggest", "scenario", "diagnostic", "plan"]),
     ("record", &["failure", "scenario"]),
     ("session", &["failure"]),
-    ("target", &["template", "failure", "scenario", "plan", "record", "session"]),
-    ("execute", &["template", "latency", "failure", "scenario", "plan", "record", "session", "target"]),
+    ("target", &["sql", "template", "failure", "scenario", "plan", "record", "session"]),
+    ("execute", &["sql", "template", "latency", "failure", "scenario", "plan", "record", "session", "target"]),
     ("verify", &["figure", "plan", "record", "scenario"]),
     ("analysis", &["template", "latency", "failure", "figure", "scenario", "plan", "record", "verify"]),
     ("report", &["latency", "failure", "figure", "scenario", "record", "verify", "analysis"]),
@@ -31,6 +32,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "source",
+            "sql",
             "template",
             "failure",
             "figure",
@@ -55,6 +57,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 /// Rooms that only compute.
 const PURE: &[&str] = &[
+    "sql",
     "suggest",
     "template",
     "latency",

@@ -10,6 +10,7 @@ use super::attendant::Attendant;
 use super::management::{Management, Registration};
 use crate::failure::RawError;
 use crate::plan::{Plan, TablePlan};
+use crate::sql::without_double_quotes;
 
 /// How often a registration whose answer was lost is tried.
 const REGISTRATIONS: u32 = 4;
@@ -151,7 +152,8 @@ fn set_policies(
     let mut count = 0;
     for (operation, policy) in policies.iter() {
         let operation = operation.to_uppercase();
-        let policy = policy.replace('"', "\"\"");
+        // The server takes the policy in double quotes.
+        let policy = without_double_quotes(policy).replace('"', "\"\"");
         run(admin, &step, database, &format!("SET {place} {operation} \"{policy}\""))?;
         count += 1;
     }

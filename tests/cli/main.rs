@@ -12,6 +12,7 @@ mod harness;
 mod help;
 mod hub;
 mod local;
+mod policies;
 mod provision;
 mod rate;
 mod readme;
