@@ -85,12 +85,14 @@ fn the_values_of_a_seed_never_change() {
         digest("small", &small, &one),
         digest("rls", &without_sync(&rls).to_string(), &[]),
         digest("rls", &rls, &one),
+        digest("every-value", &every_value().to_string(), &[]),
     ];
     let stored = [
         "1afabb517b0fa51fb0352e3b34d833a2",
         "3a44193ef987e6c10d7ebcd8a91c6987",
         "c0fdc59262f44485df51be8248f08838",
         "22ee5622052332b1ef67a6340b6361da",
+        "5c8553d0c07f95b26c611fc2f0a87b2b",
     ];
     assert_eq!(digests, stored);
 }
