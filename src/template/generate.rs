@@ -2,7 +2,7 @@
 //! so that the same file and seed give the same data everywhere, whatever the threads do.
 
 use minijinja::{Environment, Error, ErrorKind, State, value::Value};
-use rand::{Rng, RngExt, SeedableRng};
+use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
 use super::scope::{SELF, Scope};
@@ -55,36 +55,6 @@ const LAST_NAMES: [&str; 24] = [
 /// 2026-01-01T00:00:00Z in milliseconds, where the time of `uuid7()` starts: the clock would not be reproducible.
 const EPOCH: u64 = 1_767_225_600_000;
 const LONGEST: u64 = 64 * 1024 * 1024;
-
-/// The generator of one place.
-#[derive(Debug)]
-pub(super) struct Draws {
-    key: [u64; 6],
-    /// Seeded at the first draw: most rows never draw.
-    rng: Option<ChaCha8Rng>,
-}
-
-impl Draws {
-    pub(super) fn new(key: [u64; 6]) -> Self {
-        Self { key, rng: None }
-    }
-
-    /// A whole number below `bound`; 0 when there is none.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        if bound == 0 { 0 } else { self.rng().random_range(0..bound) }
-    }
-
-    fn rng(&mut self) -> &mut ChaCha8Rng {
-        let key = self.key;
-        self.rng.get_or_insert_with(|| {
-            let mut bytes = [0_u8; 48];
-            for (chunk, word) in bytes.chunks_exact_mut(8).zip(key) {
-                chunk.copy_from_slice(&word.to_le_bytes());
-            }
-            ChaCha8Rng::seed_from_u64(xxhash_rust::xxh3::xxh3_64(&bytes))
-        })
-    }
-}
 
 pub(super) fn register(environment: &mut Environment<'static>) {
     environment.add_function("uuid", |state: &State<'_, '_>| {

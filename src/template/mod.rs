@@ -2,6 +2,7 @@
 //! at its place. What does not depend on the row is folded once per phase, so that a row costs only what differs in
 //! it. It must not know which field of a scenario a template came from.
 
+mod draws;
 mod generate;
 mod scope;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use minijinja::value::{Object, Serde, Value};
 use serde_json::Map;
 
-use super::generate::Draws;
+use super::draws::Draws;
 
 /// The names that are always there, and what each means; the author's own come from `vars` and `matrix`.
 pub const NAMES: [(&str, &str); 10] = [

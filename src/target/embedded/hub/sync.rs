@@ -8,6 +8,7 @@ use super::super::wire::{PullRequest, PushHead, Reader, SiteId, message};
 use super::database::{Database, Worker};
 use super::policy::Caller;
 use super::reply::{Delivery, Reply};
+use super::stash::Stash;
 use super::{Shared, StoreError, pull, push};
 use crate::scenario::FaultKind;
 
@@ -15,14 +16,6 @@ use crate::scenario::FaultKind;
 const LOCKED_TIMEOUT: Duration = Duration::from_millis(200);
 /// How late a planted slow answer is.
 const SLOW: Duration = Duration::from_secs(2);
-
-/// Planted: a push kept to be stored once more.
-#[derive(Debug, Clone)]
-pub(super) struct Stash {
-    site: SiteId,
-    caller: Caller,
-    body: Vec<u8>,
-}
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
