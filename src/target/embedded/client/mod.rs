@@ -22,14 +22,18 @@ use error::{check_interrupt, failure, keep_code};
 use state::{Network, State};
 use transport::Transport;
 
-/// Adds the functions to a connection that talks HTTP.
-pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
-    register_with(connection, Box::new(http::Http::default()))
+/// Adds the functions to a connection that talks HTTP and pushes so many rows at once.
+pub(crate) fn register(connection: &Connection, push_rows: u32) -> rusqlite::Result<()> {
+    register_with(connection, push_rows, Box::new(http::Http::default()))
 }
 
 /// Adds the functions to a connection.
-pub(crate) fn register_with(connection: &Connection, transport: Box<dyn Transport>) -> rusqlite::Result<()> {
-    let state = Arc::new(State::new(transport));
+pub(crate) fn register_with(
+    connection: &Connection,
+    push_rows: u32,
+    transport: Box<dyn Transport>,
+) -> rusqlite::Result<()> {
+    let state = Arc::new(State::new(push_rows, transport));
     register_capture(connection, &state)?;
     register_configuration(connection, &state)?;
     register_sync(connection, &state)

@@ -24,6 +24,8 @@ pub(super) struct Network {
     pub(super) endpoint: Option<(String, String)>,
     pub(super) credential: Option<String>,
     pub(super) transport: Box<dyn Transport>,
+    /// The most rows in a push.
+    pub(super) push_rows: u32,
 }
 
 impl Network {
@@ -49,11 +51,11 @@ impl Network {
 }
 
 impl State {
-    pub(super) fn new(transport: Box<dyn Transport>) -> Self {
+    pub(super) fn new(push_rows: u32, transport: Box<dyn Transport>) -> Self {
         Self {
             applying: AtomicBool::new(false),
             terminated: AtomicBool::new(false),
-            network: Mutex::new(Network { endpoint: None, credential: None, transport }),
+            network: Mutex::new(Network { endpoint: None, credential: None, transport, push_rows }),
         }
     }
 

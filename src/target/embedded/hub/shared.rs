@@ -20,6 +20,8 @@ pub(super) struct Shared {
     pub(super) management_key: String,
     pub(super) faults: Faults,
     pub(super) latency: Duration,
+    /// The most rows in a page.
+    pub(super) page_rows: u32,
     /// Planted: pushes to be stored once more, by database.
     pub(super) again: Mutex<HashMap<String, Vec<Stash>>>,
     /// Planted: the last page of each site, to be delivered once more.
@@ -38,6 +40,7 @@ impl Shared {
             management_key: options.management_key,
             faults: Faults::new(options.seed, options.faults),
             latency: options.latency,
+            page_rows: options.page_rows,
             again: Mutex::default(),
             pages: Mutex::default(),
         })

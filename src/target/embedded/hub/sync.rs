@@ -162,10 +162,11 @@ fn answer_pull(
 ) -> Result<Reply, StoreError> {
     let faults = &shared.faults;
     let mode = if faults.strikes(FaultKind::StaleRead, site) { pull::Mode::Stale } else { pull::Mode::Normal };
-    let page = database.with(|worker| pull::pull(worker, caller, body, faults, mode))?;
+    let page = database.with(|worker| pull::pull(worker, caller, body, faults, shared.page_rows, mode))?;
     // Pages without rows are no occasion: nothing would be seen.
     if page.rows > 0 && faults.strikes(FaultKind::SkipPage, site) {
-        let skipped = database.with(|worker| pull::pull(worker, caller, body, faults, pull::Mode::Skip))?;
+        let skipped =
+            database.with(|worker| pull::pull(worker, caller, body, faults, shared.page_rows, pull::Mode::Skip))?;
         return Ok(Reply::bytes(skipped.body));
     }
     if faults.has(FaultKind::RepeatPage) {

@@ -12,10 +12,13 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Hub, HubOptions, register};
+use super::{Hub, HubOptions, client};
 use crate::scenario::{Fault, FaultKind};
 
 const NOTES: &str = "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, user_id TEXT, value INTEGER)";
+
+/// The most rows in a push or page here, so that everything takes several.
+const FEW: u32 = 5;
 
 /// A hub over HTTP with a database `d` that has the table `notes`.
 struct Server {
@@ -102,12 +105,13 @@ impl Server {
 fn options(data: &Path) -> HubOptions {
     let mut options = HubOptions::new(data);
     (options.api_key, options.management_key) = ("key".to_owned(), "manage".to_owned());
+    options.page_rows = FEW;
     options
 }
 
 fn client(schema: &str, table: &str) -> Connection {
     let connection = Connection::open_in_memory().expect("memory");
-    register(&connection).expect("functions");
+    client::register(&connection, FEW).expect("functions");
     rusqlite::vtab::series::load_module(&connection).expect("generate_series");
     connection.execute_batch(schema).expect("schema");
     connection.query_row("SELECT cloudsync_init(?1)", [table], |_| Ok(())).expect("init");
