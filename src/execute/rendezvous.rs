@@ -66,7 +66,7 @@ mod tests {
         workers: &[usize],
         position: Position,
     ) -> Receiver<usize> {
-        let (passed, passes) = channel();
+        let (passed, through) = channel();
         for &worker in workers {
             let (rendezvous, control, passed) = (Arc::clone(rendezvous), Arc::clone(control), passed.clone());
             std::thread::spawn(move || {
@@ -75,16 +75,16 @@ mod tests {
                 let _ = passed.send(worker);
             });
         }
-        passes
+        through
     }
 
     #[test]
     fn nobody_passes_before_all_have_come_and_a_worker_that_left_is_not_waited_for() {
         let (rendezvous, control) = (Arc::new(Rendezvous::new(3)), Arc::default());
-        let passes = start(&rendezvous, &control, &[0, 1], (1, 1, 1));
-        assert_eq!(passes.recv_timeout(Duration::from_millis(100)), Err(RecvTimeoutError::Timeout));
+        let through = start(&rendezvous, &control, &[0, 1], (1, 1, 1));
+        assert_eq!(through.recv_timeout(Duration::from_millis(100)), Err(RecvTimeoutError::Timeout));
         rendezvous.leave(2);
-        let mut passed = [passes.recv_timeout(LIMIT), passes.recv_timeout(LIMIT)];
+        let mut passed = [through.recv_timeout(LIMIT), through.recv_timeout(LIMIT)];
         passed.sort_by_key(|worker| worker.unwrap_or(usize::MAX));
         assert_eq!(passed, [Ok(0), Ok(1)]);
     }
@@ -99,9 +99,9 @@ mod tests {
     #[test]
     fn a_run_that_ends_opens_it() {
         let (rendezvous, control) = (Arc::new(Rendezvous::new(2)), Arc::new(Control::default()));
-        let passes = start(&rendezvous, &control, &[0], (1, 1, 1));
-        assert_eq!(passes.recv_timeout(Duration::from_millis(100)), Err(RecvTimeoutError::Timeout));
+        let through = start(&rendezvous, &control, &[0], (1, 1, 1));
+        assert_eq!(through.recv_timeout(Duration::from_millis(100)), Err(RecvTimeoutError::Timeout));
         control.finish(crate::record::EndReason::Interrupted);
-        assert_eq!(passes.recv_timeout(LIMIT), Ok(0));
+        assert_eq!(through.recv_timeout(LIMIT), Ok(0));
     }
 }

@@ -7,6 +7,7 @@ mod laws;
 mod policies;
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -16,6 +17,9 @@ use super::{Hub, HubOptions, client};
 use crate::scenario::{Fault, FaultKind};
 
 const NOTES: &str = "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, user_id TEXT, value INTEGER)";
+
+/// The longest that an answer may take, on a machine that does much else.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The most rows in a push or page here, so that everything takes several.
 const FEW: u32 = 5;
@@ -119,7 +123,12 @@ fn client(schema: &str, table: &str) -> Connection {
 }
 
 fn request(url: &str, method: &str, bearer: &str, body: &[u8]) -> (u16, Vec<u8>) {
-    let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().new_agent();
+    let agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None)
+        .timeout_global(Some(LIMIT))
+        .build()
+        .new_agent();
     let request = ureq::http::Request::builder().method(method).uri(url);
     let request = request.header("Authorization", format!("Bearer {bearer}")).body(body.to_vec()).expect("request");
     let mut response =
