@@ -3,6 +3,7 @@
 
 mod circles;
 mod imports;
+mod processes;
 mod source;
 mod tokens;
 

@@ -1,10 +1,10 @@
-//! The files of `src` that the laws of the house are about: all but those of tests.
+//! The files that the laws of the house are about.
 
 use std::path::{Path, PathBuf};
 
-/// A file of the sources.
+/// A file of the sources, or of the tests.
 pub(crate) struct File {
-    /// Its path under `src`, such as `plan/tables.rs`.
+    /// Its path under `src` or `tests`, such as `plan/tables.rs`.
     pub(crate) path: String,
     /// What it says, without comments and tests.
     pub(crate) lines: Vec<String>,
@@ -37,20 +37,25 @@ pub(crate) fn source() -> PathBuf {
 
 /// All files but those of tests.
 pub(crate) fn files() -> Vec<File> {
-    let mut open = vec![source()];
+    read(&source(), &["tests", "tests.rs", "fixture.rs"])
+}
+
+/// All files under a directory but those of these names.
+pub(crate) fn read(root: &Path, without: &[&str]) -> Vec<File> {
+    let mut open = vec![root.to_owned()];
     let mut files = Vec::new();
     while let Some(directory) = open.pop() {
         for entry in std::fs::read_dir(&directory).expect("a directory of the sources") {
             let path = entry.expect("an entry").path();
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-            if name == "tests" || name == "tests.rs" || name == "fixture.rs" {
+            if without.contains(&name.as_str()) {
                 continue;
             }
             if path.is_dir() {
                 open.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).expect("a file of the sources");
-                let path = path.strip_prefix(source()).expect("it lies there").to_string_lossy().replace('\\', "/");
+                let path = path.strip_prefix(root).expect("it lies there").to_string_lossy().replace('\\', "/");
                 files.push(File::new(&path, &text));
             }
         }
