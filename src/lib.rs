@@ -26,8 +26,8 @@
 //! | [`selftest`] | load, source, scenario, plan, analysis, verify, failure, figure | none: returns text |
 //! | [`cli`] | what it drives | arguments, environment, stdout, stderr, files |
 //!
-//! What stays whatever else moves (a test reads `src/` and keeps it): no import cycles; pure rooms touch no file,
-//! environment, clock or SQLite; nothing below `cli` prints.
+//! What stays whatever else moves (a test reads `src/` and keeps it): no import cycles, neither of rooms nor of files;
+//! pure rooms touch no file, environment, clock or SQLite; nothing below `cli` prints.
 //!
 //! - **One address for every problem: the JSON pointer.** `source` alone turns it into bytes.
 //! - **As written, as meant.** `Scenario` holds what was typed; `Plan` holds every decision. `load` alone makes plans, and

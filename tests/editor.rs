@@ -7,12 +7,15 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
-/// The longest that the server may take for anything, on a machine that does much else.
-const LIMIT: Duration = Duration::from_secs(60);
+#[path = "cli/harness.rs"]
+#[expect(dead_code, reason = "an editor needs a part of it")]
+mod harness;
+
+use harness::{LIMIT, Place};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -40,6 +43,8 @@ impl Editor {
         let mut child = Command::new("node")
             .arg(program)
             .arg("--stdio")
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -285,12 +290,10 @@ fn completion_offers_the_keys_and_the_values() {
 
 /// What the tool itself says of a file: line, code and message of each problem.
 fn problems(text: &str) -> Vec<(u64, String, String)> {
-    let directory = tempfile::tempdir().expect("a directory");
-    let file = directory.path().join("scenario.yaml");
-    std::fs::write(&file, text).expect("a file");
-    let mut stress = Command::new(env!("CARGO_BIN_EXE_stress"));
-    let done = stress.args(["validate", "--format", "json"]).arg(&file).output().expect("it runs");
-    let told: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    let place = Place::new();
+    place.write("scenario.yaml", text);
+    let done = place.stress(&["validate", "--format", "json", "scenario.yaml"]).done();
+    let told: Value = serde_json::from_str(&done.out).expect("JSON");
     let problems = told[0]["problems"].as_array().cloned().unwrap_or_default();
     let part = |problem: &Value, key: &str| problem[key].as_str().unwrap_or_default().to_owned();
     problems

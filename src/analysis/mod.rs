@@ -10,6 +10,8 @@ mod errors;
 mod generator;
 mod growth;
 mod limits;
+mod run;
+mod scene;
 mod timing;
 mod totals;
 mod verdict;
@@ -22,15 +24,15 @@ pub use errors::{ErrorGroup, ErrorTable};
 pub use generator::{GeneratorState, GeneratorSummary};
 pub use growth::{Growth, GrowthRow, Measure};
 pub use limits::{LimitState, Measured, ThresholdResult};
+pub use run::Run;
 pub use timing::{LatencyRow, Timing};
 pub use totals::Totals;
 pub use verdict::{Rule, RuleKind, Verdict};
 
-use std::time::Duration;
-
 use crate::plan::Plan;
-use crate::record::{EndReason, Event, LogExcerpt, Machine, Record, TargetFacts, WorkerRecord};
+use crate::record::{LogExcerpt, Record};
 use crate::verify::{CheckResult, verify};
+use scene::{SETTLE, Scene};
 
 /// A run, judged.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,51 +69,9 @@ pub struct Analysis {
     pub rules: Vec<Rule>,
 }
 
-/// Which run it was, and on what.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Run {
-    /// The run's id.
-    pub id: String,
-    /// The scenario's name.
-    pub scenario: String,
-    /// The scenario's one line.
-    pub description: String,
-    /// The scenario's path as given.
-    pub path: String,
-    /// The seed of every generated value.
-    pub seed: u64,
-    /// Databases planned.
-    pub databases: u64,
-    /// Users planned, when row-level security is on.
-    pub users: Option<u64>,
-    /// Iterations planned, of each database.
-    pub iterations: u64,
-    /// Rows per iteration.
-    pub rows: u64,
-    /// The pragmas of every database's connections, as `name = value`: part of what is measured.
-    pub pragmas: Vec<String>,
-    /// The version of `stress` that ran.
-    pub stress: String,
-    /// The target, as it presented itself.
-    pub target: TargetFacts,
-    /// The machine.
-    pub machine: Machine,
-    /// When it started.
-    pub started: jiff::Timestamp,
-    /// From start to finish; to the last thing recorded when it has no end.
-    pub duration: Duration,
-    /// How it ended; absent when it was killed.
-    pub ended: Option<EndReason>,
-}
-
-/// The name of the rounds after the last iteration, where a phase's name stands.
-const SETTLE: &str = "settle";
-
 /// Judges a run.
 pub fn analyze(record: &Record, plan: &Plan) -> Analysis {
-    let mut workers: Vec<&WorkerRecord> = record.workers.iter().collect();
-    workers.sort_by_key(|worker| worker.database);
-    let scene = Scene { record, plan, workers };
+    let scene = Scene::new(record, plan);
     let occurrences = errors::occurrences(&scene);
     let checks = verify(record, plan);
     let errors = ErrorTable::of(&occurrences);
@@ -128,7 +88,7 @@ pub fn analyze(record: &Record, plan: &Plan) -> Analysis {
     let (verdict, rules) = verdict::decide(&facts);
     let logs = scene.workers.iter().filter_map(|worker| Some((worker.database, worker.log.clone()?))).collect();
     Analysis {
-        run: scene.run(),
+        run: Run::of(&scene),
         totals: Totals::of(&scene),
         timing: Timing::of(&scene),
         databases: databases::summaries(&scene, &occurrences),
@@ -143,53 +103,6 @@ pub fn analyze(record: &Record, plan: &Plan) -> Analysis {
         thresholds,
         verdict,
         rules,
-    }
-}
-
-/// What is judged, the workers in index order.
-struct Scene<'a> {
-    record: &'a Record,
-    plan: &'a Plan,
-    workers: Vec<&'a WorkerRecord>,
-}
-
-impl<'a> Scene<'a> {
-    fn events(&self) -> impl Iterator<Item = (&'a WorkerRecord, &'a Event)> {
-        self.workers.iter().flat_map(|worker| worker.events.iter().map(move |event| (*worker, event)))
-    }
-
-    /// The events of the load: all but those of settling.
-    fn load(&self) -> impl Iterator<Item = (&'a WorkerRecord, &'a Event)> {
-        self.events().filter(|(_, event)| event.phase != SETTLE)
-    }
-
-    /// Microseconds since the start until the last thing recorded.
-    fn end(&self) -> u64 {
-        let last_event = self.events().map(|(_, event)| event.at.saturating_add(event.took)).max();
-        let ended = self.record.ended.map(|ended| ended.at);
-        ended.or(last_event).unwrap_or_default()
-    }
-
-    fn run(&self) -> Run {
-        let Self { record, plan, .. } = self;
-        Run {
-            id: record.id.clone(),
-            scenario: plan.name.clone(),
-            description: plan.description.clone(),
-            path: record.path.clone(),
-            seed: plan.seed,
-            databases: plan.databases.len() as u64,
-            users: plan.rls.then_some(plan.users.len() as u64),
-            iterations: plan.iterations,
-            rows: plan.rows,
-            pragmas: plan.pragmas.iter().map(|pragma| pragma.trim_start_matches("PRAGMA ").to_owned()).collect(),
-            stress: record.stress.clone(),
-            target: record.target.clone(),
-            machine: record.machine.clone(),
-            started: record.started,
-            duration: Duration::from_micros(self.end()),
-            ended: record.ended.map(|ended| ended.reason),
-        }
     }
 }
 

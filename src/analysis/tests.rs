@@ -7,6 +7,7 @@ use super::*;
 use crate::failure::{Call, Failure, FailureKind, Side, classify_answer};
 use crate::fixture::{diverge, fail, failure, plan, query, record};
 use crate::plan::threshold::{ThresholdPlan, parse, with_built_in};
+use crate::record::EndReason;
 use crate::record::{Ended, StepKind};
 use crate::scenario::{ErrorAction, ErrorActionName, ErrorMatch, ErrorRule, Expect, ExpectedVerdict, Severity};
 use crate::template::Number;

@@ -52,35 +52,56 @@ impl Rendezvous {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::Arc;
+    use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
-    #[test]
-    fn nobody_passes_before_all_have_come_and_a_worker_that_left_is_not_waited_for() {
-        let rendezvous = Rendezvous::new(3);
-        let control = Control::default();
-        let arrived = AtomicUsize::new(0);
-        std::thread::scope(|threads| {
-            for worker in 0..2 {
-                let (rendezvous, control, arrived) = (&rendezvous, &control, &arrived);
-                threads.spawn(move || {
-                    arrived.fetch_add(1, Ordering::SeqCst);
-                    rendezvous.wait(worker, (1, 1, 1), control);
-                    assert_eq!(arrived.load(Ordering::SeqCst), 3);
-                });
-            }
-            std::thread::sleep(Duration::from_millis(30));
-            arrived.fetch_add(1, Ordering::SeqCst);
-            rendezvous.leave(2);
-        });
+    /// The longest that a wait which must end may take, on a machine that does much else.
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    /// Starts workers that wait at a position; each that passes says so. One that never passes hangs in a thread of its
+    /// own and not in the test.
+    fn start(
+        rendezvous: &Arc<Rendezvous>,
+        control: &Arc<Control>,
+        workers: &[usize],
+        position: Position,
+    ) -> Receiver<usize> {
+        let (passed, through) = channel();
+        for &worker in workers {
+            let (rendezvous, control, passed) = (Arc::clone(rendezvous), Arc::clone(control), passed.clone());
+            std::thread::spawn(move || {
+                rendezvous.wait(worker, position, &control);
+                // Nobody listens any more when the test has failed.
+                let _ = passed.send(worker);
+            });
+        }
+        through
     }
 
     #[test]
-    fn a_worker_further_on_counts_as_come_and_an_ending_run_opens_it() {
-        let rendezvous = Rendezvous::new(2);
-        let control = Control::default();
+    fn nobody_passes_before_all_have_come_and_a_worker_that_left_is_not_waited_for() {
+        let (rendezvous, control) = (Arc::new(Rendezvous::new(3)), Arc::default());
+        let through = start(&rendezvous, &control, &[0, 1], (1, 1, 1));
+        assert_eq!(through.recv_timeout(Duration::from_millis(100)), Err(RecvTimeoutError::Timeout));
+        rendezvous.leave(2);
+        let mut passed = [through.recv_timeout(LIMIT), through.recv_timeout(LIMIT)];
+        passed.sort_by_key(|worker| worker.unwrap_or(usize::MAX));
+        assert_eq!(passed, [Ok(0), Ok(1)]);
+    }
+
+    #[test]
+    fn a_worker_further_on_counts_as_come() {
+        let (rendezvous, control) = (Arc::new(Rendezvous::new(2)), Arc::default());
         rendezvous.advance(1, (2, 0, 0));
-        rendezvous.wait(0, (1, 5, 1), &control);
+        assert_eq!(start(&rendezvous, &control, &[0], (1, 5, 1)).recv_timeout(LIMIT), Ok(0));
+    }
+
+    #[test]
+    fn a_run_that_ends_opens_it() {
+        let (rendezvous, control) = (Arc::new(Rendezvous::new(2)), Arc::new(Control::default()));
+        let through = start(&rendezvous, &control, &[0], (1, 1, 1));
+        assert_eq!(through.recv_timeout(Duration::from_millis(100)), Err(RecvTimeoutError::Timeout));
         control.finish(crate::record::EndReason::Interrupted);
-        rendezvous.wait(0, (9, 0, 0), &control);
+        assert_eq!(through.recv_timeout(LIMIT), Ok(0));
     }
 }

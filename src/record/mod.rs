@@ -3,6 +3,7 @@
 
 mod measure;
 mod state;
+mod usual;
 
 pub use measure::{Attempt, Generator, GrowthSample, Leak, LogExcerpt, Operation, TableSize};
 pub use state::{
@@ -105,16 +106,16 @@ pub struct WorkerRecord {
     /// Everything done, in order.
     pub events: Vec<Event>,
     /// Receives after which it was looked whether they brought rows that the user's select policy forbids.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "usual::is_zero")]
     pub watched: u64,
     /// What its hostile phases attempted and the policies deny: what arrived, and some of the rest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
     /// Further denied attempts, of which none arrived.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "usual::is_zero")]
     pub attempts_beyond: u64,
     /// Writes of its hostile phases that the policies allow.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "usual::is_zero")]
     pub attempts_allowed: u64,
     /// Receives that brought rows which the user's select policy forbids, as far as it was looked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -142,19 +143,19 @@ pub struct Event {
     /// Duration in microseconds.
     pub took: u64,
     /// Rows changed (`sql`), or rows received.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "usual::is_zero")]
     pub rows: u64,
     /// Payload chunks of a sync call.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "usual::is_zero")]
     pub chunks: u64,
     /// Payload bytes of a sync call.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "usual::is_zero")]
     pub bytes: u64,
     /// With a `rate`: how late its iteration (or repetition) began, in microseconds. Of a `pace`, how late it ended.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "usual::is_zero")]
     pub late: u64,
     /// Which try this was, from 1; above 1 after a retry rule.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[serde(default = "usual::one", skip_serializing_if = "usual::is_one")]
     pub attempt: u32,
     /// Whether a rule of `errors:` had this call tried again afterwards, so that its failure is not final.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -302,18 +303,4 @@ pub enum EndReason {
     Interrupted,
     /// A rule of `errors:` or a threshold with `abort` stopped it.
     Stopped,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_one(number: &u32) -> bool {
-    *number == 1
-}
-
-const fn one() -> u32 {
-    1
 }

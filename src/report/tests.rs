@@ -176,7 +176,9 @@ fn a_report_fits_its_width() {
             }
         }
         for width in [0, 1, 20, 40, usize::MAX] {
-            assert!(!terminal(&analysis, width).is_empty());
+            let text = stripped(&terminal(&analysis, width));
+            let last = text.trim_end().lines().last().unwrap_or_default();
+            assert!(last.starts_with(&format!("{}: ", analysis.verdict)), "{name} at {width}: {text}");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! the editor's hover help, so they are written for authors. Nothing here knows where a value stands in a file
 //! (`source.rs` does) or what it means for a run (`plan/` does).
 
+mod count;
 mod duration;
 mod issue;
 mod judging;
@@ -11,6 +12,7 @@ mod step;
 mod target;
 
 pub use crate::source::join;
+pub use count::Count;
 pub use duration::HumanDuration;
 pub use issue::Issue;
 pub use judging::{
@@ -148,16 +150,6 @@ impl Default for Scale {
             time_limit: HumanDuration::from_secs(600),
         }
     }
-}
-
-/// A whole number, or a template that gives one: `1000` or `"{{ scale.rows }}"`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "a whole number, or a template that gives one")]
-pub enum Count {
-    /// The number itself.
-    Number(u64),
-    /// A template, rendered where the number is needed.
-    Template(#[schemars(regex(pattern = r"\{\{"))] String),
 }
 
 /// The tables of the scenario.

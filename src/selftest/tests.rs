@@ -1,8 +1,11 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::analysis::Verdict;
+use crate::failure::{FailureKind, Side};
 use crate::load::Variation;
 use crate::plan::Plan;
+use crate::scenario::FaultKind;
 
 fn names_of_faults() -> BTreeSet<String> {
     let schema = schemars::schema_for!(FaultKind).to_value();

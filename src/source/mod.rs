@@ -3,8 +3,11 @@
 
 mod file;
 mod frame;
+mod lookalike;
 mod node;
 mod offset;
+mod pointer;
+mod problem;
 mod scalar;
 mod span;
 mod syntax;
@@ -16,8 +19,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 pub use file::{MAX_BYTES, ReadProblem};
+pub use lookalike::{Lookalike, Meaning};
+pub use node::{MAX_DEPTH, MAX_NODES};
+pub use pointer::{join, segments};
+pub use problem::Problem;
 pub use span::Place;
-pub use tree::{MAX_DEPTH, MAX_NODES};
 
 /// A YAML file, parsed.
 #[derive(Debug, Clone)]
@@ -32,41 +38,6 @@ pub struct Source {
     pub problems: Vec<Problem>,
     positions: node::Nodes,
     complete: bool,
-}
-
-/// Something wrong in a file, before it is known what the file means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Bytes of the text at fault.
-    pub span: Range<usize>,
-    /// Another place that explains it, and what it is.
-    pub other: Option<(Range<usize>, &'static str)>,
-    /// A stable code, such as `yaml::duplicate_key`.
-    pub code: &'static str,
-    /// What is wrong.
-    pub message: String,
-    /// What to write instead.
-    pub help: Option<String>,
-}
-
-/// A plain scalar that older YAML readers take for something else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lookalike {
-    /// The JSON pointer of the value.
-    pub pointer: String,
-    /// The scalar as written, such as `no` or `010`.
-    pub text: String,
-    /// What it is here.
-    pub meaning: Meaning,
-}
-
-/// What an ambiguous scalar is, in YAML 1.2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meaning {
-    /// `yes`, `no`, `on`, `off`: text, not a boolean.
-    Text,
-    /// `010`: ten, not eight.
-    Decimal,
 }
 
 impl Source {
@@ -101,23 +72,8 @@ impl Source {
 
     /// The unquoted scalars that older YAML readers take for something else. Keys are not among them.
     pub fn lookalikes(&self) -> Vec<Lookalike> {
-        self.positions.lookalikes(&self.text)
+        lookalike::lookalikes(&self.positions, &self.text)
     }
-}
-
-/// Joins a pointer and a key, escaping the key.
-pub fn join(pointer: &str, key: &str) -> String {
-    format!("{pointer}/{}", escape(key))
-}
-
-/// A key as a segment of a JSON pointer.
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
-}
-
-/// The segments of a JSON pointer, unescaped.
-pub fn segments(pointer: &str) -> impl Iterator<Item = String> + '_ {
-    pointer.split('/').skip(1).map(|segment| segment.replace("~1", "/").replace("~0", "~"))
 }
 
 #[cfg(test)]

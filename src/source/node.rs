@@ -8,10 +8,12 @@ use std::ops::Range;
 use saphyr_parser::ScalarStyle;
 use serde_json::{Map, Value};
 
-use super::{Lookalike, Meaning, escape, scalar};
-
-/// The most ambiguous scalars that are told about; nobody reads further.
-const MAX_LOOKALIKES: usize = 1_000;
+/// The most levels of maps and lists inside each other, aliases expanded.
+pub const MAX_DEPTH: usize = 64;
+/// The most values in a file, aliases expanded. Text counts once more per 256 bytes.
+pub const MAX_NODES: usize = 200_000;
+/// The longest key, in bytes.
+pub(super) const MAX_KEY: usize = 256;
 
 /// All nodes of a document; the last one is the root.
 #[derive(Clone, Default)]
@@ -80,51 +82,6 @@ impl Nodes {
                 Value::Object(entries.iter().map(entry).collect::<Map<_, _>>())
             }
             Kind::Alias(target) => self.value_of(*target),
-        }
-    }
-
-    /// Ambiguous unquoted scalars, each reported at the place it is written, not again where an alias repeats it.
-    pub(super) fn lookalikes(&self, text: &str) -> Vec<Lookalike> {
-        let mut found = Vec::new();
-        if let Some(root) = self.root() {
-            self.collect_lookalikes(text, root, &mut String::new(), &mut found);
-        }
-        found
-    }
-
-    fn collect_lookalikes(&self, text: &str, id: usize, pointer: &mut String, found: &mut Vec<Lookalike>) {
-        if found.len() >= MAX_LOOKALIKES {
-            return;
-        }
-        let node = &self.0[id];
-        let length = pointer.len();
-        match &node.kind {
-            Kind::Scalar { style: ScalarStyle::Plain, value } => {
-                let written = text.get(node.span.clone()).unwrap_or_default();
-                let meaning = match value {
-                    Value::String(_) if scalar::is_old_boolean(written) => Meaning::Text,
-                    Value::Number(_) if scalar::is_old_octal(written) => Meaning::Decimal,
-                    _ => return,
-                };
-                found.push(Lookalike { pointer: pointer.clone(), text: written.to_string(), meaning });
-            }
-            Kind::Scalar { .. } | Kind::Alias(_) => {}
-            Kind::List(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    pointer.push('/');
-                    pointer.push_str(&index.to_string());
-                    self.collect_lookalikes(text, *item, pointer, found);
-                    pointer.truncate(length);
-                }
-            }
-            Kind::Map { entries, .. } => {
-                for entry in entries.iter().filter(|entry| entry.merged.is_none()) {
-                    pointer.push('/');
-                    pointer.push_str(&escape(&entry.key));
-                    self.collect_lookalikes(text, entry.node, pointer, found);
-                    pointer.truncate(length);
-                }
-            }
         }
     }
 }

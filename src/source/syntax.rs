@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::offset::{floor, line_end, line_start};
 use super::scalar::BadNumber;
-use super::{Problem, tree};
+use super::{Problem, node};
 
 fn problem(code: &'static str, span: Range<usize>, message: impl Into<String>, help: &str) -> Problem {
     let help = (!help.is_empty()).then(|| help.to_string());
@@ -52,7 +52,7 @@ pub(super) fn empty_key(text: &str, span: &Range<usize>) -> Problem {
 }
 
 pub(super) fn long_key(text: &str, span: &Range<usize>) -> Problem {
-    let message = format!("the key `{}` is longer than {} bytes", written(text, span), tree::MAX_KEY);
+    let message = format!("the key `{}` is longer than {} bytes", written(text, span), node::MAX_KEY);
     problem("yaml::key", span.clone(), message, "shorten it")
 }
 
@@ -76,18 +76,18 @@ pub(super) fn bad_number(text: &str, bad: BadNumber, span: Range<usize>) -> Prob
 }
 
 pub(super) fn too_deep(text: &str, start: usize) -> Problem {
-    let message = format!("maps and lists are nested more than {} levels deep", tree::MAX_DEPTH);
+    let message = format!("maps and lists are nested more than {} levels deep", node::MAX_DEPTH);
     problem("yaml::too_deep", start..next(text, start), message, "a scenario needs about ten")
 }
 
 pub(super) fn too_many(text: &str, start: usize) -> Problem {
-    let message = format!("the file holds more than {} values", tree::MAX_NODES);
+    let message = format!("the file holds more than {} values", node::MAX_NODES);
     problem("yaml::too_many", start..next(text, start), message, "generate rows with `rows:` and templates instead")
 }
 
 pub(super) fn alias_bomb(text: &str, span: Range<usize>) -> Problem {
     let alias = written(text, &span);
-    let message = format!("with the alias `{alias}` the file stands for more than {} values", tree::MAX_NODES);
+    let message = format!("with the alias `{alias}` the file stands for more than {} values", node::MAX_NODES);
     problem("yaml::too_many", span, message, "aliases of aliases multiply: write the values out, or use fewer")
 }
 

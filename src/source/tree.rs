@@ -9,16 +9,8 @@ use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::Value;
 
 use super::frame::{Frame, Key, KeyUse, Open, OpenMap, Skipped};
-use super::node::{Entry, Kind, Node, Nodes};
+use super::node::{Entry, Kind, MAX_DEPTH, MAX_KEY, MAX_NODES, Node, Nodes};
 use super::{Problem, offset, scalar, syntax};
-
-/// The most levels of maps and lists inside each other, aliases expanded.
-pub const MAX_DEPTH: usize = 64;
-/// The most values in a file, aliases expanded. Text counts once more per 256 bytes.
-pub const MAX_NODES: usize = 200_000;
-
-/// The longest key, in bytes.
-pub(super) const MAX_KEY: usize = 256;
 
 /// A text, parsed.
 pub(super) struct Tree {

@@ -6,53 +6,20 @@ mod fates;
 mod hostile;
 mod isolation;
 mod query;
+mod result;
+mod scene;
 mod trace;
 
+pub use result::{CheckResult, Finding, Outcome};
+pub(crate) use scene::{databases, was_cut};
 pub use trace::{Hop, RowState, TracedRow};
 
 use std::collections::BTreeSet;
 
-use crate::figure::{self, counted};
 use crate::plan::threshold::CheckKind;
 use crate::plan::{CheckPlan, Plan};
-use crate::record::{DatabaseState, EndReason, FinalState, Record};
-
-/// What came of one check.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CheckResult {
-    /// The check.
-    pub check: CheckKind,
-    /// What reports call it: the check's name, and the query of a `query`.
-    pub name: String,
-    /// What came of it.
-    pub outcome: Outcome,
-    /// What a reader should know about it whatever came of it.
-    pub notes: Vec<String>,
-}
-
-/// What came of a check.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// It holds.
-    Passed,
-    /// It does not hold.
-    Failed(Vec<Finding>),
-    /// It could not be done, and why.
-    NotChecked(String),
-}
-
-/// One thing that is not as it must be.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Finding {
-    /// What it is, with table, user, databases and numbers.
-    pub message: String,
-    /// How many rows it is about, when it is about rows and they were counted.
-    pub total: u64,
-    /// What became of them, in words.
-    pub fates: Vec<String>,
-    /// Some of them.
-    pub rows: Vec<TracedRow>,
-}
+use crate::record::Record;
+use scene::Scene;
 
 /// Does every check of the plan on what the record holds, in the plan's order; behind them, whether the files are sound.
 pub fn verify(record: &Record, plan: &Plan) -> Vec<CheckResult> {
@@ -61,7 +28,7 @@ pub fn verify(record: &Record, plan: &Plan) -> Vec<CheckResult> {
         let undone = |check: &CheckPlan| match check.kind() {
             // What a receive brought was seen when it came.
             CheckKind::Isolation if plan.rls => {
-                let mut result = result(check, Outcome::Passed);
+                let mut result = CheckResult::new(check, Outcome::Passed);
                 result.conclude(isolation::seen(record), Some(reason.to_owned()));
                 result
             }
@@ -70,7 +37,7 @@ pub fn verify(record: &Record, plan: &Plan) -> Vec<CheckResult> {
             | CheckKind::Server
             | CheckKind::Bootstrap
             | CheckKind::Query
-            | CheckKind::Integrity => result(check, Outcome::NotChecked(reason.to_owned())),
+            | CheckKind::Integrity => CheckResult::new(check, Outcome::NotChecked(reason.to_owned())),
         };
         return plan.checks.iter().map(undone).collect();
     };
@@ -92,37 +59,9 @@ fn say_once(results: &mut [CheckResult]) {
     }
 }
 
-fn result(check: &CheckPlan, outcome: Outcome) -> CheckResult {
-    CheckResult { check: check.kind(), name: check.title(), outcome, notes: Vec::new() }
-}
-
-impl CheckPlan {
-    /// The name of its findings.
-    pub fn kind(&self) -> CheckKind {
-        match self {
-            Self::Named(name) => CheckKind::from(*name),
-            Self::Query { .. } => CheckKind::Query,
-        }
-    }
-
-    fn title(&self) -> String {
-        match self {
-            Self::Named(name) => CheckKind::from(*name).to_string(),
-            Self::Query { sql, .. } => format!("query {}", sql.split_whitespace().collect::<Vec<_>>().join(" ")),
-        }
-    }
-}
-
-/// What the checks look at.
-struct Scene<'a> {
-    record: &'a Record,
-    plan: &'a Plan,
-    state: &'a FinalState,
-}
-
 impl Scene<'_> {
     fn check(&self, index: usize, check: &CheckPlan) -> CheckResult {
-        let mut result = result(check, Outcome::Passed);
+        let mut result = CheckResult::new(check, Outcome::Passed);
         match check.kind() {
             CheckKind::Converged => self.converged(&mut result),
             CheckKind::Server => self.server(&mut result),
@@ -177,97 +116,6 @@ impl Scene<'_> {
         } else {
             result.notes.extend(stuck);
         }
-    }
-
-    /// The databases that were still busy after settling, and what each waits for.
-    fn stuck(&self) -> Vec<String> {
-        let Some(settle) = &self.record.settle else { return Vec::new() };
-        let mut stuck: Vec<_> = settle.stuck.iter().collect();
-        stuck.sort_by_key(|stuck| stuck.database);
-        stuck
-            .into_iter()
-            .map(|stuck| {
-                let unsent = match stuck.unsent {
-                    Some(true) => "has changes to send",
-                    Some(false) => "has sent everything",
-                    None => "could not say whether it has changes to send",
-                };
-                format!(
-                    "database {} was not quiet after {}: it {unsent}, and {} of its last two receives brought rows or failed; what it misses may be late and not lost",
-                    stuck.database,
-                    counted(u64::from(settle.rounds), "round"),
-                    stuck.busy_receives,
-                )
-            })
-            .collect()
-    }
-
-    fn databases(&self) -> Vec<&DatabaseState> {
-        let mut databases: Vec<_> = self.state.databases.iter().collect();
-        databases.sort_by_key(|database| database.database);
-        databases
-    }
-
-    /// The user whose rows a database holds; without row-level security all are one group.
-    fn group(&self, user: u32) -> u32 {
-        if self.plan.rls { user } else { 1 }
-    }
-
-    fn unread_databases(&self) -> Option<String> {
-        let unread: Vec<u32> = self
-            .plan
-            .databases
-            .iter()
-            .map(|database| database.index)
-            .filter(|index| !self.state.databases.iter().any(|state| state.database == *index))
-            .collect();
-        (!unread.is_empty()).then(|| format!("{} could not be read", databases(&unread)))
-    }
-}
-
-/// Whether the run ended before its work was done, by no fault of the system under test.
-pub(crate) fn was_cut(record: &Record) -> bool {
-    match record.ended.map(|ended| ended.reason) {
-        None | Some(EndReason::TimeLimit | EndReason::Interrupted) => true,
-        Some(EndReason::Done | EndReason::Stopped) => false,
-    }
-}
-
-impl CheckResult {
-    /// Findings fail a check; without any, a part that could not be looked at leaves it open.
-    fn conclude(&mut self, findings: Vec<Finding>, open: Option<String>) {
-        self.outcome = match (findings.is_empty(), open) {
-            (true, None) => Outcome::Passed,
-            (true, Some(reason)) => Outcome::NotChecked(reason),
-            (false, open) => {
-                self.notes.extend(open);
-                Outcome::Failed(findings)
-            }
-        };
-    }
-
-    /// Its findings; none when it holds or was not done.
-    pub fn findings(&self) -> &[Finding] {
-        match &self.outcome {
-            Outcome::Failed(findings) => findings,
-            Outcome::Passed | Outcome::NotChecked(_) => &[],
-        }
-    }
-}
-
-impl Finding {
-    fn new(message: String) -> Self {
-        Self { message, total: 0, fates: Vec::new(), rows: Vec::new() }
-    }
-}
-
-/// `database 3`, `databases 1, 2 and 3`, `databases 1–40, 42`.
-pub(crate) fn databases(indexes: &[u32]) -> String {
-    match indexes {
-        [] => "no database".to_owned(),
-        [one] => format!("database {one}"),
-        [_, _] | [_, _, _] => format!("databases {}", figure::list(indexes)),
-        many => format!("databases {}", figure::runs(&many.iter().copied().map(u64::from).collect::<Vec<_>>())),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::failure::{FailureKind, Side};
 use crate::fixture::{diverge, plan, plan_with_users, query, record, table};
 use crate::plan::CheckPlan;
+use crate::record::EndReason;
 use crate::record::{BootstrapState, Ended, ForbiddenRow, Holder, Leak, QueryAnswer, Stuck};
 use crate::scenario::CheckName;
 

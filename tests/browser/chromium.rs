@@ -5,14 +5,14 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tungstenite::{Message, WebSocket, client};
 
-/// The longest anything may take, on a machine that does much else.
-const LIMIT: Duration = Duration::from_secs(60);
+use crate::harness::LIMIT;
 
 /// A browser of its own, with a fresh profile. It does not outlive its test.
 pub(crate) struct Chromium {
@@ -38,17 +38,21 @@ impl Chromium {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the browser starts");
-        let mut said = BufReader::new(child.stderr.take().expect("it is piped"));
-        let mut line = String::new();
-        let url = loop {
-            line.clear();
-            assert!(said.read_line(&mut line).expect("it is text") > 0, "the browser ended before it listened");
-            if let Some((_, url)) = line.split_once("listening on ") {
-                break url.trim().to_owned();
+        let said = BufReader::new(child.stderr.take().expect("it is piped"));
+        let (listens, listening) = channel();
+        // All that it says is read, so that it never waits for us.
+        std::thread::spawn(move || {
+            for line in said.lines().map_while(Result::ok) {
+                if let Some((_, url)) = line.split_once("listening on ") {
+                    // Nobody waits any more when the test has failed.
+                    let _ = listens.send(url.trim().to_owned());
+                }
             }
-        };
-        // What else it says is read away, so that it never waits for us.
-        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        });
+        let url = listening.recv_timeout(LIMIT).unwrap_or_else(|_| {
+            let _ = child.kill();
+            panic!("the browser does not listen: it ended with {:?}", child.wait());
+        });
         let address = url.trim_start_matches("ws://").split('/').next().expect("a part").to_owned();
         let root = Session::connect(&address, &url);
         Some(Self { child, address, root, _profile: profile })

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::harness::{Place, Running};
+use crate::harness::{LIMIT, Place, Running};
 use crate::{browser, page};
 
 /// Takes a few seconds, most of them waiting.
@@ -35,6 +35,7 @@ fn serve(place: &Place, arguments: &[&str]) -> (Running, String) {
 fn asked(url: &str, request: &str) -> String {
     let address = url.trim_start_matches("http://").trim_end_matches('/');
     let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(LIMIT)).expect("a socket has a timeout");
     let request = request.replace("HERE", address);
     write!(stream, "{request}\r\nConnection: close\r\n\r\n").expect("it reads");
     let mut answer = String::new();

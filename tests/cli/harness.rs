@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The longest any of these processes may take, on a machine that does much else.
-const LIMIT: Duration = Duration::from_secs(60);
+/// The longest that most of these processes may take, on a machine that does much else.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(5);
 
 /// A directory in which the program runs.
@@ -69,7 +69,7 @@ impl Place {
         // SQLite and the loader of extensions look for these.
         command.env("HOME", self.directory.path()).env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Invocation { command, line: arguments.join(" ") }
+        Invocation { command, line: arguments.join(" "), limit: LIMIT }
     }
 
     /// Runs `scenario.yaml` and gives its report, which must be as the verdict wants it.
@@ -146,11 +146,18 @@ rls:
 pub(crate) struct Invocation {
     command: Command,
     line: String,
+    limit: Duration,
 }
 
 impl Invocation {
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// How long it may take, where that is more than most.
+    pub(crate) fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
         self
     }
 
@@ -170,24 +177,29 @@ impl Invocation {
         let mut child = self.command.spawn().expect("the program starts");
         let out = child.stdout.take().map(reader);
         let err = child.stderr.take().map(reader);
-        Running { child, out, err, line: self.line, started: Instant::now() }
+        Running { child, out, err, line: self.line, limit: self.limit, started: Instant::now() }
     }
 }
 
-fn reader(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+/// Reads a stream to its end, which is when nobody holds it any more: also no process that ours has started.
+fn reader(mut stream: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (whole, read) = channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).expect("a pipe can be read");
-        bytes
-    })
+        // Nobody listens any more when the test has failed.
+        let _ = whole.send(bytes);
+    });
+    read
 }
 
 /// A process at work. It does not outlive its test.
 pub(crate) struct Running {
     child: Child,
-    out: Option<JoinHandle<Vec<u8>>>,
-    err: Option<JoinHandle<Vec<u8>>>,
+    out: Option<Receiver<Vec<u8>>>,
+    err: Option<Receiver<Vec<u8>>>,
     line: String,
+    limit: Duration,
     started: Instant,
 }
 
@@ -206,7 +218,7 @@ impl Running {
     /// Waits until something holds; the process must not end before.
     pub(crate) fn until(&mut self, what: &str, mut holds: impl FnMut() -> bool) {
         while !holds() {
-            assert!(self.started.elapsed() < LIMIT, "`{}`: {what} never came", self.line);
+            assert!(self.started.elapsed() < self.limit, "`{}`: {what} never came", self.line);
             assert_eq!(self.child.try_wait().expect("it is our child"), None, "`{}` ended before {what}", self.line);
             std::thread::sleep(POLL);
         }
@@ -218,16 +230,18 @@ impl Running {
             if let Some(status) = self.child.try_wait().expect("it is our child") {
                 break Some(status);
             }
-            if self.started.elapsed() > LIMIT {
+            if self.started.elapsed() > self.limit {
                 let _ = self.child.kill();
                 break None;
             }
             std::thread::sleep(POLL);
         };
         let took = self.started.elapsed();
-        let text = |stream: Option<JoinHandle<Vec<u8>>>| {
-            let bytes = stream.map(|stream| stream.join().expect("the reader ends with the process"));
-            String::from_utf8(bytes.unwrap_or_default()).expect("the program prints UTF-8")
+        let text = |stream: Option<Receiver<Vec<u8>>>| {
+            let bytes = stream.map(|stream| stream.recv_timeout(LIMIT));
+            let bytes = bytes.unwrap_or_else(|| Ok(Vec::new()));
+            let bytes = bytes.unwrap_or_else(|_| panic!("`{}` left a process that holds its output", self.line));
+            String::from_utf8(bytes).expect("the program prints UTF-8")
         };
         let (out, err) = (text(self.out.take()), text(self.err.take()));
         let done = Done { line: self.line.clone(), code: status.and_then(|status| status.code()), out, err, took };

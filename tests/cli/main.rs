@@ -4,6 +4,7 @@ mod bad_input;
 mod cloud_data;
 mod cloud_run;
 mod cloudsync;
+mod compare;
 mod disk;
 mod doctor;
 #[cfg(unix)]
@@ -22,6 +23,7 @@ mod reuse;
 mod rules;
 mod run_directory;
 mod secrets;
+mod selftest;
 mod shipped;
 mod signals;
 mod standin;

@@ -1,5 +1,6 @@
-//! Every failure that can be planted, seen: a check never seen red is no check. Each of the seed's criteria is here:
-//! workers that do not complete, locks, HTTP 500, lost and inconsistent rows, and rows seen by the wrong user.
+//! Runs that must not pass, and what their reports say: a check never seen red is no check. That each failure the hub can
+//! plant is found, and on whose side, is proven by `stress selftest`; here is what it does not look at: the words and
+//! numbers of the report, failures of the scenario itself, limits on time, and hostile phases.
 
 use std::time::Duration;
 
@@ -10,48 +11,8 @@ fn planted(faults: &str, body: &str, code: i32) -> Report {
     Place::of(&format!("target: {{ embedded: {{ faults: [{faults}] }} }}\n{body}")).judged(code)
 }
 
-/// Inserts in iteration 1 and deletes in iteration 2, so that nothing is sent twice and heals by it.
-const INSERT_THEN_DELETE: &str = "
-phases:
-  - name: insert
-    kind: insert
-    when: iteration == 1
-    rows: \"{{ scale.rows }}\"
-    sql: INSERT INTO notes (id, user_id, body, size) VALUES (:id, :user_id, 'text', :row)
-    sync: [send, receive]
-    barrier: true
-  - name: delete
-    kind: delete
-    when: iteration == 2
-    sql: DELETE FROM notes WHERE id LIKE 'db{{ db }}_%'
-    sync: [send, receive]
-    barrier: true
-";
-
-/// User 1 writes one row in the name of user 2.
-const MALICIOUS: &str = "
-phases:
-  - name: malicious
-    kind: insert
-    when: user == 1
-    sql: INSERT INTO notes (id, user_id, body) VALUES (:id, :victim, 'not mine')
-    bind: { id: \"malicious_{{ iteration }}\", victim: 018ecfc2-b2b1-7cc3-a9f0-000000000002 }
-    sync: [send, receive]
-  - name: honest
-    kind: insert
-    sql: INSERT INTO notes (id, user_id, body) VALUES (:id, :user_id, 'mine')
-    sync: [send, receive]
-";
-
 #[test]
-fn without_faults_these_scenarios_pass() {
-    planted("", INSERT_THEN_DELETE, 0);
-    planted("", &format!("{RLS}{MALICIOUS}verify: [converged, server, isolation, bootstrap]\n"), 0);
-    planted("", APPLY_TWICE, 0);
-}
-
-#[test]
-fn a_locked_database_fails_the_run_on_the_server_side() {
+fn a_failure_of_the_server_is_counted_and_told_in_its_words() {
     let report = planted("{ fault: locked, at: [1] }", "", 1);
     assert_eq!(report.errors(), [("locked", "server")]);
     assert!(report.0["errors"]["groups"].to_string().contains("database is locked"), "{:?}", report.0["errors"]);
@@ -59,40 +20,11 @@ fn a_locked_database_fails_the_run_on_the_server_side() {
 }
 
 #[test]
-fn an_http_500_fails_the_run_on_the_server_side() {
+fn an_http_500_is_told_with_its_status_and_its_database() {
     let report = planted("{ fault: http_500, at: [2], databases: [2] }", "", 1);
     assert_eq!(report.errors(), [("http", "server")]);
     assert_eq!(report.number("/errors/groups/0/http"), 500);
     assert_eq!(report.0["errors"]["groups"][0]["databases"], serde_json::json!([2]));
-}
-
-#[test]
-fn an_http_503_fails_the_run_on_the_server_side() {
-    assert_eq!(planted("{ fault: http_503, at: [2] }", "", 1).errors(), [("unavailable", "server")]);
-}
-
-#[test]
-fn an_http_429_fails_the_run_on_the_server_side() {
-    assert_eq!(planted("{ fault: http_429, at: [2] }", "", 1).errors(), [("rate_limited", "server")]);
-}
-
-#[test]
-fn an_http_500_without_a_body_fails_the_run_on_the_server_side() {
-    assert_eq!(planted("{ fault: http_empty, at: [2] }", "", 1).errors(), [("http", "server")]);
-}
-
-#[test]
-fn a_connection_closed_in_the_answer_fails_the_run_on_the_network_side_and_loses_nothing() {
-    let report = planted("{ fault: hang_up, at: [1, 3], databases: [1, 2] }", "", 1);
-    assert_eq!(report.errors(), [("network", "network")]);
-    assert_eq!(report.failed_checks(), [""; 0]);
-}
-
-#[test]
-fn a_torn_answer_fails_the_run_on_the_network_side_and_loses_nothing() {
-    let report = planted("{ fault: torn_answer, at: [1, 2, 3], databases: [1, 2] }", "", 1);
-    assert_eq!(report.errors(), [("network", "network")]);
-    assert_eq!(report.failed_checks(), [""; 0]);
 }
 
 #[test]
@@ -108,83 +40,10 @@ fn a_lost_row_is_found_and_named() {
 }
 
 #[test]
-fn a_forgotten_push_is_found() {
-    let report = planted("{ fault: forget_push, at: [2], databases: [2] }", "", 1);
-    assert_eq!(report.failed_checks(), ["converged", "server"]);
-    assert!(report.findings("server").contains("'db2_r2_1'"), "{}", report.findings("server"));
-}
-
-#[test]
-fn a_skipped_page_is_found() {
-    let report = planted("{ fault: skip_page, at: [1], databases: [2] }", "", 1);
-    assert!(report.failed_checks().contains(&"converged"), "{:?}", report.failed_checks());
-}
-
-#[test]
 fn a_new_device_that_misses_a_page_is_found() {
     // A site that the scenario does not name is the one of `bootstrap`.
     let report = planted("{ fault: skip_page, at: [1] }", "scale: { databases: 1, iterations: 1, rows: 20 }\n", 1);
     assert_eq!(report.failed_checks(), ["bootstrap"]);
-}
-
-#[test]
-fn resurrected_rows_are_found() {
-    let report = planted("{ fault: resurrect_rows }", INSERT_THEN_DELETE, 1);
-    assert!(report.failed_checks().contains(&"server"), "{:?}", report.failed_checks());
-}
-
-#[test]
-fn a_read_from_an_earlier_moment_that_claims_to_be_complete_is_found() {
-    let report = planted("{ fault: stale_read }", "", 1);
-    assert!(report.failed_checks().contains(&"converged"), "{:?}", report.failed_checks());
-}
-
-#[test]
-fn one_stale_read_heals_in_the_next_receive() {
-    planted("{ fault: stale_read, at: [1] }", "", 0);
-}
-
-#[test]
-fn a_clock_that_goes_back_is_found() {
-    let report = planted("{ fault: clock_back }", "", 1);
-    assert!(report.failed_checks().contains(&"converged"), "{:?}", report.failed_checks());
-}
-
-/// Database 2 changes what database 1 wrote; both know the outcome.
-const APPLY_TWICE: &str = "
-scale: { databases: 2, iterations: 1, rows: 1 }
-phases:
-  - name: write
-    kind: insert
-    when: db == 1
-    sql: INSERT INTO notes (id, body) VALUES ('one', 'first')
-    sync: [send]
-  - name: meet
-    sync: [receive]
-    barrier: true
-  - name: rewrite
-    kind: update
-    when: db == 2
-    sql: UPDATE notes SET body = 'second'
-    sync: [receive, send]
-verify:
-  - converged
-  - server
-  - query: { on: databases, sql: SELECT body FROM notes, equals: second }
-";
-
-#[test]
-fn a_push_applied_twice_over_a_newer_one_is_found_by_a_query() {
-    // All databases agree on the old value: only who knows the outcome can tell that the new one was lost.
-    let report = planted("{ fault: apply_twice }", APPLY_TWICE, 1);
-    assert_eq!(report.failed_checks(), ["query"]);
-    assert!(report.findings("query").contains("first"), "{}", report.findings("query"));
-}
-
-#[test]
-fn a_page_delivered_twice_does_no_harm() {
-    planted("{ fault: repeat_page, at: [2, 3] }", "", 0);
-    planted("{ fault: repeat_page, at: [2, 3] }", INSERT_THEN_DELETE, 0);
 }
 
 #[test]
@@ -201,25 +60,6 @@ fn rows_leaked_to_the_wrong_user_are_found() {
     assert_eq!(report.failed_checks(), ["isolation"]);
     assert!(report.rule().1.contains("database 1 holds"), "{:?}", report.rule());
     assert!(report.rule().1.contains("forbids"), "{:?}", report.rule());
-}
-
-#[test]
-fn rows_stored_against_the_policy_are_found() {
-    let verify = "
-verify:
-  - isolation
-  - query: { on: server, sql: SELECT count(*) FROM notes WHERE id LIKE 'malicious%', equals: 0 }
-";
-    planted("", &format!("{RLS}{MALICIOUS}{verify}"), 0);
-    let report = planted("{ fault: ignore_policy }", &format!("{RLS}{MALICIOUS}{verify}"), 1);
-    assert_eq!(report.failed_checks(), ["isolation", "query"]);
-}
-
-#[test]
-fn swapped_tokens_are_found() {
-    let body = format!("{RLS}verify: [converged, server, isolation, bootstrap]\n");
-    let report = planted("{ fault: swap_tokens }", &body, 1);
-    assert!(!report.failed_checks().is_empty());
 }
 
 #[test]

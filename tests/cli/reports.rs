@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use prost::Message;
 use quick_junit::Report as Junit;
 
-use crate::harness::{Place, Report, json};
+use crate::harness::{LIMIT, Place, Report, json};
 use crate::standin::{API_KEY, StandIn};
 
 const SMALL: &str = "scale: { databases: 2, iterations: 1, rows: 5, time_limit: 60s }\n";
@@ -206,11 +206,11 @@ fn a_collector_gets_the_run_with_the_times_of_the_run() {
     let started: jiff::Timestamp = record["started"].as_str().expect("a time").parse().expect("a time");
     let started = u64::try_from(started.as_nanosecond()).expect("it is after 1970");
 
-    let (path, _, body) = collector.sent.recv().expect("the metrics");
+    let (path, _, body) = collector.sent.recv_timeout(LIMIT).expect("the metrics");
     assert_eq!(path, "/v1/metrics");
     let metrics = ExportMetricsServiceRequest::decode(&body[..]).expect("it is protobuf");
     assert_eq!(metrics.resource_metrics[0].scope_metrics[0].metrics.len(), 4);
-    let (path, _, body) = collector.sent.recv().expect("the spans");
+    let (path, _, body) = collector.sent.recv_timeout(LIMIT).expect("the spans");
     assert_eq!(path, "/v1/traces");
     let traces = ExportTraceServiceRequest::decode(&body[..]).expect("it is protobuf");
     let spans = &traces.resource_spans[0].scope_spans[0].spans;
@@ -231,7 +231,7 @@ fn the_collector_of_the_environment_is_asked_with_its_headers() {
     let report = place.stress(&["report", "runs/test/latest", "--report", "otlp"]);
     let report = report.env("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("{}/", collector.address));
     report.env("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a%20b").done().exits(0);
-    let (path, key, _) = collector.sent.recv().expect("the metrics");
+    let (path, key, _) = collector.sent.recv_timeout(LIMIT).expect("the metrics");
     assert_eq!((path.as_str(), key.as_deref()), ("/v1/metrics", Some("a b")));
 }
 

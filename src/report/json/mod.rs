@@ -4,9 +4,8 @@
 mod beside;
 mod checks;
 mod errors;
+mod microseconds;
 mod run;
-
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,6 +14,7 @@ use serde_json::Value;
 use self::beside::{CardDocument, GeneratorDocument, GrowthDocument, LogDocument};
 use self::checks::{CheckDocument, ThresholdDocument};
 use self::errors::{ErrorsDocument, IterationDocument};
+use self::microseconds::microseconds;
 use self::run::{DatabaseDocument, RunDocument, TimingDocument, TotalsDocument};
 use crate::analysis::{Analysis, Verdict};
 
@@ -89,10 +89,6 @@ struct RuleDocument {
     kind: String,
     /// What happened, in words.
     message: String,
-}
-
-fn microseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl Report {

@@ -2,9 +2,13 @@
 //! editor accepts, the tool accepts. It must not know where a value stands in a file.
 
 mod hover;
+mod profiles;
 mod union;
 mod violation;
 mod wish;
+mod wording;
+
+pub(crate) use profiles::{MAX_PROFILES, NOT_IN_PROFILES};
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -54,17 +58,11 @@ fn drop_followers(issues: &mut Vec<Issue>) {
     });
 }
 
-/// The keys of a scenario that a profile may not set.
-pub(crate) const NOT_IN_PROFILES: [&str; 2] = ["version", "profiles"];
-
-/// The most profiles of a scenario: each is checked as a scenario of its own.
-pub(crate) const MAX_PROFILES: usize = 100;
-
 fn generate() -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
     let mut schema = generator.into_root_schema_for::<Scenario>().to_value();
     tidy(&mut schema);
-    type_profiles(&mut schema);
+    profiles::give_keys(&mut schema);
     hover::arrange(&mut schema);
     // Serializing puts the keywords in the order people read them in.
     let ordered = schemars::Schema::try_from(schema).ok().and_then(|schema| serde_json::to_value(schema).ok());
@@ -103,35 +101,6 @@ fn tidy(schema: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(tidy),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// Gives profiles the keys of the scenario, none of them required, so that editors complete inside profiles too.
-fn type_profiles(schema: &mut Value) {
-    let Some(keys) = schema.get("properties").and_then(Value::as_object).cloned() else { return };
-    let mut partial = Map::new();
-    for (key, mut property) in keys.into_iter().filter(|(key, _)| !NOT_IN_PROFILES.contains(&key.as_str())) {
-        let Some(property_map) = property.as_object_mut() else { continue };
-        let description = property_map.shift_remove("description");
-        property_map.shift_remove("default");
-        let target = property_map.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#'));
-        if let Some(Value::Object(target)) = target.and_then(|target| schema.pointer(target))
-            && target.contains_key("required")
-        {
-            *property_map = target.clone();
-            property_map.shift_remove("required");
-            property_map.shift_remove("description");
-        }
-        let removal = json!({"description": "Leaves the key out in this profile.", "type": "null"});
-        let mut entry = Map::new();
-        entry.extend(description.map(|description| ("description".to_string(), description)));
-        entry.insert("anyOf".into(), Value::Array(vec![property, removal]));
-        partial.insert(key, Value::Object(entry));
-    }
-    if let Some(profiles) = schema.pointer_mut("/properties/profiles") {
-        profiles["additionalProperties"] =
-            json!({"type": "object", "properties": partial, "additionalProperties": false});
-        profiles["maxProperties"] = MAX_PROFILES.into();
     }
 }
 

@@ -1,12 +1,13 @@
-//! A value that fits none of several alternatives: picks the one that was meant, and reports what that one misses.
+//! A value that fits none of several alternatives: picks the one that was meant, so that what that one misses is reported.
 //! "Not valid under any of the schemas" is never said.
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
+use super::Issue;
 use super::wish::{is_template, keys, kind, names, resolve, tag};
-use super::{Issue, violation};
+use super::wording::{self, not_one_of, unknown_key};
 use crate::source::join;
 
 /// An alternative, and why the value does not fit it.
@@ -15,15 +16,15 @@ struct Branch<'s, 'e> {
     errors: &'e [ValidationError<'static>],
 }
 
-/// Adds what is wrong with `found`, which fits no alternative of `schema`.
-pub(super) fn report(
+/// Why `found`, which fits no alternative of `schema`, does not fit the one that was meant; or what is wrong with it when
+/// none was.
+pub(super) fn meant<'e>(
     root: &Value,
     schema: &Value,
     found: &Value,
     pointer: &str,
-    context: &[Vec<ValidationError<'static>>],
-    issues: &mut Vec<Issue>,
-) {
+    context: &'e [Vec<ValidationError<'static>>],
+) -> Result<&'e [ValidationError<'static>], Vec<Issue>> {
     let mut branches = Vec::new();
     flatten(root, schema, pointer, context, &mut branches);
     let of_kind = |wanted: &str| branches.iter().find(|branch| kind(branch.schema) == Some(wanted));
@@ -36,14 +37,13 @@ pub(super) fn report(
                 Some(branch) => Some(branch),
                 None if maps.len() == 1 && tag(maps[0].schema).is_none() => Some(maps[0]),
                 None if maps.is_empty() => None,
-                None => return unknown_tag(&branches, map, pointer, issues),
+                None => return Err(unknown_tag(&branches, map, pointer)),
             }
         }
         Value::String(text) => {
             let known: Vec<&str> = branches.iter().flat_map(|branch| names(branch.schema)).collect();
             if !known.is_empty() {
-                issues.push(unknown_name(&branches, text, found, pointer, known));
-                return;
+                return Err(vec![unknown_name(&branches, text, found, pointer, known)]);
             }
             // A text where a number or its template is wanted is of the wrong type; elsewhere its own rule says more.
             of_kind("string").filter(|branch| !is_template(branch.schema))
@@ -58,12 +58,11 @@ pub(super) fn report(
             {
                 let message = format!("`{tag}` and `{other}` are given in one entry");
                 let issue = Issue::new(join(pointer, other), "scenario::value", message).at_key();
-                issues.push(issue.help(format!("make `{other}: …` an entry of its own")));
-                return;
+                return Err(vec![issue.help(format!("make `{other}: …` an entry of its own"))]);
             }
-            branch.errors.iter().for_each(|error| violation::report(root, error, issues));
+            Ok(branch.errors)
         }
-        _ => issues.push(violation::wrong_type(root, schema, found, pointer)),
+        _ => Err(vec![wording::wrong_type(root, schema, found, pointer)]),
     }
 }
 
@@ -101,29 +100,20 @@ fn second_tag<'s>(
 }
 
 /// A map whose keys no alternative knows.
-fn unknown_tag(
-    branches: &[Branch<'_, '_>],
-    map: &serde_json::Map<String, Value>,
-    pointer: &str,
-    issues: &mut Vec<Issue>,
-) {
+fn unknown_tag(branches: &[Branch<'_, '_>], map: &serde_json::Map<String, Value>, pointer: &str) -> Vec<Issue> {
     let tags: Vec<&str> = branches.iter().flat_map(|branch| keys(branch.schema)).collect();
     let plain: Vec<&str> = branches.iter().flat_map(|branch| names(branch.schema)).collect();
     let Some((key, _)) = map.iter().next() else {
-        let message = format!("{} is an empty map", violation::name(pointer));
+        let message = format!("{} is an empty map", wording::name(pointer));
         let help = crate::suggest::suggest("", tags, "keys it can have");
-        issues.push(Issue::new(pointer, "scenario::empty", message).help(help));
-        return;
+        return vec![Issue::new(pointer, "scenario::empty", message).help(help)];
     };
     if plain.contains(&key.as_str()) {
         let message = format!("`{key}` takes no options");
         let issue = Issue::new(join(pointer, key), "scenario::value", message).at_key();
-        issues.push(issue.help(format!("write `{key}` alone, without `:`")));
-        return;
+        return vec![issue.help(format!("write `{key}` alone, without `:`"))];
     }
-    for key in map.keys() {
-        issues.push(violation::unknown_key(pointer, key, &tags));
-    }
+    map.keys().map(|key| unknown_key(pointer, key, &tags)).collect()
 }
 
 /// A text that is none of the names.
@@ -149,5 +139,5 @@ fn unknown_name<'s>(
             known.push(tag);
         }
     }
-    violation::not_one_of(found, pointer, &known)
+    not_one_of(found, pointer, &known)
 }

@@ -42,6 +42,8 @@ pub struct HubOptions {
     pub journal_mode: JournalMode,
     /// Time added to every sync request.
     pub latency: Duration,
+    /// The most rows in a page.
+    pub page_rows: u32,
     /// Failures planted on purpose.
     pub faults: Vec<Fault>,
     /// The seed of the faults' chances.
@@ -60,6 +62,7 @@ impl HubOptions {
             writers: 4,
             journal_mode: JournalMode::Wal,
             latency: Duration::ZERO,
+            page_rows: wire::MAX_ROWS,
             faults: Vec::new(),
             seed: 0,
         }
@@ -70,5 +73,5 @@ impl HubOptions {
 ///
 /// A connection without them cannot write to synced tables: `no such function: cloudsync_is_applying`.
 pub fn register(connection: &rusqlite::Connection) -> rusqlite::Result<()> {
-    client::register(connection)
+    client::register(connection, wire::MAX_ROWS)
 }

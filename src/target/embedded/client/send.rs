@@ -3,12 +3,14 @@
 //! Nothing is remembered about a chunk under way. The hub ignores versions it has seen, so after a lost answer or a crash
 //! the same rows simply go out again.
 
+use std::ops::Range;
+
 use rusqlite::{Connection, ErrorCode};
 use serde_json::{Map, Value, json};
 
 use super::super::shape::{Shape, companion, join, quote};
 use super::super::wire::{
-    Cell, LastFailure, MAX_BYTES, MAX_ROWS, PushAnswer, PushHead, Reader, RowHead, SiteId, TableHead, message, put,
+    Cell, LastFailure, MAX_BYTES, PushAnswer, PushHead, Reader, RowHead, SiteId, TableHead, message, put,
 };
 use super::transport::Verb;
 use super::{Network, capture, check_interrupt, failure, local};
@@ -101,7 +103,7 @@ fn send_chunks(
     loop {
         check_interrupt(connection)?;
         let mut rows = Vec::new();
-        let (count, until) = read_chunk(connection, shape, &sql, from, last, &mut rows)?;
+        let (count, until) = read_chunk(connection, shape, &sql, from..last, network.push_rows, &mut rows)?;
         if count == 0 {
             return Ok(());
         }
@@ -132,14 +134,14 @@ fn read_chunk(
     connection: &Connection,
     shape: &Shape,
     sql: &str,
-    from: i64,
-    last: i64,
+    versions: Range<i64>,
+    most: u32,
     rows: &mut Vec<u8>,
 ) -> rusqlite::Result<(u32, i64)> {
     let width = shape.columns.len();
     let mut statement = connection.prepare_cached(sql)?;
-    let mut dirty = statement.query([from, last])?;
-    let (mut count, mut until) = (0, from);
+    let mut dirty = statement.query([versions.start, versions.end])?;
+    let (mut count, mut until) = (0, versions.start);
     while let Some(row) = dirty.next()? {
         until = row.get(0)?;
         let deleted: bool = row.get(1)?;
@@ -149,7 +151,7 @@ fn read_chunk(
             put(rows, &Cell::from(row.get_ref(cell)?));
         }
         count += 1;
-        if count == MAX_ROWS || rows.len() >= MAX_BYTES {
+        if count == most || rows.len() >= MAX_BYTES {
             break;
         }
     }

@@ -209,8 +209,18 @@ mod tests {
 
     #[test]
     fn open_quotes_and_comments_end_with_the_text() {
-        for text in ["SELECT 'a;", "/* x;", "-- x", "[", "\"", "é;'é", "CREATE TRIGGER x BEGIN ;"] {
-            let _ = split(text);
+        let cases: [(&str, &[&str]); 8] = [
+            ("SELECT 1; SELECT 'a; b", &["SELECT 1", "SELECT 'a; b"]),
+            ("SELECT 1; SELECT \"a; b", &["SELECT 1", "SELECT \"a; b"]),
+            ("SELECT 1; SELECT `a; b", &["SELECT 1", "SELECT `a; b"]),
+            ("SELECT 1; SELECT [a; b", &["SELECT 1", "SELECT [a; b"]),
+            ("SELECT 1; SELECT 2 /* a; b", &["SELECT 1", "SELECT 2 /* a; b"]),
+            ("SELECT 1; -- a; b", &["SELECT 1"]),
+            ("é;'é;", &["é", "'é;"]),
+            ("SELECT 1; CREATE TRIGGER x BEGIN ; ", &["SELECT 1", "CREATE TRIGGER x BEGIN ;"]),
+        ];
+        for (text, statements) in cases {
+            assert_eq!(split(text), statements, "{text}");
         }
     }
 

@@ -7,7 +7,7 @@ use rusqlite::{CachedStatement, OptionalExtension, Rows, TransactionBehavior};
 
 use super::super::fault::Faults;
 use super::super::wire::{
-    Cell, MAX_BYTES, MAX_ROWS, PageHead, PageRow, PageTable, PullRequest, Reader, TableHead, message, put, site_text,
+    Cell, MAX_BYTES, PageHead, PageRow, PageTable, PullRequest, Reader, TableHead, message, put, site_text,
 };
 use super::StoreError;
 use super::database::Worker;
@@ -46,6 +46,7 @@ pub(super) fn pull(
     caller: &Caller,
     body: &[u8],
     faults: &Faults,
+    most: u32,
     mode: Mode,
 ) -> Result<Page, StoreError> {
     let request: PullRequest<'_> = Reader::open(body)?.take()?;
@@ -90,7 +91,7 @@ pub(super) fn pull(
     let (mut rows, mut count, mut last) = (Vec::new(), 0, request.cursor);
     let mut complete = true;
     while let Some(next) = cursors.iter_mut().filter(|cursor| cursor.seq.is_some()).min_by_key(|cursor| cursor.seq) {
-        if count == MAX_ROWS || rows.len() >= MAX_BYTES {
+        if count == most || rows.len() >= MAX_BYTES {
             complete = false;
             break;
         }

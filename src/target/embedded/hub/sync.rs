@@ -8,6 +8,7 @@ use super::super::wire::{PullRequest, PushHead, Reader, SiteId, message};
 use super::database::{Database, Worker};
 use super::policy::Caller;
 use super::reply::{Delivery, Reply};
+use super::stash::Stash;
 use super::{Shared, StoreError, pull, push};
 use crate::scenario::FaultKind;
 
@@ -15,14 +16,6 @@ use crate::scenario::FaultKind;
 const LOCKED_TIMEOUT: Duration = Duration::from_millis(200);
 /// How late a planted slow answer is.
 const SLOW: Duration = Duration::from_secs(2);
-
-/// Planted: a push kept to be stored once more.
-#[derive(Debug, Clone)]
-pub(super) struct Stash {
-    site: SiteId,
-    caller: Caller,
-    body: Vec<u8>,
-}
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,10 +162,11 @@ fn answer_pull(
 ) -> Result<Reply, StoreError> {
     let faults = &shared.faults;
     let mode = if faults.strikes(FaultKind::StaleRead, site) { pull::Mode::Stale } else { pull::Mode::Normal };
-    let page = database.with(|worker| pull::pull(worker, caller, body, faults, mode))?;
+    let page = database.with(|worker| pull::pull(worker, caller, body, faults, shared.page_rows, mode))?;
     // Pages without rows are no occasion: nothing would be seen.
     if page.rows > 0 && faults.strikes(FaultKind::SkipPage, site) {
-        let skipped = database.with(|worker| pull::pull(worker, caller, body, faults, pull::Mode::Skip))?;
+        let skipped =
+            database.with(|worker| pull::pull(worker, caller, body, faults, shared.page_rows, pull::Mode::Skip))?;
         return Ok(Reply::bytes(skipped.body));
     }
     if faults.has(FaultKind::RepeatPage) {

@@ -2,11 +2,12 @@
 
 use rusqlite::Connection;
 
-use super::{client, dump, register, text_of};
+use super::super::client::register;
+use super::{FEW, client, dump, text_of};
 
 fn bare() -> Connection {
     let connection = Connection::open_in_memory().expect("memory");
-    register(&connection).expect("functions");
+    register(&connection, FEW).expect("functions");
     connection
 }
 
@@ -104,7 +105,7 @@ fn a_connection_without_the_functions_cannot_write_and_a_terminated_one_neither(
     let directory = tempfile::TempDir::new().expect("directory");
     let path = directory.path().join("a.db");
     let connection = Connection::open(&path).expect("file");
-    register(&connection).expect("functions");
+    register(&connection, FEW).expect("functions");
     connection.execute_batch("CREATE TABLE t(id TEXT PRIMARY KEY, a)").expect("schema");
     init(&connection, "'t'").expect("init");
     let other = Connection::open(&path).expect("file");

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::super::{Hub, HubError};
-use super::{Server, ask, client, notes, options, receive, request, send, text_of};
+use super::{LIMIT, Server, ask, client, notes, options, receive, request, send, text_of};
 use crate::scenario::JournalMode;
 
 #[test]
@@ -287,8 +287,10 @@ fn requests_that_are_none_are_answered_or_dropped_and_the_hub_lives() {
         let mut stream = TcpStream::connect(&address).expect("connect");
         stream.write_all(garbage).expect("write");
         stream.shutdown(std::net::Shutdown::Write).expect("shutdown");
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
+        let mut answer = String::new();
+        stream.set_read_timeout(Some(LIMIT)).expect("timeout");
+        stream.read_to_string(&mut answer).expect("it answers or hangs up");
+        assert_eq!(answer.lines().next().unwrap_or_default(), "HTTP/1.1 400 Bad Request", "{garbage:?}");
     }
     let url = |path: &str| format!("{}{path}", server.hub.url());
     let push = url(&format!("/stress/v1/{}/push", server.id));

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::super::client::register_with;
 use super::super::client::transport::{Endpoint, Refusal, Transport, Verb};
 use super::super::hub::LocalHub;
-use super::{dump, options};
+use super::{FEW, dump, options};
 
 const SCHEMA: &str = "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, owner TEXT, shared INTEGER, value INTEGER);
     CREATE TABLE \"order\"(\"group\" TEXT, \"a'b\" INTEGER, value INTEGER, PRIMARY KEY (\"a'b\", \"group\")) WITHOUT ROWID;";
@@ -142,7 +142,7 @@ impl Client {
 fn open(path: &std::path::Path, world: &Arc<World>, credential: &str) -> Connection {
     let connection = Connection::open(path).expect("file");
     connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF").expect("pragmas");
-    register_with(&connection, Box::new(Direct(Arc::clone(world)))).expect("functions");
+    register_with(&connection, FEW, Box::new(Direct(Arc::clone(world)))).expect("functions");
     connection.execute_batch(&SCHEMA.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS")).expect("schema");
     let start = "SELECT cloudsync_init('notes'), cloudsync_init('order'), cloudsync_network_init_custom('local', ?1), cloudsync_network_set_apikey(?2)";
     connection.query_row(start, [&world.id, credential], |_| Ok(())).expect("start");

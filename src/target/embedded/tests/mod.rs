@@ -7,15 +7,22 @@ mod laws;
 mod policies;
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Hub, HubOptions, register};
+use super::{Hub, HubOptions, client};
 use crate::scenario::{Fault, FaultKind};
 
 const NOTES: &str = "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, user_id TEXT, value INTEGER)";
+
+/// The longest that an answer may take, on a machine that does much else.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The most rows in a push or page here, so that everything takes several.
+const FEW: u32 = 5;
 
 /// A hub over HTTP with a database `d` that has the table `notes`.
 struct Server {
@@ -102,12 +109,13 @@ impl Server {
 fn options(data: &Path) -> HubOptions {
     let mut options = HubOptions::new(data);
     (options.api_key, options.management_key) = ("key".to_owned(), "manage".to_owned());
+    options.page_rows = FEW;
     options
 }
 
 fn client(schema: &str, table: &str) -> Connection {
     let connection = Connection::open_in_memory().expect("memory");
-    register(&connection).expect("functions");
+    client::register(&connection, FEW).expect("functions");
     rusqlite::vtab::series::load_module(&connection).expect("generate_series");
     connection.execute_batch(schema).expect("schema");
     connection.query_row("SELECT cloudsync_init(?1)", [table], |_| Ok(())).expect("init");
@@ -115,7 +123,12 @@ fn client(schema: &str, table: &str) -> Connection {
 }
 
 fn request(url: &str, method: &str, bearer: &str, body: &[u8]) -> (u16, Vec<u8>) {
-    let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().new_agent();
+    let agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None)
+        .timeout_global(Some(LIMIT))
+        .build()
+        .new_agent();
     let request = ureq::http::Request::builder().method(method).uri(url);
     let request = request.header("Authorization", format!("Bearer {bearer}")).body(body.to_vec()).expect("request");
     let mut response =

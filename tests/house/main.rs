@@ -1,8 +1,16 @@
 //! The house as `src/lib.rs` tells it: which room knows which, what the pure rooms must not do, and that nothing below
 //! `cli` prints. Reads the sources; tests and fixtures in them are free.
 
+mod circles;
+mod imports;
+mod processes;
+mod source;
+mod tokens;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+
+use imports::Names;
+use source::{File, files, source};
 
 /// The rooms with all that they know. A room knows only rooms above it: there is no way around in a circle.
 const ROOMS: &[(&str, &[&str])] = &[
@@ -103,105 +111,6 @@ const EXCEPT: &[(&str, &str)] = &[
 const PRINTS: &[&str] =
     &["print!(", "println!(", "eprint!(", "eprintln!(", "dbg!(", "io::stdout", "io::stderr", "stdout()", "stderr()"];
 
-/// A file of the sources.
-struct File {
-    /// Its path under `src`, such as `plan/tables.rs`.
-    path: String,
-    /// What it says, without comments and tests.
-    lines: Vec<String>,
-}
-
-impl File {
-    /// The room it belongs to; none for `lib.rs` and `main.rs`.
-    fn room(&self) -> Option<&str> {
-        match self.path.split_once('/') {
-            Some((room, _)) => Some(room),
-            None => self.path.strip_suffix(".rs").filter(|name| !["lib", "main"].contains(name)),
-        }
-    }
-
-    /// How many `super::` lead from it to the crate.
-    fn depth(&self) -> usize {
-        self.path.trim_end_matches("/mod.rs").split('/').count()
-    }
-
-    /// The rooms that it names.
-    fn imports(&self) -> BTreeSet<String> {
-        let text = self.lines.join("\n");
-        let up = "super::".repeat(self.depth());
-        let mut rooms = BTreeSet::new();
-        for root in ["crate::", &up] {
-            for (at, _) in text.match_indices(root) {
-                // A name that only ends in the same letters, or a longer way up, which was counted already.
-                if text[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == ':') {
-                    continue;
-                }
-                rooms.extend(heads(&text[at + root.len()..]));
-            }
-        }
-        rooms
-    }
-}
-
-/// The first names of a path: `a` of `a::b`, `a` and `c` of `{a::{b, x}, c}`.
-fn heads(path: &str) -> Vec<String> {
-    let name = |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
-    let Some(list) = path.strip_prefix('{') else { return vec![name(path)] };
-    let (mut depth, mut start, mut names) = (0_usize, 0, Vec::new());
-    for (at, c) in list.char_indices() {
-        match c {
-            '{' => depth += 1,
-            ',' | '}' if depth == 0 => {
-                names.push(name(&list[start..at]));
-                start = at + 1;
-                if c == '}' {
-                    break;
-                }
-            }
-            '}' => depth -= 1,
-            _ => {}
-        }
-    }
-    names.retain(|name| !name.is_empty());
-    names
-}
-
-fn source() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
-}
-
-/// All files but those of tests.
-fn files() -> Vec<File> {
-    let mut open = vec![source()];
-    let mut files = Vec::new();
-    while let Some(directory) = open.pop() {
-        for entry in std::fs::read_dir(&directory).expect("a directory of the sources") {
-            let path = entry.expect("an entry").path();
-            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-            if name == "tests" || name == "tests.rs" || name == "fixture.rs" {
-                continue;
-            }
-            if path.is_dir() {
-                open.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).expect("a file of the sources");
-                let path = path.strip_prefix(source()).expect("it lies there").to_string_lossy().replace('\\', "/");
-                files.push(File { path, lines: without_tests(&text) });
-            }
-        }
-    }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    files
-}
-
-/// The lines before the tests, which come last, without comments.
-fn without_tests(text: &str) -> Vec<String> {
-    let lines: Vec<&str> = text.lines().collect();
-    let tests = lines.windows(2).position(|pair| pair[0] == "#[cfg(test)]" && pair[1] == "mod tests {");
-    let lines = lines[..tests.unwrap_or(lines.len())].iter();
-    lines.filter(|line| !line.trim_start().starts_with("//")).map(|line| (*line).to_owned()).collect()
-}
-
 #[test]
 fn every_room_is_in_the_table_and_knows_only_rooms_above_it() {
     let map = std::fs::read_to_string(source().join("lib.rs")).expect("the map");
@@ -246,12 +155,17 @@ fn the_map_tells_the_same_table() {
     assert_eq!(told.len(), ROOMS.len());
 }
 
+/// The rooms that a file names.
+fn rooms(file: &File) -> Vec<String> {
+    Names::read(file).rooms(&file.module()).into_iter().collect()
+}
+
 #[test]
 fn the_table_is_what_the_sources_say() {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for file in files() {
         let Some(room) = file.room() else { continue };
-        let known = file.imports().into_iter().filter(|name| name != room);
+        let known = rooms(&file).into_iter().filter(|name| name != room);
         // Macros and items of the crate itself are no rooms.
         let known = known.filter(|name| ROOMS.iter().any(|(room, _)| room == name));
         found.entry(room.to_owned()).or_default().extend(known);
@@ -323,8 +237,8 @@ fn every_file_opens_with_what_it_holds_and_ends_with_its_tests() {
 
 #[test]
 fn each_law_is_seen_broken() {
-    let file = |path: &str, text: &str| File { path: path.into(), lines: without_tests(text) };
-    assert_eq!(file("figure.rs", "use crate::record::Record;").imports().into_iter().collect::<Vec<_>>(), ["record"]);
+    let file = File::new;
+    assert_eq!(rooms(&file("figure.rs", "use crate::record::Record;")), ["record"]);
     assert_eq!(effects(&file("plan/mod.rs", "let now = std::time::Instant::now();")), ["Instant::now"]);
     assert_eq!(effects(&file("plan/tables.rs", "use rusqlite::Connection;")), [""; 0]);
     assert_eq!(effects(&file("plan/build.rs", "use rusqlite::Connection;")), ["rusqlite"]);
@@ -334,11 +248,16 @@ fn each_law_is_seen_broken() {
 
 #[test]
 fn the_reader_of_imports_reads_them() {
-    assert_eq!(heads("a::b;"), ["a"]);
-    assert_eq!(heads("{a::{b, x}, c, d::e};"), ["a", "c", "d"]);
-    let file = |path: &str, line: &str| File { path: path.into(), lines: vec![line.into()] };
-    let names = |file: File| file.imports().into_iter().collect::<Vec<_>>();
-    assert_eq!(names(file("plan/mod.rs", "use super::record::Record;")), ["record"]);
-    assert_eq!(names(file("plan/rule.rs", "use super::record::Record; use crate::failure;")), ["failure"]);
-    assert_eq!(names(file("target/embedded/hub/sql.rs", "use super::super::super::super::cli::Exit;")), ["cli"]);
+    let names = |path, line| rooms(&File::new(path, line));
+    assert_eq!(names("plan/mod.rs", "use super::record::Record;"), ["record"]);
+    assert_eq!(names("plan/rule.rs", "use super::record::Record; use crate::failure;"), ["failure"]);
+    assert_eq!(
+        names("plan/rule.rs", "use crate::{a::{b, x}, c, d::e as f}; pub use crate::g::h;"),
+        ["a", "c", "d", "g"]
+    );
+    assert_eq!(
+        names("plan/rule.rs", "fn f<'a>(x: &'a crate::a::B) -> c::crate_::D { super::super::e::f(\"crate::g\") }"),
+        ["a", "e", "g"]
+    );
+    assert_eq!(names("target/embedded/hub/sql.rs", "use super::super::super::super::cli::Exit;"), ["cli"]);
 }

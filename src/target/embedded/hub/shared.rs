@@ -1,0 +1,48 @@
+//! What all requests see.
+
+use std::collections::HashMap;
+use std::fs;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::super::HubOptions;
+use super::super::error::HubError;
+use super::super::fault::Faults;
+use super::super::wire::SiteId;
+use super::database::Tuning;
+use super::registry::Registry;
+use super::stash::Stash;
+
+/// What all requests to one hub see.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) registry: Registry,
+    pub(super) management_key: String,
+    pub(super) faults: Faults,
+    pub(super) latency: Duration,
+    /// The most rows in a page.
+    pub(super) page_rows: u32,
+    /// Planted: pushes to be stored once more, by database.
+    pub(super) again: Mutex<HashMap<String, Vec<Stash>>>,
+    /// Planted: the last page of each site, to be delivered once more.
+    pub(super) pages: Mutex<HashMap<SiteId, Vec<u8>>>,
+}
+
+impl Shared {
+    pub(super) fn open(options: HubOptions) -> Result<Self, HubError> {
+        let data = |source| HubError::Data { path: options.data.clone(), source };
+        fs::create_dir_all(&options.data).map_err(data)?;
+        let probe = options.data.join(".writable");
+        fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(data)?;
+        let tuning = Tuning { busy_timeout: options.busy_timeout, journal_mode: options.journal_mode };
+        Ok(Self {
+            registry: Registry::open(&options.data, options.api_key, tuning)?,
+            management_key: options.management_key,
+            faults: Faults::new(options.seed, options.faults),
+            latency: options.latency,
+            page_rows: options.page_rows,
+            again: Mutex::default(),
+            pages: Mutex::default(),
+        })
+    }
+}
