@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::Origin;
+use super::origin::Origin;
 use crate::scenario::schema::NOT_IN_PROFILES;
 use crate::source::join;
 
@@ -86,4 +86,9 @@ fn lay_key(
 /// Whether a map takes the place of another instead of merging with it: another kind of target.
 fn replaces(pointer: &str, below: &Map<String, Value>, above: &Map<String, Value>) -> bool {
     pointer == "/target" && !above.keys().any(|key| below.contains_key(key))
+}
+
+/// The entries of a value that is a map.
+pub(super) fn entries(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
+    value.and_then(Value::as_object).into_iter().flat_map(Map::iter)
 }

@@ -3,23 +3,27 @@
 //! covers all. It must not know templates, SQL or thresholds: the plan does.
 
 mod merge;
+mod origin;
 mod overrides;
+mod problems;
 mod variation;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::diagnostic::{Diagnostic, diagnose, shown_path};
+use crate::diagnostic::{Diagnostic, diagnose};
 use crate::scenario::schema::{MAX_PROFILES, violations};
 use crate::scenario::{Issue, Scenario};
-use crate::source::{Meaning, ReadProblem, Source, segments};
+use crate::source::{Meaning, Source, segments};
 use crate::suggest::suggest;
 use merge::Merged;
+use problems::Findings;
 
-pub use overrides::{Origin, Overrides, environment_vars, parse_var, vars_file};
+pub use origin::Origin;
+pub use overrides::{Overrides, environment_vars, parse_var, vars_file};
+pub use problems::LoadError;
 pub use variation::Variation;
 
 /// A scenario, ready to be run.
@@ -49,44 +53,6 @@ impl Loaded {
         all
     }
 }
-
-/// Everything that is wrong with a scenario, or with what was asked of it.
-#[derive(Debug, Clone)]
-pub struct LoadError {
-    /// The file, when it could be read.
-    pub source: Option<Box<Source>>,
-    /// Problems of its meaning, warnings among them. Those of its YAML are the source's own.
-    pub problems: Vec<Issue>,
-    /// Problems that are in no file's text: an unreadable file, an unknown profile, an override that does not fit.
-    pub messages: Vec<Diagnostic>,
-}
-
-impl LoadError {
-    /// All of it, what is in no text first, then in the order of the text.
-    pub fn diagnostics(&self) -> Vec<Diagnostic> {
-        let mut all = self.messages.clone();
-        if let Some(source) = &self.source {
-            all.extend(diagnose(source, &self.problems));
-        }
-        all
-    }
-}
-
-impl From<ReadProblem> for LoadError {
-    fn from(problem: ReadProblem) -> Self {
-        let message = Diagnostic::free(shown_path(&problem.path), problem.code, problem.message).help(problem.help);
-        Self { source: None, problems: Vec::new(), messages: vec![message] }
-    }
-}
-
-impl fmt::Display for LoadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.diagnostics().iter().map(Diagnostic::line).collect();
-        f.write_str(&lines.join("\n"))
-    }
-}
-
-impl std::error::Error for LoadError {}
 
 /// Reads the scenario at `path`, lays the chosen profile and the overrides over it, checks all of it and plans every
 /// combination of its matrix. Without a chosen profile every profile is checked.
@@ -122,32 +88,6 @@ pub fn load_source(source: Source, overrides: &Overrides) -> Result<Loaded, Load
             Ok(Loaded { source, variations, warnings: issues, messages, origins, profiles })
         }
         _ => Err(LoadError { source: Some(Box::new(source)), problems: issues, messages }),
-    }
-}
-
-/// What was found so far, each thing once.
-#[derive(Default)]
-struct Findings {
-    issues: Vec<Issue>,
-    messages: Vec<Diagnostic>,
-}
-
-impl Findings {
-    fn message(&mut self, message: Diagnostic) {
-        if !self.messages.iter().any(|known| known.line() == message.line()) {
-            self.messages.push(message);
-        }
-    }
-
-    /// The issues without repetitions: a problem of the base is found again under every profile.
-    fn in_order(&mut self) -> Vec<Issue> {
-        let mut seen = BTreeSet::new();
-        let mut issues = std::mem::take(&mut self.issues);
-        issues.retain(|issue| {
-            let range = issue.range.as_ref().map(|range| (range.start, range.end));
-            seen.insert((issue.pointer.clone(), issue.at_key, range, issue.code, issue.message.clone()))
-        });
-        issues
     }
 }
 
@@ -275,11 +215,6 @@ fn lookalikes(source: &Source, issues: &[Issue]) -> Vec<Issue> {
             Issue::new(found.pointer, "yaml::lookalike", message).help(help).warning()
         })
         .collect()
-}
-
-/// The entries of a value that is a map.
-fn entries(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
-    value.and_then(Value::as_object).into_iter().flat_map(Map::iter)
 }
 
 #[cfg(test)]

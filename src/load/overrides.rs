@@ -1,13 +1,13 @@
 //! What the command line and the environment set, applied to the value. It must not read either: the caller does.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::merge::Merged;
-use super::{Findings, LoadError, entries};
+use super::merge::{Merged, entries};
+use super::origin::Origin;
+use super::problems::{Findings, LoadError};
 use crate::diagnostic::Diagnostic;
 use crate::scenario::TargetKind;
 use crate::source::{Source, join};
@@ -34,48 +34,6 @@ pub struct Overrides {
     pub seed: Option<u64>,
     /// The seed that was drawn for this run, in case neither the file nor `--seed` gives one.
     pub drawn_seed: Option<u64>,
-}
-
-/// Where a value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// The file itself.
-    File,
-    /// This profile of the file.
-    Profile(String),
-    /// This flag.
-    Flag(&'static str),
-    /// This file given with `--vars-file`.
-    VarsFile(PathBuf),
-    /// This variable of the environment.
-    Environment(String),
-    /// It was given nowhere.
-    Default,
-}
-
-impl Origin {
-    /// What to blame for a value that is in no scenario file.
-    pub(super) fn outside(&self) -> Option<String> {
-        match self {
-            Self::File | Self::Profile(_) | Self::Default => None,
-            Self::Flag(flag) => Some((*flag).to_string()),
-            Self::VarsFile(path) => Some(path.display().to_string()),
-            Self::Environment(name) => Some(name.clone()),
-        }
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File => f.write_str("the file"),
-            Self::Profile(name) => write!(f, "the profile `{name}`"),
-            Self::Flag(flag) => f.write_str(flag),
-            Self::VarsFile(path) => write!(f, "{}", path.display()),
-            Self::Environment(name) => write!(f, "the environment: {name}"),
-            Self::Default => f.write_str("the default"),
-        }
-    }
 }
 
 /// A value as typed on a command line: a number, `true`, `false`, or text.

@@ -1,6 +1,6 @@
 //! A scenario with its plan: the one place where plans are made.
 
-use super::LoadError;
+use super::problems::LoadError;
 use crate::plan::{Plan, combinations};
 use crate::scenario::{Issue, Scenario};
 use crate::source::Source;
