@@ -6,7 +6,7 @@ use super::errors::Occurrence;
 use super::{Scene, Timing};
 use crate::figure;
 use crate::latency::Latency;
-use crate::plan::threshold::{Labels, Limit, Metric, Statistic, ThresholdPlan};
+use crate::plan::threshold::{Labels, Limit, Metric, Statistic, ThresholdPlan, Unit};
 use crate::record::{Event, StepKind};
 use crate::scenario::Severity;
 use crate::verify::{CheckResult, Outcome, was_cut};
@@ -118,7 +118,7 @@ impl Scale<'_> {
         };
         if threshold.op.holds(measured.number(), limit) {
             LimitState::Kept
-        } else if threshold.metric == Metric::DatabasesCompleted && was_cut(self.scene.record) {
+        } else if threshold.metric.unit() == Unit::Databases && was_cut(self.scene.record) {
             // That the work was cut is for another rule to say: it is no fault of the databases.
             LimitState::NotMeasured("the run was cut".to_owned())
         } else {

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -6,8 +7,8 @@ use serde_json::json;
 use super::*;
 use crate::failure::{Call, Failure, FailureKind, Side, classify_answer};
 use crate::fixture::{diverge, fail, failure, plan, query, record};
-use crate::plan::threshold::{ThresholdPlan, parse, with_built_in};
-use crate::record::{Ended, StepKind};
+use crate::plan::threshold::{Metric, ThresholdPlan, parse, with_built_in};
+use crate::record::{Ended, Event, StepKind};
 use crate::scenario::{ErrorAction, ErrorActionName, ErrorMatch, ErrorRule, Expect, ExpectedVerdict, Severity};
 use crate::template::Number;
 
@@ -162,6 +163,7 @@ fn a_divergence_fails_the_run_unless_findings_are_allowed() {
 
 #[test]
 fn every_metric_is_measured_and_can_be_broken() {
+    let mut seen = BTreeSet::new();
     for (kept, broken, fixture) in [
         ("errors.total <= 1", "errors.total < 1", "one error"),
         ("errors{kind=locked,side=server,phase=insert,database=1} == 1", "errors{kind=locked} == 0", "one error"),
@@ -171,7 +173,9 @@ fn every_metric_is_measured_and_can_be_broken() {
         ("receive.duration mean < 8ms", "receive.duration mean > 8ms", ""),
         ("check.duration{phase=\"insert\"} p95 < 10s", "check.duration{phase=\"insert\"} p50 < 1us", ""),
         ("send.duration{phase=settle} max <= 1ms", "send.duration{phase=settle} max < 1ms", ""),
+        ("sync.duration max <= 12100us", "sync.duration max < 12100us", ""),
         ("phase.duration{phase=insert} p50 >= 21ms", "phase.duration{phase=insert} p50 < 21ms", ""),
+        ("start.late max <= 7us", "start.late max < 7us", ""),
         ("rows.rate > 100", "rows.rate < 100", ""),
         ("bytes.rate > 10KiB/s", "bytes.rate > 1GB/s", ""),
         ("settle.duration < 1s", "settle.duration < 1ms", ""),
@@ -182,6 +186,11 @@ fn every_metric_is_measured_and_can_be_broken() {
             let mut plan = plan(2);
             let mut record = record(&plan);
             plan.thresholds = vec![threshold(text)];
+            seen.insert(plan.thresholds[0].metric);
+            let events = &mut record.workers[0].events;
+            let send = events.iter().find(|event| event.step == StepKind::Send).expect("it sends").clone();
+            events.push(Event { step: StepKind::Sync, ..send.clone() });
+            events.push(Event { step: StepKind::Pace, late: 7, ..send });
             if fixture == "one error" {
                 fail(&mut record, 1, 2, "insert", StepKind::Send, locked());
             }
@@ -190,6 +199,7 @@ fn every_metric_is_measured_and_can_be_broken() {
             assert!(analysis.thresholds[0].measured.is_some());
         }
     }
+    assert_eq!(seen, BTreeSet::from(Metric::ALL));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::limits::{LimitState, ThresholdResult, completed};
 use super::{ErrorTable, GeneratorState, GeneratorSummary, SETTLE, Scene, Totals};
 use crate::figure::{self, counted};
 use crate::plan::rule::Treatment;
-use crate::plan::threshold::Metric;
+use crate::plan::threshold::Unit;
 use crate::record::{EndReason, StepKind};
 use crate::scenario::{ExpectedVerdict, Severity};
 use crate::template::Number;
@@ -155,7 +155,7 @@ fn failures(facts: &Facts<'_>) -> Vec<Rule> {
         rules.push(rule(RuleKind::ErrorRule, message));
     }
     // Who limits findings otherwise than to none says by that how many are allowed.
-    let allowed = !thresholds.iter().any(|result| result.metric == Metric::FindingsTotal && result.built_in);
+    let allowed = !thresholds.iter().any(|result| result.metric.unit() == Unit::Findings && result.built_in);
     for result in checks {
         if let (Outcome::Failed(findings), false) = (&result.outcome, allowed) {
             let first = findings.first().map(|finding| finding.message.as_str()).unwrap_or_default();
@@ -191,13 +191,14 @@ fn has_stopped(scene: &Scene<'_>, result: &ThresholdResult) -> bool {
 
 fn broken(scene: &Scene<'_>, result: &ThresholdResult, errors: &ErrorTable) -> String {
     let measured = result.measured.map(|measured| measured.to_string()).unwrap_or_default();
-    let detail = match result.metric {
-        Metric::ErrorsTotal => errors
+    let detail = match result.metric.unit() {
+        // Which group is the largest says nothing about those that labels choose.
+        Unit::Failures if result.metric.labels().is_empty() => errors
             .groups
             .iter()
             .find(|group| group.count > 0)
             .map(|group| format!(", most of all {} on the {} side: {}", group.kind, group.side, group.sample)),
-        Metric::DatabasesCompleted => {
+        Unit::Databases => {
             let undone: Vec<u32> = scene
                 .plan
                 .databases
@@ -209,17 +210,7 @@ fn broken(scene: &Scene<'_>, result: &ThresholdResult, errors: &ErrorTable) -> S
                 .collect();
             (!undone.is_empty()).then(|| format!("; not completed: {}", crate::verify::databases(&undone)))
         }
-        Metric::Errors
-        | Metric::SendDuration
-        | Metric::ReceiveDuration
-        | Metric::CheckDuration
-        | Metric::SyncDuration
-        | Metric::PhaseDuration
-        | Metric::StartLate
-        | Metric::RowsRate
-        | Metric::BytesRate
-        | Metric::SettleDuration
-        | Metric::FindingsTotal => None,
+        Unit::Failures | Unit::Findings | Unit::Duration | Unit::RowsPerSecond | Unit::BytesPerSecond => None,
     };
     format!("{} does not hold: it is {measured}{}", result.text, detail.unwrap_or_default())
 }

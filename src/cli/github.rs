@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use crate::analysis::{Analysis, LimitState, RuleKind, ThresholdResult, Verdict};
 use crate::diagnostic::{Diagnostic, diagnose};
-use crate::plan::threshold::Metric;
+use crate::plan::threshold::Unit;
 use crate::scenario::{Issue, Severity};
 use crate::session::Credential;
 use crate::source::{Source, join};
@@ -100,8 +100,9 @@ fn issues(analysis: &Analysis, source: &Source) -> Vec<Issue> {
         }
     }
     // What the built-in ones count is told one by one.
-    let counted = |result: &ThresholdResult| {
-        result.built_in && matches!(result.metric, Metric::ErrorsTotal | Metric::FindingsTotal)
+    let counted = |result: &ThresholdResult| match result.metric.unit() {
+        Unit::Failures | Unit::Findings => result.built_in,
+        Unit::Duration | Unit::RowsPerSecond | Unit::BytesPerSecond | Unit::Databases => false,
     };
     let broken = |result: &&ThresholdResult| result.state == LimitState::Broken && !counted(result);
     for result in analysis.thresholds.iter().filter(broken) {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::plan::Plan;
 use crate::plan::rule::{Treatment, treatment};
-use crate::plan::threshold::{CheckKind, Metric, ThresholdPlan};
+use crate::plan::threshold::{CheckKind, ThresholdPlan, Unit};
 use crate::record::Event;
 
 /// The thresholds that end the run.
@@ -41,22 +41,8 @@ impl<'a> Alarms<'a> {
                 continue;
             }
             for (threshold, count) in &self.watched {
-                let fits = match threshold.metric {
-                    Metric::ErrorsTotal | Metric::Errors => {
-                        threshold.labels.fits(failure, &event.phase, Some(database))
-                    }
-                    Metric::FindingsTotal
-                    | Metric::SendDuration
-                    | Metric::ReceiveDuration
-                    | Metric::CheckDuration
-                    | Metric::SyncDuration
-                    | Metric::PhaseDuration
-                    | Metric::StartLate
-                    | Metric::RowsRate
-                    | Metric::BytesRate
-                    | Metric::SettleDuration
-                    | Metric::DatabasesCompleted => false,
-                };
+                let fits = threshold.metric.unit() == Unit::Failures
+                    && threshold.labels.fits(failure, &event.phase, Some(database));
                 if fits {
                     broken |= threshold.is_lost_at(count.fetch_add(1, Ordering::Relaxed) + 1);
                 }
@@ -70,7 +56,7 @@ impl<'a> Alarms<'a> {
         let mut broken = false;
         for (threshold, count) in &self.watched {
             let about = threshold.labels.check.is_none_or(|check| check == CheckKind::Isolation);
-            if threshold.metric == Metric::FindingsTotal && about {
+            if threshold.metric.unit() == Unit::Findings && about {
                 broken |= threshold.is_lost_at(count.fetch_add(1, Ordering::Relaxed) + 1);
             }
         }

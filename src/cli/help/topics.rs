@@ -106,10 +106,8 @@ fn metrics(page: Page) -> Page {
     let meanings = variants::<Metric>();
     let terms = Metric::ALL.into_iter().zip(meanings).map(|(metric, (_, meaning))| {
         let statistic = if metric.has_statistic() { " With a statistic." } else { "" };
-        let labels = match metric.labels() {
-            [] => String::new(),
-            labels => format!(" Labels: {}.", labels.join(", ")),
-        };
+        let labels: Vec<&str> = metric.labels().iter().map(|label| label.as_str()).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!(" Labels: {}.", labels.join(", ")) };
         (metric.as_str(), format!("{meaning}{statistic}{labels}"))
     });
     let always: Vec<String> = built_in().into_iter().map(|threshold| format!("`{}`", threshold.text)).collect();
