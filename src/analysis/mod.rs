@@ -10,6 +10,7 @@ mod errors;
 mod generator;
 mod growth;
 mod limits;
+mod rule;
 mod timing;
 mod totals;
 mod verdict;
@@ -22,9 +23,10 @@ pub use errors::{ErrorGroup, ErrorTable};
 pub use generator::{GeneratorState, GeneratorSummary};
 pub use growth::{Growth, GrowthRow, Measure};
 pub use limits::{LimitState, Measured, ThresholdResult};
+pub use rule::{Rule, RuleKind};
 pub use timing::{LatencyRow, Timing};
 pub use totals::Totals;
-pub use verdict::{Rule, RuleKind, Verdict};
+pub use verdict::Verdict;
 
 use std::time::Duration;
 
@@ -114,7 +116,7 @@ pub fn analyze(record: &Record, plan: &Plan) -> Analysis {
     let scene = Scene { record, plan, workers };
     let occurrences = errors::occurrences(&scene);
     let checks = verify(record, plan);
-    let errors = ErrorTable::of(&occurrences);
+    let errors = ErrorTable::of(&scene, &occurrences);
     let thresholds = limits::evaluate(&scene, &occurrences, &checks);
     let generator = generator::summary(&scene);
     let facts = verdict::Facts {

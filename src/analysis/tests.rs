@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::*;
 use crate::failure::{Call, Failure, FailureKind, Side, classify_answer};
-use crate::fixture::{diverge, fail, failure, plan, query, record};
-use crate::plan::threshold::{Metric, ThresholdPlan, parse, with_built_in};
+use crate::fixture::{diverge, fail, failure, plan, query, record, threshold};
+use crate::plan::threshold::{Metric, ThresholdPlan, with_built_in};
 use crate::record::{Ended, Event, StepKind};
 use crate::scenario::{ErrorAction, ErrorActionName, ErrorMatch, ErrorRule, Expect, ExpectedVerdict, Severity};
 use crate::template::Number;
@@ -23,10 +23,6 @@ fn locked() -> Failure {
         1,
         "{\"errors\":[{\"status\":\"500\",\"code\":\"internal_error\",\"detail\":\"database is locked\"}]}",
     )
-}
-
-fn threshold(text: &str) -> ThresholdPlan {
-    parse(text, &["delete".to_owned(), "insert".to_owned(), "update".to_owned()], 9).expect(text)
 }
 
 fn rule(kind: FailureKind, action: ErrorActionName) -> ErrorRule {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::plan::{Action, CheckPlan, Plan, SqlPlan, StepPlan, SyncPlan};
+use crate::plan::{Action, CheckPlan, Plan, Question, SqlPlan, StepPlan, SyncPlan};
 use crate::template::{Scope, Text};
 
 /// Rows whose values are shown.
@@ -225,9 +225,9 @@ fn sync_text(call: &SyncPlan) -> String {
 }
 
 fn check_text(check: &CheckPlan) -> String {
-    match check {
-        CheckPlan::Named(name) => format!("{name:?}").to_lowercase(),
-        CheckPlan::Query { on, sql, equals } => {
+    match &check.question {
+        Question::Named(name) => format!("{name:?}").to_lowercase(),
+        Question::Query { on, sql, equals } => {
             let on = match on {
                 crate::scenario::QueryOn::Server => "server",
                 crate::scenario::QueryOn::Databases => "every database",

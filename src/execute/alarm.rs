@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::plan::Plan;
 use crate::plan::rule::{Treatment, treatment};
-use crate::plan::threshold::{CheckKind, ThresholdPlan, Unit};
+use crate::plan::threshold::{ThresholdPlan, Unit};
+use crate::plan::{CheckKind, Plan};
 use crate::record::Event;
 
 /// The thresholds that end the run.
@@ -69,7 +69,6 @@ mod tests {
     use super::*;
     use crate::failure::{Failure, FailureKind, Side};
     use crate::fixture;
-    use crate::plan::threshold::parse;
     use crate::record::StepKind;
 
     fn event(kind: FailureKind, job: Option<&str>) -> Event {
@@ -82,7 +81,7 @@ mod tests {
 
     fn aborting(text: &str) -> Plan {
         let mut plan = fixture::plan(1);
-        plan.thresholds = vec![ThresholdPlan { abort: true, ..parse(text, &[], 1).expect(text) }];
+        plan.thresholds = vec![ThresholdPlan { abort: true, ..fixture::threshold(text) }];
         plan
     }
 

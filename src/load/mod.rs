@@ -18,6 +18,7 @@ use crate::source::{Meaning, ReadProblem, Source, segments};
 use crate::suggest::suggest;
 use merge::Merged;
 
+pub use merge::written_at;
 pub use overrides::{Origin, Overrides, environment_vars, parse_var, vars_file};
 
 /// What checks a scenario beyond its shape.
@@ -181,7 +182,7 @@ fn resolve(
     let sound = shape.is_empty();
     let (scenario, bare) = readable(&merged.value, &shape);
     for issue in shape {
-        report(&merged, profile, issue, findings);
+        report(&merged, issue, findings);
     }
     let scenario = match scenario {
         Ok(scenario) => scenario,
@@ -194,7 +195,7 @@ fn resolve(
         }
     };
     for issue in check(&scenario).into_iter().filter(|issue| !bare.contains(&issue.pointer)) {
-        report(&merged, profile, issue, findings);
+        report(&merged, issue, findings);
     }
     sound.then(|| (scenario, overrides::origins(merged)))
 }
@@ -236,15 +237,13 @@ fn leave_out(value: &mut Value, pointer: &str, bare: &mut BTreeSet<String>) {
 }
 
 /// Puts an issue of a merged value where its text stands: in the file, in its profile, or on the command line.
-fn report(merged: &Merged, profile: Option<&str>, mut issue: Issue, findings: &mut Findings) {
-    if let Some(flag) = merged.origin(&issue.pointer).and_then(Origin::outside) {
+fn report(merged: &Merged, mut issue: Issue, findings: &mut Findings) {
+    if let Some(flag) = merge::origin(&merged.laid, &issue.pointer).and_then(Origin::outside) {
         let message = Diagnostic::free(flag, issue.code, issue.message).help(issue.help);
         findings.message(message.warning(issue.warning));
         return;
     }
-    if let Some(profile) = profile {
-        issue.pointer = merged.written_at(&issue.pointer, profile);
-    }
+    issue.pointer = written_at(&merged.laid, &issue.pointer);
     findings.issues.push(issue);
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::merge::Merged;
+use super::merge::{self, Merged};
 use super::{Findings, LoadError, entries};
 use crate::diagnostic::Diagnostic;
 use crate::scenario::TargetName;
@@ -192,7 +192,11 @@ pub(super) fn origins(merged: Merged) -> BTreeMap<String, Origin> {
     let mut origins = BTreeMap::new();
     for pointer in KEYS.iter().map(ToString::to_string).chain(vars) {
         let given = merged.value.pointer(&pointer).is_some();
-        let origin = merged.origin(&pointer).cloned().unwrap_or(if given { Origin::File } else { Origin::Default });
+        let origin = merge::origin(&merged.laid, &pointer).cloned().unwrap_or(if given {
+            Origin::File
+        } else {
+            Origin::Default
+        });
         origins.insert(pointer, origin);
     }
     origins.extend(merged.laid);

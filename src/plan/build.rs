@@ -11,7 +11,7 @@ use super::steps;
 use super::tables::Tables;
 use super::target::server_can_be_asked;
 use super::threshold::{self, ThresholdPlan};
-use super::{Action, CheckPlan, DatabasePlan, Plan, SettlePlan, StepPlan, TablePlan, UserPlan};
+use super::{Action, CheckKind, CheckPlan, DatabasePlan, Plan, Question, SettlePlan, StepPlan, TablePlan, UserPlan};
 use crate::scenario::{
     Check, CheckName, CheckOptions, Cleanup, Count, HumanDuration, Issue, Scenario, Target, TargetName, TargetOptions,
     Threshold, WrongCredential,
@@ -355,7 +355,7 @@ impl Builder {
 
     /// Hostile phases are judged by the policies, under `isolation`.
     fn check_hostile(&mut self, scenario: &Scenario, checks: &[CheckPlan], lists: [&Vec<super::StepPlan>; 3]) {
-        let isolation = checks.contains(&CheckPlan::Named(CheckName::Isolation));
+        let isolation = checks.iter().any(|check| check.kind() == CheckKind::Isolation);
         for step in lists.into_iter().flatten() {
             let super::Action::Sql(sql) = &step.action else { continue };
             if !sql.hostile {
@@ -415,13 +415,14 @@ impl Builder {
     fn thresholds(&mut self, scenario: &Scenario, phases: &[String], databases: u32) -> Vec<ThresholdPlan> {
         let mut plans = Vec::new();
         for (index, written) in scenario.thresholds.iter().enumerate() {
-            let pointer = match written {
-                Threshold::Text(_) => format!("/thresholds/{index}"),
-                Threshold::Options(_) => format!("/thresholds/{index}/expr"),
-            };
-            match ThresholdPlan::of(written, phases, databases) {
+            let pointer = format!("/thresholds/{index}");
+            match ThresholdPlan::new(&pointer, written, phases, databases) {
                 Ok(plan) => plans.push(plan),
                 Err(problem) => {
+                    let pointer = match written {
+                        Threshold::Text(_) => pointer,
+                        Threshold::Options(_) => format!("{pointer}/expr"),
+                    };
                     let issue =
                         Issue::new(pointer, "threshold::expression", problem.message).range(Some(problem.range));
                     self.issues.push(match problem.help {
@@ -439,14 +440,15 @@ impl Builder {
             if !syncs {
                 return Vec::new();
             }
-            let mut checks = vec![CheckPlan::Named(CheckName::Converged)];
+            let mut names = vec![CheckName::Converged];
             if server_can_be_asked(&scenario.target) {
-                checks.push(CheckPlan::Named(CheckName::Server));
+                names.push(CheckName::Server);
             }
             if scenario.rls.is_some() {
-                checks.push(CheckPlan::Named(CheckName::Isolation));
+                names.push(CheckName::Isolation);
             }
-            return checks;
+            let check = |name| CheckPlan { pointer: None, question: Question::Named(name) };
+            return names.into_iter().map(check).collect();
         };
         let mut checks = Vec::new();
         for (index, check) in written.iter().enumerate() {
@@ -466,7 +468,7 @@ impl Builder {
                     if *name == CheckName::Server {
                         self.require_server(&scenario.target, &pointer);
                     }
-                    checks.push(CheckPlan::Named(*name));
+                    checks.push(CheckPlan { pointer: Some(pointer), question: Question::Named(*name) });
                 }
                 Check::Options(CheckOptions::Query(query)) => {
                     if query.on == crate::scenario::QueryOn::Server {
@@ -486,7 +488,8 @@ impl Builder {
                     let Some(equals) = self.rendered_value(&format!("{pointer}/query/equals"), &query.equals) else {
                         continue;
                     };
-                    checks.push(CheckPlan::Query { on: query.on, sql, equals });
+                    let question = Question::Query { on: query.on, sql, equals };
+                    checks.push(CheckPlan { pointer: Some(pointer), question });
                 }
             }
         }

@@ -3,6 +3,7 @@
 //! Pure: the same scenario gives an equal plan. It must not know files, clocks or the environment.
 
 mod build;
+mod check;
 mod names;
 pub mod rule;
 mod steps;
@@ -11,14 +12,13 @@ mod target;
 pub mod threshold;
 
 pub use build::combinations;
+pub use check::{CheckKind, CheckPlan, Question};
 pub(crate) use tables::quote;
 pub(crate) use target::{ALLOWED_DATABASES, covers};
 
 use std::time::Duration;
 
-use serde_json::Value;
-
-use crate::scenario::{CheckName, ErrorRule, Expect, Kind, OpenPolicy, QueryOn, Rate, Target, WrongCredential};
+use crate::scenario::{ErrorRule, Expect, Kind, OpenPolicy, Rate, Target, WrongCredential};
 use crate::template::{Expression, Number, TemplateProblem, Text};
 use threshold::ThresholdPlan;
 
@@ -242,20 +242,4 @@ pub struct SettlePlan {
     pub rounds: u32,
     /// The pause between two.
     pub wait: Duration,
-}
-
-/// A check at the end.
-#[derive(Debug, Clone, PartialEq)]
-pub enum CheckPlan {
-    /// One of the checks on all tables.
-    Named(CheckName),
-    /// A query with the value it must give.
-    Query {
-        /// Where it runs.
-        on: QueryOn,
-        /// The query, rendered.
-        sql: String,
-        /// The value, rendered.
-        equals: Value,
-    },
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::analysis::{Analysis, LimitState, Verdict};
 use crate::failure::{FailureKind, Side};
-use crate::plan::threshold::{CheckKind, Metric};
+use crate::plan::CheckKind;
+use crate::plan::threshold::Metric;
 use crate::scenario::Severity;
 use crate::verify::{RowState, databases};
 
@@ -41,7 +42,7 @@ impl Seen {
             analysis.checks.iter().flat_map(crate::verify::CheckResult::findings).flat_map(|finding| &finding.rows);
         let states: BTreeSet<RowState> = rows.map(|row| row.state).collect();
         let broken = analysis.thresholds.iter().filter(|result| {
-            !result.built_in && result.severity == Severity::Fail && result.state == LimitState::Broken
+            !result.is_built_in() && result.severity == Severity::Fail && result.state == LimitState::Broken
         });
         let limits: BTreeSet<Metric> = broken.map(|result| result.metric).collect();
         let mut sides: BTreeSet<Side> = groups.iter().map(|group| group.side).collect();

@@ -13,8 +13,7 @@ pub use trace::{Hop, RowState, TracedRow};
 use std::collections::BTreeSet;
 
 use crate::figure::{self, counted};
-use crate::plan::threshold::CheckKind;
-use crate::plan::{CheckPlan, Plan};
+use crate::plan::{CheckKind, CheckPlan, Plan, Question};
 use crate::record::{DatabaseState, EndReason, FinalState, Record};
 
 /// What came of one check.
@@ -22,6 +21,8 @@ use crate::record::{DatabaseState, EndReason, FinalState, Record};
 pub struct CheckResult {
     /// The check.
     pub check: CheckKind,
+    /// Where it stands in the scenario; none for one that its author did not write.
+    pub pointer: Option<String>,
     /// What reports call it: the check's name, and the query of a `query`.
     pub name: String,
     /// What came of it.
@@ -93,23 +94,13 @@ fn say_once(results: &mut [CheckResult]) {
 }
 
 fn result(check: &CheckPlan, outcome: Outcome) -> CheckResult {
-    CheckResult { check: check.kind(), name: check.title(), outcome, notes: Vec::new() }
+    CheckResult { check: check.kind(), pointer: check.pointer.clone(), name: title(check), outcome, notes: Vec::new() }
 }
 
-impl CheckPlan {
-    /// The name of its findings.
-    pub fn kind(&self) -> CheckKind {
-        match self {
-            Self::Named(name) => CheckKind::from(*name),
-            Self::Query { .. } => CheckKind::Query,
-        }
-    }
-
-    fn title(&self) -> String {
-        match self {
-            Self::Named(name) => CheckKind::from(*name).to_string(),
-            Self::Query { sql, .. } => format!("query {}", sql.split_whitespace().collect::<Vec<_>>().join(" ")),
-        }
+fn title(check: &CheckPlan) -> String {
+    match &check.question {
+        Question::Named(name) => CheckKind::from(*name).to_string(),
+        Question::Query { sql, .. } => format!("query {}", sql.split_whitespace().collect::<Vec<_>>().join(" ")),
     }
 }
 
@@ -146,6 +137,7 @@ impl Scene<'_> {
             .collect();
         let mut result = CheckResult {
             check: CheckKind::Integrity,
+            pointer: None,
             name: CheckKind::Integrity.to_string(),
             outcome: Outcome::Passed,
             notes: Vec::new(),

@@ -1,8 +1,7 @@
 //! The labels of thresholds: what of a metric is meant. It must not know which metric takes which label.
 
 use crate::failure::{Failure, FailureKind, Side};
-
-use super::CheckKind;
+use crate::plan::CheckKind;
 
 /// What a metric can be narrowed down by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,18 +9,15 @@ mod parse;
 pub use label::{Label, Labels};
 pub use limit::{Limit, Unit};
 pub use metric::{Description, Metric};
-pub use parse::{ThresholdProblem, parse};
+pub use parse::ThresholdProblem;
 
-use std::fmt;
-
-use schemars::JsonSchema;
-
-use crate::failure::Side;
-use crate::scenario::{CheckName, Severity, Threshold};
+use crate::scenario::{Severity, Threshold};
 
 /// A limit on what was measured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ThresholdPlan {
+    /// Where it stands in the scenario, such as `/thresholds/2`; none for one that is always on.
+    pub pointer: Option<String>,
     /// The expression as written.
     pub text: String,
     /// What is measured.
@@ -37,36 +34,6 @@ pub struct ThresholdPlan {
     pub severity: Severity,
     /// Whether the run ends early once it is broken beyond repair.
     pub abort: bool,
-    /// Whether it is always on, not written by the scenario's author.
-    pub built_in: bool,
-}
-
-/// The names of findings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
-pub enum CheckKind {
-    /// The databases of a user hold the same.
-    Converged,
-    /// The server holds what the databases hold.
-    Server,
-    /// No database holds what its user must not see.
-    Isolation,
-    /// A new database ends up the same.
-    Bootstrap,
-    /// A query gives its value.
-    Query,
-    /// Every database file is sound. Not asked for by name: done whenever the data are looked at.
-    Integrity,
-}
-
-impl CheckKind {
-    /// Whom findings speak against. Data that are not what every call acknowledged: a damaged file is the client's,
-    /// everything else was vouched for by the server.
-    pub const fn side(self) -> Side {
-        match self {
-            Self::Integrity => Side::Client,
-            Self::Converged | Self::Server | Self::Isolation | Self::Bootstrap | Self::Query => Side::Server,
-        }
-    }
 }
 
 /// Which of many durations.
@@ -102,6 +69,7 @@ pub enum Operator {
 /// The thresholds that are always on: no errors, every database completed, no findings.
 pub fn built_in() -> Vec<ThresholdPlan> {
     let always = |text: &str, metric, value| ThresholdPlan {
+        pointer: None,
         text: text.to_owned(),
         metric,
         labels: Labels::default(),
@@ -110,7 +78,6 @@ pub fn built_in() -> Vec<ThresholdPlan> {
         value,
         severity: Severity::Fail,
         abort: false,
-        built_in: true,
     };
     vec![
         always("errors.total == 0", Metric::ErrorsTotal, Limit::Number(0.0)),
@@ -129,12 +96,18 @@ pub fn with_built_in(own: Vec<ThresholdPlan>) -> Vec<ThresholdPlan> {
 }
 
 impl ThresholdPlan {
-    /// A threshold of a scenario, with its options; phases and databases as [`parse`] takes them.
-    pub fn of(threshold: &Threshold, phases: &[String], databases: u32) -> Result<Self, ThresholdProblem> {
+    /// The threshold that stands at `pointer` in a scenario. `phases` are the names that the label `phase` can have
+    /// besides `settle`, `databases` how many databases the label `database` can name.
+    pub fn new(
+        pointer: &str,
+        threshold: &Threshold,
+        phases: &[String],
+        databases: u32,
+    ) -> Result<Self, ThresholdProblem> {
         match threshold {
-            Threshold::Text(text) => parse(text, phases, databases),
+            Threshold::Text(text) => parse::parse(pointer, text, phases, databases),
             Threshold::Options(options) => {
-                let plan = parse(&options.expr, phases, databases)?;
+                let plan = parse::parse(pointer, &options.expr, phases, databases)?;
                 if options.abort && !plan.metric.unit().only_grows() {
                     return Err(ThresholdProblem {
                         range: 0..options.expr.len(),
@@ -146,9 +119,7 @@ impl ThresholdPlan {
             }
         }
     }
-}
 
-impl ThresholdPlan {
     /// Whether a number that only grows has broken it for good.
     pub fn is_lost_at(&self, number: u64) -> bool {
         let limit = match self.value {
@@ -160,41 +131,6 @@ impl ThresholdPlan {
             Operator::LessOrEqual | Operator::Equal => number as f64 > limit,
             Operator::Greater | Operator::GreaterOrEqual | Operator::NotEqual => false,
         }
-    }
-}
-
-impl CheckKind {
-    /// All names of findings, in the order of their declaration.
-    pub const ALL: [Self; 6] =
-        [Self::Converged, Self::Server, Self::Isolation, Self::Bootstrap, Self::Query, Self::Integrity];
-
-    /// Its name in scenarios and reports.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Converged => "converged",
-            Self::Server => "server",
-            Self::Isolation => "isolation",
-            Self::Bootstrap => "bootstrap",
-            Self::Query => "query",
-            Self::Integrity => "integrity",
-        }
-    }
-}
-
-impl From<CheckName> for CheckKind {
-    fn from(name: CheckName) -> Self {
-        match name {
-            CheckName::Converged => Self::Converged,
-            CheckName::Server => Self::Server,
-            CheckName::Isolation => Self::Isolation,
-            CheckName::Bootstrap => Self::Bootstrap,
-        }
-    }
-}
-
-impl fmt::Display for CheckKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }
 

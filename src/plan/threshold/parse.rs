@@ -7,7 +7,8 @@ use crate::scenario::Severity;
 use crate::suggest::suggest;
 
 use super::limit::number;
-use super::{CheckKind, Label, Labels, Limit, Metric, Operator, Statistic, ThresholdPlan, Unit};
+use super::{Label, Labels, Limit, Metric, Operator, Statistic, ThresholdPlan, Unit};
+use crate::plan::CheckKind;
 
 /// What is wrong with a threshold's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +21,13 @@ pub struct ThresholdProblem {
     pub help: Option<String>,
 }
 
-/// Reads `metric[{label="value", …}] [statistic] op value`. `phases` are the names that the label `phase` can have
-/// besides `settle`, `databases` how many databases the label `database` can name.
-pub fn parse(text: &str, phases: &[String], databases: u32) -> Result<ThresholdPlan, ThresholdProblem> {
+/// Reads `metric[{label="value", …}] [statistic] op value`; the rest as [`ThresholdPlan::new`] takes it.
+pub(super) fn parse(
+    pointer: &str,
+    text: &str,
+    phases: &[String],
+    databases: u32,
+) -> Result<ThresholdPlan, ThresholdProblem> {
     let mut reader = Reader { text, at: 0 };
     let metric = reader.metric()?;
     let labels = reader.labels(metric, phases, databases)?;
@@ -30,6 +35,7 @@ pub fn parse(text: &str, phases: &[String], databases: u32) -> Result<ThresholdP
     let op = reader.operator()?;
     let value = reader.limit(metric.unit())?;
     Ok(ThresholdPlan {
+        pointer: Some(pointer.to_owned()),
         text: text.trim().to_owned(),
         metric,
         labels,
@@ -38,7 +44,6 @@ pub fn parse(text: &str, phases: &[String], databases: u32) -> Result<ThresholdP
         value,
         severity: Severity::Fail,
         abort: false,
-        built_in: false,
     })
 }
 
@@ -293,7 +298,7 @@ mod tests {
     }
 
     fn read(text: &str) -> Result<ThresholdPlan, ThresholdProblem> {
-        parse(text, &phases(), 4)
+        parse("/thresholds/0", text, &phases(), 4)
     }
 
     #[test]
@@ -416,9 +421,10 @@ mod tests {
         let threshold = |expr: &str| {
             Threshold::Options(ThresholdOptions { expr: expr.into(), severity: Severity::Warn, abort: true })
         };
-        let plan = ThresholdPlan::of(&threshold("errors.total < 5"), &phases(), 4).expect("it is right");
+        let new = |text| ThresholdPlan::new("/thresholds/0", &threshold(text), &phases(), 4);
+        let plan = new("errors.total < 5").expect("it is right");
         assert_eq!((plan.abort, plan.severity), (true, Severity::Warn));
-        assert!(ThresholdPlan::of(&threshold("rows.rate > 5"), &phases(), 4).is_err());
+        assert!(new("rows.rate > 5").is_err());
     }
 
     proptest! {
