@@ -280,6 +280,21 @@ fn a_failure_beats_an_open_question() {
 }
 
 #[test]
+fn of_two_thresholds_of_equal_text_only_the_one_that_aborts_stopped_the_run() {
+    let mut plan = plan(2);
+    let limit = threshold("errors.total < 1");
+    let second = ThresholdPlan { pointer: Some("/thresholds/1".into()), abort: true, ..limit.clone() };
+    plan.thresholds = vec![limit, second];
+    let mut record = record(&plan);
+    record.ended = Some(Ended { at: 9, reason: EndReason::Stopped });
+    fail(&mut record, 1, 2, "insert", StepKind::Send, locked());
+    let rules = analyze(&record, &plan).rules;
+    let stopped = |rule: &Rule| (rule.message.ends_with("; this stopped the run"), rule.pointer.clone());
+    let told: Vec<_> = rules.iter().map(stopped).collect();
+    assert_eq!(told, [(true, Some("/thresholds/1".to_owned())), (false, Some("/thresholds/0".to_owned()))]);
+}
+
+#[test]
 fn a_worker_that_gave_up_fails_the_run() {
     let plan = plan(2);
     let mut record = record(&plan);
