@@ -123,28 +123,24 @@ fn has_stopped(scene: &Scene<'_>, result: &ThresholdResult) -> bool {
 
 fn broken(scene: &Scene<'_>, result: &ThresholdResult, errors: &ErrorTable) -> String {
     let measured = result.measured.map(|measured| measured.to_string()).unwrap_or_default();
-    let detail = match result.metric.unit() {
-        // Which group is the largest says nothing about those that labels choose.
-        Unit::Failures if result.metric.labels().is_empty() => errors
-            .groups
-            .iter()
-            .find(|group| group.count > 0)
-            .map(|group| format!(", most of all {} on the {} side: {}", group.kind, group.side, group.sample)),
-        Unit::Databases => {
-            let undone: Vec<u32> = scene
-                .plan
-                .databases
-                .iter()
-                .map(|database| database.index)
-                .filter(|index| {
-                    !scene.workers.iter().any(|it| it.database == *index && it.completed && it.crash.is_none())
-                })
-                .collect();
-            (!undone.is_empty()).then(|| format!("; not completed: {}", crate::verify::databases(&undone)))
-        }
-        Unit::Failures | Unit::Findings | Unit::Duration | Unit::RowsPerSecond | Unit::BytesPerSecond => None,
+    let unit = result.metric.unit();
+    // Which group is the largest says nothing about failures that labels choose.
+    let detail = if unit == Unit::Failures && result.metric.labels().is_empty() {
+        let largest = errors.groups.iter().find(|group| group.count > 0);
+        largest.map(|group| format!(", most of all {} on the {} side: {}", group.kind, group.side, group.sample))
+    } else if unit == Unit::Databases {
+        let undone = undone(scene);
+        (!undone.is_empty()).then(|| format!("; not completed: {}", crate::verify::databases(&undone)))
+    } else {
+        None
     };
     format!("{} does not hold: it is {measured}{}", result.text, detail.unwrap_or_default())
+}
+
+/// The databases whose worker did not do everything.
+fn undone(scene: &Scene<'_>) -> Vec<u32> {
+    let done = |index| scene.workers.iter().any(|it| it.database == index && it.completed && it.crash.is_none());
+    scene.plan.databases.iter().map(|database| database.index).filter(|index| !done(*index)).collect()
 }
 
 /// Everything that leaves open whether the run would pass.

@@ -105,10 +105,8 @@ fn issues(analysis: &Analysis) -> Vec<Issue> {
         }
     }
     // What the built-in ones count is told one by one.
-    let counted = |result: &ThresholdResult| match result.metric.unit() {
-        Unit::Failures | Unit::Findings => result.is_built_in(),
-        Unit::Duration | Unit::RowsPerSecond | Unit::BytesPerSecond | Unit::Databases => false,
-    };
+    let told_apart = [Unit::Failures, Unit::Findings];
+    let counted = |result: &ThresholdResult| result.is_built_in() && told_apart.contains(&result.metric.unit());
     let broken = |result: &&ThresholdResult| result.state == LimitState::Broken && !counted(result);
     for result in analysis.thresholds.iter().filter(broken) {
         let measured = result.measured.map(|measured| measured.to_string()).unwrap_or_default();

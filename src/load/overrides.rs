@@ -192,11 +192,8 @@ pub(super) fn origins(merged: Merged) -> BTreeMap<String, Origin> {
     let mut origins = BTreeMap::new();
     for pointer in KEYS.iter().map(ToString::to_string).chain(vars) {
         let given = merged.value.pointer(&pointer).is_some();
-        let origin = merge::origin(&merged.laid, &pointer).cloned().unwrap_or(if given {
-            Origin::File
-        } else {
-            Origin::Default
-        });
+        let unlaid = if given { Origin::File } else { Origin::Default };
+        let origin = merge::origin(&merged.laid, &pointer).cloned().unwrap_or(unlaid);
         origins.insert(pointer, origin);
     }
     origins.extend(merged.laid);

@@ -111,11 +111,10 @@ impl<'a> Reader<'a> {
         }
         if metric.labels().is_empty() {
             let end = self.text[start..].find('}').map_or(self.text.len(), |length| start + length + 1);
-            let help = match metric.unit() {
-                Unit::Failures => "write `errors{…}` for errors of a kind, side, phase or database",
-                Unit::Duration | Unit::RowsPerSecond | Unit::BytesPerSecond | Unit::Findings | Unit::Databases => {
-                    "leave the braces out"
-                }
+            let help = if metric.unit() == Unit::Failures {
+                "write `errors{…}` for errors of a kind, side, phase or database"
+            } else {
+                "leave the braces out"
             };
             return Err(problem(start..end, format!("`{metric}` has no labels"), help));
         }
