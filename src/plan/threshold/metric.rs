@@ -5,8 +5,10 @@ use std::fmt;
 
 use schemars::JsonSchema;
 
-use super::{Label, Unit};
+use super::limit::{number, size_per_second};
+use super::{Label, Limit};
 use crate::failure::Side;
+use crate::scenario::HumanDuration;
 
 /// What can be limited. A metric's documentation is its line in `stress help metrics`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
@@ -52,6 +54,23 @@ pub struct Description {
     pub has_statistic: bool,
     /// Where the time of a broken limit can have gone; nowhere for what is blamed where each failure is reported.
     pub sides: &'static [Side],
+}
+
+/// What the values of a metric are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Time.
+    Duration,
+    /// Rows per second.
+    RowsPerSecond,
+    /// Bytes per second.
+    BytesPerSecond,
+    /// A number of failures.
+    Failures,
+    /// A number of findings of the checks.
+    Findings,
+    /// A number of databases.
+    Databases,
 }
 
 impl Description {
@@ -143,6 +162,51 @@ impl Metric {
 impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+impl Unit {
+    /// Reads a value; none if it is not one of this unit.
+    pub(super) fn read(self, text: &str) -> Option<Limit> {
+        match self {
+            Self::Duration => Some(Limit::Duration(text.parse::<HumanDuration>().ok()?.get())),
+            Self::BytesPerSecond => Some(Limit::BytesPerSecond(size_per_second(text)?)),
+            Self::RowsPerSecond => Some(Limit::Number(number(text.strip_suffix("/s").unwrap_or(text))?)),
+            Self::Databases if text == "all" => Some(Limit::All),
+            Self::Databases | Self::Failures | Self::Findings => {
+                number(text).filter(|number| number.fract() == 0.0).map(Limit::Number)
+            }
+        }
+    }
+
+    /// What a text that is no value of it is not: `… is not <this>`.
+    pub(super) const fn wanted(self) -> &'static str {
+        match self {
+            Self::Duration => "a duration with its unit",
+            Self::BytesPerSecond => "a size per second",
+            Self::RowsPerSecond => "a number of rows",
+            Self::Databases => "a whole number, nor `all`",
+            Self::Failures | Self::Findings => "a whole number",
+        }
+    }
+
+    /// What a value of it looks like.
+    pub(super) const fn example(self) -> &'static str {
+        match self {
+            Self::Duration => "a duration such as `500ms` or `30s`",
+            Self::BytesPerSecond => "a size per second such as `1MB/s` or `10KiB/s`",
+            Self::RowsPerSecond => "rows per second, such as `1000`",
+            Self::Databases => "a whole number, or `all`",
+            Self::Failures | Self::Findings => "a whole number, such as `0`",
+        }
+    }
+
+    /// Whether it is counted while the run goes on and can only grow, so that a broken upper limit stays broken.
+    pub(super) const fn only_grows(self) -> bool {
+        match self {
+            Self::Failures | Self::Findings => true,
+            Self::Duration | Self::RowsPerSecond | Self::BytesPerSecond | Self::Databases => false,
+        }
     }
 }
 

@@ -7,8 +7,8 @@ mod metric;
 mod parse;
 
 pub use label::{Label, Labels};
-pub use limit::{Limit, Unit};
-pub use metric::{Description, Metric};
+pub use limit::Limit;
+pub use metric::{Description, Metric, Unit};
 pub use parse::ThresholdProblem;
 
 use crate::scenario::{Severity, Threshold};
