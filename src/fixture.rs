@@ -5,15 +5,16 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Call, Failure, RawError, classify};
-use crate::plan::threshold::with_built_in;
+use crate::plan::threshold::{ThresholdPlan, with_built_in};
 use crate::plan::{
-    Action, CheckPlan, DatabasePlan, Plan, SettlePlan, SqlPlan, StepPlan, SyncPlan, TablePlan, TargetPlan, UserPlan,
+    Action, CheckPlan, DatabasePlan, Plan, Question, SettlePlan, SqlPlan, StepPlan, SyncPlan, TablePlan, TargetPlan,
+    UserPlan,
 };
 use crate::record::{
     DatabaseState, Difference, EndReason, Ended, Event, FinalState, Holder, Holding, Machine, Record, RowDifference,
     ServerState, SettleRecord, StepKind, TableState, TargetFacts, UserState, WorkerRecord,
 };
-use crate::scenario::{CheckName, EmbeddedOptions, Kind, OpenPolicy};
+use crate::scenario::{CheckName, EmbeddedOptions, Kind, OpenPolicy, Threshold};
 use crate::template::{Number, Scope, Variables};
 
 /// The table of the seed, five iterations of delete, insert and update with a send and a check after each.
@@ -47,7 +48,7 @@ pub(crate) fn plan(databases: u32) -> Plan {
         phases: vec![phase("delete", Kind::Delete), phase("insert", Kind::Insert), phase("update", Kind::Update)],
         teardown: Vec::new(),
         settle: SettlePlan { rounds: 10, wait: Duration::from_millis(10) },
-        checks: vec![CheckPlan::Named(CheckName::Converged), CheckPlan::Named(CheckName::Server)],
+        checks: vec![check(CheckName::Converged), check(CheckName::Server)],
         thresholds: with_built_in(Vec::new()),
         errors: Vec::new(),
         expect: None,
@@ -58,7 +59,7 @@ pub(crate) fn plan(databases: u32) -> Plan {
 pub(crate) fn plan_with_users(databases: u32) -> Plan {
     let mut plan = plan(databases);
     plan.rls = true;
-    plan.checks.push(CheckPlan::Named(CheckName::Isolation));
+    plan.checks.push(check(CheckName::Isolation));
     for database in &mut plan.databases {
         database.user = database.index.div_ceil(2);
     }
@@ -257,7 +258,19 @@ pub(crate) fn diverge(record: &mut Record) {
     }];
 }
 
+/// A check of all tables that the scenario does not ask for by name.
+pub(crate) fn check(name: CheckName) -> CheckPlan {
+    CheckPlan { pointer: None, question: Question::Named(name) }
+}
+
 /// A query that the server has to answer with a value.
 pub(crate) fn query(equals: Value) -> CheckPlan {
-    CheckPlan::Query { on: crate::scenario::QueryOn::Server, sql: "SELECT count(*)\n  FROM test_sync".into(), equals }
+    let sql = "SELECT count(*)\n  FROM test_sync".into();
+    CheckPlan { pointer: None, question: Question::Query { on: crate::scenario::QueryOn::Server, sql, equals } }
+}
+
+/// The first threshold of a scenario with the phases of [`plan`].
+pub(crate) fn threshold(text: &str) -> ThresholdPlan {
+    let phases = ["delete", "insert", "update"].map(str::to_owned);
+    ThresholdPlan::new("/thresholds/0", &Threshold::Text(text.into()), &phases, 9).expect(text)
 }

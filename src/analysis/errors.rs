@@ -69,6 +69,8 @@ pub struct ErrorGroup {
     pub iterations: Vec<u64>,
     /// The phases in which they came up, in order of their first failure.
     pub phases: Vec<String>,
+    /// Where the first of them stands in the scenario; none for what is no phase of it, such as settling.
+    pub pointer: Option<String>,
     /// The HTTP status of the first, when known.
     pub http: Option<u16>,
     /// The machine-readable code of the first, when known.
@@ -154,13 +156,14 @@ fn count(occurrences: &mut [Occurrence<'_>]) {
 }
 
 impl ErrorTable {
-    pub(super) fn of(occurrences: &[Occurrence<'_>]) -> Self {
+    pub(super) fn of(scene: &Scene<'_>, occurrences: &[Occurrence<'_>]) -> Self {
         let mut groups: BTreeMap<(FailureKind, Side, &str), Vec<&Occurrence<'_>>> = BTreeMap::new();
         for occurrence in occurrences {
             let failure = &occurrence.failure;
             groups.entry((failure.kind, failure.side, &failure.fingerprint)).or_default().push(occurrence);
         }
-        let mut groups: Vec<ErrorGroup> = groups.into_values().filter_map(|group| ErrorGroup::of(&group)).collect();
+        let groups = groups.into_values().filter_map(|group| ErrorGroup::of(scene, &group));
+        let mut groups: Vec<ErrorGroup> = groups.collect();
         groups.sort_by_key(|group| std::cmp::Reverse((group.count, group.seen)));
         Self {
             total: groups.iter().map(|group| group.count).sum(),
@@ -174,7 +177,7 @@ impl ErrorTable {
 }
 
 impl ErrorGroup {
-    fn of(group: &[&Occurrence<'_>]) -> Option<Self> {
+    fn of(scene: &Scene<'_>, group: &[&Occurrence<'_>]) -> Option<Self> {
         let first = group.first()?;
         let number = |fits: fn(&Occurrence<'_>) -> bool| group.iter().filter(|one| fits(one)).count() as u64;
         let jobs: BTreeSet<&String> = group.iter().filter_map(|one| one.failure.job.as_ref()).collect();
@@ -198,6 +201,7 @@ impl ErrorGroup {
             warned: number(|one| one.treatment == Treatment::Warn),
             databases: databases.into_iter().collect(),
             iterations: iterations.into_iter().collect(),
+            pointer: scene.plan.steps().find(|step| step.name == first.phase).map(|step| step.pointer.clone()),
             phases,
             http: first.failure.http,
             code: first.failure.code.clone(),

@@ -6,7 +6,7 @@ use super::errors::Occurrence;
 use super::{Scene, Timing};
 use crate::figure;
 use crate::latency::Latency;
-use crate::plan::threshold::{Labels, Limit, Metric, Statistic, ThresholdPlan};
+use crate::plan::threshold::{Labels, Limit, Metric, Statistic, ThresholdPlan, Unit};
 use crate::record::{Event, StepKind};
 use crate::scenario::Severity;
 use crate::verify::{CheckResult, Outcome, was_cut};
@@ -16,14 +16,14 @@ use super::SETTLE;
 /// What came of a threshold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ThresholdResult {
+    /// Where it stands in the scenario; none for one that is always on.
+    pub pointer: Option<String>,
     /// The expression as written.
     pub text: String,
     /// What it limits.
     pub metric: Metric,
     /// How much a broken one weighs.
     pub severity: Severity,
-    /// Whether it is always on.
-    pub built_in: bool,
     /// The measured value, when there is one.
     pub measured: Option<Measured>,
     /// Whether the limit holds.
@@ -52,6 +52,13 @@ pub enum LimitState {
     Broken,
     /// It could not be measured, and why.
     NotMeasured(String),
+}
+
+impl ThresholdResult {
+    /// Whether it is always on.
+    pub fn is_built_in(&self) -> bool {
+        self.pointer.is_none()
+    }
 }
 
 impl std::fmt::Display for Measured {
@@ -100,10 +107,10 @@ impl Scale<'_> {
             Err(reason) => LimitState::NotMeasured(reason.clone()),
         };
         ThresholdResult {
+            pointer: threshold.pointer.clone(),
             text: threshold.text.clone(),
             metric: threshold.metric,
             severity: threshold.severity,
-            built_in: threshold.built_in,
             measured: measured.ok(),
             state,
         }
@@ -118,7 +125,7 @@ impl Scale<'_> {
         };
         if threshold.op.holds(measured.number(), limit) {
             LimitState::Kept
-        } else if threshold.metric == Metric::DatabasesCompleted && was_cut(self.scene.record) {
+        } else if threshold.metric.unit() == Unit::Databases && was_cut(self.scene.record) {
             // That the work was cut is for another rule to say: it is no fault of the databases.
             LimitState::NotMeasured("the run was cut".to_owned())
         } else {

@@ -10,6 +10,7 @@ mod errors;
 mod generator;
 mod growth;
 mod limits;
+mod rule;
 mod run;
 mod scene;
 mod timing;
@@ -24,10 +25,11 @@ pub use errors::{ErrorGroup, ErrorTable};
 pub use generator::{GeneratorState, GeneratorSummary};
 pub use growth::{Growth, GrowthRow, Measure};
 pub use limits::{LimitState, Measured, ThresholdResult};
+pub use rule::{Rule, RuleKind};
 pub use run::Run;
 pub use timing::{LatencyRow, Timing};
 pub use totals::Totals;
-pub use verdict::{Rule, RuleKind, Verdict};
+pub use verdict::Verdict;
 
 use crate::plan::Plan;
 use crate::record::{LogExcerpt, Record};
@@ -74,7 +76,7 @@ pub fn analyze(record: &Record, plan: &Plan) -> Analysis {
     let scene = Scene::new(record, plan);
     let occurrences = errors::occurrences(&scene);
     let checks = verify(record, plan);
-    let errors = ErrorTable::of(&occurrences);
+    let errors = ErrorTable::of(&scene, &occurrences);
     let thresholds = limits::evaluate(&scene, &occurrences, &checks);
     let generator = generator::summary(&scene);
     let facts = verdict::Facts {

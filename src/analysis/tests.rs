@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -5,10 +6,10 @@ use serde_json::json;
 
 use super::*;
 use crate::failure::{Call, Failure, FailureKind, Side, classify_answer};
-use crate::fixture::{diverge, fail, failure, plan, query, record};
-use crate::plan::threshold::{ThresholdPlan, parse, with_built_in};
+use crate::fixture::{diverge, fail, failure, plan, query, record, threshold};
+use crate::plan::threshold::{Metric, ThresholdPlan, with_built_in};
 use crate::record::EndReason;
-use crate::record::{Ended, StepKind};
+use crate::record::{Ended, Event, StepKind};
 use crate::scenario::{ErrorAction, ErrorActionName, ErrorMatch, ErrorRule, Expect, ExpectedVerdict, Severity};
 use crate::template::Number;
 
@@ -23,10 +24,6 @@ fn locked() -> Failure {
         1,
         "{\"errors\":[{\"status\":\"500\",\"code\":\"internal_error\",\"detail\":\"database is locked\"}]}",
     )
-}
-
-fn threshold(text: &str) -> ThresholdPlan {
-    parse(text, &["delete".to_owned(), "insert".to_owned(), "update".to_owned()], 9).expect(text)
 }
 
 fn rule(kind: FailureKind, action: ErrorActionName) -> ErrorRule {
@@ -163,6 +160,7 @@ fn a_divergence_fails_the_run_unless_findings_are_allowed() {
 
 #[test]
 fn every_metric_is_measured_and_can_be_broken() {
+    let mut seen = BTreeSet::new();
     for (kept, broken, fixture) in [
         ("errors.total <= 1", "errors.total < 1", "one error"),
         ("errors{kind=locked,side=server,phase=insert,database=1} == 1", "errors{kind=locked} == 0", "one error"),
@@ -172,7 +170,9 @@ fn every_metric_is_measured_and_can_be_broken() {
         ("receive.duration mean < 8ms", "receive.duration mean > 8ms", ""),
         ("check.duration{phase=\"insert\"} p95 < 10s", "check.duration{phase=\"insert\"} p50 < 1us", ""),
         ("send.duration{phase=settle} max <= 1ms", "send.duration{phase=settle} max < 1ms", ""),
+        ("sync.duration max <= 12100us", "sync.duration max < 12100us", ""),
         ("phase.duration{phase=insert} p50 >= 21ms", "phase.duration{phase=insert} p50 < 21ms", ""),
+        ("start.late max <= 7us", "start.late max < 7us", ""),
         ("rows.rate > 100", "rows.rate < 100", ""),
         ("bytes.rate > 10KiB/s", "bytes.rate > 1GB/s", ""),
         ("settle.duration < 1s", "settle.duration < 1ms", ""),
@@ -183,6 +183,11 @@ fn every_metric_is_measured_and_can_be_broken() {
             let mut plan = plan(2);
             let mut record = record(&plan);
             plan.thresholds = vec![threshold(text)];
+            seen.insert(plan.thresholds[0].metric);
+            let events = &mut record.workers[0].events;
+            let send = events.iter().find(|event| event.step == StepKind::Send).expect("it sends").clone();
+            events.push(Event { step: StepKind::Sync, ..send.clone() });
+            events.push(Event { step: StepKind::Pace, late: 7, ..send });
             if fixture == "one error" {
                 fail(&mut record, 1, 2, "insert", StepKind::Send, locked());
             }
@@ -191,6 +196,7 @@ fn every_metric_is_measured_and_can_be_broken() {
             assert!(analysis.thresholds[0].measured.is_some());
         }
     }
+    assert_eq!(seen, BTreeSet::from(Metric::ALL));
 }
 
 #[test]
@@ -272,6 +278,21 @@ fn a_failure_beats_an_open_question() {
     record.ended = Some(Ended { at: 9, reason: EndReason::Interrupted });
     fail(&mut record, 1, 2, "insert", StepKind::Send, locked());
     assert_eq!(decided(&record, &plan), (Verdict::Fail, RuleKind::Threshold));
+}
+
+#[test]
+fn of_two_thresholds_of_equal_text_only_the_one_that_aborts_stopped_the_run() {
+    let mut plan = plan(2);
+    let limit = threshold("errors.total < 1");
+    let second = ThresholdPlan { pointer: Some("/thresholds/1".into()), abort: true, ..limit.clone() };
+    plan.thresholds = vec![limit, second];
+    let mut record = record(&plan);
+    record.ended = Some(Ended { at: 9, reason: EndReason::Stopped });
+    fail(&mut record, 1, 2, "insert", StepKind::Send, locked());
+    let rules = analyze(&record, &plan).rules;
+    let stopped = |rule: &Rule| (rule.message.ends_with("; this stopped the run"), rule.pointer.clone());
+    let told: Vec<_> = rules.iter().map(stopped).collect();
+    assert_eq!(told, [(true, Some("/thresholds/1".to_owned())), (false, Some("/thresholds/0".to_owned()))]);
 }
 
 #[test]

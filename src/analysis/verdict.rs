@@ -6,10 +6,11 @@ use std::fmt;
 
 use super::errors::Occurrence;
 use super::limits::{LimitState, ThresholdResult, completed};
+use super::rule::{Rule, RuleKind, rule};
 use super::{ErrorTable, GeneratorState, GeneratorSummary, SETTLE, Scene, Totals};
 use crate::figure::{self, counted};
 use crate::plan::rule::Treatment;
-use crate::plan::threshold::Metric;
+use crate::plan::threshold::Unit;
 use crate::record::{EndReason, StepKind};
 use crate::scenario::{ExpectedVerdict, Severity};
 use crate::template::Number;
@@ -41,77 +42,6 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
-}
-
-/// Why the verdict is what it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    /// What speaks for the verdict.
-    pub kind: RuleKind,
-    /// What happened, in words.
-    pub message: String,
-}
-
-/// What can speak for a verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RuleKind {
-    /// Everything was done and holds.
-    Held,
-    /// The scenario says how the run must end.
-    Expected,
-    /// A worker panicked.
-    Crash,
-    /// A rule of `errors:` says that this failure fails the run.
-    ErrorRule,
-    /// A check does not hold.
-    Check,
-    /// A threshold is broken.
-    Threshold,
-    /// The run has no end.
-    Killed,
-    /// The time limit cut the work.
-    TimeLimit,
-    /// The run was interrupted or stopped.
-    Interrupted,
-    /// Nothing was done.
-    NothingRan,
-    /// No sync call succeeded.
-    NothingSynced,
-    /// The load generator hardly got to run.
-    Starved,
-    /// A phase was never done.
-    PhaseSkipped,
-    /// A check that was asked for could not be done.
-    NotChecked,
-    /// A threshold could not be measured.
-    NotMeasured,
-}
-
-impl RuleKind {
-    /// Its name in `report.json`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Held => "held",
-            Self::Expected => "expected",
-            Self::Crash => "crash",
-            Self::ErrorRule => "error_rule",
-            Self::Check => "check",
-            Self::Threshold => "threshold",
-            Self::Killed => "killed",
-            Self::TimeLimit => "time_limit",
-            Self::Interrupted => "interrupted",
-            Self::NothingRan => "nothing_ran",
-            Self::NothingSynced => "nothing_synced",
-            Self::Starved => "starved",
-            Self::PhaseSkipped => "phase_skipped",
-            Self::NotChecked => "not_checked",
-            Self::NotMeasured => "not_measured",
-        }
-    }
-}
-
-fn rule(kind: RuleKind, message: impl Into<String>) -> Rule {
-    Rule { kind, message: message.into() }
 }
 
 /// What the verdict rests on.
@@ -155,7 +85,7 @@ fn failures(facts: &Facts<'_>) -> Vec<Rule> {
         rules.push(rule(RuleKind::ErrorRule, message));
     }
     // Who limits findings otherwise than to none says by that how many are allowed.
-    let allowed = !thresholds.iter().any(|result| result.metric == Metric::FindingsTotal && result.built_in);
+    let allowed = !thresholds.iter().any(|result| result.metric.unit() == Unit::Findings && result.is_built_in());
     for result in checks {
         if let (Outcome::Failed(findings), false) = (&result.outcome, allowed) {
             let first = findings.first().map(|finding| finding.message.as_str()).unwrap_or_default();
@@ -163,13 +93,15 @@ fn failures(facts: &Facts<'_>) -> Vec<Rule> {
                 0 | 1 => String::new(),
                 several => format!(" (and {} more)", several - 1),
             };
-            rules.push(rule(RuleKind::Check, format!("{}: {first}{more}", result.name)));
+            rules.push(rule(RuleKind::Check, format!("{}: {first}{more}", result.name)).at(result.pointer.as_deref()));
         }
     }
     let broken =
         thresholds.iter().filter(|result| result.severity == Severity::Fail && result.state == LimitState::Broken);
     let (stopped, broken): (Vec<_>, Vec<_>) = broken.partition(|result| has_stopped(scene, result));
-    let threshold = |result: &ThresholdResult| rule(RuleKind::Threshold, self::broken(scene, result, errors));
+    let threshold = |result: &ThresholdResult| {
+        rule(RuleKind::Threshold, self::broken(scene, result, errors)).at(result.pointer.as_deref())
+    };
     rules.extend(broken.into_iter().map(threshold));
     // What stopped the run decided it; the rest may be its consequence.
     let stopped: Vec<Rule> = stopped
@@ -186,42 +118,29 @@ fn failures(facts: &Facts<'_>) -> Vec<Rule> {
 /// Whether the run ended early because this threshold was broken for good.
 fn has_stopped(scene: &Scene<'_>, result: &ThresholdResult) -> bool {
     let stopped = scene.record.ended.is_some_and(|ended| ended.reason == EndReason::Stopped);
-    stopped && scene.plan.thresholds.iter().any(|threshold| threshold.abort && threshold.text == result.text)
+    stopped && scene.plan.thresholds.iter().any(|threshold| threshold.abort && threshold.pointer == result.pointer)
 }
 
 fn broken(scene: &Scene<'_>, result: &ThresholdResult, errors: &ErrorTable) -> String {
     let measured = result.measured.map(|measured| measured.to_string()).unwrap_or_default();
-    let detail = match result.metric {
-        Metric::ErrorsTotal => errors
-            .groups
-            .iter()
-            .find(|group| group.count > 0)
-            .map(|group| format!(", most of all {} on the {} side: {}", group.kind, group.side, group.sample)),
-        Metric::DatabasesCompleted => {
-            let undone: Vec<u32> = scene
-                .plan
-                .databases
-                .iter()
-                .map(|database| database.index)
-                .filter(|index| {
-                    !scene.workers.iter().any(|it| it.database == *index && it.completed && it.crash.is_none())
-                })
-                .collect();
-            (!undone.is_empty()).then(|| format!("; not completed: {}", crate::verify::databases(&undone)))
-        }
-        Metric::Errors
-        | Metric::SendDuration
-        | Metric::ReceiveDuration
-        | Metric::CheckDuration
-        | Metric::SyncDuration
-        | Metric::PhaseDuration
-        | Metric::StartLate
-        | Metric::RowsRate
-        | Metric::BytesRate
-        | Metric::SettleDuration
-        | Metric::FindingsTotal => None,
+    let unit = result.metric.unit();
+    // Which group is the largest says nothing about failures that labels choose.
+    let detail = if unit == Unit::Failures && result.metric.labels().is_empty() {
+        let largest = errors.groups.iter().find(|group| group.count > 0);
+        largest.map(|group| format!(", most of all {} on the {} side: {}", group.kind, group.side, group.sample))
+    } else if unit == Unit::Databases {
+        let undone = undone(scene);
+        (!undone.is_empty()).then(|| format!("; not completed: {}", crate::verify::databases(&undone)))
+    } else {
+        None
     };
     format!("{} does not hold: it is {measured}{}", result.text, detail.unwrap_or_default())
+}
+
+/// The databases whose worker did not do everything.
+fn undone(scene: &Scene<'_>) -> Vec<u32> {
+    let done = |index| scene.workers.iter().any(|it| it.database == index && it.completed && it.crash.is_none());
+    scene.plan.databases.iter().map(|database| database.index).filter(|index| !done(*index)).collect()
 }
 
 /// Everything that leaves open whether the run would pass.
@@ -245,13 +164,15 @@ fn doubts(facts: &Facts<'_>) -> Vec<Rule> {
     rules.extend(skipped(scene));
     for result in checks {
         if let Outcome::NotChecked(reason) = &result.outcome {
-            rules.push(rule(RuleKind::NotChecked, format!("{} could not be checked: {reason}", result.name)));
+            let message = format!("{} could not be checked: {reason}", result.name);
+            rules.push(rule(RuleKind::NotChecked, message).at(result.pointer.as_deref()));
         }
     }
     // Why one that is always on could not be measured has been said by another rule.
-    for result in thresholds.iter().filter(|result| !result.built_in) {
+    for result in thresholds.iter().filter(|result| !result.is_built_in()) {
         if let (LimitState::NotMeasured(reason), Severity::Fail) = (&result.state, result.severity) {
-            rules.push(rule(RuleKind::NotMeasured, format!("{} could not be measured: {reason}", result.text)));
+            let message = format!("{} could not be measured: {reason}", result.text);
+            rules.push(rule(RuleKind::NotMeasured, message).at(result.pointer.as_deref()));
         }
     }
     rules
@@ -283,7 +204,10 @@ fn skipped(scene: &Scene<'_>) -> Vec<Rule> {
             Number::Rendered(_) => false,
         })
         .filter(|step| step.name != SETTLE && !done(&step.name))
-        .map(|step| rule(RuleKind::PhaseSkipped, format!("phase {} never ran in any database", step.name)))
+        .map(|step| {
+            let message = format!("phase {} never ran in any database", step.name);
+            rule(RuleKind::PhaseSkipped, message).at(Some(&step.pointer))
+        })
         .collect()
 }
 

@@ -1,17 +1,18 @@
 //! What GitHub Actions is told, when it runs us: problems on the lines of a pull request, the report in the job's summary,
 //! and the words that its log must not show.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
 use crate::analysis::{Analysis, LimitState, RuleKind, ThresholdResult, Verdict};
 use crate::diagnostic::{Diagnostic, diagnose};
-use crate::plan::threshold::Metric;
+use crate::load::{Origin, written_at};
+use crate::plan::threshold::Unit;
 use crate::scenario::{Issue, Severity};
 use crate::session::Credential;
-use crate::source::{Source, join};
+use crate::source::Source;
 use crate::target::Connected;
 use crate::verify::Outcome;
 
@@ -64,16 +65,20 @@ pub(super) fn annotations(diagnostics: &[Diagnostic]) -> String {
 }
 
 /// What a run that did not pass comes to, each thing on the line of the scenario that asked for it. `source` is a good
-/// scenario: it has no problems of its own.
-pub(super) fn findings(analysis: &Analysis, source: &Source) -> Vec<Diagnostic> {
-    diagnose(source, &issues(analysis, source))
+/// scenario: it has no problems of its own. `origins` say what of the scenario that ran was written in a profile.
+pub(super) fn findings(analysis: &Analysis, source: &Source, origins: &BTreeMap<String, Origin>) -> Vec<Diagnostic> {
+    let mut issues = issues(analysis);
+    for issue in &mut issues {
+        issue.pointer = written_at(origins, &issue.pointer);
+    }
+    diagnose(source, &issues)
 }
 
-fn issues(analysis: &Analysis, source: &Source) -> Vec<Issue> {
+fn issues(analysis: &Analysis) -> Vec<Issue> {
     let mut issues = Vec::new();
     let failed = analysis.verdict == Verdict::Fail;
     for rule in &analysis.rules {
-        let (pointer, code) = match rule.kind {
+        let (list, code) = match rule.kind {
             RuleKind::Held | RuleKind::Check | RuleKind::Threshold => continue,
             RuleKind::Expected if !failed => continue,
             RuleKind::Expected => ("/expect", "verdict::expected"),
@@ -89,24 +94,23 @@ fn issues(analysis: &Analysis, source: &Source) -> Vec<Issue> {
             RuleKind::NotChecked => ("/verify", "verdict::not_checked"),
             RuleKind::NotMeasured => ("/thresholds", "verdict::not_measured"),
         };
-        issues.push(Issue::new(pointer, code, rule.message.clone()));
+        issues.push(Issue::new(rule.pointer.as_deref().unwrap_or(list), code, rule.message.clone()));
     }
     for result in analysis.checks.iter().filter(|_| failed) {
         let Outcome::Failed(findings) = &result.outcome else { continue };
-        let pointer = place(source, "verify", |check| check == result.check.as_str());
+        let pointer = result.pointer.as_deref().unwrap_or("/verify");
         for finding in findings.iter().take(MOST_FINDINGS) {
             let message = format!("{}: {}", result.name, finding.message);
-            issues.push(Issue::new(pointer.clone(), "run::finding", message));
+            issues.push(Issue::new(pointer, "run::finding", message));
         }
     }
     // What the built-in ones count is told one by one.
-    let counted = |result: &ThresholdResult| {
-        result.built_in && matches!(result.metric, Metric::ErrorsTotal | Metric::FindingsTotal)
-    };
+    let told_apart = [Unit::Failures, Unit::Findings];
+    let counted = |result: &ThresholdResult| result.is_built_in() && told_apart.contains(&result.metric.unit());
     let broken = |result: &&ThresholdResult| result.state == LimitState::Broken && !counted(result);
     for result in analysis.thresholds.iter().filter(broken) {
         let measured = result.measured.map(|measured| measured.to_string()).unwrap_or_default();
-        let pointer = place(source, "thresholds", |text| text == result.text);
+        let pointer = result.pointer.as_deref().unwrap_or("/thresholds");
         let issue = Issue::new(pointer, "run::threshold", format!("{} does not hold: it is {measured}", result.text));
         match result.severity {
             Severity::Fail if failed => issues.push(issue),
@@ -115,26 +119,11 @@ fn issues(analysis: &Analysis, source: &Source) -> Vec<Issue> {
         }
     }
     for group in analysis.errors.groups.iter().filter(|group| failed && group.count > 0) {
-        let phase = group.phases.first();
-        let pointer = place(source, "phases", |name| Some(name) == phase.map(String::as_str));
+        let pointer = group.pointer.as_deref().unwrap_or("/phases");
         let message = format!("{} × {} on the {} side: {}", group.count, group.kind, group.side, group.sample);
         issues.push(Issue::new(pointer, "run::error", message));
     }
     issues
-}
-
-/// Where an entry of a list stands that is this text, or has it as its name or expression; else the list.
-fn place(source: &Source, list: &str, is_it: impl Fn(&str) -> bool) -> String {
-    let list = join("", list);
-    let entries = source.value.pointer(&list).and_then(serde_json::Value::as_array);
-    let text = |entry: &serde_json::Value| {
-        [Some(entry), entry.get("name"), entry.get("expr")]
-            .into_iter()
-            .flatten()
-            .any(|value| value.as_str().is_some_and(&is_it))
-    };
-    let index = entries.and_then(|entries| entries.iter().position(text));
-    index.map_or_else(|| list.clone(), |index| join(&list, &index.to_string()))
 }
 
 /// Commands that hide the variables of the environment which a scenario's target names, and what their parameters hold.
@@ -168,31 +157,121 @@ mod tests {
     use super::*;
     use crate::analysis::analyze;
     use crate::fixture;
+    use crate::plan::Plan;
+    use crate::record::{Holder, QueryAnswer, Record};
 
-    const SCENARIO: &str = "name: small\nthresholds:\n  - send.duration p99 < 1us\nphases:\n  - name: insert\n\
-                            verify:\n  - server\n  - converged\n";
+    const SCENARIO: &str = "version: 1
+name: small
+scale: {databases: 2, iterations: 5, rows: 1000}
+schema: {tables: [{name: test_sync, sql: CREATE TABLE test_sync (id TEXT PRIMARY KEY)}]}
+phases:
+  - {name: delete, kind: delete, sql: DELETE FROM test_sync, sync: [send, check]}
+  - {name: insert, kind: insert, sql: INSERT INTO test_sync VALUES (:id), sync: [send, check]}
+  - {name: update, kind: update, sql: UPDATE test_sync SET id = id, sync: [send, check]}
+";
+
+    fn planned(source: &Source) -> Plan {
+        let scenario = serde_json::from_value(source.value.clone()).expect("a scenario");
+        Plan::new(&scenario).expect("a plan").0
+    }
+
+    /// What GitHub is told of a run of [`SCENARIO`] that says this besides.
+    fn told(more: &str, origins: &BTreeMap<String, Origin>, harm: fn(&mut Record)) -> String {
+        let source = Source::parse("a,b.yaml", format!("{SCENARIO}{more}"));
+        let plan = planned(&source);
+        let mut record = fixture::record(&plan);
+        harm(&mut record);
+        annotations(&findings(&analyze(&record, &plan), &source, origins))
+    }
+
+    /// The lines of the file that are told of, with what is told.
+    fn lines(told: &str) -> Vec<(usize, String)> {
+        told.lines()
+            .map(|told| {
+                let (_, line) = told.split_once("line=").expect("a line");
+                let (line, _) = line.split_once(',').expect("its end");
+                let (_, title) = told.split_once("title=").expect("a title");
+                let severity = told.trim_start_matches(':').split(' ').next().unwrap_or_default();
+                let (title, _) = title.split_once("::").expect("a message");
+                (line.parse().expect("a number"), format!("{severity} {}", title.replace("%3A", ":")))
+            })
+            .collect()
+    }
 
     #[test]
     fn what_broke_is_on_the_line_that_asked_for_it() {
-        let plan = fixture::plan(2);
-        let mut record = fixture::record(&plan);
-        fixture::diverge(&mut record);
-        let locked = fixture::failure(crate::failure::Call::Send, 5, "database is locked,\n100% of it");
-        fixture::fail(&mut record, 1, 1, "insert", crate::record::StepKind::Send, locked);
-        let analysis = analyze(&record, &plan);
-        let text = annotations(&findings(&analysis, &Source::parse("a,b.yaml", SCENARIO)));
+        let more = "thresholds:\n  - send.duration p99 < 1us\nverify:\n  - server\n  - converged\n";
+        let none = BTreeMap::new();
+        let text = told(more, &none, |record| {
+            fixture::diverge(record);
+            let locked = fixture::failure(crate::failure::Call::Send, 5, "database is locked,\n100% of it");
+            fixture::fail(record, 1, 1, "insert", crate::record::StepKind::Send, locked);
+        });
         insta::assert_snapshot!(text);
-        let passed = analyze(&fixture::record(&plan), &plan);
-        assert_eq!(annotations(&findings(&passed, &Source::parse("a.yaml", SCENARIO))), "");
+        assert_eq!(told("", &none, |_| {}), "");
+    }
+
+    #[test]
+    fn thresholds_and_checks_of_equal_text_are_each_told_of_on_their_own_line() {
+        let broken = "thresholds:
+  - {expr: send.duration p99 < 1us, severity: warn}
+  - send.duration p99 < 1us
+verify:
+  - query: {on: server, sql: SELECT 1, equals: 2}
+  - query: {on: server, sql: SELECT 1, equals: 2}
+";
+        let text = told(broken, &BTreeMap::new(), |record| {
+            let answer = |check| QueryAnswer { check, holder: Holder::Server, value: 1.into(), failure: None };
+            record.state.as_mut().expect("it has one").queries = vec![answer(0), answer(1)];
+        });
+        let expected = [
+            (10, "warning run::threshold"),
+            (11, "error run::threshold"),
+            (13, "error run::finding"),
+            (14, "error run::finding"),
+        ];
+        assert_eq!(lines(&text), expected.map(|(line, title)| (line, title.to_owned())));
+    }
+
+    #[test]
+    fn what_could_not_be_done_is_on_the_line_that_asked_for_it() {
+        let open = "thresholds:
+  - sync.duration p99 < 1s
+  - sync.duration p99 < 1s
+verify:
+  - converged
+  - query: {on: server, sql: SELECT 1, equals: 1}
+";
+        let text = told(open, &BTreeMap::new(), |record| {
+            record.workers.iter_mut().for_each(|worker| worker.events.retain(|event| event.phase != "update"));
+        });
+        let expected = [
+            (8, "error verdict::phase_skipped"),
+            (10, "error verdict::not_measured"),
+            (11, "error verdict::not_measured"),
+            (14, "error verdict::not_checked"),
+        ];
+        assert_eq!(lines(&text), expected.map(|(line, title)| (line, title.to_owned())));
+    }
+
+    #[test]
+    fn what_a_profile_asks_for_is_on_the_line_of_the_profile() {
+        let more = "thresholds:
+  - send.duration p99 < 1us
+profiles:
+  quick:
+    thresholds:
+      - send.duration p99 < 1us
+";
+        let origins = BTreeMap::from([("/thresholds".to_owned(), Origin::Profile("quick".to_owned()))]);
+        assert_eq!(lines(&told(more, &BTreeMap::new(), |_| {})), [(10, "error run::threshold".to_owned())]);
+        assert_eq!(lines(&told(more, &origins, |_| {})), [(14, "error run::threshold".to_owned())]);
     }
 
     #[test]
     fn an_open_verdict_is_an_error_too() {
-        let plan = fixture::plan(2);
-        let mut record = fixture::record(&plan);
-        record.ended = None;
-        let text = annotations(&findings(&analyze(&record, &plan), &Source::parse("a.yaml", SCENARIO)));
-        assert!(text.starts_with("::error file=a.yaml,line=1,"), "{text}");
+        let text = told("", &BTreeMap::new(), |record| record.ended = None);
+        assert!(text.starts_with("::error file=a%2Cb.yaml,line=2,"), "{text}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::plan::{Action, CheckPlan, Plan, SqlPlan, SqlValue, StepPlan, SyncPlan};
+use crate::plan::{Action, CheckPlan, Plan, Question, SqlPlan, SqlValue, StepPlan, SyncPlan};
 use crate::sql::one_line;
 use crate::template::{Scope, TemplateProblem};
 
@@ -188,9 +188,9 @@ fn row_bytes(sql: &SqlPlan, scope: &Scope) -> u64 {
 }
 
 fn check_text(check: &CheckPlan) -> String {
-    match check {
-        CheckPlan::Named(name) => format!("{name:?}").to_lowercase(),
-        CheckPlan::Query { on, sql, equals } => {
+    match &check.question {
+        Question::Named(name) => format!("{name:?}").to_lowercase(),
+        Question::Query { on, sql, equals } => {
             let on = match on {
                 crate::scenario::QueryOn::Server => "server",
                 crate::scenario::QueryOn::Databases => "every database",

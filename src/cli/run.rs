@@ -1,5 +1,6 @@
 //! `stress run`: from the file to the verdict.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
@@ -13,7 +14,7 @@ use super::{Exit, Terminal, conduct, github, overrides, person};
 use crate::analysis::{Analysis, Verdict};
 use crate::diagnostic::Diagnostic;
 use crate::execute::{Control, Progress};
-use crate::load::Variation;
+use crate::load::{Origin, Variation};
 use crate::record::{EndReason, Record};
 use crate::repeat::{REPEAT_FILE, Repeat, RunSummary};
 use crate::report;
@@ -98,7 +99,15 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
     if terminal.github.is_some() {
         terminal.tell(&github::hide_variables(&loaded.source, |name| std::env::var(name).ok()));
     }
-    let session = Session { arguments, path: path.clone(), source: loaded.source, signals, stdout, runs };
+    let session = Session {
+        arguments,
+        path: path.clone(),
+        source: loaded.source,
+        origins: loaded.origins,
+        signals,
+        stdout,
+        runs,
+    };
     match arguments.repeat {
         None => session.once(&loaded.variations, terminal),
         Some(times) => session.again_and_again(&loaded.variations, times, terminal),
@@ -133,6 +142,8 @@ struct Session<'a> {
     /// The scenario's path as given.
     path: String,
     source: Source,
+    /// What of the scenario was written in a profile or elsewhere.
+    origins: BTreeMap<String, Origin>,
     signals: Signals,
     /// The form of the report that stdout gets, when another one is asked for than tables.
     stdout: Option<Format>,
@@ -303,7 +314,7 @@ impl Session<'_> {
         let written = self.arguments.reports.write(&made.record, &made.analysis, self.turn(number));
         let summarized = terminal.github.as_ref().map(|github| github.summarize(&report::markdown(&made.analysis)));
         if terminal.github.is_some() {
-            terminal.tell(&github::annotations(&github::findings(&made.analysis, &self.source)));
+            terminal.tell(&github::annotations(&github::findings(&made.analysis, &self.source, &self.origins)));
         }
         let mut exit = made.exit;
         for problem in [written, summarized.unwrap_or(Ok(()))].into_iter().filter_map(Result::err) {

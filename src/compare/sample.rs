@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::analysis::{Analysis, Verdict};
 use crate::failure::{FailureKind, Side};
-use crate::plan::threshold::CheckKind;
+use crate::plan::CheckKind;
 use crate::record::{Record, StepKind};
 use crate::report::html::series::Work;
 

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::analysis::analyze;
 use crate::fixture;
-use crate::plan::threshold::CheckKind;
+use crate::plan::CheckKind;
 
 fn sample(sends: &[f64]) -> Sample {
     let plan = fixture::plan(2);

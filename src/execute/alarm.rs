@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::plan::Plan;
 use crate::plan::rule::{Treatment, treatment};
-use crate::plan::threshold::{CheckKind, Metric, ThresholdPlan};
+use crate::plan::threshold::{ThresholdPlan, Unit};
+use crate::plan::{CheckKind, Plan};
 use crate::record::Event;
 
 /// The thresholds that end the run.
@@ -41,22 +41,8 @@ impl<'a> Alarms<'a> {
                 continue;
             }
             for (threshold, count) in &self.watched {
-                let fits = match threshold.metric {
-                    Metric::ErrorsTotal | Metric::Errors => {
-                        threshold.labels.fits(failure, &event.phase, Some(database))
-                    }
-                    Metric::FindingsTotal
-                    | Metric::SendDuration
-                    | Metric::ReceiveDuration
-                    | Metric::CheckDuration
-                    | Metric::SyncDuration
-                    | Metric::PhaseDuration
-                    | Metric::StartLate
-                    | Metric::RowsRate
-                    | Metric::BytesRate
-                    | Metric::SettleDuration
-                    | Metric::DatabasesCompleted => false,
-                };
+                let fits = threshold.metric.unit() == Unit::Failures
+                    && threshold.labels.fits(failure, &event.phase, Some(database));
                 if fits {
                     broken |= threshold.is_lost_at(count.fetch_add(1, Ordering::Relaxed) + 1);
                 }
@@ -70,7 +56,7 @@ impl<'a> Alarms<'a> {
         let mut broken = false;
         for (threshold, count) in &self.watched {
             let about = threshold.labels.check.is_none_or(|check| check == CheckKind::Isolation);
-            if threshold.metric == Metric::FindingsTotal && about {
+            if threshold.metric.unit() == Unit::Findings && about {
                 broken |= threshold.is_lost_at(count.fetch_add(1, Ordering::Relaxed) + 1);
             }
         }
@@ -83,7 +69,6 @@ mod tests {
     use super::*;
     use crate::failure::{Failure, FailureKind, Side};
     use crate::fixture;
-    use crate::plan::threshold::parse;
     use crate::record::StepKind;
 
     fn event(kind: FailureKind, job: Option<&str>) -> Event {
@@ -96,7 +81,7 @@ mod tests {
 
     fn aborting(text: &str) -> Plan {
         let mut plan = fixture::plan(1);
-        plan.thresholds = vec![ThresholdPlan { abort: true, ..parse(text, &[], 1).expect(text) }];
+        plan.thresholds = vec![ThresholdPlan { abort: true, ..fixture::threshold(text) }];
         plan
     }
 

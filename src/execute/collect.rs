@@ -10,7 +10,7 @@ use super::contents::{self, Rows};
 use super::hostile::Denied;
 use super::{Run, bootstrap, clues, difference, forbidden, hostile, server, size};
 use crate::failure::{self, Call, Failure, FailureKind, Side};
-use crate::plan::{CheckPlan, DatabasePlan, UserPlan};
+use crate::plan::{CheckKind, CheckPlan, DatabasePlan, Question, UserPlan};
 use crate::record::{DatabaseState, FinalState, Holder, QueryAnswer, ServerState, TableState, UserState};
 use crate::scenario::{CheckName, QueryOn};
 use crate::session::{hex, open_reader, raw_error};
@@ -39,7 +39,7 @@ pub(super) fn collect(run: &Run<'_>, unsent: &[Option<bool>]) -> FinalState {
         }
     }
     let mut bootstraps = Vec::new();
-    if run.plan.checks.contains(&CheckPlan::Named(CheckName::Bootstrap)) {
+    if run.plan.checks.iter().any(|check| check.kind() == CheckKind::Bootstrap) {
         let new = |user| bootstrap::bootstrap(run, denied, user);
         let new: Vec<_> = run.few.install(|| run.plan.users.par_iter().map(new).collect());
         for (file, new) in new {
@@ -123,7 +123,7 @@ fn differences(
     bootstraps: &[(u32, PathBuf)],
 ) {
     // Comparing opens all of them at once: only where a check asks for it.
-    let asked = |check: &CheckPlan| matches!(check, CheckPlan::Named(name) if *name != CheckName::Isolation);
+    let asked = |check: &CheckPlan| matches!(check.question, Question::Named(name) if name != CheckName::Isolation);
     let compared = run.plan.syncs() && run.plan.checks.iter().any(asked);
     for user in run.plan.users.iter().filter(|_| compared) {
         let databases: Vec<&DatabaseState> = state.databases.iter().filter(|one| one.user == user.index).collect();
@@ -174,7 +174,7 @@ fn forbidden_rows(run: &Run<'_>, denied: &Denied, state: &mut FinalState, server
 
 fn queries(run: &Run<'_>, state: &mut FinalState) {
     for (check, plan) in run.plan.checks.iter().enumerate() {
-        let CheckPlan::Query { on, sql, .. } = plan else { continue };
+        let Question::Query { on, sql, .. } = &plan.question else { continue };
         match on {
             QueryOn::Server => {
                 let (value, failure) = ask_server(run, sql);

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::contents::{self, Rows};
-use crate::plan::threshold::CheckKind;
-use crate::plan::{CheckPlan, Plan};
+use crate::plan::{CheckKind, CheckPlan, Plan};
 
 /// Keys that are kept of the rows that were there before; with more of them, new ones cannot be named.
 const KNOWN: usize = 100;

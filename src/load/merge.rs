@@ -16,24 +16,23 @@ pub(super) struct Merged {
     pub(super) laid: BTreeMap<String, Origin>,
 }
 
-impl Merged {
-    /// Where the value at `pointer` comes from, if something laid it over the file.
-    pub(super) fn origin(&self, pointer: &str) -> Option<&Origin> {
-        let mut pointer = pointer;
-        loop {
-            if let Some(origin) = self.laid.get(pointer) {
-                return Some(origin);
-            }
-            pointer = pointer.rsplit_once('/')?.0;
+/// Where the value at `pointer` comes from, if something laid it over the file.
+pub(super) fn origin<'o>(origins: &'o BTreeMap<String, Origin>, pointer: &str) -> Option<&'o Origin> {
+    let mut pointer = pointer;
+    loop {
+        if let Some(origin) = origins.get(pointer) {
+            return Some(origin);
         }
+        pointer = pointer.rsplit_once('/')?.0;
     }
+}
 
-    /// The pointer into the file at which the value at `pointer` of the merged scenario was written.
-    pub(super) fn written_at(&self, pointer: &str, profile: &str) -> String {
-        match self.origin(pointer) {
-            Some(Origin::Profile(_)) => format!("{}{pointer}", join("/profiles", profile)),
-            _ => pointer.to_string(),
-        }
+/// The pointer into the file at which the value at `pointer` of the merged scenario was written.
+pub fn written_at(origins: &BTreeMap<String, Origin>, pointer: &str) -> String {
+    match origin(origins, pointer) {
+        Some(Origin::Profile(profile)) => format!("{}{pointer}", join("/profiles", profile)),
+        Some(Origin::File | Origin::Flag(_) | Origin::VarsFile(_) | Origin::Environment(_) | Origin::Default)
+        | None => pointer.to_string(),
     }
 }
 

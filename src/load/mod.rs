@@ -21,6 +21,7 @@ use crate::suggest::suggest;
 use merge::Merged;
 use problems::Findings;
 
+pub use merge::written_at;
 pub use origin::Origin;
 pub use overrides::{Overrides, environment_vars, parse_var, vars_file};
 pub use problems::LoadError;
@@ -121,7 +122,7 @@ fn resolve(
     let (scenario, mut told) = readable(&merged.value, &shape);
     for issue in shape {
         told.insert(issue.pointer.clone());
-        report(&merged, profile, issue, findings);
+        report(&merged, issue, findings);
     }
     let scenario = match scenario {
         Ok(scenario) => scenario,
@@ -136,7 +137,7 @@ fn resolve(
     let (variations, issues) = Variation::all(&scenario);
     // What a value means is of no interest where its shape is wrong already.
     for issue in issues.into_iter().filter(|issue| !told.contains(&issue.pointer)) {
-        report(&merged, profile, issue, findings);
+        report(&merged, issue, findings);
     }
     sound.then(|| (variations, overrides::origins(merged)))
 }
@@ -178,15 +179,13 @@ fn leave_out(value: &mut Value, pointer: &str, bare: &mut BTreeSet<String>) {
 }
 
 /// Puts an issue of a merged value where its text stands: in the file, in its profile, or on the command line.
-fn report(merged: &Merged, profile: Option<&str>, mut issue: Issue, findings: &mut Findings) {
-    if let Some(flag) = merged.origin(&issue.pointer).and_then(Origin::outside) {
+fn report(merged: &Merged, mut issue: Issue, findings: &mut Findings) {
+    if let Some(flag) = merge::origin(&merged.laid, &issue.pointer).and_then(Origin::outside) {
         let message = Diagnostic::free(flag, issue.code, issue.message).help(issue.help);
         findings.message(message.warning(issue.warning));
         return;
     }
-    if let Some(profile) = profile {
-        issue.pointer = merged.written_at(&issue.pointer, profile);
-    }
+    issue.pointer = written_at(&merged.laid, &issue.pointer);
     findings.issues.push(issue);
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::merge::{Merged, entries};
+use super::merge::{self, Merged, entries};
 use super::origin::Origin;
 use super::problems::{Findings, LoadError};
 use crate::diagnostic::Diagnostic;
@@ -153,7 +153,8 @@ pub(super) fn origins(merged: Merged) -> BTreeMap<String, Origin> {
     let mut origins = BTreeMap::new();
     for pointer in KEYS.iter().map(ToString::to_string).chain(vars) {
         let given = merged.value.pointer(&pointer).is_some();
-        let origin = merged.origin(&pointer).cloned().unwrap_or(if given { Origin::File } else { Origin::Default });
+        let unlaid = if given { Origin::File } else { Origin::Default };
+        let origin = merge::origin(&merged.laid, &pointer).cloned().unwrap_or(unlaid);
         origins.insert(pointer, origin);
     }
     origins.extend(merged.laid);

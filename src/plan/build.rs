@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::draft::Draft;
 use super::steps::Steps;
 use super::tables::Tables;
-use super::{Plan, SettlePlan, checks, policies, scale, schema, session, target, variables};
+use super::{Plan, SettlePlan, judging, policies, scale, schema, session, target, variables};
 use crate::scenario::{HumanDuration, Issue, Scenario};
 
 impl Plan {
@@ -33,10 +33,10 @@ fn plan(draft: &mut Draft<'_>, scenario: &Scenario) -> Option<Plan> {
     let steps = Steps::decide(draft, scenario, &tables);
     let all = steps.all();
     let pragmas = session::pragmas(draft, scenario, &target, &all);
-    let thresholds = checks::thresholds(draft, scenario, &all, scale.databases.len());
+    let thresholds = judging::thresholds(draft, scenario, &all, scale.databases.len());
     let syncs = all.iter().any(|step| step.syncs());
-    let checks = checks::decide(draft, scenario, &target, &tables, syncs);
-    checks::check_hostile(draft, scenario, &checks, &all);
+    let checks = judging::decide(draft, scenario, &target, &tables, syncs);
+    judging::check_hostile(draft, scenario, &checks, &all);
     session::check_reuse(draft, scenario, &target, &all);
     let wait = scenario.settle.wait.map_or_else(|| target.settle_wait(), HumanDuration::get);
     Some(Plan {

@@ -3,8 +3,9 @@
 //! Pure: the same scenario gives an equal plan. It must not know files, clocks or the environment.
 
 mod build;
-mod checks;
+mod check;
 mod draft;
+mod judging;
 mod names;
 mod phase;
 mod policies;
@@ -21,6 +22,7 @@ mod value;
 mod variables;
 
 pub(crate) use crate::sql::quote;
+pub use check::{CheckKind, CheckPlan, Question};
 pub use sync::{ReceivePlan, SyncPlan};
 pub use target::TargetPlan;
 pub(crate) use target::{ALLOWED_DATABASES, covers};
@@ -29,9 +31,7 @@ pub use variables::combinations;
 
 use std::time::Duration;
 
-use serde_json::Value;
-
-use crate::scenario::{CheckName, ErrorRule, Expect, Kind, OpenPolicy, QueryOn, Rate, WrongCredential};
+use crate::scenario::{ErrorRule, Expect, Kind, OpenPolicy, Rate, WrongCredential};
 use crate::template::{Expression, Number, Scope, Text};
 use threshold::ThresholdPlan;
 
@@ -238,20 +238,4 @@ pub struct SettlePlan {
     pub rounds: u32,
     /// The pause between two.
     pub wait: Duration,
-}
-
-/// A check at the end.
-#[derive(Debug, Clone, PartialEq)]
-pub enum CheckPlan {
-    /// One of the checks on all tables.
-    Named(CheckName),
-    /// A query with the value it must give.
-    Query {
-        /// Where it runs.
-        on: QueryOn,
-        /// The query, rendered.
-        sql: String,
-        /// The value, rendered.
-        equals: Value,
-    },
 }

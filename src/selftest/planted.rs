@@ -4,7 +4,8 @@
 
 use super::{Case, Planted, Wanted};
 use crate::failure::{FailureKind, Side};
-use crate::plan::threshold::{CheckKind, Metric};
+use crate::plan::CheckKind;
+use crate::plan::threshold::Metric;
 use crate::scenario::FaultKind;
 use crate::verify::RowState;
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::analysis::{Analysis, LimitState, Verdict};
 use crate::failure::{FailureKind, Side};
-use crate::plan::threshold::{CheckKind, Metric};
+use crate::plan::CheckKind;
+use crate::plan::threshold::Metric;
 use crate::scenario::Severity;
 use crate::verify::{RowState, databases};
 
@@ -41,12 +42,12 @@ impl Seen {
             analysis.checks.iter().flat_map(crate::verify::CheckResult::findings).flat_map(|finding| &finding.rows);
         let states: BTreeSet<RowState> = rows.map(|row| row.state).collect();
         let broken = analysis.thresholds.iter().filter(|result| {
-            !result.built_in && result.severity == Severity::Fail && result.state == LimitState::Broken
+            !result.is_built_in() && result.severity == Severity::Fail && result.state == LimitState::Broken
         });
         let limits: BTreeSet<Metric> = broken.map(|result| result.metric).collect();
         let mut sides: BTreeSet<Side> = groups.iter().map(|group| group.side).collect();
         sides.extend(checks.iter().map(|check| check.side()));
-        sides.extend(limits.iter().flat_map(|limit| sides_of_limit(*limit)));
+        sides.extend(limits.iter().flat_map(|limit| limit.description().sides));
         Self {
             verdict: analysis.verdict,
             kinds: groups.iter().map(|group| group.kind).collect(),
@@ -76,25 +77,6 @@ impl Seen {
         let indexes: Vec<u32> = self.databases.iter().copied().collect();
         let which = if indexes.is_empty() { String::new() } else { format!(" ({})", databases(&indexes)) };
         format!("{}{which}", list(&sides))
-    }
-}
-
-/// Where the time of a broken limit can have gone.
-fn sides_of_limit(limit: Metric) -> Vec<Side> {
-    match limit {
-        Metric::SendDuration | Metric::ReceiveDuration | Metric::CheckDuration | Metric::SyncDuration => {
-            vec![Side::Network, Side::Server]
-        }
-        Metric::PhaseDuration => vec![Side::Client],
-        Metric::StartLate => vec![Side::Harness],
-        // What these count is blamed where it is told.
-        Metric::ErrorsTotal
-        | Metric::Errors
-        | Metric::RowsRate
-        | Metric::BytesRate
-        | Metric::SettleDuration
-        | Metric::DatabasesCompleted
-        | Metric::FindingsTotal => Vec::new(),
     }
 }
 

@@ -16,8 +16,7 @@ pub use trace::{Hop, RowState, TracedRow};
 
 use std::collections::BTreeSet;
 
-use crate::plan::threshold::CheckKind;
-use crate::plan::{CheckPlan, Plan};
+use crate::plan::{CheckKind, CheckPlan, Plan};
 use crate::record::Record;
 use scene::Scene;
 
@@ -85,6 +84,7 @@ impl Scene<'_> {
             .collect();
         let mut result = CheckResult {
             check: CheckKind::Integrity,
+            pointer: None,
             name: CheckKind::Integrity.to_string(),
             outcome: Outcome::Passed,
             notes: Vec::new(),

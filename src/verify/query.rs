@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use super::{CheckResult, Finding, Outcome, Scene};
-use crate::plan::CheckPlan;
+use crate::plan::{CheckPlan, Question};
 use crate::record::{Holder, QueryAnswer};
 use crate::scenario::QueryOn;
 
 pub(super) fn check(scene: &Scene<'_>, index: usize, check: &CheckPlan, result: &mut CheckResult) {
-    let (on, wanted) = match check {
-        CheckPlan::Query { on, equals, .. } => (*on, equals),
-        CheckPlan::Named(_) => return,
+    let (on, wanted) = match &check.question {
+        Question::Query { on, equals, .. } => (*on, equals),
+        Question::Named(_) => return,
     };
     let holders: Vec<Holder> = match on {
         QueryOn::Server => vec![Holder::Server],

@@ -1,14 +1,15 @@
 //! What came of a check. It must not know what a finding means for the verdict.
 
 use super::TracedRow;
-use crate::plan::CheckPlan;
-use crate::plan::threshold::CheckKind;
+use crate::plan::{CheckKind, CheckPlan, Question};
 
 /// What came of one check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckResult {
     /// The check.
     pub check: CheckKind,
+    /// Where it stands in the scenario; none for one that its author did not write.
+    pub pointer: Option<String>,
     /// What reports call it: the check's name, and the query of a `query`.
     pub name: String,
     /// What came of it.
@@ -43,7 +44,7 @@ pub struct Finding {
 
 impl CheckResult {
     pub(super) fn new(check: &CheckPlan, outcome: Outcome) -> Self {
-        Self { check: check.kind(), name: check.title(), outcome, notes: Vec::new() }
+        Self { check: check.kind(), pointer: check.pointer.clone(), name: title(check), outcome, notes: Vec::new() }
     }
 
     /// Findings fail a check; without any, a part that could not be looked at leaves it open.
@@ -73,19 +74,10 @@ impl Finding {
     }
 }
 
-impl CheckPlan {
-    /// The name of its findings.
-    pub fn kind(&self) -> CheckKind {
-        match self {
-            Self::Named(name) => CheckKind::from(*name),
-            Self::Query { .. } => CheckKind::Query,
-        }
-    }
-
-    fn title(&self) -> String {
-        match self {
-            Self::Named(name) => CheckKind::from(*name).to_string(),
-            Self::Query { sql, .. } => format!("query {}", sql.split_whitespace().collect::<Vec<_>>().join(" ")),
-        }
+/// What reports call a check.
+fn title(check: &CheckPlan) -> String {
+    match &check.question {
+        Question::Named(name) => CheckKind::from(*name).to_string(),
+        Question::Query { sql, .. } => format!("query {}", sql.split_whitespace().collect::<Vec<_>>().join(" ")),
     }
 }

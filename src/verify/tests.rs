@@ -3,8 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::failure::Failure;
 use crate::failure::{FailureKind, Side};
-use crate::fixture::{diverge, plan, plan_with_users, query, record, table};
-use crate::plan::CheckPlan;
+use crate::fixture::{check, diverge, plan, plan_with_users, query, record, table};
 use crate::record::EndReason;
 use crate::record::{BootstrapState, Ended, ForbiddenRow, Holder, Leak, QueryAnswer, Stuck};
 use crate::scenario::CheckName;
@@ -169,7 +168,7 @@ fn a_row_that_came_and_went_is_found() {
 #[test]
 fn a_new_database_must_end_up_as_the_server() {
     let mut plan = plan(2);
-    plan.checks.push(CheckPlan::Named(CheckName::Bootstrap));
+    plan.checks.push(check(CheckName::Bootstrap));
     let mut record = record(&plan);
     assert!(matches!(checked(&record, &plan, CheckKind::Bootstrap).outcome, Outcome::NotChecked(_)));
     let same = record.state.as_ref().expect("it has one").databases[0].tables.clone();

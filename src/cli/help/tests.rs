@@ -2,7 +2,8 @@ use std::path::Path;
 
 use super::topics::{Topic, variants};
 use crate::failure::FailureKind;
-use crate::plan::threshold::{CheckKind, Metric};
+use crate::plan::CheckKind;
+use crate::plan::threshold::Metric;
 use crate::scenario::schema::json_schema;
 use crate::verify::RowState;
 

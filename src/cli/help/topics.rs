@@ -7,7 +7,8 @@ use super::super::Exit;
 use super::format;
 use super::page::Page;
 use crate::failure::{FailureKind, Side};
-use crate::plan::threshold::{CheckKind, Metric, built_in};
+use crate::plan::CheckKind;
+use crate::plan::threshold::{Metric, built_in};
 use crate::scenario::FaultKind;
 use crate::template::{GENERATED, NAMES};
 use crate::verify::RowState;
@@ -106,10 +107,8 @@ fn metrics(page: Page) -> Page {
     let meanings = variants::<Metric>();
     let terms = Metric::ALL.into_iter().zip(meanings).map(|(metric, (_, meaning))| {
         let statistic = if metric.has_statistic() { " With a statistic." } else { "" };
-        let labels = match metric.labels() {
-            [] => String::new(),
-            labels => format!(" Labels: {}.", labels.join(", ")),
-        };
+        let labels: Vec<&str> = metric.labels().iter().map(|label| label.as_str()).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!(" Labels: {}.", labels.join(", ")) };
         (metric.as_str(), format!("{meaning}{statistic}{labels}"))
     });
     let always: Vec<String> = built_in().into_iter().map(|threshold| format!("`{}`", threshold.text)).collect();

@@ -1,21 +1,23 @@
 //! Thresholds: `metric[{label="value", …}] [statistic] op value`, parsed into a limit that `analysis` can compare.
 //! It must not know what was measured.
 
+mod label;
+mod limit;
+mod metric;
 mod parse;
 
-pub use parse::{ThresholdProblem, parse};
+pub use label::{Label, Labels};
+pub use limit::Limit;
+pub use metric::{Description, Metric, Unit};
+pub use parse::ThresholdProblem;
 
-use std::fmt;
-use std::time::Duration;
-
-use schemars::JsonSchema;
-
-use crate::failure::{Failure, FailureKind, Side};
-use crate::scenario::{CheckName, Severity, Threshold};
+use crate::scenario::{Severity, Threshold};
 
 /// A limit on what was measured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ThresholdPlan {
+    /// Where it stands in the scenario, such as `/thresholds/2`; none for one that is always on.
+    pub pointer: Option<String>,
     /// The expression as written.
     pub text: String,
     /// What is measured.
@@ -32,82 +34,6 @@ pub struct ThresholdPlan {
     pub severity: Severity,
     /// Whether the run ends early once it is broken beyond repair.
     pub abort: bool,
-    /// Whether it is always on, not written by the scenario's author.
-    pub built_in: bool,
-}
-
-/// What can be limited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
-pub enum Metric {
-    /// All failures that count.
-    ErrorsTotal,
-    /// Failures that count, chosen by labels.
-    Errors,
-    /// Durations of `send`.
-    SendDuration,
-    /// Durations of `receive` and `check`, which are the same call.
-    ReceiveDuration,
-    /// Durations of `check` and `receive`, which are the same call.
-    CheckDuration,
-    /// Durations of `sync`.
-    SyncDuration,
-    /// Durations of the SQL of phases.
-    PhaseDuration,
-    /// How late what a `rate` starts was started.
-    StartLate,
-    /// Rows changed per second.
-    RowsRate,
-    /// Payload bytes per second, both ways.
-    BytesRate,
-    /// The duration of settling.
-    SettleDuration,
-    /// Databases whose worker did everything.
-    DatabasesCompleted,
-    /// Findings of the checks.
-    FindingsTotal,
-}
-
-/// What of a metric is meant: all that is given must fit.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Labels {
-    /// Failures of this kind.
-    pub kind: Option<FailureKind>,
-    /// Failures on this side.
-    pub side: Option<Side>,
-    /// Only in this phase.
-    pub phase: Option<String>,
-    /// Only of this database, counted from 1.
-    pub database: Option<u32>,
-    /// Findings of this check.
-    pub check: Option<CheckKind>,
-}
-
-/// The names of findings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
-pub enum CheckKind {
-    /// The databases of a user hold the same.
-    Converged,
-    /// The server holds what the databases hold.
-    Server,
-    /// No database holds what its user must not see.
-    Isolation,
-    /// A new database ends up the same.
-    Bootstrap,
-    /// A query gives its value.
-    Query,
-    /// Every database file is sound. Not asked for by name: done whenever the data are looked at.
-    Integrity,
-}
-
-impl CheckKind {
-    /// Whom findings speak against. Data that are not what every call acknowledged: a damaged file is the client's,
-    /// everything else was vouched for by the server.
-    pub const fn side(self) -> Side {
-        match self {
-            Self::Integrity => Side::Client,
-            Self::Converged | Self::Server | Self::Isolation | Self::Bootstrap | Self::Query => Side::Server,
-        }
-    }
 }
 
 /// Which of many durations.
@@ -140,22 +66,10 @@ pub enum Operator {
     NotEqual,
 }
 
-/// What is compared with.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Limit {
-    /// A count, or rows per second.
-    Number(f64),
-    /// A duration.
-    Duration(Duration),
-    /// Bytes per second.
-    BytesPerSecond(f64),
-    /// As many as there are databases.
-    All,
-}
-
 /// The thresholds that are always on: no errors, every database completed, no findings.
 pub fn built_in() -> Vec<ThresholdPlan> {
     let always = |text: &str, metric, value| ThresholdPlan {
+        pointer: None,
         text: text.to_owned(),
         metric,
         labels: Labels::default(),
@@ -164,7 +78,6 @@ pub fn built_in() -> Vec<ThresholdPlan> {
         value,
         severity: Severity::Fail,
         abort: false,
-        built_in: true,
     };
     vec![
         always("errors.total == 0", Metric::ErrorsTotal, Limit::Number(0.0)),
@@ -183,13 +96,19 @@ pub fn with_built_in(own: Vec<ThresholdPlan>) -> Vec<ThresholdPlan> {
 }
 
 impl ThresholdPlan {
-    /// A threshold of a scenario, with its options; phases and databases as [`parse`] takes them.
-    pub fn of(threshold: &Threshold, phases: &[String], databases: u32) -> Result<Self, ThresholdProblem> {
+    /// The threshold that stands at `pointer` in a scenario. `phases` are the names that the label `phase` can have
+    /// besides `settle`, `databases` how many databases the label `database` can name.
+    pub fn new(
+        pointer: &str,
+        threshold: &Threshold,
+        phases: &[String],
+        databases: u32,
+    ) -> Result<Self, ThresholdProblem> {
         match threshold {
-            Threshold::Text(text) => parse(text, phases, databases),
+            Threshold::Text(text) => parse::parse(pointer, text, phases, databases),
             Threshold::Options(options) => {
-                let plan = parse(&options.expr, phases, databases)?;
-                if options.abort && !plan.metric.only_grows() {
+                let plan = parse::parse(pointer, &options.expr, phases, databases)?;
+                if options.abort && !plan.metric.unit().only_grows() {
                     return Err(ThresholdProblem {
                         range: 0..options.expr.len(),
                         message: format!("`abort` does not work with `{}`, which can still get better", plan.metric),
@@ -200,9 +119,7 @@ impl ThresholdPlan {
             }
         }
     }
-}
 
-impl ThresholdPlan {
     /// Whether a number that only grows has broken it for good.
     pub fn is_lost_at(&self, number: u64) -> bool {
         let limit = match self.value {
@@ -214,136 +131,6 @@ impl ThresholdPlan {
             Operator::LessOrEqual | Operator::Equal => number as f64 > limit,
             Operator::Greater | Operator::GreaterOrEqual | Operator::NotEqual => false,
         }
-    }
-}
-
-impl Labels {
-    /// Whether a failure is meant.
-    pub fn fits(&self, failure: &Failure, phase: &str, database: Option<u32>) -> bool {
-        self.kind.is_none_or(|kind| kind == failure.kind)
-            && self.side.is_none_or(|side| side == failure.side)
-            && self.phase.as_ref().is_none_or(|wanted| wanted == phase)
-            && self.database.is_none_or(|wanted| database == Some(wanted))
-    }
-}
-
-impl Metric {
-    /// All metrics, in the order of their declaration.
-    pub const ALL: [Self; 13] = [
-        Self::ErrorsTotal,
-        Self::Errors,
-        Self::SendDuration,
-        Self::ReceiveDuration,
-        Self::CheckDuration,
-        Self::SyncDuration,
-        Self::PhaseDuration,
-        Self::StartLate,
-        Self::RowsRate,
-        Self::BytesRate,
-        Self::SettleDuration,
-        Self::DatabasesCompleted,
-        Self::FindingsTotal,
-    ];
-
-    /// Its name in scenarios and reports.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ErrorsTotal => "errors.total",
-            Self::Errors => "errors",
-            Self::SendDuration => "send.duration",
-            Self::ReceiveDuration => "receive.duration",
-            Self::CheckDuration => "check.duration",
-            Self::SyncDuration => "sync.duration",
-            Self::PhaseDuration => "phase.duration",
-            Self::StartLate => "start.late",
-            Self::RowsRate => "rows.rate",
-            Self::BytesRate => "bytes.rate",
-            Self::SettleDuration => "settle.duration",
-            Self::DatabasesCompleted => "databases.completed",
-            Self::FindingsTotal => "findings.total",
-        }
-    }
-
-    /// The labels it can have.
-    pub const fn labels(self) -> &'static [&'static str] {
-        match self {
-            Self::Errors => &["kind", "side", "phase", "database"],
-            Self::SendDuration
-            | Self::ReceiveDuration
-            | Self::CheckDuration
-            | Self::SyncDuration
-            | Self::PhaseDuration
-            | Self::StartLate => &["phase", "database"],
-            Self::FindingsTotal => &["check"],
-            Self::ErrorsTotal | Self::RowsRate | Self::BytesRate | Self::SettleDuration | Self::DatabasesCompleted => {
-                &[]
-            }
-        }
-    }
-
-    /// Whether it is many durations, of which a statistic has to be chosen.
-    pub const fn has_statistic(self) -> bool {
-        match self {
-            Self::SendDuration
-            | Self::ReceiveDuration
-            | Self::CheckDuration
-            | Self::SyncDuration
-            | Self::PhaseDuration
-            | Self::StartLate => true,
-            Self::ErrorsTotal
-            | Self::Errors
-            | Self::RowsRate
-            | Self::BytesRate
-            | Self::SettleDuration
-            | Self::DatabasesCompleted
-            | Self::FindingsTotal => false,
-        }
-    }
-
-    /// Whether its value can only grow during a run, so that a broken upper limit stays broken.
-    const fn only_grows(self) -> bool {
-        matches!(self, Self::ErrorsTotal | Self::Errors | Self::FindingsTotal)
-    }
-}
-
-impl fmt::Display for Metric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl CheckKind {
-    /// All names of findings, in the order of their declaration.
-    pub const ALL: [Self; 6] =
-        [Self::Converged, Self::Server, Self::Isolation, Self::Bootstrap, Self::Query, Self::Integrity];
-
-    /// Its name in scenarios and reports.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Converged => "converged",
-            Self::Server => "server",
-            Self::Isolation => "isolation",
-            Self::Bootstrap => "bootstrap",
-            Self::Query => "query",
-            Self::Integrity => "integrity",
-        }
-    }
-}
-
-impl From<CheckName> for CheckKind {
-    fn from(name: CheckName) -> Self {
-        match name {
-            CheckName::Converged => Self::Converged,
-            CheckName::Server => Self::Server,
-            CheckName::Isolation => Self::Isolation,
-            CheckName::Bootstrap => Self::Bootstrap,
-        }
-    }
-}
-
-impl fmt::Display for CheckKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }
 

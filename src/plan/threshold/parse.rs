@@ -3,10 +3,12 @@
 use std::ops::Range;
 
 use crate::failure::{FailureKind, Side};
-use crate::scenario::{HumanDuration, Severity};
+use crate::scenario::Severity;
 use crate::suggest::suggest;
 
-use super::{CheckKind, Labels, Limit, Metric, Operator, Statistic, ThresholdPlan};
+use super::limit::number;
+use super::{Label, Labels, Limit, Metric, Operator, Statistic, ThresholdPlan, Unit};
+use crate::plan::CheckKind;
 
 /// What is wrong with a threshold's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,16 +21,21 @@ pub struct ThresholdProblem {
     pub help: Option<String>,
 }
 
-/// Reads `metric[{label="value", …}] [statistic] op value`. `phases` are the names that the label `phase` can have
-/// besides `settle`, `databases` how many databases the label `database` can name.
-pub fn parse(text: &str, phases: &[String], databases: u32) -> Result<ThresholdPlan, ThresholdProblem> {
+/// Reads `metric[{label="value", …}] [statistic] op value`; the rest as [`ThresholdPlan::new`] takes it.
+pub(super) fn parse(
+    pointer: &str,
+    text: &str,
+    phases: &[String],
+    databases: u32,
+) -> Result<ThresholdPlan, ThresholdProblem> {
     let mut reader = Reader { text, at: 0 };
     let metric = reader.metric()?;
     let labels = reader.labels(metric, phases, databases)?;
     let statistic = reader.statistic(metric)?;
     let op = reader.operator()?;
-    let value = reader.limit(metric)?;
+    let value = reader.limit(metric.unit())?;
     Ok(ThresholdPlan {
+        pointer: Some(pointer.to_owned()),
         text: text.trim().to_owned(),
         metric,
         labels,
@@ -37,7 +44,6 @@ pub fn parse(text: &str, phases: &[String], databases: u32) -> Result<ThresholdP
         value,
         severity: Severity::Fail,
         abort: false,
-        built_in: false,
     })
 }
 
@@ -105,9 +111,10 @@ impl<'a> Reader<'a> {
         }
         if metric.labels().is_empty() {
             let end = self.text[start..].find('}').map_or(self.text.len(), |length| start + length + 1);
-            let help = match metric {
-                Metric::ErrorsTotal => "write `errors{…}` for errors of a kind, side, phase or database",
-                _ => "leave the braces out",
+            let help = if metric.unit() == Unit::Failures {
+                "write `errors{…}` for errors of a kind, side, phase or database"
+            } else {
+                "leave the braces out"
             };
             return Err(problem(start..end, format!("`{metric}` has no labels"), help));
         }
@@ -116,14 +123,15 @@ impl<'a> Reader<'a> {
             if name.text.is_empty() {
                 return Err(self.here("a label is missing", label_help(metric)));
             }
-            if !metric.labels().contains(&name.text) {
-                return Err(unknown(&format!("label of `{metric}`"), &name, metric.labels()));
-            }
+            let Some(label) = metric.labels().iter().find(|label| label.as_str() == name.text) else {
+                let names: Vec<&str> = metric.labels().iter().map(|label| label.as_str()).collect();
+                return Err(unknown(&format!("label of `{metric}`"), &name, &names));
+            };
             if !self.eat('=') {
                 return Err(self.here(format!("`{}` has no value", name.text), label_help(metric)));
             }
             let value = self.label_value()?;
-            labels.set(name.text, &value, phases, databases)?;
+            labels.set(*label, &value, phases, databases)?;
             if !self.eat(',') {
                 if self.eat('}') {
                     break;
@@ -186,72 +194,17 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn limit(&mut self, metric: Metric) -> Result<Limit, ThresholdProblem> {
+    fn limit(&mut self, unit: Unit) -> Result<Limit, ThresholdProblem> {
         let token = self.take_while(|_| true);
         let text = token.text.trim_end();
         let range = token.range.start..token.range.start + text.len();
         if text.is_empty() {
-            return Err(self.here("a value to compare with is missing", format!("write {}", metric.example())));
+            return Err(self.here("a value to compare with is missing", format!("write {}", unit.example())));
         }
-        limit(metric, text).ok_or_else(|| {
-            let what = match metric {
-                Metric::SettleDuration
-                | Metric::SendDuration
-                | Metric::ReceiveDuration
-                | Metric::CheckDuration
-                | Metric::SyncDuration
-                | Metric::PhaseDuration
-                | Metric::StartLate => "a duration with its unit",
-                Metric::BytesRate => "a size per second",
-                Metric::RowsRate => "a number of rows",
-                Metric::DatabasesCompleted => "a whole number, nor `all`",
-                Metric::ErrorsTotal | Metric::Errors | Metric::FindingsTotal => "a whole number",
-            };
-            problem(range, format!("`{text}` is not {what}"), format!("write {}", metric.example()))
+        unit.read(text).ok_or_else(|| {
+            problem(range, format!("`{text}` is not {}", unit.wanted()), format!("write {}", unit.example()))
         })
     }
-}
-
-fn limit(metric: Metric, text: &str) -> Option<Limit> {
-    match metric {
-        Metric::SendDuration
-        | Metric::ReceiveDuration
-        | Metric::CheckDuration
-        | Metric::SyncDuration
-        | Metric::PhaseDuration
-        | Metric::StartLate
-        | Metric::SettleDuration => Some(Limit::Duration(text.parse::<HumanDuration>().ok()?.get())),
-        Metric::BytesRate => Some(Limit::BytesPerSecond(size_per_second(text)?)),
-        Metric::RowsRate => Some(Limit::Number(number(text.strip_suffix("/s").unwrap_or(text))?)),
-        Metric::DatabasesCompleted if text == "all" => Some(Limit::All),
-        Metric::DatabasesCompleted | Metric::ErrorsTotal | Metric::Errors | Metric::FindingsTotal => {
-            number(text).filter(|number| number.fract() == 0.0).map(Limit::Number)
-        }
-    }
-}
-
-/// A plain decimal number: no sign, exponent, infinity or `NaN`.
-fn number(text: &str) -> Option<f64> {
-    let text = text.trim();
-    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    text.parse().ok().filter(|_| plain)
-}
-
-fn size_per_second(text: &str) -> Option<f64> {
-    let size = text.strip_suffix("/s")?.trim_end();
-    let digits = size.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(size.len());
-    let (amount, unit) = size.split_at(digits);
-    let factor = match unit.trim() {
-        "B" => 1.0,
-        "kB" | "KB" => 1e3,
-        "MB" => 1e6,
-        "GB" => 1e9,
-        "KiB" => 1024.0,
-        "MiB" => 1024.0 * 1024.0,
-        "GiB" => 1024.0 * 1024.0 * 1024.0,
-        _ => return None,
-    };
-    Some(number(amount)? * factor)
 }
 
 fn statistic(name: &Token<'_>) -> Result<Statistic, ThresholdProblem> {
@@ -275,34 +228,34 @@ fn statistic(name: &Token<'_>) -> Result<Statistic, ThresholdProblem> {
 impl Labels {
     fn set(
         &mut self,
-        name: &str,
+        label: Label,
         value: &Token<'_>,
         phases: &[String],
         databases: u32,
     ) -> Result<(), ThresholdProblem> {
-        match name {
-            "kind" => {
+        match label {
+            Label::Kind => {
                 let kind = FailureKind::ALL.into_iter().find(|kind| kind.as_str() == value.text);
                 let names = FailureKind::ALL.map(FailureKind::as_str);
                 self.kind = Some(kind.ok_or_else(|| unknown("kind of failure", value, &names))?);
             }
-            "side" => {
+            Label::Side => {
                 let side = Side::ALL.into_iter().find(|side| side.as_str() == value.text);
                 self.side = Some(side.ok_or_else(|| unknown("side", value, &Side::ALL.map(Side::as_str)))?);
             }
-            "check" => {
+            Label::Check => {
                 let check = CheckKind::ALL.into_iter().find(|check| check.as_str() == value.text);
                 let names = CheckKind::ALL.map(CheckKind::as_str);
                 self.check = Some(check.ok_or_else(|| unknown("check", value, &names))?);
             }
-            "phase" => {
+            Label::Phase => {
                 let names: Vec<&str> = phases.iter().map(String::as_str).chain(["settle"]).collect();
                 if !names.contains(&value.text) {
                     return Err(unknown("phase", value, &names));
                 }
                 self.phase = Some(value.text.to_owned());
             }
-            _ => {
+            Label::Database => {
                 let database = value.text.parse().ok().filter(|database| (1..=databases).contains(database));
                 self.database = Some(database.ok_or_else(|| {
                     let help = format!("databases are counted from 1 to {databases}");
@@ -314,27 +267,8 @@ impl Labels {
     }
 }
 
-impl Metric {
-    /// What a value of it looks like.
-    const fn example(self) -> &'static str {
-        match self {
-            Self::SendDuration
-            | Self::ReceiveDuration
-            | Self::CheckDuration
-            | Self::SyncDuration
-            | Self::PhaseDuration
-            | Self::StartLate
-            | Self::SettleDuration => "a duration such as `500ms` or `30s`",
-            Self::BytesRate => "a size per second such as `1MB/s` or `10KiB/s`",
-            Self::RowsRate => "rows per second, such as `1000`",
-            Self::DatabasesCompleted => "a whole number, or `all`",
-            Self::ErrorsTotal | Self::Errors | Self::FindingsTotal => "a whole number, such as `0`",
-        }
-    }
-}
-
 fn label_help(metric: Metric) -> String {
-    let labels: Vec<String> = metric.labels().iter().map(|label| format!("{label}=\"…\"")).collect();
+    let labels: Vec<String> = metric.labels().iter().map(|label| format!("{}=\"…\"", label.as_str())).collect();
     format!("write `{metric}{{{}}}`, or only some of them", labels.join(", "))
 }
 
@@ -363,7 +297,7 @@ mod tests {
     }
 
     fn read(text: &str) -> Result<ThresholdPlan, ThresholdProblem> {
-        parse(text, &phases(), 4)
+        parse("/thresholds/0", text, &phases(), 4)
     }
 
     #[test]
@@ -388,6 +322,29 @@ mod tests {
             ("send.duration{phase=settle} max < 2s", Limit::Duration(Duration::from_secs(2))),
         ] {
             assert_eq!(read(text).expect(text).value, value, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_metric_is_read_with_all_its_labels_and_the_examples_of_its_unit() {
+        for metric in Metric::ALL {
+            let labels = metric.labels().iter().map(|label| match label {
+                Label::Kind => "kind=locked",
+                Label::Side => "side=server",
+                Label::Phase => "phase=insert",
+                Label::Database => "database=4",
+                Label::Check => "check=query",
+            });
+            let labels: Vec<&str> = labels.collect();
+            let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+            let statistic = if metric.has_statistic() { "p99" } else { "" };
+            let examples: Vec<&str> = metric.unit().example().split('`').skip(1).step_by(2).collect();
+            assert!(!examples.is_empty(), "{metric}");
+            for example in examples {
+                let text = format!("{metric}{labels} {statistic} <= {example}");
+                let plan = read(&text).unwrap_or_else(|problem| panic!("{text}: {problem:?}"));
+                assert_eq!(plan.metric, metric);
+            }
         }
     }
 
@@ -463,9 +420,10 @@ mod tests {
         let threshold = |expr: &str| {
             Threshold::Options(ThresholdOptions { expr: expr.into(), severity: Severity::Warn, abort: true })
         };
-        let plan = ThresholdPlan::of(&threshold("errors.total < 5"), &phases(), 4).expect("it is right");
+        let new = |text| ThresholdPlan::new("/thresholds/0", &threshold(text), &phases(), 4);
+        let plan = new("errors.total < 5").expect("it is right");
         assert_eq!((plan.abort, plan.severity), (true, Severity::Warn));
-        assert!(ThresholdPlan::of(&threshold("rows.rate > 5"), &phases(), 4).is_err());
+        assert!(new("rows.rate > 5").is_err());
     }
 
     proptest! {

@@ -314,7 +314,7 @@ fn threshold(result: &ThresholdResult) -> Value {
         (LimitState::Broken, Severity::Fail) => "bad",
         (LimitState::Broken, Severity::Warn) | (LimitState::NotMeasured(_), _) => "open",
     };
-    context! { text, measured, state, class, built_in => result.built_in }
+    context! { text, measured, state, class, built_in => result.is_built_in() }
 }
 
 fn databases(analysis: &Analysis) -> Value {

@@ -195,7 +195,7 @@ impl ThresholdDocument {
             text: result.text.clone(),
             metric: result.metric.as_str().to_owned(),
             severity: result.severity,
-            built_in: result.built_in,
+            built_in: result.is_built_in(),
             measured: result.measured.map(number),
             shown: result.measured.map(|measured| measured.to_string()),
             state: state.to_owned(),

@@ -1,10 +1,11 @@
 //! What is checked at the end, and what is limited.
 
+use super::StepPlan;
+use super::check::{CheckKind, CheckPlan, Question};
 use super::draft::Draft;
 use super::tables::Tables;
 use super::target::TargetPlan;
 use super::threshold::{self, ThresholdPlan};
-use super::{CheckPlan, StepPlan};
 use crate::scenario::{Check, CheckName, CheckOptions, Issue, Query, QueryOn, Scenario, Threshold};
 
 /// Decides the checks: those of `verify`, or what can be checked when the scenario does not say.
@@ -22,10 +23,11 @@ pub(super) fn decide(
         match check {
             Check::Name(name) => {
                 check_named(draft, scenario, target, &pointer, *name, syncs);
-                checks.push(CheckPlan::Named(*name));
+                checks.push(CheckPlan { pointer: Some(pointer), question: Question::Named(*name) });
             }
             Check::Options(CheckOptions::Query(query)) => {
-                checks.extend(query_check(draft, target, tables, &format!("{pointer}/query"), query));
+                let question = query_question(draft, target, tables, &format!("{pointer}/query"), query);
+                checks.extend(question.map(|question| CheckPlan { pointer: Some(pointer), question }));
             }
         }
     }
@@ -41,7 +43,8 @@ fn by_default(scenario: &Scenario, target: &TargetPlan, syncs: bool) -> Vec<Chec
         (CheckName::Server, target.has_administrator()),
         (CheckName::Isolation, scenario.rls.is_some()),
     ];
-    all.into_iter().filter(|(_, can)| *can).map(|(name, _)| CheckPlan::Named(name)).collect()
+    let check = |name| CheckPlan { pointer: None, question: Question::Named(name) };
+    all.into_iter().filter(|(_, can)| *can).map(|(name, _)| check(name)).collect()
 }
 
 fn check_named(
@@ -68,13 +71,13 @@ fn check_named(
     }
 }
 
-fn query_check(
+fn query_question(
     draft: &mut Draft<'_>,
     target: &TargetPlan,
     tables: &Tables,
     pointer: &str,
     query: &Query,
-) -> Option<CheckPlan> {
+) -> Option<Question> {
     if query.on == QueryOn::Server {
         require_server(draft, target, &format!("{pointer}/on"));
     }
@@ -90,7 +93,7 @@ fn query_check(
         Err(problem) => draft.sql(&sql_pointer, &query.sql, problem),
     }
     let equals = draft.rendered_value(&format!("{pointer}/equals"), &query.equals)?;
-    Some(CheckPlan::Query { on: query.on, sql, equals })
+    Some(Question::Query { on: query.on, sql, equals })
 }
 
 fn require_server(draft: &mut Draft<'_>, target: &TargetPlan, pointer: &str) {
@@ -113,13 +116,14 @@ pub(super) fn thresholds(
     let databases = u32::try_from(databases).unwrap_or(u32::MAX);
     let mut plans = Vec::new();
     for (index, written) in scenario.thresholds.iter().enumerate() {
-        let pointer = match written {
-            Threshold::Text(_) => format!("/thresholds/{index}"),
-            Threshold::Options(_) => format!("/thresholds/{index}/expr"),
-        };
-        match ThresholdPlan::of(written, &phases, databases) {
+        let pointer = format!("/thresholds/{index}");
+        match ThresholdPlan::new(&pointer, written, &phases, databases) {
             Ok(plan) => plans.push(plan),
             Err(problem) => {
+                let pointer = match written {
+                    Threshold::Text(_) => pointer,
+                    Threshold::Options(_) => format!("{pointer}/expr"),
+                };
                 let issue = Issue::new(pointer, "threshold::expression", problem.message).range(Some(problem.range));
                 draft.issues.push(issue.maybe_help(problem.help));
             }
@@ -130,7 +134,7 @@ pub(super) fn thresholds(
 
 /// Hostile phases are judged by the policies, under `isolation`.
 pub(super) fn check_hostile(draft: &mut Draft<'_>, scenario: &Scenario, checks: &[CheckPlan], steps: &[&StepPlan]) {
-    let isolation = checks.contains(&CheckPlan::Named(CheckName::Isolation));
+    let isolation = checks.iter().any(|check| check.kind() == CheckKind::Isolation);
     for step in steps.iter().filter(|step| step.action.is_hostile()) {
         let (message, help) = if scenario.rls.is_none() {
             ("without `rls` nothing is denied, so that nothing is hostile", "declare the policies under `rls`")

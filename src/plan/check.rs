@@ -1,0 +1,105 @@
+//! The checks at the end of a run, decided. It must not know how a check is done, nor what it finds.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde_json::Value;
+
+use crate::failure::Side;
+use crate::scenario::{CheckName, QueryOn};
+
+/// A check at the end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckPlan {
+    /// Where it stands in the scenario, such as `/verify/0`; none when the scenario leaves the choice of checks open.
+    pub pointer: Option<String>,
+    /// What it asks.
+    pub question: Question,
+}
+
+/// What a check asks.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Question {
+    /// One of the checks on all tables.
+    Named(CheckName),
+    /// A query with the value it must give.
+    Query {
+        /// Where it runs.
+        on: QueryOn,
+        /// The query, rendered.
+        sql: String,
+        /// The value, rendered.
+        equals: Value,
+    },
+}
+
+/// The names of findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+pub enum CheckKind {
+    /// The databases of a user hold the same.
+    Converged,
+    /// The server holds what the databases hold.
+    Server,
+    /// No database holds what its user must not see.
+    Isolation,
+    /// A new database ends up the same.
+    Bootstrap,
+    /// A query gives its value.
+    Query,
+    /// Every database file is sound. Not asked for by name: done whenever the data are looked at.
+    Integrity,
+}
+
+impl CheckPlan {
+    /// The name of its findings.
+    pub fn kind(&self) -> CheckKind {
+        match &self.question {
+            Question::Named(name) => CheckKind::from(*name),
+            Question::Query { .. } => CheckKind::Query,
+        }
+    }
+}
+
+impl CheckKind {
+    /// All names of findings, in the order of their declaration.
+    pub const ALL: [Self; 6] =
+        [Self::Converged, Self::Server, Self::Isolation, Self::Bootstrap, Self::Query, Self::Integrity];
+
+    /// Its name in scenarios and reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Converged => "converged",
+            Self::Server => "server",
+            Self::Isolation => "isolation",
+            Self::Bootstrap => "bootstrap",
+            Self::Query => "query",
+            Self::Integrity => "integrity",
+        }
+    }
+
+    /// Whom findings speak against. Data that are not what every call acknowledged: a damaged file is the client's,
+    /// everything else was vouched for by the server.
+    pub const fn side(self) -> Side {
+        match self {
+            Self::Integrity => Side::Client,
+            Self::Converged | Self::Server | Self::Isolation | Self::Bootstrap | Self::Query => Side::Server,
+        }
+    }
+}
+
+impl From<CheckName> for CheckKind {
+    fn from(name: CheckName) -> Self {
+        match name {
+            CheckName::Converged => Self::Converged,
+            CheckName::Server => Self::Server,
+            CheckName::Isolation => Self::Isolation,
+            CheckName::Bootstrap => Self::Bootstrap,
+        }
+    }
+}
+
+impl fmt::Display for CheckKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
