@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::scenario::Scenario;
+use crate::scenario::{Kind, Scenario};
 
 /// The version of the record's format.
 pub const RECORD_VERSION: u32 = 1;
@@ -199,6 +199,16 @@ pub enum StepKind {
 }
 
 impl StepKind {
+    /// What running the SQL of a phase of a kind is.
+    pub const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Delete => Self::Delete,
+            Kind::Insert => Self::Insert,
+            Kind::Update => Self::Update,
+            Kind::Query => Self::Query,
+        }
+    }
+
     /// Its name in records and reports.
     pub const fn as_str(self) -> &'static str {
         match self {

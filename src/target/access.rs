@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::TargetError;
 use super::admin::Admin;
-use super::cloudsync::DEFAULT_ADDRESS;
 use super::connection::ConnectionString;
+use super::error::TargetError;
 use super::http::TIMEOUT;
 use super::management::Management;
 use crate::failure::Secrets;
@@ -13,6 +12,8 @@ use crate::plan::{ALLOWED_DATABASES, covers};
 use crate::scenario::{CloudsyncOptions, HumanDuration};
 use crate::template::{Scope, Text};
 
+/// The extension's own address, used by `cloudsync_network_init`.
+pub(super) const DEFAULT_ADDRESS: &str = "https://cloudsync.sqlite.ai";
 /// The database when neither the scenario nor the connection string names one.
 const DEFAULT_DATABASE: &str = "test_stress_sync";
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
-use super::TargetError;
+use super::error::TargetError;
 use super::http::{Answer, Http, Patience, Request, TIMEOUT, odd};
 use crate::failure::{RawError, Secrets};
 

@@ -1,9 +1,9 @@
 //! Leaving a server as it was found, as far as that is wanted and possible: tokens revoked, sync disabled, devices
 //! forgotten, tables and database dropped. Everything is tried; what fails is told and does not stop the rest.
 
-use super::TargetError;
 use super::admin::Admin;
 use super::attendant::Attendant;
+use super::error::TargetError;
 use super::management::Management;
 use super::provision::{disable_companions, drop_text, exists, tables, word};
 use super::tokens;

@@ -3,7 +3,7 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::TargetError;
+use super::error::TargetError;
 
 const SCHEME: &str = "sqlitecloud://";
 const DEFAULT_PORT: u16 = 8860;

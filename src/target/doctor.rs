@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use super::access::Access;
 use super::admin::Admin;
+use super::error::TargetError;
 use super::extension;
-use super::{Kind, TargetError, kind};
+use super::{Kind, kind};
 use crate::failure::RawError;
 use crate::plan::Plan;
 use crate::scenario::{Cleanup, CloudsyncOptions};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use ureq::http::{HeaderMap, Method};
 
-use super::TargetError;
+use super::error::TargetError;
 use crate::failure::{self, Call, FailureKind, RawError, Secrets};
 
 /// The longest a request may take when nobody says otherwise.

@@ -7,8 +7,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-use super::TargetError;
 use super::connection::ConnectionString;
+use super::error::TargetError;
 use super::http::{Http, Patience, Request, odd};
 use crate::failure::{RawError, Secrets};
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::TargetError;
 use super::admin::Admin;
 use super::attendant::Attendant;
+use super::error::TargetError;
 use crate::failure::RawError;
 use crate::plan::Plan;
 

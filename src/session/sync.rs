@@ -3,37 +3,37 @@
 
 use serde_json::Value;
 
+use super::connection::Session;
 use crate::failure::{self, Call, Failure, RawError, Versions};
 use crate::record::StepKind;
-use crate::session::Session;
 
 /// A sync call as SQL.
-pub(super) struct SyncCall {
-    pub(super) step: StepKind,
+pub struct SyncCall {
+    pub(crate) step: StepKind,
     call: Call,
     sql: String,
 }
 
 /// What came of a sync call.
-pub(super) struct Synced {
-    pub(super) rows: u64,
-    pub(super) chunks: u64,
-    pub(super) bytes: u64,
+pub struct Synced {
+    pub(crate) rows: u64,
+    pub(crate) chunks: u64,
+    pub(crate) bytes: u64,
     /// Whether the answer says that there is no more to receive.
-    pub(super) complete: bool,
-    pub(super) failures: Vec<Failure>,
+    pub(crate) complete: bool,
+    pub(crate) failures: Vec<Failure>,
     /// The versions of a send's answer.
-    pub(super) versions: Option<Versions>,
+    pub(crate) versions: Option<Versions>,
     /// The answer, or the error's message, for the log.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 impl SyncCall {
-    pub(super) fn send() -> Self {
+    pub(crate) fn send() -> Self {
         Self { step: StepKind::Send, call: Call::Send, sql: "SELECT cloudsync_network_send_changes()".to_owned() }
     }
 
-    pub(super) fn receive(check: bool, max_chunks: Option<u32>) -> Self {
+    pub(crate) fn receive(check: bool, max_chunks: Option<u32>) -> Self {
         let (step, function) = if check {
             (StepKind::Check, "cloudsync_network_check_changes")
         } else {
@@ -44,18 +44,18 @@ impl SyncCall {
     }
 
     /// Whether it brings rows.
-    pub(super) fn receives(&self) -> bool {
+    pub(crate) fn receives(&self) -> bool {
         self.call != Call::Send
     }
 
-    pub(super) fn sync(options: Option<(std::time::Duration, u32)>) -> Self {
+    pub(crate) fn sync(options: Option<(std::time::Duration, u32)>) -> Self {
         let arguments = options.map_or_else(String::new, |(wait, tries)| format!("{}, {tries}", wait.as_millis()));
         Self { step: StepKind::Sync, call: Call::Sync, sql: format!("SELECT cloudsync_network_sync({arguments})") }
     }
 
     /// Makes the call. `settled` says that nothing else is under way, so that `out-of-sync` is a failure; `earlier` are
     /// the versions of the database's answer before.
-    pub(super) fn make(&self, session: &Session, settled: bool, earlier: Option<Versions>) -> Synced {
+    pub(crate) fn make(&self, session: &Session, settled: bool, earlier: Option<Versions>) -> Synced {
         let answer = match session.call(self.call, &self.sql, &[]) {
             Ok(answer) => answer.unwrap_or_default(),
             Err(error) => return Synced::failed(failure::classify(&error), error.message),
