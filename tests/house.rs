@@ -304,6 +304,24 @@ fn nothing_below_the_command_line_prints() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+/// Whether a line decides by several steps, which a new step would silently be missing from.
+fn lists_steps(line: &str) -> bool {
+    line.contains("StepKind::") && (line.contains(" | ") || line.contains("matches!("))
+}
+
+#[test]
+fn what_a_step_counts_as_is_decided_in_one_file() {
+    let mut found = Vec::new();
+    for file in files().iter().filter(|file| file.path != "record/step.rs") {
+        let lines = file.lines.iter().filter(|line| lists_steps(line));
+        found.extend(lines.map(|line| format!("{}: {}", file.path, line.trim())));
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    assert!(
+        lists_steps("matches!(event.step, StepKind::Send)") && lists_steps("StepKind::Send | StepKind::Sync => 1,")
+    );
+}
+
 #[test]
 fn every_file_opens_with_what_it_holds_and_ends_with_its_tests() {
     for file in files() {

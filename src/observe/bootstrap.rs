@@ -37,7 +37,7 @@ fn receive_all(
         settings: &[],
         network: Some((&target.network, &target.credentials[user.index as usize - 1])),
     })?;
-    let call = SyncCall::receive(false, None);
+    let call = SyncCall::receive();
     let mut failures = Vec::new();
     let mut quiet = 0;
     for attempt in 0..subject.plan.settle.rounds.max(QUIET + 1) {

@@ -2,19 +2,22 @@
 //! `analysis` read it, also long after the run. It must not know what passes or fails.
 
 mod measure;
+mod omitted;
 mod state;
+mod step;
 
 pub use measure::{Attempt, Generator, GrowthSample, Leak, LogExcerpt, Operation, TableSize};
 pub use state::{
     BootstrapState, CellClock, DatabaseState, Difference, FinalState, ForbiddenRow, Holder, Holding, QueryAnswer,
     RowDifference, ServerState, TableState, Tombstones, UserState,
 };
+pub use step::{Part, StepKind, Total};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::scenario::{Kind, Scenario};
+use crate::scenario::Scenario;
 
 /// The version of the record's format.
 pub const RECORD_VERSION: u32 = 1;
@@ -105,16 +108,16 @@ pub struct WorkerRecord {
     /// Everything done, in order.
     pub events: Vec<Event>,
     /// Receives after which it was looked whether they brought rows that the user's select policy forbids.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "omitted::is_zero")]
     pub watched: u64,
     /// What its hostile phases attempted and the policies deny: what arrived, and some of the rest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
     /// Further denied attempts, of which none arrived.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "omitted::is_zero")]
     pub attempts_beyond: u64,
     /// Writes of its hostile phases that the policies allow.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "omitted::is_zero")]
     pub attempts_allowed: u64,
     /// Receives that brought rows which the user's select policy forbids, as far as it was looked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -142,19 +145,19 @@ pub struct Event {
     /// Duration in microseconds.
     pub took: u64,
     /// Rows changed (`sql`), or rows received.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "omitted::is_zero")]
     pub rows: u64,
     /// Payload chunks of a sync call.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "omitted::is_zero")]
     pub chunks: u64,
     /// Payload bytes of a sync call.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "omitted::is_zero")]
     pub bytes: u64,
     /// With a `rate`: how late its iteration (or repetition) began, in microseconds. Of a `pace`, how late it ended.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "omitted::is_zero")]
     pub late: u64,
     /// Which try this was, from 1; above 1 after a retry rule.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[serde(default = "omitted::one", skip_serializing_if = "omitted::is_one")]
     pub attempt: u32,
     /// Whether a rule of `errors:` had this call tried again afterwards, so that its failure is not final.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -162,106 +165,6 @@ pub struct Event {
     /// What went wrong. An answer can report several failures.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
-}
-
-/// What an event did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepKind {
-    /// Opened a session: file, functions, pragmas, network, credential.
-    Open,
-    /// Ran a `delete` phase's SQL.
-    Delete,
-    /// Ran an `insert` phase's SQL.
-    Insert,
-    /// Ran an `update` phase's SQL.
-    Update,
-    /// Ran a `query` phase's SQL.
-    Query,
-    /// Pushed.
-    Send,
-    /// Pulled.
-    Receive,
-    /// Pulled, by the seed's word.
-    Check,
-    /// Pushed and pulled in one call.
-    Sync,
-    /// Waited at a barrier.
-    Barrier,
-    /// Waited: `wait`, `think`.
-    Wait,
-    /// Waited for the moment that a `rate` set for an iteration or a repetition, if it was still to come.
-    Pace,
-    /// Ran SQL on the server.
-    Admin,
-    /// Closed a session: network cleanup, terminate, close.
-    Close,
-}
-
-impl StepKind {
-    /// What running the SQL of a phase of a kind is.
-    pub const fn of(kind: Kind) -> Self {
-        match kind {
-            Kind::Delete => Self::Delete,
-            Kind::Insert => Self::Insert,
-            Kind::Update => Self::Update,
-            Kind::Query => Self::Query,
-        }
-    }
-
-    /// Its name in records and reports.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Delete => "delete",
-            Self::Insert => "insert",
-            Self::Update => "update",
-            Self::Query => "query",
-            Self::Send => "send",
-            Self::Receive => "receive",
-            Self::Check => "check",
-            Self::Sync => "sync",
-            Self::Barrier => "barrier",
-            Self::Wait => "wait",
-            Self::Pace => "pace",
-            Self::Admin => "admin",
-            Self::Close => "close",
-        }
-    }
-
-    /// Whether it ran a phase's SQL.
-    pub const fn is_sql(self) -> bool {
-        match self {
-            Self::Delete | Self::Insert | Self::Update | Self::Query => true,
-            Self::Open
-            | Self::Send
-            | Self::Receive
-            | Self::Check
-            | Self::Sync
-            | Self::Barrier
-            | Self::Wait
-            | Self::Pace
-            | Self::Admin
-            | Self::Close => false,
-        }
-    }
-
-    /// Whether it was a sync call.
-    pub const fn is_sync(self) -> bool {
-        match self {
-            Self::Send | Self::Receive | Self::Check | Self::Sync => true,
-            Self::Open
-            | Self::Delete
-            | Self::Insert
-            | Self::Update
-            | Self::Query
-            | Self::Barrier
-            | Self::Wait
-            | Self::Pace
-            | Self::Admin
-            | Self::Close => false,
-        }
-    }
 }
 
 /// The rounds after the last iteration.
@@ -312,18 +215,4 @@ pub enum EndReason {
     Interrupted,
     /// A rule of `errors:` or a threshold with `abort` stopped it.
     Stopped,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_one(number: &u32) -> bool {
-    *number == 1
-}
-
-const fn one() -> u32 {
-    1
 }

@@ -57,7 +57,7 @@ pub struct TableState {
     /// The sum of the digests of those rows, whatever their order, as 32 hex digits.
     pub digest: String,
     /// Rows held that the user's select policy forbids.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    #[serde(default, skip_serializing_if = "super::omitted::is_zero")]
     pub forbidden: u64,
     /// How many of those came from elsewhere; absent when there are none, or when nobody looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,10 +7,9 @@ use super::connection::Session;
 use crate::failure::{self, Call, Failure, RawError, Versions};
 use crate::record::StepKind;
 
-/// A sync call as SQL.
+/// A call of one of the sync functions.
 pub struct SyncCall {
     pub(crate) step: StepKind,
-    call: Call,
     sql: String,
 }
 
@@ -29,47 +28,48 @@ pub struct Synced {
 }
 
 impl SyncCall {
+    /// Of a function by its name after `cloudsync_network_`, with its arguments as SQL.
+    pub(crate) fn new(step: StepKind, function: &str, arguments: &str) -> Self {
+        Self { step, sql: format!("SELECT cloudsync_network_{function}({arguments})") }
+    }
+
+    /// All that is to be sent.
     pub(crate) fn send() -> Self {
-        Self { step: StepKind::Send, call: Call::Send, sql: "SELECT cloudsync_network_send_changes()".to_owned() }
+        Self::new(StepKind::Send, "send_changes", "")
     }
 
-    pub(crate) fn receive(check: bool, max_chunks: Option<u32>) -> Self {
-        let (step, function) = if check {
-            (StepKind::Check, "cloudsync_network_check_changes")
-        } else {
-            (StepKind::Receive, "cloudsync_network_receive_changes")
-        };
-        let most = max_chunks.map_or_else(String::new, |most| most.to_string());
-        Self { step, call: Call::Receive, sql: format!("SELECT {function}({most})") }
+    /// All that is to be received.
+    pub(crate) fn receive() -> Self {
+        Self::new(StepKind::Receive, "receive_changes", "")
     }
 
-    /// Whether it brings rows.
-    pub(crate) fn receives(&self) -> bool {
-        self.call != Call::Send
-    }
-
-    pub(crate) fn sync(options: Option<(std::time::Duration, u32)>) -> Self {
-        let arguments = options.map_or_else(String::new, |(wait, tries)| format!("{}, {tries}", wait.as_millis()));
-        Self { step: StepKind::Sync, call: Call::Sync, sql: format!("SELECT cloudsync_network_sync({arguments})") }
+    /// As what its errors are understood.
+    const fn call(&self) -> Call {
+        match (self.step.sends(), self.step.receives()) {
+            (true, false) => Call::Send,
+            (false, _) => Call::Receive,
+            (true, true) => Call::Sync,
+        }
     }
 
     /// Makes the call. `settled` says that nothing else is under way, so that `out-of-sync` is a failure; `earlier` are
     /// the versions of the database's answer before.
     pub(crate) fn make(&self, session: &Session, settled: bool, earlier: Option<Versions>) -> Synced {
-        let answer = match session.call(self.call, &self.sql, &[]) {
+        let call = self.call();
+        let answer = match session.call(call, &self.sql, &[]) {
             Ok(answer) => answer.unwrap_or_default(),
             Err(error) => return Synced::failed(failure::classify(&error), error.message),
         };
         let Ok(document) = serde_json::from_str::<Value>(&answer) else {
             let message = format!("the answer is not JSON: {answer}");
-            let error = RawError { call: self.call, sqlite: None, http: None, message: message.clone() };
+            let error = RawError { call, sqlite: None, http: None, message: message.clone() };
             let failure = Failure { kind: failure::FailureKind::BadAnswer, ..failure::classify(&error) };
             return Synced::failed(failure, message);
         };
         let number = |pointer: &str| document.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
         let either = |key: &str| number(&format!("/send/{key}")) + number(&format!("/receive/{key}"));
         let versions = Versions::of(&document);
-        let mut failures = failure::classify_answer(self.call, &document, settled);
+        let mut failures = failure::classify_answer(call, &document, settled);
         failures.extend(versions.iter().flat_map(|versions| versions.violations(earlier, &document)));
         Synced {
             rows: number("/receive/rows"),

@@ -33,7 +33,7 @@ impl Worker<'_> {
             return Round { failed: true, ..Round::default() };
         }
         let sent = self.call(SETTLE, &SyncCall::send());
-        let received = self.call(SETTLE, &SyncCall::receive(false, None));
+        let received = self.call(SETTLE, &SyncCall::receive());
         let failed = |synced: &Option<Synced>| synced.as_ref().is_none_or(|synced| !synced.failures.is_empty());
         Round {
             sent: sent.as_ref().is_some_and(|sent| sent.chunks > 0),

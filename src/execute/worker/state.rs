@@ -146,20 +146,11 @@ impl<'a> Worker<'a> {
             let message = format!("{}: {} ({}): {}", event.phase, failure.kind, failure.side, failure.message);
             self.run.progress.failed(self.database.index, message);
         }
-        match event.step {
-            StepKind::Delete | StepKind::Insert | StepKind::Update => {
-                progress.rows.fetch_add(event.rows, Ordering::Relaxed);
-            }
-            StepKind::Send | StepKind::Receive | StepKind::Check | StepKind::Sync => {
-                progress.syncs.fetch_add(1, Ordering::Relaxed);
-            }
-            StepKind::Query
-            | StepKind::Open
-            | StepKind::Barrier
-            | StepKind::Wait
-            | StepKind::Pace
-            | StepKind::Admin
-            | StepKind::Close => {}
+        if event.step.changes_rows() {
+            progress.rows.fetch_add(event.rows, Ordering::Relaxed);
+        }
+        if event.step.is_sync() {
+            progress.syncs.fetch_add(1, Ordering::Relaxed);
         }
         if self.run.alarms.hear(self.database.index, &event) {
             self.run.control.finish(EndReason::Stopped);

@@ -2,6 +2,7 @@
 
 use super::state::{Flow, Worker};
 use crate::plan::{ReceivePlan, SyncPlan};
+use crate::record::StepKind;
 use crate::scenario::ReceiveUntil;
 use crate::session::{SyncCall, Synced};
 
@@ -11,14 +12,23 @@ impl Worker<'_> {
         match plan {
             SyncPlan::Send => drop(self.call(phase, &SyncCall::send())),
             SyncPlan::Receive(receive) => self.receive(phase, receive)?,
-            SyncPlan::Sync(options) => drop(self.call(phase, &SyncCall::sync(*options))),
+            SyncPlan::Sync(options) => {
+                let arguments =
+                    options.map_or_else(String::new, |(wait, tries)| format!("{}, {tries}", wait.as_millis()));
+                drop(self.call(phase, &SyncCall::new(StepKind::Sync, "sync", &arguments)));
+            }
             SyncPlan::Wait(wait) => self.pause(phase, *wait)?,
         }
         Ok(())
     }
 
     fn receive(&mut self, phase: &str, plan: &ReceivePlan) -> Flow {
-        let call = SyncCall::receive(plan.check, plan.max_chunks);
+        let most = plan.max_chunks.map_or_else(String::new, |most| most.to_string());
+        let call = if plan.check {
+            SyncCall::new(StepKind::Check, "check_changes", &most)
+        } else {
+            SyncCall::new(StepKind::Receive, "receive_changes", &most)
+        };
         let Some(until) = plan.until else {
             drop(self.call(phase, &call));
             return Ok(());
@@ -48,8 +58,11 @@ impl Worker<'_> {
         let mut attempt = 1;
         loop {
             let connection = self.session.as_ref()?.connection();
-            let before =
-                if call.receives() { self.watch.as_mut().and_then(|watch| watch.before(connection)) } else { None };
+            let before = if call.step.receives() {
+                self.watch.as_mut().and_then(|watch| watch.before(connection))
+            } else {
+                None
+            };
             let at = self.run.journal.now();
             let synced = call.make(self.session.as_ref()?, self.settled, self.versions);
             self.versions = synced.versions.or(self.versions);
