@@ -111,7 +111,7 @@ fn store(table: &TablePlan, local: &mut Connection, rows: &[&str]) -> Result<(),
 
 fn odd(table: &TablePlan, row: &str) -> RawError {
     let message = format!("a row of the server's table `{}` could not be understood: {row}", table.name);
-    RawError { call: Call::Admin, sqlite: None, http: None, message }
+    RawError::said(Call::Admin, message)
 }
 
 /// The literals of a row: what stands between commas that are not within quotes.

@@ -22,7 +22,7 @@ pub enum Loader {
 }
 
 /// How the sync functions reach their server.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Network {
     /// The server's address; the extension's own when absent.
     pub address: Option<String>,
@@ -31,6 +31,7 @@ pub struct Network {
 }
 
 /// Everything that opening a session needs.
+#[derive(Debug)]
 pub struct Opening<'a> {
     /// The database file.
     pub file: &'a Path,
@@ -76,7 +77,7 @@ impl Session {
         }
         if let Some((network, credential)) = opening.network {
             session.networked = true;
-            session.secrets.add(credential.text());
+            credential.secret().into_iter().for_each(|secret| session.secrets.add(secret));
             let id = &network.managed_database_id;
             match &network.address {
                 Some(address) => {
@@ -87,10 +88,10 @@ impl Session {
             // An absent credential is never passed on: the extension crashes on NULL.
             match credential {
                 Credential::Token(token) => {
-                    session.call(Call::Open, "SELECT cloudsync_network_set_token(?1)", &[token])?
+                    session.call(Call::Open, "SELECT cloudsync_network_set_token(?1)", &[token.expose()])?
                 }
                 Credential::ApiKey(key) => {
-                    session.call(Call::Open, "SELECT cloudsync_network_set_apikey(?1)", &[key])?
+                    session.call(Call::Open, "SELECT cloudsync_network_set_apikey(?1)", &[key.expose()])?
                 }
                 Credential::Nothing => None,
             };
@@ -118,7 +119,7 @@ impl Session {
     }
 
     /// Calls a function: one scalar as text; NULL as no text.
-    pub fn call(&self, call: Call, sql: &str, parameters: &[&String]) -> Result<Option<String>, RawError> {
+    pub fn call(&self, call: Call, sql: &str, parameters: &[&str]) -> Result<Option<String>, RawError> {
         let raw = |error: &rusqlite::Error| self.raw(call, error);
         let mut statement = self.connection().prepare_cached(sql).map_err(|error| raw(&error))?;
         let row = statement.query_row(rusqlite::params_from_iter(parameters), |row| {
@@ -133,9 +134,14 @@ impl Session {
         row.map(|text| text.map(|text| self.secrets.redact(text))).map_err(|error| raw(&error))
     }
 
+    /// An error of this connection, which may repeat the credential.
     fn raw(&self, call: Call, error: &rusqlite::Error) -> RawError {
-        let raw = raw_error(call, error);
-        RawError { message: self.secrets.redact(raw.message), ..raw }
+        self.hide(raw_error(call, error))
+    }
+
+    /// The error of a statement of the scenario on this connection, which may have called a sync function.
+    pub(crate) fn hide(&self, error: RawError) -> RawError {
+        RawError::heard(error.call, error.message, &self.secrets).with_codes(error.sqlite)
     }
 
     /// Closes the connection: network cleanup, terminate, close. All three are tried; the first error is given.
@@ -215,7 +221,7 @@ mod tests {
     #[test]
     fn what_a_server_repeats_of_the_credential_is_hidden() {
         let network = Network { address: None, managed_database_id: "db_x".to_owned() };
-        let credential = Credential::Token("t0ken/x+y".to_owned());
+        let credential = Credential::Token("t0ken/x+y".into());
         let opening = Opening {
             file: Path::new(":memory:"),
             loader: &Loader::Functions(repeats),

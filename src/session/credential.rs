@@ -1,21 +1,24 @@
 //! What a connection authenticates with.
 
-/// What a connection authenticates with. Its text is never shown.
-#[derive(Clone)]
+use crate::failure::Secret;
+
+/// What a connection authenticates with.
+#[derive(Debug, Clone)]
 pub enum Credential {
     /// A user's access token: row-level security applies.
-    Token(String),
+    Token(Secret),
     /// The project's api key: row-level security does not apply.
-    ApiKey(String),
+    ApiKey(Secret),
     /// Nothing: the requests go out unauthenticated.
     Nothing,
 }
 
 impl Credential {
-    pub(crate) fn text(&self) -> &str {
+    /// Its secret, if it has one.
+    pub(crate) fn secret(&self) -> Option<&Secret> {
         match self {
-            Self::Token(text) | Self::ApiKey(text) => text,
-            Self::Nothing => "",
+            Self::Token(secret) | Self::ApiKey(secret) => Some(secret),
+            Self::Nothing => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::failure::{Call, RawError};
 
-/// An error of SQLite, with its codes.
+/// An error of SQLite, with its codes, on a connection that has no credential.
 pub fn raw_error(call: Call, error: &rusqlite::Error) -> RawError {
     let reported = match error {
         rusqlite::Error::SqlInputError { error, .. } => Some(error),
@@ -14,7 +14,7 @@ pub fn raw_error(call: Call, error: &rusqlite::Error) -> RawError {
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
         other => other.to_string(),
     };
-    RawError { call, sqlite: codes, http: None, message }
+    RawError::said(call, message).with_codes(codes)
 }
 
 #[cfg(test)]

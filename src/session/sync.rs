@@ -62,7 +62,7 @@ impl SyncCall {
         };
         let Ok(document) = serde_json::from_str::<Value>(&answer) else {
             let message = format!("the answer is not JSON: {answer}");
-            let error = RawError { call, sqlite: None, http: None, message: message.clone() };
+            let error = RawError::said(call, message.clone());
             let failure = Failure { kind: failure::FailureKind::BadAnswer, ..failure::classify(&error) };
             return Synced::failed(failure, message);
         };

@@ -10,6 +10,7 @@ use super::error::TargetError;
 use super::management::Registration;
 use super::provision::{self, Site};
 use super::{extension, tokens};
+use crate::failure::Secret;
 use crate::plan::Plan;
 use crate::record::TargetFacts;
 use crate::scenario::{Cleanup, CloudsyncOptions};
@@ -148,7 +149,7 @@ fn credentials(
     access: &Access,
     run: &str,
     attendant: &mut Attendant<'_>,
-) -> Result<(Vec<Credential>, Vec<String>), TargetError> {
+) -> Result<(Vec<Credential>, Vec<Secret>), TargetError> {
     if !plan.rls {
         let key = access.api_key.clone();
         let key = key.ok_or_else(|| TargetError::new("there is no api key", "set `apikey` in the target"))?;

@@ -14,6 +14,7 @@ use crate::record::TargetFacts;
 use crate::session::{Credential, Loader, Network, Opening, Session};
 
 /// A target that is ready for the databases.
+#[derive(Debug)]
 pub struct Connected {
     /// How it presented itself.
     pub facts: TargetFacts,

@@ -17,6 +17,8 @@ mod http;
 mod loopback;
 mod management;
 mod provision;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 pub use attendant::{Ask, Attendant};
@@ -48,8 +50,8 @@ pub fn connect(
         Kind::Embedded(options) => loopback::connect(plan, &options, directory, run),
         Kind::Cloudsync(options) => cloudsync::connect(plan, &options, scope, run, attendant),
     }?;
-    for credential in &connected.credentials {
-        connected.secrets.add(credential.text());
+    for secret in connected.credentials.iter().filter_map(Credential::secret) {
+        connected.secrets.add(secret);
     }
     connected.wrong_credentials = wrong_credentials(plan, connected.admin.as_ref().map(|(admin, _)| admin))?;
     Ok(connected)
@@ -66,8 +68,8 @@ fn wrong_credentials(plan: &Plan, admin: Option<&Admin>) -> Result<BTreeMap<u32,
         let Some(credential) = database.credential else { continue };
         let credential = match (credential, admin) {
             (WrongCredential::None, _) => Credential::Nothing,
-            (WrongCredential::Wrong, _) if plan.rls => Credential::Token(UNKNOWN.to_owned()),
-            (WrongCredential::Wrong, _) => Credential::ApiKey(UNKNOWN.to_owned()),
+            (WrongCredential::Wrong, _) if plan.rls => Credential::Token(UNKNOWN.into()),
+            (WrongCredential::Wrong, _) => Credential::ApiKey(UNKNOWN.into()),
             (WrongCredential::Expired, None) => {
                 let message = "an expired token cannot be made without an administrator";
                 return Err(TargetError::new(message, "give the target a `connection_string`"));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::phase;
 use super::state::Worker;
-use crate::failure::{self, Failure, FailureKind, RawError, Side};
+use crate::failure::{self, Call, Failure, FailureKind, RawError, Side};
 use crate::observe::attempts;
 use crate::plan::{SqlPlan, StepPlan};
 use crate::record::StepKind;
@@ -31,18 +31,20 @@ impl Worker<'_> {
     fn try_sql(&mut self, step: &StepPlan, sql: &SqlPlan, scope: &Scope, attempt: u32) -> Option<Duration> {
         let (run, index) = (self.run, self.index);
         let cut = || run.control.is_now() || run.watchdog.expired(index);
-        let connection = self.session.as_ref()?.connection();
+        let session = self.session.as_ref()?;
+        let connection = session.connection();
         let watched = if sql.hostile { attempts::before(connection, run.plan) } else { Ok(()) };
         let at = run.journal.now();
         let ran = phase::run(connection, sql, scope, &step.name, &cut);
         // Looking at what was attempted is no part of the phase's time.
         let mut event = self.event(&step.name, StepKind::of(sql.kind), at);
-        let mut failures: Vec<Failure> = ran.error.iter().map(failure::classify).collect();
+        let error = ran.error.map(|error| session.hide(error));
+        let mut failures: Vec<Failure> = error.iter().map(failure::classify).collect();
         if sql.hostile {
             let attempts = watched.and_then(|()| attempts::attempts(connection, run.plan, self.iteration, &step.name));
             match attempts {
                 Ok((denied, allowed)) => self.attempted(denied, allowed),
-                Err(error) => failures.push(failure::classify(&raw_error(failure::Call::Sql, &error))),
+                Err(error) => failures.push(failure::classify(&raw_error(Call::Sql, &error))),
             }
         }
         if self.was_cut(&failures) {
@@ -74,12 +76,7 @@ impl Worker<'_> {
     pub(super) fn admin(&mut self, step: &StepPlan, sql: Result<String, TemplateProblem>) {
         let at = self.run.journal.now();
         let answer = sql.map_err(|problem| phase::template_error(&problem)).and_then(|sql| {
-            let no_server = || RawError {
-                call: failure::Call::Admin,
-                sqlite: None,
-                http: None,
-                message: "the target has no administrator: set `connection_string`".to_owned(),
-            };
+            let no_server = || RawError::said(Call::Admin, "the target has no administrator: set `connection_string`");
             let (admin, database) = self.run.target.admin.as_ref().ok_or_else(no_server)?;
             self.run.progress.tell(|| {
                 format!("[DB{}][iter {}] {}: {}", self.database.index, self.iteration, step.name, phase::one_line(&sql))

@@ -17,6 +17,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode};
 use serde_json::json;
 
+use crate::failure::Secret;
 use transport::{Endpoint, Transport};
 
 /// What a connection remembers between calls.
@@ -31,7 +32,7 @@ struct State {
 /// Where a connection syncs with.
 pub(crate) struct Network {
     endpoint: Option<(String, String)>,
-    credential: Option<String>,
+    credential: Option<Secret>,
     transport: Box<dyn Transport>,
 }
 
@@ -214,7 +215,7 @@ fn register_configuration(connection: &Connection, state: &Arc<State>) -> rusqli
     for name in ["cloudsync_network_set_token", "cloudsync_network_set_apikey"] {
         define(connection, state, name, 1..=1, |call| {
             let credential = call.text(0)?.ok_or_else(|| failure("the credential must not be NULL"))?;
-            call.state.network().credential = Some(credential);
+            call.state.network().credential = Some(credential.into());
             Ok(Value::Integer(0))
         })?;
     }

@@ -25,10 +25,11 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::HubOptions;
 use super::error::HubError;
 use super::fault::Faults;
+use super::options::HubOptions;
 use super::wire::{Malformed, SiteId};
+use crate::failure::Secret;
 use database::Tuning;
 use registry::Registry;
 
@@ -55,7 +56,7 @@ struct Running {
 #[derive(Debug)]
 struct Shared {
     registry: Registry,
-    management_key: String,
+    management_key: Secret,
     faults: Faults,
     latency: Duration,
     /// Planted: pushes to be stored once more, by database.
@@ -180,7 +181,7 @@ impl LocalHub {
     }
 
     /// Makes a token for a user.
-    pub(super) fn token(&self, user: &str) -> Option<String> {
+    pub(super) fn token(&self, user: &str) -> Option<Secret> {
         self.0.registry.create_token(user, user, None, None).ok().map(|token| token.secret)
     }
 }
