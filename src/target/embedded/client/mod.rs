@@ -3,80 +3,24 @@
 
 mod apply;
 mod capture;
+mod error;
 mod http;
 mod local;
 mod send;
+mod state;
 pub(crate) mod transport;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
+use rusqlite::Connection;
 use rusqlite::functions::{ConnectionRef, Context, FunctionFlags};
 use rusqlite::types::Value;
-use rusqlite::{Connection, ErrorCode};
 use serde_json::json;
 
-use crate::failure::Secret;
-use transport::{Endpoint, Transport};
-
-/// What a connection remembers between calls.
-struct State {
-    /// Received rows are being written: triggers stay silent.
-    applying: AtomicBool,
-    /// `cloudsync_terminate()` was called: writes to synced tables fail until the next init.
-    terminated: AtomicBool,
-    network: Mutex<Network>,
-}
-
-/// Where a connection syncs with.
-pub(crate) struct Network {
-    endpoint: Option<(String, String)>,
-    credential: Option<Secret>,
-    transport: Box<dyn Transport>,
-}
-
-impl Network {
-    /// The transport with the endpoint of this moment.
-    fn open(&mut self, connection: &Connection) -> rusqlite::Result<(&mut dyn Transport, Endpoint)> {
-        let Some((address, id)) = self.endpoint.clone() else {
-            return Err(failure("Unable to retrieve CloudSync network context."));
-        };
-        let timeout = |key, default| -> rusqlite::Result<Duration> {
-            let seconds = local::setting(connection, key)?.and_then(|text| text.trim().parse::<f64>().ok());
-            let seconds = seconds.filter(|&seconds| seconds > 0.0 && seconds < 1e9);
-            Ok(seconds.map_or(Duration::from_secs(default), Duration::from_secs_f64))
-        };
-        let endpoint = Endpoint {
-            address,
-            id,
-            credential: self.credential.clone(),
-            connect_timeout: timeout("network_connect_timeout", 30)?,
-            request_timeout: timeout("network_request_timeout", 300)?,
-        };
-        Ok((self.transport.as_mut(), endpoint))
-    }
-}
-
-impl State {
-    fn network(&self) -> MutexGuard<'_, Network> {
-        self.network.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Silences the triggers until the guard is dropped.
-    fn silence(&self) -> Silence<'_> {
-        self.applying.store(true, Ordering::Relaxed);
-        Silence(&self.applying)
-    }
-}
-
-struct Silence<'a>(&'a AtomicBool);
-
-impl Drop for Silence<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
-}
+use error::{failure, keep_code};
+use state::{Network, State};
+use transport::Transport;
 
 /// Adds the functions to a connection that talks HTTP.
 pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
@@ -265,28 +209,4 @@ fn register_sync(connection: &Connection, state: &Arc<State>) -> rusqlite::Resul
         let status = json!({ "lastOptimisticVersion": version, "lastConfirmedVersion": version, "gaps": null });
         Ok(Value::Text(status.to_string()))
     })
-}
-
-/// An SQL error with this text, code 1.
-fn failure(message: impl Into<String>) -> rusqlite::Error {
-    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR), Some(message.into()))
-}
-
-/// SQLite gives an error with a text of its own the code 1. Where the code says more than the text, it goes alone.
-fn keep_code(error: rusqlite::Error) -> rusqlite::Error {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::OperationInterrupted | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            error.sqlite_error().copied().map_or(error, |code| rusqlite::Error::SqliteFailure(code, None))
-        }
-        _ => error,
-    }
-}
-
-/// The error of a statement that was interrupted.
-fn check_interrupt(connection: &Connection) -> rusqlite::Result<()> {
-    if connection.is_interrupted() {
-        let interrupted = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_INTERRUPT);
-        return Err(rusqlite::Error::SqliteFailure(interrupted, None));
-    }
-    Ok(())
 }

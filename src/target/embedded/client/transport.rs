@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::failure;
+use super::error::failure;
 use crate::failure::Secret;
 
 /// Which message.

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use super::database::Database;
 use super::registry::RegistryError;
 use super::reply::{Reply, text};
+use super::shared::Shared;
 use super::sql::parameter;
 use super::switch::set_sync;
-use super::{Shared, tracked};
+use super::tracked;
 
 /// Answers a request below `/v1/`.
 pub(super) fn answer(

@@ -1,37 +1,34 @@
-//! The hub: start, stop, and what its parts share. `listener` speaks HTTP; `sync` answers pushes and pulls through
+//! The hub: start and stop. `shared` is what its parts share; `listener` speaks HTTP; `sync` answers pushes and pulls through
 //! `push`, `pull` and `policy`; `sql`, `command`, `switch`, `tokens` and `manage` are the administration; `registry` knows databases
 //! and tokens; `database` is a file and its connections; `tracked` is a synced table.
 
 mod command;
 mod companion;
 mod database;
+mod error;
 mod listener;
 mod manage;
 mod policy;
 mod pull;
 mod push;
+mod refusal;
 mod registry;
 mod reply;
+mod shared;
 mod sql;
 mod switch;
 mod sync;
 mod tokens;
 mod tracked;
 
-use std::collections::HashMap;
-use std::fs;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
 use super::error::HubError;
-use super::fault::Faults;
 use super::options::HubOptions;
-use super::wire::{Malformed, SiteId};
-use crate::failure::Secret;
-use database::Tuning;
-use registry::Registry;
+use shared::Shared;
 
 /// How long a stop waits for requests under way.
 const GRACE: Duration = Duration::from_secs(5);
@@ -50,19 +47,6 @@ struct Running {
     stop: watch::Sender<bool>,
     /// Closes when the last connection is gone.
     connections: mpsc::Receiver<()>,
-}
-
-/// What all requests see.
-#[derive(Debug)]
-struct Shared {
-    registry: Registry,
-    management_key: Secret,
-    faults: Faults,
-    latency: Duration,
-    /// Planted: pushes to be stored once more, by database.
-    again: Mutex<HashMap<String, Vec<sync::Stash>>>,
-    /// Planted: the last page of each site, to be delivered once more.
-    pages: Mutex<HashMap<SiteId, Vec<u8>>>,
 }
 
 impl Hub {
@@ -131,24 +115,6 @@ impl Drop for Hub {
     }
 }
 
-impl Shared {
-    fn open(options: HubOptions) -> Result<Self, HubError> {
-        let data = |source| HubError::Data { path: options.data.clone(), source };
-        fs::create_dir_all(&options.data).map_err(data)?;
-        let probe = options.data.join(".writable");
-        fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(data)?;
-        let tuning = Tuning { busy_timeout: options.busy_timeout, journal_mode: options.journal_mode };
-        Ok(Self {
-            registry: Registry::open(&options.data, options.api_key, tuning)?,
-            management_key: options.management_key,
-            faults: Faults::new(options.seed, options.faults),
-            latency: options.latency,
-            again: Mutex::default(),
-            pages: Mutex::default(),
-        })
-    }
-}
-
 /// The same hub without HTTP, for tests that lose and repeat messages themselves.
 #[cfg(test)]
 #[derive(Debug)]
@@ -181,28 +147,7 @@ impl LocalHub {
     }
 
     /// Makes a token for a user.
-    pub(super) fn token(&self, user: &str) -> Option<Secret> {
+    pub(super) fn token(&self, user: &str) -> Option<crate::failure::Secret> {
         self.0.registry.create_token(user, user, None, None).ok().map(|token| token.secret)
-    }
-}
-
-/// Why a push or pull was not answered.
-#[derive(Debug)]
-enum StoreError {
-    /// The message is not one of ours.
-    Malformed,
-    /// SQLite refused.
-    Sql(rusqlite::Error),
-}
-
-impl From<Malformed> for StoreError {
-    fn from(Malformed: Malformed) -> Self {
-        Self::Malformed
-    }
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sql(error)
     }
 }

@@ -13,8 +13,9 @@ use super::command::{self, Command};
 use super::companion;
 use super::database::{Database, Worker};
 use super::policy::Caller;
+use super::refusal::{GENERIC, Refusal};
 use super::registry::{Registry, RegistryError};
-use super::reply::{Reply, text};
+use super::reply::Reply;
 use super::switch::{set_policy, set_rls, set_sync};
 use super::tracked::{self, Tracked};
 
@@ -22,8 +23,6 @@ use super::tracked::{self, Tracked};
 const COMMAND: i32 = 10002;
 /// Code of a refused credential.
 const AUTH: i32 = 10004;
-/// Code of everything else.
-const GENERIC: i32 = 10005;
 
 /// A request.
 #[derive(Debug, Default)]
@@ -65,36 +64,6 @@ pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
         });
     }
     String::from_utf8(bytes).ok()
-}
-
-/// Why a statement was refused.
-pub(super) struct Refusal {
-    status: u16,
-    code: i32,
-    detail: String,
-}
-
-impl Refusal {
-    pub(super) fn new(status: u16, code: i32, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into() }
-    }
-}
-
-impl From<rusqlite::Error> for Refusal {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::new(400, error.sqlite_error().map_or(1, |error| error.extended_code), text(&error))
-    }
-}
-
-impl From<RegistryError> for Refusal {
-    fn from(error: RegistryError) -> Self {
-        match error {
-            RegistryError::BadName(name) => Self::new(400, GENERIC, format!("{name} cannot be the name of a database")),
-            RegistryError::Exists(name) => Self::new(409, GENERIC, format!("database {name} already exists")),
-            RegistryError::Missing(name) => Self::new(404, 10001, format!("database {name} does not exist")),
-            RegistryError::Sql(error) => error.into(),
-        }
-    }
 }
 
 /// Answers a request: the result of its last statement.

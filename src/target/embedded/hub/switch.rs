@@ -6,8 +6,8 @@ use serde_json::json;
 use super::super::shape::{Shape, quote};
 use super::command::Operation;
 use super::database::{Database, Worker};
+use super::refusal::Refusal;
 use super::reply::text;
-use super::sql::Refusal;
 use super::tracked::Tracked;
 use super::{companion, policy};
 

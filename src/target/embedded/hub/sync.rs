@@ -6,23 +6,17 @@ use std::time::Duration;
 use super::super::fault::Faults;
 use super::super::wire::{PullRequest, PushHead, Reader, SiteId, message};
 use super::database::{Database, Worker};
+use super::error::StoreError;
 use super::policy::Caller;
 use super::reply::{Delivery, Reply};
-use super::{Shared, StoreError, pull, push};
+use super::shared::{Shared, Stash};
+use super::{pull, push};
 use crate::scenario::FaultKind;
 
 /// How long a request waits for the database while a planted lock is held.
 const LOCKED_TIMEOUT: Duration = Duration::from_millis(200);
 /// How late a planted slow answer is.
 const SLOW: Duration = Duration::from_secs(2);
-
-/// Planted: a push kept to be stored once more.
-#[derive(Debug, Clone)]
-pub(super) struct Stash {
-    site: SiteId,
-    caller: Caller,
-    body: Vec<u8>,
-}
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

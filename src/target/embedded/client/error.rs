@@ -1,0 +1,27 @@
+//! Errors of the functions, as SQLite passes them on.
+
+use rusqlite::{Connection, ErrorCode};
+
+/// An SQL error with this text, code 1.
+pub(super) fn failure(message: impl Into<String>) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR), Some(message.into()))
+}
+
+/// SQLite gives an error with a text of its own the code 1. Where the code says more than the text, it goes alone.
+pub(super) fn keep_code(error: rusqlite::Error) -> rusqlite::Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::OperationInterrupted | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            error.sqlite_error().copied().map_or(error, |code| rusqlite::Error::SqliteFailure(code, None))
+        }
+        _ => error,
+    }
+}
+
+/// The error of a statement that was interrupted.
+pub(super) fn check_interrupt(connection: &Connection) -> rusqlite::Result<()> {
+    if connection.is_interrupted() {
+        let interrupted = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_INTERRUPT);
+        return Err(rusqlite::Error::SqliteFailure(interrupted, None));
+    }
+    Ok(())
+}

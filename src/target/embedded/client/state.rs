@@ -1,0 +1,70 @@
+//! What a connection remembers between the calls of its functions.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::error::failure;
+use super::local;
+use super::transport::{Endpoint, Transport};
+use crate::failure::Secret;
+
+/// What a connection remembers between calls.
+pub(super) struct State {
+    /// Received rows are being written: triggers stay silent.
+    pub(super) applying: AtomicBool,
+    /// `cloudsync_terminate()` was called: writes to synced tables fail until the next init.
+    pub(super) terminated: AtomicBool,
+    pub(super) network: Mutex<Network>,
+}
+
+/// Where a connection syncs with.
+pub(super) struct Network {
+    pub(super) endpoint: Option<(String, String)>,
+    pub(super) credential: Option<Secret>,
+    pub(super) transport: Box<dyn Transport>,
+}
+
+impl Network {
+    /// The transport with the endpoint of this moment.
+    pub(super) fn open(&mut self, connection: &Connection) -> rusqlite::Result<(&mut dyn Transport, Endpoint)> {
+        let Some((address, id)) = self.endpoint.clone() else {
+            return Err(failure("Unable to retrieve CloudSync network context."));
+        };
+        let timeout = |key, default| -> rusqlite::Result<Duration> {
+            let seconds = local::setting(connection, key)?.and_then(|text| text.trim().parse::<f64>().ok());
+            let seconds = seconds.filter(|&seconds| seconds > 0.0 && seconds < 1e9);
+            Ok(seconds.map_or(Duration::from_secs(default), Duration::from_secs_f64))
+        };
+        let endpoint = Endpoint {
+            address,
+            id,
+            credential: self.credential.clone(),
+            connect_timeout: timeout("network_connect_timeout", 30)?,
+            request_timeout: timeout("network_request_timeout", 300)?,
+        };
+        Ok((self.transport.as_mut(), endpoint))
+    }
+}
+
+impl State {
+    pub(super) fn network(&self) -> MutexGuard<'_, Network> {
+        self.network.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Silences the triggers until the guard is dropped.
+    pub(super) fn silence(&self) -> Silence<'_> {
+        self.applying.store(true, Ordering::Relaxed);
+        Silence(&self.applying)
+    }
+}
+
+pub(super) struct Silence<'a>(&'a AtomicBool);
+
+impl Drop for Silence<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,54 @@
+//! What all requests of a hub see.
+
+use std::collections::HashMap;
+use std::fs;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::super::error::HubError;
+use super::super::fault::Faults;
+use super::super::options::HubOptions;
+use super::super::wire::SiteId;
+use super::database::Tuning;
+use super::policy::Caller;
+use super::registry::Registry;
+use crate::failure::Secret;
+
+/// What all requests see.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) registry: Registry,
+    pub(super) management_key: Secret,
+    pub(super) faults: Faults,
+    pub(super) latency: Duration,
+    /// Planted: pushes to be stored once more, by database.
+    pub(super) again: Mutex<HashMap<String, Vec<Stash>>>,
+    /// Planted: the last page of each site, to be delivered once more.
+    pub(super) pages: Mutex<HashMap<SiteId, Vec<u8>>>,
+}
+
+impl Shared {
+    pub(super) fn open(options: HubOptions) -> Result<Self, HubError> {
+        let data = |source| HubError::Data { path: options.data.clone(), source };
+        fs::create_dir_all(&options.data).map_err(data)?;
+        let probe = options.data.join(".writable");
+        fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(data)?;
+        let tuning = Tuning { busy_timeout: options.busy_timeout, journal_mode: options.journal_mode };
+        Ok(Self {
+            registry: Registry::open(&options.data, options.api_key, tuning)?,
+            management_key: options.management_key,
+            faults: Faults::new(options.seed, options.faults),
+            latency: options.latency,
+            again: Mutex::default(),
+            pages: Mutex::default(),
+        })
+    }
+}
+
+/// Planted: a push kept to be stored once more.
+#[derive(Debug, Clone)]
+pub(super) struct Stash {
+    pub(super) site: SiteId,
+    pub(super) caller: Caller,
+    pub(super) body: Vec<u8>,
+}
