@@ -28,7 +28,7 @@ fn within(function: &str) -> BinaryBenchmarkConfig {
 #[bench::push(args = ("test_sync"), config = within("stress::target::embedded::hub::push::push"))]
 #[bench::pull(args = ("test_sync"), config = within("stress::target::embedded::hub::pull::pull"))]
 #[bench::apply(args = ("test_sync"), config = within("stress::target::embedded::client::apply::receive"))]
-#[bench::digest_of_4_times_as_many(args = ("test_sync"), config = within("stress::execute::contents::state"))]
+#[bench::digest_of_4_times_as_many(args = ("test_sync"), config = within("stress::observe::contents::state"))]
 fn of_10_000_rows(table: &str) -> Command {
     Command::new(env!("CARGO_BIN_EXE_stress"))
         .args(["run", "instructions.yaml", "--seed", "1", "--quiet"])

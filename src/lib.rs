@@ -14,9 +14,10 @@
 //! | [`plan`] | scenario, template, failure, sql, suggest | SQLite in memory (`plan/tables.rs`) |
 //! | [`load`] | source, scenario, diagnostic, plan, suggest | none of its own |
 //! | [`record`] | scenario, failure | none |
-//! | [`session`] | failure | SQLite, unsafe |
+//! | [`session`] | failure, record | SQLite, unsafe |
 //! | [`target`] | plan, scenario, session, template, record, failure, sql | HTTP, threads and files of the hub |
-//! | [`execute`] | plan, scenario, session, template, target, record, latency, failure, sql | clock, threads, files of the run |
+//! | `observe` | plan, scenario, session, target, record, failure | clock, SQLite, threads, files to compare |
+//! | [`execute`] | plan, scenario, session, template, target, observe, record, latency, failure, sql | clock, threads, files of the run |
 //! | [`verify`] | record, plan, scenario, figure | none |
 //! | [`analysis`] | record, plan, scenario, verify, latency, failure, figure, template | none |
 //! | [`report`] | analysis, verify, record, scenario, latency, failure, figure | none: returns text |
@@ -32,6 +33,8 @@
 //! - **One address for every problem: the JSON pointer.** `source` alone turns it into bytes.
 //! - **As written, as meant.** `Scenario` holds what was typed; `Plan` holds every decision. `load` alone makes plans, and
 //!   `plan/value.rs` alone gives the value of a row: what `stress plan` shows is what the run writes.
+//! - **Making load and looking are two things.** `observe` looks at what is held, when and as long as `execute`, which
+//!   makes the load, has it look.
 //! - **Facts before judgement.** Workers only record; verdicts are computed from a `Record`, also from a saved one.
 //! - **Three kinds of error, never mixed.** A problem in the user's file is an `Issue`; a failure of the system under
 //!   test is data in the `Record`; being unable to run is the `Err` of the room where it happens.
@@ -65,6 +68,8 @@ pub mod statistics;
 pub mod session;
 
 pub mod target;
+
+mod observe;
 
 pub mod execute;
 

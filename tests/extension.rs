@@ -105,7 +105,7 @@ fn what_a_closed_port_and_a_wrong_name_say_is_classified() {
         ("ftp://127.0.0.1", FailureKind::Configuration),
     ] {
         let network = Network { address: Some(address.to_owned()), managed_database_id: "db_x".to_owned() };
-        let credential = Credential::ApiKey("no-key".to_owned());
+        let credential = Credential::ApiKey("no-key".into());
         let network = Some((&network, &credential));
         let opening = Opening { file: &file, loader: &loader, pragmas: &[], settings: &[], network };
         let session = Session::open(&opening).expect("it opens without a server");
@@ -126,7 +126,7 @@ fn a_thousand_sessions_leave_no_descriptor_behind() {
     let Some(loader) = loader("a_thousand_sessions_leave_no_descriptor_behind") else { return };
     let directory = tempfile::tempdir().expect("a directory");
     let network = Network { address: Some("http://127.0.0.1:9".to_owned()), managed_database_id: "db_x".to_owned() };
-    let credential = Credential::Token("no-token".to_owned());
+    let credential = Credential::Token("no-token".into());
     let held = |file: &Path| {
         let held = std::fs::read_dir("/proc/self/fd").expect("Linux tells").flatten();
         let ours = held.filter_map(|entry| std::fs::read_link(entry.path()).ok());

@@ -45,7 +45,7 @@ pub(super) fn timeline(scene: &Scene<'_>, occurrences: &[Occurrence<'_>]) -> Vec
         let (start, end, row) = rows.entry(event.iteration).or_insert((u64::MAX, 0, empty));
         *start = (*start).min(event.at);
         *end = (*end).max(event.at.saturating_add(event.took));
-        if event.step.is_sql() && event.step != crate::record::StepKind::Query {
+        if event.step.changes_rows() {
             row.rows = row.rows.saturating_add(event.rows);
         }
         row.syncs += u64::from(event.step.is_sync());

@@ -2,7 +2,7 @@
 
 use super::Scene;
 use super::errors::Occurrence;
-use crate::record::{StepKind, WorkerRecord};
+use crate::record::WorkerRecord;
 
 /// One database's part in the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,20 +65,13 @@ fn of(worker: &WorkerRecord, occurrences: &[Occurrence<'_>]) -> DatabaseSummary 
         errors: occurrences.iter().filter(|one| one.counts && one.database == Some(worker.database)).count() as u64,
     };
     for event in &worker.events {
-        let calls = match event.step {
-            StepKind::Delete | StepKind::Insert | StepKind::Update => {
-                summary.rows = summary.rows.saturating_add(event.rows);
-                continue;
-            }
-            StepKind::Send => &mut summary.sends,
-            StepKind::Receive | StepKind::Check | StepKind::Sync => &mut summary.receives,
-            StepKind::Open
-            | StepKind::Query
-            | StepKind::Barrier
-            | StepKind::Wait
-            | StepKind::Pace
-            | StepKind::Admin
-            | StepKind::Close => continue,
+        if event.step.changes_rows() {
+            summary.rows = summary.rows.saturating_add(event.rows);
+        }
+        let calls = match (event.step.receives(), event.step.sends()) {
+            (true, _) => &mut summary.receives,
+            (false, true) => &mut summary.sends,
+            (false, false) => continue,
         };
         calls.made += 1;
         calls.failed += u64::from(!event.failures.is_empty());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{SETTLE, Scene};
 use crate::latency::Latency;
 use crate::plan::StepPlan;
-use crate::record::{Event, StepKind};
+use crate::record::{Event, Part, StepKind};
 use crate::scenario::Rate;
 
 /// Where the databases' time went, all together, from the first thing each did to its last before settling.
@@ -41,12 +41,12 @@ impl Effort {
     }
 
     fn add(&mut self, event: &Event) {
-        let part = match event.step {
-            StepKind::Delete | StepKind::Insert | StepKind::Update | StepKind::Query => &mut self.sql,
-            StepKind::Send | StepKind::Receive | StepKind::Check | StepKind::Sync => &mut self.sync,
-            StepKind::Open | StepKind::Close => &mut self.session,
-            StepKind::Barrier | StepKind::Wait | StepKind::Pace => &mut self.waiting,
-            StepKind::Admin => &mut self.admin,
+        let part = match event.step.part() {
+            Part::Sql => &mut self.sql,
+            Part::Sync => &mut self.sync,
+            Part::Session => &mut self.session,
+            Part::Waiting => &mut self.waiting,
+            Part::Admin => &mut self.admin,
         };
         *part = part.saturating_add(Duration::from_micros(event.took));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Scene;
 use crate::figure::{self, counted};
-use crate::record::{GrowthSample, StepKind};
+use crate::record::GrowthSample;
 
 /// Fewer iterations than this show no trend.
 const FEWEST: usize = 3;
@@ -133,9 +133,8 @@ fn row(scene: &Scene<'_>, measure: Measure) -> Option<GrowthRow> {
         }
     }
     if measure == Measure::Send {
-        let good = |step: StepKind, failed: bool| matches!(step, StepKind::Send | StepKind::Sync) && !failed;
         for (_, event) in scene.load().filter(|(_, event)| event.iteration > 0) {
-            if good(event.step, !event.failures.is_empty()) {
+            if event.step.sends() && event.failures.is_empty() {
                 add(event.iteration, event.took);
             }
         }

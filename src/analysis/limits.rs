@@ -138,11 +138,11 @@ impl Scale<'_> {
         let nothing = || "nothing was done".to_owned();
         match threshold.metric {
             Metric::ErrorsTotal | Metric::Errors => Ok(Measured::Count(self.errors(labels))),
-            Metric::SendDuration => self.calls(threshold, |step| step == StepKind::Send),
+            Metric::SendDuration => self.calls(threshold, |step| step.sends() && !step.receives()),
             Metric::ReceiveDuration | Metric::CheckDuration => {
-                self.calls(threshold, |step| matches!(step, StepKind::Receive | StepKind::Check))
+                self.calls(threshold, |step| step.receives() && !step.sends())
             }
-            Metric::SyncDuration => self.calls(threshold, |step| step == StepKind::Sync),
+            Metric::SyncDuration => self.calls(threshold, |step| step.sends() && step.receives()),
             Metric::PhaseDuration => self.calls(threshold, StepKind::is_sql),
             Metric::StartLate => self.calls(threshold, |step| step == StepKind::Pace),
             Metric::RowsRate => self.timing.rows_per_second.map(Measured::RowsPerSecond).ok_or_else(nothing),

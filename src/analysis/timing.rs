@@ -77,7 +77,7 @@ fn per_second(number: u64, load: Option<Duration>) -> Option<f64> {
 }
 
 fn is_timed(event: &Event) -> bool {
-    event.step.is_sql() || event.step.is_sync()
+    event.step.is_load()
 }
 
 /// Latencies of one kind of step, as they are gathered.

@@ -1,7 +1,7 @@
 //! What was done, counted as it really happened: not what the scale promises.
 
 use super::{SETTLE, Scene};
-use crate::record::{Event, StepKind};
+use crate::record::{Event, Total};
 
 /// What was done, counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,37 +46,21 @@ impl Totals {
             self.failed += u64::from(!event.failures.is_empty());
             self.bytes = self.bytes.saturating_add(event.bytes);
         }
-        let settling = event.phase == SETTLE;
-        let count = match event.step {
-            StepKind::Delete => return add(&mut self.deleted, event.rows),
-            StepKind::Insert => return add(&mut self.inserted, event.rows),
-            StepKind::Update => return add(&mut self.updated, event.rows),
-            StepKind::Query => return add(&mut self.queried, event.rows),
-            StepKind::Send => &mut self.sends,
-            StepKind::Receive => &mut self.receives,
-            StepKind::Check => &mut self.checks,
-            StepKind::Sync => &mut self.syncs,
-            StepKind::Open
-            | StepKind::Barrier
-            | StepKind::Wait
-            | StepKind::Pace
-            | StepKind::Admin
-            | StepKind::Close => return,
+        let Some(total) = event.step.total() else { return };
+        let (settling, more) = if event.step.is_sync() { (event.phase == SETTLE, 1) } else { (false, event.rows) };
+        let sum = match total {
+            Total::Deleted => &mut self.deleted,
+            Total::Inserted => &mut self.inserted,
+            Total::Updated => &mut self.updated,
+            Total::Queried => &mut self.queried,
+            Total::Sends => &mut self.sends,
+            Total::Receives => &mut self.receives,
+            Total::Checks => &mut self.checks,
+            Total::Syncs => &mut self.syncs,
         };
-        add(if settling { &mut self.settling } else { count }, 1);
-        match event.step {
-            StepKind::Receive | StepKind::Check | StepKind::Sync => add(&mut self.received, event.rows),
-            StepKind::Send
-            | StepKind::Open
-            | StepKind::Delete
-            | StepKind::Insert
-            | StepKind::Update
-            | StepKind::Query
-            | StepKind::Barrier
-            | StepKind::Wait
-            | StepKind::Pace
-            | StepKind::Admin
-            | StepKind::Close => {}
+        add(if settling { &mut self.settling } else { sum }, more);
+        if event.step.receives() {
+            add(&mut self.received, event.rows);
         }
     }
 

@@ -11,7 +11,7 @@ use super::{ErrorTable, GeneratorState, GeneratorSummary, SETTLE, Scene, Totals}
 use crate::figure::{self, counted};
 use crate::plan::rule::Treatment;
 use crate::plan::threshold::Unit;
-use crate::record::{EndReason, StepKind};
+use crate::record::EndReason;
 use crate::scenario::{ExpectedVerdict, Severity};
 use crate::template::Number;
 use crate::verify::{CheckResult, Outcome};
@@ -179,8 +179,7 @@ fn doubts(facts: &Facts<'_>) -> Vec<Rule> {
 }
 
 fn nothing_done(scene: &Scene<'_>) -> Option<Rule> {
-    let did = |step: StepKind| step.is_sql() || step.is_sync() || step == StepKind::Admin;
-    if !scene.events().any(|(_, event)| did(event.step)) {
+    if !scene.events().any(|(_, event)| event.step.is_work()) {
         return Some(rule(RuleKind::NothingRan, "nothing ran: no statement and no sync call was made"));
     }
     let synced = scene.events().any(|(_, event)| event.step.is_sync() && event.failures.is_empty());
@@ -190,11 +189,7 @@ fn nothing_done(scene: &Scene<'_>) -> Option<Rule> {
 /// Phases that no database ever did. One whose repeat is computed may come to none.
 fn skipped(scene: &Scene<'_>) -> Vec<Rule> {
     let plan = scene.plan;
-    let done = |name: &str| {
-        scene.events().any(|(_, event)| {
-            event.phase == name && !matches!(event.step, StepKind::Open | StepKind::Close | StepKind::Barrier)
-        })
-    };
+    let done = |name: &str| scene.events().any(|(_, event)| event.phase == name && event.step.is_of_its_phase());
     plan.setup
         .iter()
         .chain(&plan.phases)

@@ -52,7 +52,7 @@ mod tests {
     #[ignore = "it is the process of the test beside it"]
     fn panics() {
         listen();
-        hide(Secrets::new([SECRET_FORMS[0]]));
+        hide(Secrets::new(&[SECRET_FORMS[0].into()]));
         panic!("planted: {}", SECRET_FORMS.join(" and "));
     }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use crate::analysis::{Analysis, LimitState, RuleKind, ThresholdResult, Verdict};
 use crate::diagnostic::{Diagnostic, diagnose};
+use crate::failure::Secret;
 use crate::load::{Origin, written_at};
 use crate::plan::threshold::Unit;
 use crate::scenario::{Issue, Severity};
@@ -140,10 +141,7 @@ pub(super) fn hide_variables(source: &Source, variable: impl Fn(&str) -> Option<
 /// Commands that hide what the databases of a run authenticate with.
 pub(super) fn hide_credentials(target: &Connected) -> String {
     let all = target.credentials.iter().chain(target.wrong_credentials.values());
-    masks(all.filter_map(|credential| match credential {
-        Credential::Token(secret) | Credential::ApiKey(secret) => Some(secret.as_str()),
-        Credential::Nothing => None,
-    }))
+    masks(all.filter_map(Credential::secret).map(Secret::expose))
 }
 
 fn masks<'a>(secrets: impl Iterator<Item = &'a str>) -> String {

@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use clap::Args;
 
 use super::Exit;
+use crate::failure::Secret;
 use crate::target::embedded::{Hub, HubOptions};
 
 /// Runs a hub of the embedded target until Ctrl-C. Scenarios use it with `target: {embedded: {hub: http://…}}`.
@@ -24,10 +25,10 @@ pub(super) struct Arguments {
     data: PathBuf,
     /// The key of administrators and of sync without row-level security [default: a random one]
     #[arg(long, value_name = "KEY", env = "STRESS_HUB_API_KEY", hide_env_values = true)]
-    api_key: Option<String>,
+    api_key: Option<Secret>,
     /// The key of the management API [default: a random one]
     #[arg(long, value_name = "KEY", env = "STRESS_HUB_MANAGEMENT_KEY", hide_env_values = true)]
-    management_key: Option<String>,
+    management_key: Option<Secret>,
 }
 
 /// Runs it.
@@ -45,7 +46,7 @@ pub(super) fn run(arguments: Arguments, out: &mut impl Write, err: &mut impl Wri
                 lines.push(format!("{name}: as given"));
                 *key = given;
             }
-            None => lines.push(format!("{name}: {key} (random, new at every start)")),
+            None => lines.push(format!("{name}: {} (random, new at every start)", key.expose())),
         }
     }
     let (stop, stopped) = mpsc::channel();
@@ -87,7 +88,7 @@ mod tests {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             data: file.clone(),
             api_key: None,
-            management_key: Some("secret".to_owned()),
+            management_key: Some("secret".into()),
         };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         assert_eq!(run(arguments, &mut out, &mut err), Exit::CouldNotRun);

@@ -59,12 +59,11 @@ impl Sample {
     /// What of a run is compared.
     pub fn of(record: &Record, analysis: &Analysis) -> Self {
         let events = || record.workers.iter().flat_map(|worker| &worker.events);
-        let timed = |step: StepKind| step.is_sql() || step.is_sync();
         let mut durations: BTreeMap<StepKind, Vec<f64>> = BTreeMap::new();
-        for event in events().filter(|event| timed(event.step) && event.phase != SETTLE) {
+        for event in events().filter(|event| event.step.is_load() && event.phase != SETTLE) {
             durations.entry(event.step).or_default().push(event.took as f64);
         }
-        let made = events().filter(|event| timed(event.step));
+        let made = events().filter(|event| event.step.is_load());
         let failed = made.clone().filter(|event| !event.failures.is_empty());
         let groups = analysis.errors.groups.iter().filter(|group| group.count > 0);
         let failures = groups.map(|group| ErrorName::Failure {

@@ -45,6 +45,11 @@ impl Journal {
         self.workers[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The records of all workers, one after the other.
+    pub(super) fn workers(&self) -> impl Iterator<Item = MutexGuard<'_, WorkerRecord>> {
+        (0..self.workers.len()).map(|index| self.worker(index))
+    }
+
     /// Everything but the workers.
     pub(super) fn frame(&self) -> MutexGuard<'_, Record> {
         self.frame.lock().unwrap_or_else(PoisonError::into_inner)
@@ -53,7 +58,7 @@ impl Journal {
     /// The record as it is now.
     pub(super) fn snapshot(&self) -> Record {
         let mut record = self.frame().clone();
-        record.workers = (0..self.workers.len()).map(|index| self.worker(index).clone()).collect();
+        record.workers = self.workers().map(|worker| worker.clone()).collect();
         record
     }
 

@@ -2,172 +2,56 @@
 //! everybody holds at the end. Everything becomes facts in the record; nothing is judged here.
 
 mod alarm;
-mod bootstrap;
-mod clues;
-mod collect;
-mod contents;
 mod control;
-mod difference;
-mod extension;
-mod forbidden;
+mod error;
 mod generator;
-mod growth;
-mod hostile;
-mod isolation;
+mod job;
 mod journal;
 mod log;
 mod phase;
 mod progress;
 mod rendezvous;
-mod server;
+mod run;
 mod settle;
-mod sync;
 mod worker;
+mod workers;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use control::Control;
+pub use error::ExecuteError;
+pub(crate) use error::ROOM;
+pub use job::Job;
 pub use journal::write_whole;
 pub use progress::{DatabaseProgress, Progress, Stage};
+pub(crate) use workers::panic_message;
 
-use std::any::Any;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::failure::{Call, FailureKind, RawError, classify};
-use crate::plan::{DatabasePlan, Plan, quote};
+use rayon::prelude::*;
+
+use crate::failure::{self, Call};
+use crate::observe::{self, attempts};
+use crate::plan::DatabasePlan;
 use crate::record::{EndReason, Ended, Machine, RECORD_VERSION, Record, WorkerRecord};
-use crate::scenario::Scenario;
-use crate::session::{Opening, Session};
-use crate::target::Connected;
+use crate::session::raw_error;
 use alarm::Alarms;
 use control::Watchdog;
 use generator::Clocks;
 use journal::Journal;
-use log::Log;
-use rayon::prelude::*;
 use rendezvous::Rendezvous;
+use run::Run;
 use settle::Settling;
 use worker::Worker;
+use workers::Workers;
 
 /// Stack of a worker's thread: SQLite and the templates need far less than the system's default.
 const STACK: usize = 1024 * 1024;
 
-/// What to do about a file of the run that cannot be written.
-pub(crate) const ROOM: &str = "\n  help: see that the disk has room, or name another place with `--out`";
-
 /// Databases of whose logs the record keeps the beginning and the end.
 const LOGS: usize = 20;
-
-/// A run to be made.
-pub struct Job<'a> {
-    /// What is decided.
-    pub plan: &'a Plan,
-    /// The scenario as resolved, kept in the record.
-    pub scenario: &'a Scenario,
-    /// Its path as given.
-    pub path: &'a str,
-    /// What the databases sync with.
-    pub target: &'a Connected,
-    /// The run's directory, which exists.
-    pub directory: &'a Path,
-    /// The directory of the databases; those that are there already are gone on with.
-    pub databases: &'a Path,
-    /// The run's id.
-    pub id: &'a str,
-    /// By which it is ended early.
-    pub control: &'a Control,
-    /// How far it has come.
-    pub progress: &'a Progress,
-}
-
-/// Why a run could not be made.
-#[derive(Debug)]
-pub enum ExecuteError {
-    /// A file or directory of the run could not be written.
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// A database could not be created.
-    Prepare {
-        /// Its file.
-        path: PathBuf,
-        /// What SQLite or the extension said.
-        error: RawError,
-    },
-    /// The threads could not be started.
-    Threads(rayon::ThreadPoolBuildError),
-}
-
-impl fmt::Display for ExecuteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io { path, error } => write!(f, "failed to write `{}`: {error}{ROOM}", path.display()),
-            Self::Prepare { path, error } => {
-                write!(f, "failed to create the database `{}`: {}", path.display(), error.message)?;
-                f.write_str(if classify(error).kind == FailureKind::Disk { ROOM } else { "" })
-            }
-            Self::Threads(error) => write!(f, "failed to start one thread per database: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for ExecuteError {}
-
-/// What all parts of a run share.
-struct Run<'a> {
-    plan: &'a Plan,
-    target: &'a Connected,
-    directory: &'a Path,
-    databases: &'a Path,
-    control: &'a Control,
-    progress: &'a Progress,
-    watchdog: &'a Watchdog,
-    rendezvous: &'a Rendezvous,
-    journal: &'a Journal,
-    alarms: &'a Alarms<'a>,
-    /// As many threads as processors, for what need not be done by all databases at once.
-    few: &'a rayon::ThreadPool,
-}
-
-impl Run<'_> {
-    fn database_file(&self, index: u32) -> PathBuf {
-        self.databases.join(format!("db{index}.db"))
-    }
-
-    /// Opens a file without a network, creates the tables unless they are there, and enables sync; gives the site id.
-    fn create(&self, file: &Path) -> Result<Option<String>, RawError> {
-        let (loader, pragmas) = (&self.target.loader, self.plan.pragmas.as_slice());
-        let session = Session::open(&Opening { file, loader, pragmas, settings: &[], network: None })?;
-        let tables = session.call(Call::Open, "SELECT count(*) FROM sqlite_schema", &[])?;
-        if tables.as_deref() == Some("0") {
-            // All or none: a file that was cut off here is made the next time.
-            session.run(Call::Open, "BEGIN")?;
-            for sql in self.plan.tables.iter().flat_map(|table| std::iter::once(&table.sql).chain(&table.also)) {
-                session.run(Call::Open, sql)?;
-            }
-            session.run(Call::Open, "COMMIT")?;
-        }
-        let mut site = None;
-        for table in &self.plan.tables {
-            // The name is unquoted; the function takes it as a text.
-            site = session.call(Call::Open, "SELECT cloudsync_init(?1)", &[&table.name])?.or(site);
-        }
-        for (key, value) in &self.target.settings {
-            // Ignored by the extension before the first init, and kept in the file after it.
-            session.call(Call::Open, "SELECT cloudsync_set(?1, ?2)", &[key, value])?;
-        }
-        session.close()?;
-        Ok(site)
-    }
-}
 
 /// Makes a run. What goes wrong with the system under test is in the record; an error means that there was no run.
 pub fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
@@ -176,11 +60,6 @@ pub fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
         std::fs::create_dir_all(&path).map_err(|error| ExecuteError::Io { path, error })?;
     }
     let few = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(count);
-    let few = rayon::ThreadPoolBuilder::new().num_threads(few).build().map_err(ExecuteError::Threads)?;
-    let journal = Journal::new(job.directory, frame(job));
-    let watchdog = Watchdog::new(count, Instant::now() + job.plan.time_limit);
-    let rendezvous = Rendezvous::new(count);
-    let alarms = Alarms::new(job.plan);
     let run = Run {
         plan: job.plan,
         target: job.target,
@@ -188,14 +67,15 @@ pub fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
         databases: job.databases,
         control: job.control,
         progress: job.progress,
-        watchdog: &watchdog,
-        rendezvous: &rendezvous,
-        journal: &journal,
-        alarms: &alarms,
-        few: &few,
+        watchdog: Watchdog::new(count, Instant::now() + job.plan.time_limit),
+        rendezvous: Rendezvous::new(count),
+        journal: Journal::new(job.directory, frame(job)),
+        alarms: Alarms::new(job.plan),
+        few: rayon::ThreadPoolBuilder::new().num_threads(few).build().map_err(ExecuteError::Threads)?,
     };
+    let Run { watchdog, journal, .. } = &run;
     prepare(&run)?;
-    flush(&journal, job.directory)?;
+    flush(&run)?;
     let clocks = Clocks::start();
     std::thread::scope(|threads| {
         let watching = threads.spawn(|| watchdog.watch(job.control));
@@ -211,7 +91,7 @@ pub fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
     keep_logs(&run);
     let reason = job.control.reason().unwrap_or(EndReason::Done);
     journal.frame().ended = Some(Ended { at: journal.now(), reason });
-    flush(&journal, job.directory)?;
+    flush(&run)?;
     Ok(journal.snapshot())
 }
 
@@ -244,15 +124,16 @@ fn frame(job: &Job<'_>) -> Record {
     }
 }
 
-fn flush(journal: &Journal, directory: &Path) -> Result<(), ExecuteError> {
-    journal.flush().map_err(|error| ExecuteError::Io { path: directory.join("record.json"), error })
+fn flush(run: &Run<'_>) -> Result<(), ExecuteError> {
+    run.journal.flush().map_err(|error| ExecuteError::Io { path: run.directory.join("record.json"), error })
 }
 
 /// Creates every database.
 fn prepare(run: &Run<'_>) -> Result<(), ExecuteError> {
     let create = |(index, database): (usize, &DatabasePlan)| {
         let path = run.database_file(database.index);
-        let site = run.create(&path).map_err(|error| ExecuteError::Prepare { path, error })?;
+        let site =
+            run.target.create_database(run.plan, &path).map_err(|error| ExecuteError::Prepare { path, error })?;
         if let Some(site) = &site {
             run.target.name_site(site, database.index);
         }
@@ -264,14 +145,9 @@ fn prepare(run: &Run<'_>) -> Result<(), ExecuteError> {
 
 /// The run itself: all workers, the rounds after them, and the contents at the end.
 fn work(run: &Run<'_>) -> Result<(), ExecuteError> {
-    let mut workers = Vec::new();
-    for (index, database) in run.plan.databases.iter().enumerate() {
-        let path = log_file(run, database.index);
-        let log = Log::create(&path, database.index).map_err(|error| ExecuteError::Io { path, error })?;
-        workers.push(Mutex::new(Worker::new(run, index, log)));
-    }
+    let workers = Workers::new(run)?;
     let all = rayon::ThreadPoolBuilder::new()
-        .num_threads(workers.len())
+        .num_threads(run.plan.databases.len())
         .stack_size(STACK)
         .thread_name(|index| format!("db-{}", index + 1))
         .build()
@@ -280,17 +156,29 @@ fn work(run: &Run<'_>) -> Result<(), ExecuteError> {
     let settling = Settling::new(run);
     let unsent = all.broadcast(|context| {
         let index = context.index();
-        guarded(run, &workers, index, Worker::work);
+        workers.guarded(index, Worker::work);
         settling.take_part(&workers, index);
-        guarded(run, &workers, index, Worker::leave).flatten()
+        workers.guarded(index, Worker::leave).flatten()
     });
     drop(all);
     if settling.began() && !run.control.is_ending() {
         run.progress.enter(Stage::Verifying);
-        let state = collect::collect(run, &unsent);
-        run.journal.frame().state = Some(state);
+        look(run, &unsent);
     }
     Ok(())
+}
+
+/// Looks at what everybody holds. `unsent` says of each database whether it still had something to send.
+fn look(run: &Run<'_>, unsent: &[Option<bool>]) {
+    let mut collected = observe::collect(&run.subject(), unsent);
+    if let Some(copy) = collected.server.filter(|_| run.plan.is_hostile())
+        && let Err(error) = attempts::look_for_arrivals(run.plan, &copy, run.journal.workers())
+    {
+        collected.failures.push(failure::classify(&raw_error(Call::Sql, &error)));
+    }
+    let mut frame = run.journal.frame();
+    frame.failures.append(&mut collected.failures);
+    frame.state = Some(collected.state);
 }
 
 /// Keeps the beginning and the end of the logs of databases in which something failed.
@@ -301,53 +189,7 @@ fn keep_logs(run: &Run<'_>) {
         let failed = worker.crash.is_some() || worker.events.iter().any(|event| !event.failures.is_empty());
         if kept < LOGS && (failed || !worker.leaks.is_empty()) {
             kept += 1;
-            worker.log = log::excerpt(&log_file(run, database.index));
+            worker.log = log::excerpt(&run.log_file(database.index));
         }
     }
-}
-
-fn log_file(run: &Run<'_>, database: u32) -> PathBuf {
-    run.directory.join("logs").join(format!("db{database}.log"))
-}
-
-/// The size of a file, or of the one beside it.
-fn size(file: &Path, suffix: &str) -> u64 {
-    let mut name = file.to_path_buf().into_os_string();
-    name.push(suffix);
-    std::fs::metadata(name).map_or(0, |file| file.len())
-}
-
-/// Does something with a worker whose panic must stay its own.
-fn guarded<'w, T>(
-    run: &Run<'_>,
-    workers: &[Mutex<Worker<'w>>],
-    index: usize,
-    act: impl FnOnce(&mut Worker<'w>) -> T,
-) -> Option<T> {
-    let mut worker = lock(&workers[index]);
-    let done = catch_unwind(AssertUnwindSafe(|| act(&mut worker)));
-    if let Err(panic) = &done {
-        let message = panic_message(panic.as_ref());
-        run.journal.worker(index).crash.get_or_insert(run.target.secrets.redact(message));
-        run.rendezvous.leave(index);
-        // A session left open by the panic is closed in the right order all the same.
-        let _ = catch_unwind(AssertUnwindSafe(|| worker.close()));
-    }
-    done.ok()
-}
-
-/// What a panic says.
-pub(crate) fn panic_message(payload: &dyn Any) -> String {
-    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "a panic without a message".to_owned())
-}
-
-fn lock<'w, 'r>(worker: &'w Mutex<Worker<'r>>) -> MutexGuard<'w, Worker<'r>> {
-    worker.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A table's columns as a list for SQL.
-fn column_list(columns: &[String]) -> String {
-    columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ")
 }

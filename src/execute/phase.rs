@@ -186,13 +186,13 @@ fn owned(value: SqlValue) -> Value {
 }
 
 fn no_value(parameter: &str) -> RawError {
-    RawError { call: Call::Sql, sqlite: None, http: None, message: format!("the parameter `{parameter}` has no value") }
+    RawError::said(Call::Sql, format!("the parameter `{parameter}` has no value"))
 }
 
 pub(super) fn template_error(problem: &TemplateProblem) -> RawError {
-    RawError { call: Call::Sql, sqlite: None, http: None, message: problem.message.clone() }
+    RawError::said(Call::Sql, problem.message.clone())
 }
 
 fn interrupted() -> RawError {
-    RawError { call: Call::Sql, sqlite: Some((9, 9)), http: None, message: "interrupted".to_owned() }
+    RawError::said(Call::Sql, "interrupted").with_codes(Some((9, 9)))
 }

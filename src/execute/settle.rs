@@ -5,26 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
 
-use super::worker::Worker;
-use super::{Run, Stage, guarded};
+use super::progress::Stage;
+use super::run::Run;
+use super::worker::Round;
+use super::workers::Workers;
 use crate::record::{SettleRecord, Stuck};
-
-/// What a round brought to one database.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Round {
-    /// Changes were sent.
-    pub(super) sent: bool,
-    /// Rows were received, or there are more to receive.
-    pub(super) received: bool,
-    /// A call failed.
-    pub(super) failed: bool,
-}
-
-impl Round {
-    fn is_quiet(self) -> bool {
-        !self.sent && !self.received && !self.failed
-    }
-}
 
 /// Rounds in a row that must be quiet for all.
 const QUIET_ROUNDS: u32 = 2;
@@ -78,7 +63,7 @@ impl<'a> Settling<'a> {
     }
 
     /// One database's part, after its work: every round, until there are no more. Every thread has to come.
-    pub(super) fn take_part(&self, workers: &[Mutex<Worker<'_>>], index: usize) {
+    pub(super) fn take_part(&self, workers: &Workers<'_>, index: usize) {
         loop {
             if self.meeting.wait().is_leader() {
                 // A panic here must not leave the others waiting.
@@ -93,7 +78,7 @@ impl<'a> Settling<'a> {
                 continue;
             }
             let was_quiet = self.state().last[index][1].is_quiet();
-            let round = guarded(self.run, workers, index, |worker| worker.settle_round(was_quiet));
+            let round = workers.guarded(index, |worker| worker.settle_round(was_quiet));
             self.state().now[index] = round;
         }
     }

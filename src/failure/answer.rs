@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Call, Failure, FailureKind as Kind, RawError, Side, Verdict, code, fingerprint, text};
+use super::fingerprint::fingerprint;
+use super::kind::{FailureKind as Kind, Side};
+use super::raw::{Call, RawError};
+use super::verdict::{Failure, Verdict};
+use super::{code, text};
 
 /// What a successful answer of a sync call reports as failed. `settled` says that nothing is under way any more, so
 /// that a send that is still `out-of-sync` stays so.

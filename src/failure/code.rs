@@ -1,6 +1,8 @@
 //! What codes say: SQLite's result codes, HTTP statuses, the server's machine-readable codes.
 
-use super::{Call, FailureKind, Side, Verdict};
+use super::kind::{FailureKind, Side};
+use super::raw::Call;
+use super::verdict::Verdict;
 
 /// What SQLite's own result code says; nothing for `SQLITE_ERROR`, which says nothing.
 pub(super) fn sqlite(call: Call, primary: i32, extended: i32) -> Option<Verdict> {

@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use super::{Failure, FailureKind as Kind, Side};
+use super::kind::{FailureKind as Kind, Side};
+use super::verdict::Failure;
 
 /// The versions of a send's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

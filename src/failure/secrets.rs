@@ -1,12 +1,15 @@
 //! Hiding secrets by their value: what a server or a library says may repeat what it was sent, as it was, encoded for
 //! an address, for JSON or in base64. It must not know where a secret comes from.
 
+use std::fmt;
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
 
-/// What stands where a secret stood.
-const HIDDEN: &str = "[hidden]";
+use super::secret::{HIDDEN, Secret};
+
 /// Shorter texts are words like any other: hiding them would hide the message.
 const SHORTEST: usize = 6;
 /// What `encodeURIComponent` and most libraries encode.
@@ -21,18 +24,19 @@ pub struct Secrets {
 
 impl Secrets {
     /// Of these values.
-    pub fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn new<'a>(values: impl IntoIterator<Item = &'a Secret>) -> Self {
         let mut secrets = Self::default();
         values.into_iter().for_each(|value| secrets.add(value));
         secrets
     }
 
     /// Hides this value, too.
-    pub fn add(&mut self, value: &str) {
+    pub fn add(&mut self, secret: &Secret) {
+        let value = secret.expose();
         if value.len() < SHORTEST {
             return;
         }
-        let json = serde_json::Value::from(value).to_string();
+        let json = Value::from(value).to_string();
         let json = json[1..json.len() - 1].to_owned();
         let forms = [
             value.to_owned(),
@@ -54,7 +58,36 @@ impl Secrets {
 
     /// The text with every secret hidden.
     pub fn redact(&self, text: String) -> String {
+        let text = self.hide(text);
+        // What a document writes as `\u002b` is a `+` for whoever reads it.
+        let document = if text.contains("\\u") { serde_json::from_str(&text).ok() } else { None };
+        let hidden = document.and_then(|mut document| self.hide_in(&mut document).then(|| document.to_string()));
+        hidden.unwrap_or(text)
+    }
+
+    fn hide(&self, text: String) -> String {
         self.forms.iter().fold(text, |text, form| if text.contains(form) { text.replace(form, HIDDEN) } else { text })
+    }
+
+    /// Hides secrets in the texts of a document. Gives whether there were any.
+    fn hide_in(&self, document: &mut Value) -> bool {
+        match document {
+            Value::String(text) => {
+                let hidden = self.hide(text.clone());
+                let any = hidden != *text;
+                *text = hidden;
+                any
+            }
+            Value::Array(items) => items.iter_mut().fold(false, |any, item| self.hide_in(item) | any),
+            Value::Object(members) => members.values_mut().fold(false, |any, member| self.hide_in(member) | any),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
     }
 }
 
@@ -77,9 +110,13 @@ fn lower_hex(encoded: &str) -> String {
 mod tests {
     use super::*;
 
+    fn secrets<const N: usize>(values: [&str; N]) -> Secrets {
+        Secrets::new(&values.map(Secret::from))
+    }
+
     #[test]
     fn a_secret_is_hidden_in_every_form() {
-        let secrets = Secrets::new(["k3y/with+\"signs&é"]);
+        let secrets = secrets(["k3y/with+\"signs&é"]);
         for text in [
             "k3y/with+\"signs&é",
             "k3y/with+\\\"signs&é",
@@ -92,12 +129,21 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_hidden_in_a_document_that_escapes_its_letters() {
+        let secrets = secrets(["k3y/with+signs"]);
+        let escaped = r#"{"errors":[{"detail":"key k3y\u002fwith\u002Bsigns refused"}],"n":1}"#;
+        assert_eq!(secrets.redact(escaped.into()), r#"{"errors":[{"detail":"key [hidden] refused"}],"n":1}"#);
+        let innocent = r#"{ "detail": "caf\u00e9" }"#;
+        assert_eq!(secrets.redact(innocent.into()), innocent, "byte for byte");
+    }
+
+    #[test]
     fn a_secret_that_begins_with_another_leaves_nothing() {
-        assert_eq!(Secrets::new(["secret", "secret-and-more"]).redact("secret-and-more".into()), "[hidden]");
+        assert_eq!(secrets(["secret", "secret-and-more"]).redact("secret-and-more".into()), "[hidden]");
     }
 
     #[test]
     fn what_is_too_short_to_be_a_secret_stays() {
-        assert_eq!(Secrets::new(["a", ""]).redact("a bad gateway".into()), "a bad gateway");
+        assert_eq!(secrets(["a", ""]).redact("a bad gateway".into()), "a bad gateway");
     }
 }

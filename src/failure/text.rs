@@ -1,6 +1,9 @@
 //! What texts say, when no code says it: the fact sheet's real messages, lower-cased, each with its meaning.
 
-use super::{Call, Failure, FailureKind as Kind, Side, Verdict, code};
+use super::code;
+use super::kind::{FailureKind as Kind, Side};
+use super::raw::Call;
+use super::verdict::{Failure, Verdict};
 
 /// How a text has to occur in a message.
 enum Text {

@@ -3,6 +3,7 @@
 
 mod measure;
 mod state;
+mod step;
 mod usual;
 
 pub use measure::{Attempt, Generator, GrowthSample, Leak, LogExcerpt, Operation, TableSize};
@@ -10,6 +11,7 @@ pub use state::{
     BootstrapState, CellClock, DatabaseState, Difference, FinalState, ForbiddenRow, Holder, Holding, QueryAnswer,
     RowDifference, ServerState, TableState, Tombstones, UserState,
 };
+pub use step::{Part, StepKind, Total};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -163,96 +165,6 @@ pub struct Event {
     /// What went wrong. An answer can report several failures.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
-}
-
-/// What an event did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepKind {
-    /// Opened a session: file, functions, pragmas, network, credential.
-    Open,
-    /// Ran a `delete` phase's SQL.
-    Delete,
-    /// Ran an `insert` phase's SQL.
-    Insert,
-    /// Ran an `update` phase's SQL.
-    Update,
-    /// Ran a `query` phase's SQL.
-    Query,
-    /// Pushed.
-    Send,
-    /// Pulled.
-    Receive,
-    /// Pulled, by the seed's word.
-    Check,
-    /// Pushed and pulled in one call.
-    Sync,
-    /// Waited at a barrier.
-    Barrier,
-    /// Waited: `wait`, `think`.
-    Wait,
-    /// Waited for the moment that a `rate` set for an iteration or a repetition, if it was still to come.
-    Pace,
-    /// Ran SQL on the server.
-    Admin,
-    /// Closed a session: network cleanup, terminate, close.
-    Close,
-}
-
-impl StepKind {
-    /// Its name in records and reports.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Delete => "delete",
-            Self::Insert => "insert",
-            Self::Update => "update",
-            Self::Query => "query",
-            Self::Send => "send",
-            Self::Receive => "receive",
-            Self::Check => "check",
-            Self::Sync => "sync",
-            Self::Barrier => "barrier",
-            Self::Wait => "wait",
-            Self::Pace => "pace",
-            Self::Admin => "admin",
-            Self::Close => "close",
-        }
-    }
-
-    /// Whether it ran a phase's SQL.
-    pub const fn is_sql(self) -> bool {
-        match self {
-            Self::Delete | Self::Insert | Self::Update | Self::Query => true,
-            Self::Open
-            | Self::Send
-            | Self::Receive
-            | Self::Check
-            | Self::Sync
-            | Self::Barrier
-            | Self::Wait
-            | Self::Pace
-            | Self::Admin
-            | Self::Close => false,
-        }
-    }
-
-    /// Whether it was a sync call.
-    pub const fn is_sync(self) -> bool {
-        match self {
-            Self::Send | Self::Receive | Self::Check | Self::Sync => true,
-            Self::Open
-            | Self::Delete
-            | Self::Insert
-            | Self::Update
-            | Self::Query
-            | Self::Barrier
-            | Self::Wait
-            | Self::Pace
-            | Self::Admin
-            | Self::Close => false,
-        }
-    }
 }
 
 /// The rounds after the last iteration.

@@ -240,7 +240,7 @@ impl<'a> Run<'a> {
     fn durations(self) -> Metric {
         let mut points = BTreeMap::new();
         for event in self.record.workers.iter().flat_map(|worker| &worker.events) {
-            if event.step.is_sql() || event.step.is_sync() {
+            if event.step.is_load() {
                 let point = points.entry((event.phase.as_str(), event.step)).or_insert_with(|| HistogramDataPoint {
                     attributes: vec![text("stress.phase", &event.phase), text("stress.step", event.step.as_str())],
                     start_time_unix_nano: self.start,

@@ -134,7 +134,7 @@ fn about_the_judgement(registry: &mut Registry, analysis: &Analysis) {
 fn durations(record: &Record) -> Series {
     let mut histograms = BTreeMap::new();
     for event in record.workers.iter().flat_map(|worker| &worker.events) {
-        if event.step.is_sql() || event.step.is_sync() {
+        if event.step.is_load() {
             let (first, factor, count) = BUCKETS;
             histograms
                 .entry((event.phase.as_str(), event.step))

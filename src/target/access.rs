@@ -2,26 +2,28 @@
 
 use std::time::Duration;
 
-use super::TargetError;
 use super::admin::Admin;
-use super::cloudsync::DEFAULT_ADDRESS;
 use super::connection::ConnectionString;
+use super::error::TargetError;
 use super::http::TIMEOUT;
 use super::management::Management;
-use crate::failure::Secrets;
+use crate::failure::{Secret, Secrets};
 use crate::plan::{ALLOWED_DATABASES, covers};
 use crate::scenario::{CloudsyncOptions, HumanDuration};
 use crate::template::{Scope, Text};
 
+/// The extension's own address, used by `cloudsync_network_init`.
+pub(super) const DEFAULT_ADDRESS: &str = "https://cloudsync.sqlite.ai";
 /// The database when neither the scenario nor the connection string names one.
 const DEFAULT_DATABASE: &str = "test_stress_sync";
 
 /// What the options come to.
+#[derive(Debug)]
 pub(super) struct Access {
     pub(super) connection: Option<ConnectionString>,
     pub(super) database: String,
-    pub(super) api_key: Option<String>,
-    pub(super) tokens: Vec<String>,
+    pub(super) api_key: Option<Secret>,
+    pub(super) tokens: Vec<Secret>,
     pub(super) admin: Option<Admin>,
     pub(super) management: Option<Management>,
     /// The managed database id as the scenario gives it.
@@ -36,22 +38,22 @@ pub(super) struct Access {
 impl Access {
     pub(super) fn new(options: &CloudsyncOptions, scope: &Scope) -> Result<Self, TargetError> {
         let text = |key: &str, source: &Option<String>| render(key, source.as_deref(), scope);
-        let connection_string = text("connection_string", &options.connection_string)?;
-        let connection = connection_string.as_deref().map(ConnectionString::parse).transpose()?;
-        let api_key =
-            text("apikey", &options.apikey)?.or_else(|| connection.as_ref().map(|parsed| parsed.api_key.clone()));
-        let management_key = text("management_key", &options.management_key)?;
-        let tokens = options.tokens.iter().map(|token| render("tokens", Some(token), scope));
-        let tokens: Vec<String> = tokens.collect::<Result<Vec<_>, TargetError>>()?.into_iter().flatten().collect();
-        let values = [&connection_string, &api_key, &management_key].into_iter().flatten().chain(&tokens);
-        let own_key = connection.iter().map(|parsed| parsed.api_key.as_str());
-        let secrets = Secrets::new(values.map(String::as_str).chain(own_key));
+        let secret = |key: &str, source: &Option<String>| Ok(text(key, source)?.map(Secret::from));
+        let connection_string = secret("connection_string", &options.connection_string)?;
+        let connection = connection_string.as_ref().map(|text| ConnectionString::parse(text.expose())).transpose()?;
+        let own_key = connection.as_ref().map(|parsed| parsed.api_key.clone());
+        let api_key = secret("apikey", &options.apikey)?.or_else(|| own_key.clone());
+        let management_key = secret("management_key", &options.management_key)?;
+        let tokens = options.tokens.iter().map(|token| secret("tokens", &Some(token.clone())));
+        let tokens: Vec<Secret> = tokens.collect::<Result<Vec<_>, TargetError>>()?.into_iter().flatten().collect();
+        let values = [&connection_string, &api_key, &management_key, &own_key].into_iter().flatten();
+        let secrets = Secrets::new(values.chain(&tokens));
         let time = options.admin_timeout.map_or(TIMEOUT, HumanDuration::get).max(Duration::from_millis(1));
         let address = text("address", &options.address)?;
         let admin_address = text("admin_address", &options.admin_address)?;
         let admin = connection.as_ref().map(|parsed| {
             let base = admin_address.unwrap_or_else(|| format!("https://{}", parsed.host));
-            Admin::with(base, parsed.api_key.clone(), time, secrets.clone())
+            Admin::new(base, parsed.api_key.clone(), time, secrets.clone())
         });
         let base = text("management_address", &options.management_address)?.or_else(|| address.clone());
         let base = base.unwrap_or_else(|| DEFAULT_ADDRESS.to_owned());

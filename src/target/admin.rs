@@ -6,27 +6,21 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
-use super::TargetError;
-use super::http::{Answer, Http, Patience, Request, TIMEOUT, odd};
-use crate::failure::{RawError, Secrets};
+use super::error::TargetError;
+use super::http::{Answer, Http, Patience, Request, odd};
+use crate::failure::{RawError, Secret, Secrets};
 
 /// An administrator of one project.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Admin {
     http: Http,
-    api_key: String,
+    api_key: Secret,
 }
 
 impl Admin {
-    /// For the server at `base` (`https://host`), with the project's api key.
-    pub fn new(base: impl Into<String>, api_key: impl Into<String>) -> Self {
-        let api_key = api_key.into();
-        let secrets = Secrets::new([api_key.as_str()]);
-        Self::with(base, api_key, TIMEOUT, secrets)
-    }
-
-    /// The same, with the longest time of a request and with what its messages hide.
-    pub(super) fn with(base: impl Into<String>, api_key: String, time: Duration, secrets: Secrets) -> Self {
+    /// For the server at `base` (`https://host`), with the project's api key, the longest time of a request, and what its
+    /// messages hide.
+    pub(super) fn new(base: impl Into<String>, api_key: Secret, time: Duration, secrets: Secrets) -> Self {
         Self { http: Http::new(base, time, secrets), api_key }
     }
 
@@ -75,16 +69,16 @@ impl Admin {
 
     /// Creates an access token for a user, which is refused from `expires` on. A repeated request may leave a second
     /// token behind, which nobody knows and which expires, too.
-    pub(super) fn create_token(&self, name: &str, user_id: &str, expires: &str) -> Result<String, RawError> {
+    pub(super) fn create_token(&self, name: &str, user_id: &str, expires: &str) -> Result<Secret, RawError> {
         let path = "/v2/tokens";
         let body = json!({ "name": name, "userId": user_id, "expiresAt": expires });
         let answer = self.http.ask(self.request(&Method::POST, path, Some(&body)), Patience::Again)?;
         let token = answer.pointer("/data/token").or_else(|| answer.get("token")).and_then(Value::as_str);
-        token.map(str::to_owned).ok_or_else(|| odd(path, "it has no `data.token`"))
+        token.map(Secret::from).ok_or_else(|| odd(path, "it has no `data.token`"))
     }
 
     /// Whether the server knows a token or key.
-    pub(super) fn check_token(&self, token: &str) -> Result<(), RawError> {
+    pub(super) fn check_token(&self, token: &Secret) -> Result<(), RawError> {
         let request = Request { method: &Method::GET, path: "/v2/tokens/authorized", bearer: token, body: None };
         self.http.ask(request, Patience::Again).map(drop)
     }
@@ -95,8 +89,8 @@ impl Admin {
     }
 
     /// Makes a token worthless. One that is not there is no failure.
-    pub(super) fn revoke_token(&self, token: &str) -> Result<(), RawError> {
-        let body = json!({ "token": token });
+    pub(super) fn revoke_token(&self, token: &Secret) -> Result<(), RawError> {
+        let body = json!({ "token": token.expose() });
         let request = self.request(&Method::DELETE, "/v2/tokens", Some(&body));
         match self.http.ask(request, Patience::Again) {
             Err(error) if error.http == Some(404) => Ok(()),

@@ -1,7 +1,7 @@
 //! Who is told what is done to a server, may be asked, and may want it to stop. Nothing here prints: the command line
 //! brings all three.
 
-use super::TargetError;
+use super::error::TargetError;
 
 /// Asks a person for a line.
 pub type Ask<'a> = dyn FnMut(&str) -> Option<String> + 'a;

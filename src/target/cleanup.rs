@@ -1,24 +1,27 @@
 //! Leaving a server as it was found, as far as that is wanted and possible: tokens revoked, sync disabled, devices
 //! forgotten, tables and database dropped. Everything is tried; what fails is told and does not stop the rest.
 
-use super::TargetError;
 use super::admin::Admin;
 use super::attendant::Attendant;
+use super::error::TargetError;
 use super::management::Management;
 use super::provision::{disable_companions, drop_text, exists, tables, word};
 use super::tokens;
+use crate::failure::Secret;
 use crate::plan::TablePlan;
 
 /// What is to be undone on a server.
+#[derive(Debug)]
 pub(crate) struct Closing {
     pub(super) admin: Admin,
     /// The tokens that were made for the run.
-    pub(super) tokens: Vec<String>,
+    pub(super) tokens: Vec<Secret>,
     /// What is dropped, if anything is.
     pub(super) drop: Option<Dropping>,
 }
 
 /// What is dropped.
+#[derive(Debug)]
 pub(super) struct Dropping {
     pub(super) database: String,
     pub(super) tables: Vec<TablePlan>,

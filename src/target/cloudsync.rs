@@ -2,20 +2,20 @@
 
 use serde_json::Value;
 
-use super::access::Access;
+use super::access::{Access, DEFAULT_ADDRESS};
 use super::attendant::Attendant;
 use super::cleanup::{Closing, Dropping};
+use super::connected::Connected;
+use super::error::TargetError;
 use super::management::Registration;
 use super::provision::{self, Site};
-use super::{Connected, TargetError, extension, tokens};
+use super::{extension, tokens};
+use crate::failure::Secret;
 use crate::plan::Plan;
 use crate::record::TargetFacts;
 use crate::scenario::{Cleanup, CloudsyncOptions};
 use crate::session::{Credential, Loader, Network};
 use crate::template::Scope;
-
-/// The extension's own address, used by `cloudsync_network_init`.
-pub(super) const DEFAULT_ADDRESS: &str = "https://cloudsync.sqlite.ai";
 
 pub(super) fn connect(
     plan: &Plan,
@@ -149,7 +149,7 @@ fn credentials(
     access: &Access,
     run: &str,
     attendant: &mut Attendant<'_>,
-) -> Result<(Vec<Credential>, Vec<String>), TargetError> {
+) -> Result<(Vec<Credential>, Vec<Secret>), TargetError> {
     if !plan.rls {
         let key = access.api_key.clone();
         let key = key.ok_or_else(|| TargetError::new("there is no api key", "set `apikey` in the target"))?;

@@ -3,7 +3,8 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::TargetError;
+use super::error::TargetError;
+use crate::failure::Secret;
 
 const SCHEME: &str = "sqlitecloud://";
 const DEFAULT_PORT: u16 = 8860;
@@ -11,12 +12,12 @@ const FORM: &str =
     "it has the form `sqlitecloud://host:8860/database?apikey=…`, as the dashboard's page `Connect` gives it";
 
 /// `sqlitecloud://[user:password@]host[:port][/database]?apikey=…`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ConnectionString {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) database: Option<String>,
-    pub(super) api_key: String,
+    pub(super) api_key: Secret,
 }
 
 impl ConnectionString {
@@ -56,7 +57,7 @@ impl ConnectionString {
             host: host.to_owned(),
             port,
             database: Some(database).filter(|name| !name.is_empty()),
-            api_key: decoded(api_key, "apikey")?,
+            api_key: decoded(api_key, "apikey")?.into(),
         })
     }
 
@@ -66,9 +67,9 @@ impl ConnectionString {
     }
 
     /// The string by which the sync service reaches the project.
-    pub(super) fn for_registration(&self) -> String {
-        let key = utf8_percent_encode(&self.api_key, NON_ALPHANUMERIC);
-        format!("{SCHEME}{}:{}?apikey={key}", self.host, self.port)
+    pub(super) fn for_registration(&self) -> Secret {
+        let key = utf8_percent_encode(self.api_key.expose(), NON_ALPHANUMERIC);
+        format!("{SCHEME}{}:{}?apikey={key}", self.host, self.port).into()
     }
 }
 
@@ -98,21 +99,21 @@ mod tests {
     fn every_documented_form_is_taken_apart() {
         let parsed = parse("sqlitecloud://abc.g1.sqlite.cloud:8861/my%20db.sqlite?timeout=3&apikey=k%2Fy%2B");
         assert_eq!((parsed.host.as_str(), parsed.port), ("abc.g1.sqlite.cloud", 8861));
-        assert_eq!((parsed.database.as_deref(), parsed.api_key.as_str()), (Some("my db.sqlite"), "k/y+"));
+        assert_eq!((parsed.database.as_deref(), parsed.api_key.expose()), (Some("my db.sqlite"), "k/y+"));
         assert_eq!(parsed.project(), "abc");
         for text in ["sqlitecloud://h?apikey=k", "sqlitecloud://h/?apikey=k", "SQLiteCloud://h?ApiKey=k&compress=1"] {
             let parsed = parse(text);
-            assert_eq!((parsed.port, parsed.database, parsed.api_key.as_str()), (8860, None, "k"), "{text}");
+            assert_eq!((parsed.port, parsed.database, parsed.api_key.expose()), (8860, None, "k"), "{text}");
         }
         // The api key wins over a user.
         assert_eq!(parse("sqlitecloud://me:pass%40word@h/d?apikey=k").host, "h");
-        assert_eq!(parse("sqlitecloud://h/d?token=t&apikey=k").api_key, "k");
+        assert_eq!(parse("sqlitecloud://h/d?token=t&apikey=k").api_key.expose(), "k");
     }
 
     #[test]
     fn what_the_service_is_given_is_encoded_again() {
         let parsed = parse("sqlitecloud://h/d?apikey=a%26b");
-        assert_eq!(parsed.for_registration(), "sqlitecloud://h:8860?apikey=a%26b");
+        assert_eq!(parsed.for_registration().expose(), "sqlitecloud://h:8860?apikey=a%26b");
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::TargetError;
 use super::access::Access;
 use super::admin::Admin;
+use super::error::TargetError;
 use super::extension;
 use crate::failure::RawError;
 use crate::plan::{Plan, TargetPlan};

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use etcetera::BaseStrategy;
 
-use super::TargetError;
+use super::error::TargetError;
 use crate::failure::{Call, RawError};
 use crate::session::{Loader, Opening, Session};
 

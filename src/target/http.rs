@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use ureq::http::{HeaderMap, Method};
 
-use super::TargetError;
-use crate::failure::{self, Call, FailureKind, RawError, Secrets};
+use super::error::TargetError;
+use crate::failure::{self, Call, FailureKind, RawError, Secret, Secrets};
 
 /// The longest a request may take when nobody says otherwise.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 const TOLD: usize = 300;
 
 /// A server of an administrator's interface.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Http {
     agent: ureq::Agent,
     base: String,
@@ -29,12 +29,12 @@ pub(super) struct Http {
 }
 
 /// What is asked of it.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Request<'a> {
     pub(super) method: &'a Method,
     /// From the slash on.
     pub(super) path: &'a str,
-    pub(super) bearer: &'a str,
+    pub(super) bearer: &'a Secret,
     pub(super) body: Option<&'a Value>,
 }
 
@@ -89,15 +89,14 @@ impl Http {
         loop {
             let answer = self.exchange(request, until.saturating_duration_since(Instant::now()));
             let asked_for = answer.as_ref().ok().and_then(|answer| retry_after(&answer.headers));
-            let error = match answer.and_then(|answer| judged(request.path, answer)) {
+            let error = match answer.and_then(|answer| judged(request.path, answer, || self.secrets_of(request))) {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
             let pause = asked_for.unwrap_or(PAUSE * 2_u32.pow(attempt - 1));
             let again = patience == Patience::Again && worth_repeating(&error) && attempt < ATTEMPTS;
             if !again || Instant::now() + pause >= until {
-                let message = self.secrets_of(request).redact(error.message);
-                return Err(RawError { message, ..error });
+                return Err(error);
             }
             std::thread::sleep(pause);
             attempt += 1;
@@ -110,18 +109,24 @@ impl Http {
         secrets.add(request.bearer);
         let token = request.body.and_then(|body| body.get("token")).and_then(Value::as_str);
         if let Some(token) = token {
-            secrets.add(token);
+            secrets.add(&Secret::from(token));
         }
         secrets
+    }
+
+    /// The words of a good answer, with what they repeat of a secret hidden.
+    pub(super) fn hide(&self, text: String) -> String {
+        self.secrets.redact(text)
     }
 
     /// One request and its answer, whatever it says.
     pub(super) fn exchange(&self, request: Request<'_>, time: Duration) -> Result<Answer, RawError> {
         // A time of none would be no limit at all.
         let time = time.clamp(Duration::from_millis(1), self.time);
-        let failed = |error: &ureq::Error| unanswered(network_text(error, time));
+        let failed =
+            |error: &ureq::Error| RawError::heard(Call::Admin, network_text(error, time), &self.secrets_of(request));
         let url = format!("{}{}", self.base, request.path);
-        let bearer = format!("Bearer {}", request.bearer);
+        let bearer = format!("Bearer {}", request.bearer.expose());
         let sent = if let Some(body) = request.body {
             let builder = match *request.method {
                 Method::DELETE => self.agent.delete(&url).force_send_body(),
@@ -147,13 +152,13 @@ impl Http {
     pub(super) fn failed(&self, step: &str, error: &RawError) -> TargetError {
         let status = error.http.map_or_else(String::new, |status| format!(" (HTTP {status})"));
         let address = &self.base;
-        let message = self.secrets.redact(format!("failed to {step} at {address}{status}: {}", told(&error.message)));
+        let message = format!("failed to {step} at {address}{status}: {}", told(&error.message));
         TargetError::new(message, help(error))
     }
 }
 
 /// A good document, or what is wrong with the answer.
-fn judged(path: &str, answer: Answer) -> Result<Value, RawError> {
+fn judged(path: &str, answer: Answer, secrets: impl FnOnce() -> Secrets) -> Result<Value, RawError> {
     let Answer { status, text, .. } = answer;
     let document: Option<Value> = serde_json::from_str(&text).ok();
     let refused = document.as_ref().is_some_and(|document| {
@@ -162,7 +167,7 @@ fn judged(path: &str, answer: Answer) -> Result<Value, RawError> {
     });
     if !(200..300).contains(&status) || refused {
         let message = if text.trim().is_empty() { format!("HTTP {status} without a body") } else { text };
-        return Err(RawError { call: Call::Admin, sqlite: None, http: Some(status), message });
+        return Err(RawError::heard(Call::Admin, message, &secrets()).with_status(status));
     }
     match document {
         Some(document) => Ok(document),
@@ -173,11 +178,7 @@ fn judged(path: &str, answer: Answer) -> Result<Value, RawError> {
 
 /// An answer without what it should have.
 pub(super) fn odd(path: &str, what: &str) -> RawError {
-    unanswered(format!("the answer of {path} could not be understood: {what}"))
-}
-
-fn unanswered(message: String) -> RawError {
-    RawError { call: Call::Admin, sqlite: None, http: None, message }
+    RawError::said(Call::Admin, format!("the answer of {path} could not be understood: {what}"))
 }
 
 /// Whether the same request may fare better: not understood, not answered, too many, or the server's own failure.
@@ -268,11 +269,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_server_repeats_of_a_secret_is_hidden_where_its_error_is_made() {
+        let http = Http::new("http://host", TIMEOUT, Secrets::default());
+        let (bearer, token) = (Secret::from("k3y/of+us"), serde_json::json!({ "token": "t0ken/of+them" }));
+        let request = Request { method: &Method::GET, path: "/x", bearer: &bearer, body: Some(&token) };
+        for said in
+            ["k3y/of+us and t0ken/of+them", "k3y%2Fof%2Bus and t0ken/of+them", r"k3y\u002fof+us and t0ken\/of+them"]
+        {
+            let text = format!(r#"{{"error":{{"detail":"no {said}"}}}}"#);
+            let answer = Answer { status: 403, headers: HeaderMap::new(), text };
+            let error = judged("/x", answer, || http.secrets_of(request)).expect_err("refused");
+            let shown = http.failed("ask", &error).to_string();
+            assert!(
+                shown.starts_with("failed to ask at http://host (HTTP 403): no [hidden] and [hidden]\n"),
+                "{shown}"
+            );
+            assert!(!failure::classify(&error).message.contains("of+"), "{error:?}");
+        }
+    }
+
+    #[test]
     fn a_good_status_with_an_error_inside_is_an_error() {
         let answer = |text: &str| Answer { status: 200, headers: HeaderMap::new(), text: text.to_owned() };
-        assert!(judged("/x", answer(r#"{"error":null,"data":1}"#)).is_ok());
-        assert!(judged("/x", answer("")).is_ok());
-        assert_eq!(judged("/x", answer(r#"{"error":"no"}"#)).expect_err("an error").http, Some(200));
-        assert_eq!(judged("/x", answer("{\"data\":")).expect_err("an error").http, None);
+        assert!(judged("/x", answer(r#"{"error":null,"data":1}"#), Secrets::default).is_ok());
+        assert!(judged("/x", answer(""), Secrets::default).is_ok());
+        assert_eq!(judged("/x", answer(r#"{"error":"no"}"#), Secrets::default).expect_err("an error").http, Some(200));
+        assert_eq!(judged("/x", answer("{\"data\":"), Secrets::default).expect_err("an error").http, None);
     }
 }

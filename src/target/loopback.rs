@@ -8,12 +8,14 @@ use std::time::Duration;
 use super::admin::Admin;
 use super::attendant::Attendant;
 use super::cleanup::Closing;
+use super::connected::Connected;
 use super::embedded::{self, Hub, HubOptions};
+use super::error::TargetError;
 use super::http::TIMEOUT;
 use super::management::{Management, Registration};
 use super::provision::{self, Site};
-use super::{Connected, TargetError, tokens};
-use crate::failure::Secrets;
+use super::tokens;
+use crate::failure::{Secret, Secrets};
 use crate::plan::Plan;
 use crate::record::TargetFacts;
 use crate::scenario::{EmbeddedOptions, HumanDuration, JournalMode};
@@ -44,18 +46,18 @@ pub(super) fn connect(
         let url = hub.url().to_owned();
         (Some(hub), url, api_key, management_key)
     };
-    let secrets = Secrets::new([api_key.as_str(), management_key.as_str()]);
+    let secrets = Secrets::new([&api_key, &management_key]);
     // A hub on this machine is prepared in no time: nothing is told, and an interrupt finds the run itself, which reports.
     let (mut say, stopped) = (|_: &str| {}, || false);
     let attendant = &mut Attendant::new(&mut say, &stopped);
-    let admin = Admin::with(&url, api_key.clone(), TIMEOUT, secrets.clone());
+    let admin = Admin::new(&url, api_key.clone(), TIMEOUT, secrets.clone());
     let management = Management::new(&url, management_key, TIMEOUT, secrets.clone());
     let name = plan.name.replace('-', "_");
     let database = if plan.reuse { name } else { format!("{name}_{run}") };
     let registration = Registration {
         project: PROJECT.to_owned(),
         database: database.clone(),
-        connection_string: format!("sqlitecloud://127.0.0.1:8860/{database}"),
+        connection_string: format!("sqlitecloud://127.0.0.1:8860/{database}").into(),
     };
     let known = if plan.reuse { prepared(plan, &management, &registration)? } else { None };
     let managed_database_id = if let Some(id) = known {
@@ -117,13 +119,16 @@ fn hub_options(plan: &Plan, options: &EmbeddedOptions, directory: &Path) -> HubO
 
 /// The keys of a shared hub, where they are known.
 pub(super) fn secrets() -> Secrets {
-    let keys: Vec<String> =
-        [API_KEY_VARIABLE, MANAGEMENT_KEY_VARIABLE].into_iter().filter_map(|name| std::env::var(name).ok()).collect();
-    Secrets::new(keys.iter().map(String::as_str))
+    let keys: Vec<Secret> = [API_KEY_VARIABLE, MANAGEMENT_KEY_VARIABLE]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .map(Secret::from)
+        .collect();
+    Secrets::new(&keys)
 }
 
-fn key(variable: &str) -> Result<String, TargetError> {
-    std::env::var(variable).map_err(|_| {
+fn key(variable: &str) -> Result<Secret, TargetError> {
+    std::env::var(variable).map(Secret::from).map_err(|_| {
         let message = format!("a shared hub needs its key in the environment variable {variable}");
         TargetError::new(message, "`stress hub` prints the keys it started with")
     })

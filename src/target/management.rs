@@ -7,27 +7,28 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-use super::TargetError;
 use super::connection::ConnectionString;
+use super::error::TargetError;
 use super::http::{Http, Patience, Request, odd};
-use crate::failure::{RawError, Secrets};
+use crate::failure::{RawError, Secret, Secrets};
 
 /// Devices of one page, and the most pages: a listing that never ends is none.
 const PAGE: usize = 500;
 const PAGES: usize = 200;
 
 /// An administrator of a workspace.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Management {
     http: Http,
-    key: String,
+    key: Secret,
 }
 
 /// What a database is registered with.
+#[derive(Debug)]
 pub(super) struct Registration {
     pub(super) project: String,
     pub(super) database: String,
-    pub(super) connection_string: String,
+    pub(super) connection_string: Secret,
 }
 
 impl Registration {
@@ -41,7 +42,7 @@ impl Registration {
 }
 
 impl Management {
-    pub(super) fn new(base: &str, key: String, time: Duration, secrets: Secrets) -> Self {
+    pub(super) fn new(base: &str, key: Secret, time: Duration, secrets: Secrets) -> Self {
         Self { http: Http::new(base, time, secrets), key }
     }
 
@@ -87,7 +88,7 @@ impl Management {
     pub(super) fn register(&self, registration: &Registration) -> Result<String, RawError> {
         let body = json!({
             "label": registration.database,
-            "connectionString": registration.connection_string,
+            "connectionString": registration.connection_string.expose(),
             "provider": "sqlitecloud",
             "flavor": "sqlitecloud",
             "projectId": registration.project,
@@ -133,7 +134,9 @@ impl Management {
             return Ok(None);
         }
         let text = |key: &str| data.pointer(&format!("/failure/{key}")).and_then(Value::as_str);
-        let message = text("message").or_else(|| text("code")).unwrap_or("the service does not say why").to_owned();
+        let message = text("message").or_else(|| text("code")).unwrap_or("the service does not say why");
+        // The service may name the connection string with which it tried.
+        let message = self.http.hide(message.to_owned());
         let may_pass = data.pointer("/failure/retryable").and_then(Value::as_bool).unwrap_or(true);
         Ok(Some((message, may_pass)))
     }

@@ -7,108 +7,35 @@ pub mod admin;
 mod attendant;
 mod cleanup;
 mod cloudsync;
+mod connected;
 mod connection;
 pub mod doctor;
 pub mod embedded;
+mod error;
 pub mod extension;
 mod http;
 mod loopback;
 mod management;
 mod provision;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 pub use attendant::{Ask, Attendant};
+pub use connected::Connected;
+pub use error::TargetError;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 use crate::failure::Secrets;
-use crate::plan::{DatabasePlan, Plan, TargetPlan};
-use crate::record::TargetFacts;
+use crate::plan::{Plan, TargetPlan};
 use crate::scenario::WrongCredential;
-use crate::session::{Credential, Loader, Network};
+use crate::session::Credential;
 use crate::template::Scope;
 use access::Access;
 use admin::Admin;
 use connection::ConnectionString;
-
-/// A target that is ready for the databases.
-pub struct Connected {
-    /// How it presented itself.
-    pub facts: TargetFacts,
-    /// Where the sync functions come from.
-    pub loader: Loader,
-    /// How they reach the server.
-    pub network: Network,
-    /// What each user authenticates with, in the order of the users.
-    pub credentials: Vec<Credential>,
-    /// What some databases authenticate with on purpose, instead of what their user has.
-    pub wrong_credentials: BTreeMap<u32, Credential>,
-    /// Settings of the extension.
-    pub settings: Vec<(String, String)>,
-    /// What must be seen nowhere.
-    pub secrets: Secrets,
-    /// The administrator and the database's name, where there is one.
-    pub admin: Option<(Admin, String)>,
-    /// What is to be undone on the server.
-    pub(crate) closing: Option<cleanup::Closing>,
-    /// The hub of this run.
-    pub(crate) hub: Option<embedded::Hub>,
-}
-
-impl Connected {
-    /// Tells the hub which database a site is, so that planted faults find it.
-    pub fn name_site(&self, site_id: &str, database: u32) {
-        if let Some(hub) = &self.hub {
-            hub.name_site(site_id, database);
-        }
-    }
-
-    /// What a database authenticates with.
-    ///
-    /// # Panics
-    ///
-    /// When the database's user is not one of the plan's, which no plan has.
-    pub fn credential(&self, database: &DatabasePlan) -> &Credential {
-        let own = || &self.credentials[database.user as usize - 1];
-        self.wrong_credentials.get(&database.index).unwrap_or_else(own)
-    }
-
-    /// Leaves the server: revokes what was made for the run, and drops what the scenario wants dropped. `sites` are the
-    /// site ids of the run's databases. Gives what could not be done.
-    pub fn leave(&self, sites: &[String], attendant: &mut Attendant<'_>) -> Vec<TargetError> {
-        self.closing.as_ref().map_or_else(Vec::new, |closing| closing.leave(sites, attendant))
-    }
-
-    /// How often a failure planted in the hub of this run struck so far.
-    pub fn strikes(&self) -> u64 {
-        self.hub.as_ref().map_or(0, embedded::Hub::strikes)
-    }
-}
-
-/// Why a target is not ready.
-#[derive(Debug)]
-pub struct TargetError {
-    /// What could not be done.
-    pub message: String,
-    /// What to do about it.
-    pub help: String,
-}
-
-impl fmt::Display for TargetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n  help: {}", self.message, self.help)
-    }
-}
-
-impl std::error::Error for TargetError {}
-
-impl TargetError {
-    fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { message: message.into(), help: help.into() }
-    }
-}
 
 /// Makes the plan's target ready: starts the hub, or looks for the extension and prepares the server. `scope` holds the
 /// environment, for the target's secrets; the hub keeps its files in `directory`; `run` makes names of the run's own.
@@ -123,8 +50,8 @@ pub fn connect(
         TargetPlan::Embedded(options) => loopback::connect(plan, options, directory, run),
         TargetPlan::Cloudsync(options) => cloudsync::connect(plan, options, scope, run, attendant),
     }?;
-    for credential in &connected.credentials {
-        connected.secrets.add(credential.text());
+    for secret in connected.credentials.iter().filter_map(Credential::secret) {
+        connected.secrets.add(secret);
     }
     connected.wrong_credentials = wrong_credentials(plan, connected.admin.as_ref().map(|(admin, _)| admin))?;
     Ok(connected)
@@ -141,8 +68,8 @@ fn wrong_credentials(plan: &Plan, admin: Option<&Admin>) -> Result<BTreeMap<u32,
         let Some(credential) = database.credential else { continue };
         let credential = match (credential, admin) {
             (WrongCredential::None, _) => Credential::Nothing,
-            (WrongCredential::Wrong, _) if plan.rls => Credential::Token(UNKNOWN.to_owned()),
-            (WrongCredential::Wrong, _) => Credential::ApiKey(UNKNOWN.to_owned()),
+            (WrongCredential::Wrong, _) if plan.rls => Credential::Token(UNKNOWN.into()),
+            (WrongCredential::Wrong, _) => Credential::ApiKey(UNKNOWN.into()),
             (WrongCredential::Expired, None) => {
                 let message = "an expired token cannot be made without an administrator";
                 return Err(TargetError::new(message, "give the target a `connection_string`"));

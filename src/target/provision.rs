@@ -4,9 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::TargetError;
 use super::admin::Admin;
 use super::attendant::Attendant;
+use super::error::TargetError;
 use super::management::{Management, Registration};
 use crate::failure::RawError;
 use crate::plan::{Plan, TablePlan};

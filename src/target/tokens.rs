@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::TargetError;
 use super::admin::Admin;
 use super::attendant::Attendant;
-use crate::failure::RawError;
+use super::error::TargetError;
+use crate::failure::{RawError, Secret};
 use crate::plan::Plan;
 
 /// How much longer than the run may take its tokens are good: for its preparation, and for clocks that differ. A token
@@ -20,7 +20,7 @@ pub(super) fn create(
     plan: &Plan,
     run: &str,
     attendant: &mut Attendant<'_>,
-) -> Result<Vec<String>, TargetError> {
+) -> Result<Vec<Secret>, TargetError> {
     attendant.goes_on()?;
     let expires = jiff::Timestamp::now().checked_add(plan.time_limit.saturating_add(BEYOND));
     let expires = expires.unwrap_or(jiff::Timestamp::MAX);
@@ -37,7 +37,7 @@ pub(super) fn create(
         }
     });
     let failed = made.iter().find_map(|made| made.as_ref().err().cloned());
-    let tokens: Vec<String> = made.into_iter().flatten().collect();
+    let tokens: Vec<Secret> = made.into_iter().flatten().collect();
     if let Some(error) = failed {
         let _ = revoke(admin, &tokens);
         return Err(admin.failed("create the users' access tokens", &error));
@@ -47,7 +47,7 @@ pub(super) fn create(
 }
 
 /// Makes the tokens worthless. All are tried; the first error is given.
-pub(super) fn revoke(admin: &Admin, tokens: &[String]) -> Result<(), RawError> {
+pub(super) fn revoke(admin: &Admin, tokens: &[Secret]) -> Result<(), RawError> {
     side_by_side(tokens, |token| admin.revoke_token(token)).into_iter().collect()
 }
 

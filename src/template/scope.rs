@@ -1,5 +1,6 @@
 //! The names a template may use, with their values: the author's `vars`, `scale`, and where in the run it is rendered.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::value::{Object, Serde, Value};
@@ -57,7 +58,7 @@ struct Place {
     repeat: Option<u64>,
     rows: Option<u64>,
     row: Option<u64>,
-    env: Option<Value>,
+    env: Option<Environment>,
     salt: Salt,
 }
 
@@ -76,6 +77,16 @@ impl PartialEq for Scope {
     fn eq(&self, other: &Self) -> bool {
         // What was drawn so far follows from these.
         self.run == other.run && self.place == other.place
+    }
+}
+
+/// The environment, which holds secrets: `Debug` does not show it.
+#[derive(Clone, PartialEq)]
+struct Environment(Value);
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[hidden]")
     }
 }
 
@@ -123,7 +134,7 @@ impl Scope {
     #[must_use]
     pub fn environment(&self, environment: impl IntoIterator<Item = (String, String)>) -> Self {
         let env: std::collections::BTreeMap<String, String> = environment.into_iter().collect();
-        self.at(Place { env: Some(Value::from(Serde(env))), ..self.place.clone() })
+        self.at(Place { env: Some(Environment(Value::from(Serde(env)))), ..self.place.clone() })
     }
 
     /// The same scope for one value of the place.
@@ -175,7 +186,7 @@ impl Object for Scope {
             "repeat" => place.repeat.map(Value::from),
             "seed" => Some(Value::from(self.run.seed)),
             "scale" => Some(self.run.scale.clone()),
-            "env" => place.env.clone(),
+            "env" => place.env.clone().map(|environment| environment.0),
             SELF => Some(Value::from_dyn_object(Arc::clone(self))),
             _ => self.run.vars.iter().find(|(var, _)| var == name).map(|(_, value)| value.clone()),
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{CheckResult, Finding, Hop, Outcome, RowState, Scene, TracedRow};
 use crate::figure::{self, counted};
-use crate::record::{DatabaseState, FinalState, Holder, Holding, Leak, Record, RowDifference, StepKind, TableState};
+use crate::record::{DatabaseState, FinalState, Holder, Holding, Leak, Record, RowDifference, TableState};
 
 /// Keys that are named of what came and may have gone.
 const NAMED: usize = 5;
@@ -53,8 +53,7 @@ impl Scene<'_> {
     fn watched(&self) -> Option<String> {
         let workers = &self.record.workers;
         let watched = workers.iter().map(|worker| worker.watched).fold(0, u64::saturating_add);
-        let brings = |step: StepKind| matches!(step, StepKind::Receive | StepKind::Check | StepKind::Sync);
-        let all = workers.iter().flat_map(|worker| &worker.events).filter(|event| brings(event.step)).count();
+        let all = workers.iter().flat_map(|worker| &worker.events).filter(|event| event.step.receives()).count();
         let looked = format!(
             "what came was looked at after {} of {}",
             figure::thousands(watched),

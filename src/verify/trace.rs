@@ -205,7 +205,7 @@ impl<'a> Case<'a> {
 
     fn written_at(&self, writer: Writer) -> Option<u64> {
         let changes = |event: &&Event| {
-            matches!(event.step, StepKind::Insert | StepKind::Update)
+            event.step.writes_rows()
                 && event.rows > 0
                 && writer.iteration.is_none_or(|iteration| event.iteration == iteration)
         };
@@ -214,7 +214,7 @@ impl<'a> Case<'a> {
 
     /// Sends of a database since a moment: how many were acknowledged, and how many failed.
     fn sends(&self, database: u32, since: u64) -> (usize, usize) {
-        let sends = |event: &&Event| matches!(event.step, StepKind::Send | StepKind::Sync) && event.at >= since;
+        let sends = |event: &&Event| event.step.sends() && event.at >= since;
         let (good, bad): (Vec<&Event>, Vec<&Event>) =
             self.events(database).filter(sends).partition(|event| event.failures.is_empty());
         (good.len(), bad.len())

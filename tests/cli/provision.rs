@@ -214,6 +214,15 @@ fn what_does_not_pass_is_named_with_what_to_do() {
 }
 
 #[test]
+fn a_service_that_repeats_the_connection_string_is_told_without_it() {
+    let standin = StandIn::start();
+    let answer = "{\"data\":{\"ok\":false,\"failure\":{\"message\":\"no way to sqlitecloud://h?apikey=k3y/of+the=project&more\",\"retryable\":false}}}";
+    standin.plant("/connection", Wrong::Status(200, answer), u32::MAX);
+    let done = provision(&place(&standin, MANAGED)).exits(3).says(&["no way to sqlitecloud://h?apikey=[hidden]"]);
+    assert!(answer.contains(API_KEY) && !done.err.contains(API_KEY), "{done}");
+}
+
+#[test]
 fn a_kill_between_any_two_steps_is_made_good_by_the_second_run() {
     let standin = StandIn::start();
     provision(&place(&standin, MANAGED)).exits(0);

@@ -26,9 +26,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("plan", &["sql", "suggest", "template", "failure", "scenario"]),
     ("load", &["source", "suggest", "scenario", "diagnostic", "plan"]),
     ("record", &["failure", "scenario"]),
-    ("session", &["failure"]),
+    ("session", &["failure", "record"]),
     ("target", &["sql", "template", "failure", "scenario", "plan", "record", "session"]),
-    ("execute", &["sql", "template", "latency", "failure", "scenario", "plan", "record", "session", "target"]),
+    ("observe", &["failure", "scenario", "plan", "record", "session", "target"]),
+    (
+        "execute",
+        &["sql", "template", "latency", "failure", "scenario", "plan", "record", "session", "target", "observe"],
+    ),
     ("verify", &["figure", "plan", "record", "scenario"]),
     ("analysis", &["template", "latency", "failure", "figure", "scenario", "plan", "record", "verify"]),
     ("report", &["latency", "failure", "figure", "scenario", "record", "verify", "analysis"]),
@@ -218,6 +222,97 @@ fn nothing_below_the_command_line_prints() {
         }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Whether a line decides by several steps, which a new step would silently be missing from.
+fn lists_steps(line: &str) -> bool {
+    line.contains("StepKind::") && (line.contains(" | ") || line.contains("matches!("))
+}
+
+#[test]
+fn what_a_step_counts_as_is_decided_in_one_file() {
+    let mut found = Vec::new();
+    for file in files().iter().filter(|file| file.path != "record/step.rs") {
+        let lines = file.lines.iter().filter(|line| lists_steps(line));
+        found.extend(lines.map(|line| format!("{}: {}", file.path, line.trim())));
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    assert!(
+        lists_steps("matches!(event.step, StepKind::Send)") && lists_steps("StepKind::Send | StepKind::Sync => 1,")
+    );
+}
+
+/// Names of fields that hold secrets, but for those of templates, which `scenario` has.
+const SECRETS: &[&str] = &[
+    "token",
+    "tokens",
+    "key",
+    "api_key",
+    "apikey",
+    "management_key",
+    "secret",
+    "secrets",
+    "password",
+    "bearer",
+    "credential",
+    "credentials",
+    "connection_string",
+];
+
+/// Fields of such a name that hold none: the files, with what it is there.
+const NO_SECRETS: &[(&str, &str)] = &[
+    ("source/node.rs", "a mapping's key"),
+    ("record/measure.rs", "a row's key"),
+    ("record/state.rs", "a row's key"),
+    ("report/json/checks.rs", "a row's key"),
+];
+
+/// The name of a field which holds a text that anybody could print, where it is that of a secret.
+fn bare_secret(line: &str) -> Option<&'static str> {
+    let line = line.trim_start();
+    let visible = line.strip_prefix("pub(").and_then(|rest| rest.split_once(") ")).map(|(_, rest)| rest);
+    let field = visible.or_else(|| line.strip_prefix("pub ")).unwrap_or(line);
+    let (name, kind) = field.split_once(": ")?;
+    let bare = ["String,", "Option<String>,", "Vec<String>,", "Option<Vec<String>>,"].contains(&kind);
+    SECRETS.iter().find(|secret| **secret == name).copied().filter(|_| bare)
+}
+
+#[test]
+fn a_secret_is_held_as_one() {
+    let (mut found, mut excepted) = (Vec::new(), BTreeSet::new());
+    for file in files().iter().filter(|file| file.room() != Some("scenario")) {
+        for name in file.lines.iter().filter_map(|line| bare_secret(line)) {
+            match NO_SECRETS.iter().find(|(path, _)| *path == file.path) {
+                Some((path, _)) => drop(excepted.insert(*path)),
+                None => found.push(format!("{}: {name}", file.path)),
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    assert_eq!(excepted, NO_SECRETS.iter().map(|(path, _)| *path).collect(), "no exception is out of date");
+    assert_eq!(bare_secret("    pub(super) api_key: Option<String>,"), Some("api_key"));
+    assert_eq!(bare_secret("    token: String,"), Some("token"));
+    assert_eq!(bare_secret("    pub token: Secret,"), None);
+}
+
+/// Where errors are made without their constructors, which hide secrets, and why.
+const BUILT: &[(&str, &str)] =
+    &[("failure/raw.rs", "the constructors"), ("execute/phase.rs", "words of our own, which hold no secret")];
+
+/// Whether a line makes an error field by field.
+fn builds_error(line: &str) -> bool {
+    let made = line.match_indices("RawError {").any(|(at, _)| !line[..at].ends_with("-> "));
+    made && !line.contains("struct RawError") && !line.contains("impl RawError")
+}
+
+#[test]
+fn an_error_is_made_where_its_secrets_are_hidden() {
+    let mut found = Vec::new();
+    for file in files().iter().filter(|file| !BUILT.iter().any(|(path, _)| *path == file.path)) {
+        found.extend(file.lines.iter().filter(|line| builds_error(line)).map(|line| format!("{}: {line}", file.path)));
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    assert!(builds_error("Err(RawError { message, ..error })") && !builds_error("fn odd() -> RawError {"));
 }
 
 #[test]

@@ -80,14 +80,19 @@ fn a_secret_in_the_message_of_a_panic_is_in_nothing_that_is_written() {
     let directory = tempfile::tempdir().expect("a directory");
     let (record, plan) = run_changed(SCENARIO, directory.path(), &Control::default(), |target| {
         target.loader = Loader::Functions(panic_with_a_secret);
-        target.secrets.add(SECRET_FORMS[0]);
+        target.secrets.add(&SECRET_FORMS[0].into());
     });
     assert_eq!(record.workers[1].crash.as_deref(), Some("planted: [hidden] and [hidden] and [hidden]"));
-    let analysis = analyze(&record, &plan);
+    in_nothing_that_is_written(&record, &plan, directory.path());
+}
+
+/// Fails where a report or a file of the run has the secret in one of its forms.
+fn in_nothing_that_is_written(record: &Record, plan: &Plan, directory: &Path) {
+    let analysis = analyze(record, plan);
     let mut written =
         [crate::report::markdown(&analysis), crate::report::terminal(&analysis, 100)].concat().into_bytes();
     written.extend(crate::report::json(&analysis).to_string().into_bytes());
-    let mut open = vec![directory.path().to_owned()];
+    let mut open = vec![directory.to_owned()];
     while let Some(directory) = open.pop() {
         for entry in std::fs::read_dir(directory).expect("it can be read") {
             let path = entry.expect("an entry").path();
@@ -97,6 +102,30 @@ fn a_secret_in_the_message_of_a_panic_is_in_nothing_that_is_written() {
     for form in SECRET_FORMS {
         assert!(!written.windows(form.len()).any(|window| window == form.as_bytes()), "{form}");
     }
+}
+
+fn repeat_a_secret(connection: &Connection) -> rusqlite::Result<()> {
+    embedded::register(connection)?;
+    connection.create_scalar_function(
+        "cloudsync_network_check_changes",
+        0,
+        rusqlite::functions::FunctionFlags::SQLITE_UTF8,
+        |_| Err::<i32, _>(rusqlite::Error::UserFunctionError(SECRET_FORMS.join(" and ").into())),
+    )
+}
+
+#[test]
+fn a_secret_in_the_error_of_a_phase_is_in_nothing_that_is_written() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let phase = "  - { name: ask, kind: query, sql: SELECT cloudsync_network_check_changes() }\n";
+    let text = format!("{}phases:\n{phase}", &SCENARIO[..SCENARIO.find("phases:").expect("it has some")]);
+    let (record, plan) = run_changed(&text, directory.path(), &Control::default(), |target| {
+        target.loader = Loader::Functions(repeat_a_secret);
+        target.credentials.fill(crate::session::Credential::ApiKey(SECRET_FORMS[0].into()));
+    });
+    let asked = record.workers[0].events.iter().find(|event| event.phase == "ask").expect("it was asked");
+    assert_eq!(asked.failures[0].message, "[hidden] and [hidden] and [hidden]");
+    in_nothing_that_is_written(&record, &plan, directory.path());
 }
 
 /// Opens of database 2, counted to panic at the third: after its creation and its first session.

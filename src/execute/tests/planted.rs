@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::*;
 use super::run_changed;
 use crate::analysis::{Analysis, RuleKind, Verdict, analyze};
-use crate::plan::CheckKind;
+use crate::plan::{CheckKind, Plan};
 use crate::report;
 use crate::verify::{CheckResult, RowState};
 

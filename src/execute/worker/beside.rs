@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::growth;
-use super::super::isolation::Before;
-use super::Worker;
+use super::state::Worker;
+use crate::observe::{Before, growth};
 use crate::record::{Attempt, EndReason, Leak};
 
 impl Worker<'_> {
@@ -48,7 +47,7 @@ impl Worker<'_> {
             return;
         }
         let (run, file) = (self.run, &self.file);
-        if let Some(sample) = self.growth.spend(|| growth::sample(run, file, iteration)) {
+        if let Some(sample) = self.growth.spend(|| growth::sample(run.plan, file, iteration)) {
             run.journal.worker(self.index).growth.push(sample);
         }
     }

@@ -1,23 +1,39 @@
 //! A worker after its last step: the rounds to settle, and leaving.
 
-use super::super::settle::Round;
-use super::super::sync::{SyncCall, Synced};
-use super::Worker;
+use super::state::Worker;
 use crate::failure;
+use crate::session::{SyncCall, Synced};
 
 /// The phase's name under which the rounds after the last iteration are recorded.
 const SETTLE: &str = "settle";
 
+/// What a round brought to one database.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Round {
+    /// Changes were sent.
+    pub(crate) sent: bool,
+    /// Rows were received, or there are more to receive.
+    pub(crate) received: bool,
+    /// A call failed.
+    pub(crate) failed: bool,
+}
+
+impl Round {
+    pub(crate) fn is_quiet(self) -> bool {
+        !self.sent && !self.received && !self.failed
+    }
+}
+
 impl Worker<'_> {
     /// One round: send, receive all there is. `was_quiet` says that the round before brought nothing.
-    pub(in crate::execute) fn settle_round(&mut self, was_quiet: bool) -> Round {
+    pub(crate) fn settle_round(&mut self, was_quiet: bool) -> Round {
         self.iteration = 0;
         self.settled = was_quiet;
         if !self.open() {
             return Round { failed: true, ..Round::default() };
         }
         let sent = self.call(SETTLE, &SyncCall::send());
-        let received = self.call(SETTLE, &SyncCall::receive(false, None));
+        let received = self.call(SETTLE, &SyncCall::receive());
         let failed = |synced: &Option<Synced>| synced.as_ref().is_none_or(|synced| !synced.failures.is_empty());
         Round {
             sent: sent.as_ref().is_some_and(|sent| sent.chunks > 0),
@@ -27,7 +43,7 @@ impl Worker<'_> {
     }
 
     /// Closes for good. Gives whether there is still something to send, when it can be asked.
-    pub(in crate::execute) fn leave(&mut self) -> Option<bool> {
+    pub(crate) fn leave(&mut self) -> Option<bool> {
         let session = self.session.as_ref()?;
         let ask = || session.call(failure::Call::Send, "SELECT cloudsync_network_has_unsent_changes()", &[]);
         // The extension asks the server for it.

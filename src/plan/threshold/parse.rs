@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::failure::{FailureKind, Side};
-use crate::scenario::Severity;
+use crate::scenario::{Severity, Threshold};
 use crate::suggest::suggest;
 
 use super::limit::number;
@@ -21,13 +21,34 @@ pub struct ThresholdProblem {
     pub help: Option<String>,
 }
 
+impl ThresholdPlan {
+    /// The threshold that stands at `pointer` in a scenario. `phases` are the names that the label `phase` can have
+    /// besides `settle`, `databases` how many databases the label `database` can name.
+    pub fn new(
+        pointer: &str,
+        threshold: &Threshold,
+        phases: &[String],
+        databases: u32,
+    ) -> Result<Self, ThresholdProblem> {
+        match threshold {
+            Threshold::Text(text) => parse(pointer, text, phases, databases),
+            Threshold::Options(options) => {
+                let plan = parse(pointer, &options.expr, phases, databases)?;
+                if options.abort && !plan.metric.unit().only_grows() {
+                    return Err(ThresholdProblem {
+                        range: 0..options.expr.len(),
+                        message: format!("`abort` does not work with `{}`, which can still get better", plan.metric),
+                        help: Some("use `abort` with `errors` and `findings`, which only grow".to_owned()),
+                    });
+                }
+                Ok(Self { severity: options.severity, abort: options.abort, ..plan })
+            }
+        }
+    }
+}
+
 /// Reads `metric[{label="value", …}] [statistic] op value`; the rest as [`ThresholdPlan::new`] takes it.
-pub(super) fn parse(
-    pointer: &str,
-    text: &str,
-    phases: &[String],
-    databases: u32,
-) -> Result<ThresholdPlan, ThresholdProblem> {
+fn parse(pointer: &str, text: &str, phases: &[String], databases: u32) -> Result<ThresholdPlan, ThresholdProblem> {
     let mut reader = Reader { text, at: 0 };
     let metric = reader.metric()?;
     let labels = reader.labels(metric, phases, databases)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::chart::{Axis, Chart, Group, Line, Unit, View};
-use crate::record::{Record, StepKind};
+use crate::record::Record;
 
 /// Sums and numbers by iteration.
 type Means = BTreeMap<u64, (f64, f64)>;
@@ -27,7 +27,7 @@ pub(super) fn over_iterations(record: &Record) -> Option<Group> {
             add(2, sample.iteration, sample.file as f64);
             add(3, sample.iteration, sample.wal as f64);
         }
-        let sends = worker.events.iter().filter(|event| matches!(event.step, StepKind::Send | StepKind::Sync));
+        let sends = worker.events.iter().filter(|event| event.step.sends());
         for event in sends.filter(|event| event.iteration > 0 && event.failures.is_empty()) {
             add(4, event.iteration, event.took as f64 / 1e3);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::chart::{Axis, Chart, Group, Line, MOST_LINES, Mark, Unit, View};
 use crate::analysis::Analysis;
 use crate::figure::counted;
-use crate::record::{Event, Record, StepKind, WorkerRecord};
+use crate::record::{Event, Record, WorkerRecord};
 use crate::report::text::plain;
 
 /// The most buckets: more could not be told apart on a screen.
@@ -90,7 +90,7 @@ impl Work {
 }
 
 fn changes(event: &Event) -> bool {
-    event.step.is_sql() && event.step != StepKind::Query
+    event.step.changes_rows()
 }
 
 /// What is known of one line, bucket by bucket.
@@ -167,7 +167,7 @@ pub(super) fn over_time(record: &Record, analysis: &Analysis) -> Option<Group> {
 }
 
 fn step(event: &Event) -> Option<String> {
-    (event.step.is_sql() || event.step.is_sync()).then(|| event.step.as_str().to_owned())
+    event.step.is_load().then(|| event.step.as_str().to_owned())
 }
 
 fn marks(record: &Record, analysis: &Analysis) -> Vec<Mark> {
@@ -213,7 +213,7 @@ fn by(
     let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
     let mut left_out: Vec<String> = Vec::new();
     for (worker, event) in events {
-        let counts = event.step.is_sql() || event.step.is_sync() || !event.failures.is_empty();
+        let counts = event.step.is_load() || !event.failures.is_empty();
         let Some(key) = key(worker, event).filter(|_| counts) else { continue };
         if !tallies.contains_key(&key) {
             if order.len() == MOST_LINES {

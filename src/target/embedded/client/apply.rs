@@ -8,8 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::super::shape::{Shape, companion, quote};
 use super::super::wire::{Cell, PageHead, PageRow, PullRequest, Reader, SiteId, message};
+use super::error::{check_interrupt, failure};
+use super::state::State;
 use super::transport::Verb;
-use super::{State, capture, check_interrupt, failure, local};
+use super::{capture, local};
 
 /// How often a page is fetched again because another connection to the file moved the cursor meanwhile.
 const MAX_RACES: u32 = 20;

@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::shape::{Column, Shape, companion, join, quote};
 use super::super::wire::SiteId;
-use super::{failure, local};
+use super::error::failure;
+use super::local;
 
 /// Skips the check of single-column integer keys.
 const SKIP_INTEGER_KEY: i64 = 1;

@@ -28,7 +28,7 @@ impl Transport for Http {
         let url = format!("{scheme}{address}/stress/v1/{}/{path}", endpoint.id);
         let mut request = agent.post(url);
         if let Some(credential) = &endpoint.credential {
-            request = request.header("Authorization", format!("Bearer {credential}"));
+            request = request.header("Authorization", format!("Bearer {}", credential.expose()));
         }
         let request = request
             .config()

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::shape::{Shape, companion};
 use super::super::wire::SiteId;
-use super::failure;
+use super::error::failure;
 
 /// Creates the bookkeeping tables, and the site id if there is none.
 ///

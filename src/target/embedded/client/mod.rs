@@ -18,8 +18,8 @@ use rusqlite::functions::{ConnectionRef, Context, FunctionFlags};
 use rusqlite::types::Value;
 use serde_json::json;
 
-use error::{check_interrupt, failure, keep_code};
-use state::{Network, State};
+use error::{failure, keep_code};
+use state::State;
 use transport::Transport;
 
 /// Adds the functions to a connection that talks HTTP and pushes so many rows at once.
@@ -159,7 +159,7 @@ fn register_configuration(connection: &Connection, state: &Arc<State>) -> rusqli
     for name in ["cloudsync_network_set_token", "cloudsync_network_set_apikey"] {
         define(connection, state, name, 1..=1, |call| {
             let credential = call.text(0)?.ok_or_else(|| failure("the credential must not be NULL"))?;
-            call.state.network().credential = Some(credential);
+            call.state.network().credential = Some(credential.into());
             Ok(Value::Integer(0))
         })?;
     }

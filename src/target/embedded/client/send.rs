@@ -12,8 +12,10 @@ use super::super::shape::{Shape, companion, join, quote};
 use super::super::wire::{
     Cell, LastFailure, MAX_BYTES, PushAnswer, PushHead, Reader, RowHead, SiteId, TableHead, message, put,
 };
+use super::error::{check_interrupt, failure};
+use super::state::Network;
 use super::transport::Verb;
-use super::{Network, capture, check_interrupt, failure, local};
+use super::{capture, local};
 
 const EMPTY_ANSWER: &str = "cloudsync_network_send_changes unable to apply changes to remote host.";
 

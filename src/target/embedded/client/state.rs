@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use super::error::failure;
 use super::local;
 use super::transport::{Endpoint, Transport};
+use crate::failure::Secret;
 
 /// The state of one connection.
 pub(super) struct State {
@@ -22,7 +23,7 @@ pub(super) struct State {
 /// Where a connection syncs with.
 pub(super) struct Network {
     pub(super) endpoint: Option<(String, String)>,
-    pub(super) credential: Option<String>,
+    pub(super) credential: Option<Secret>,
     pub(super) transport: Box<dyn Transport>,
     /// The most rows in a push.
     pub(super) push_rows: u32,

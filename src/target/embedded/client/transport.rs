@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::failure;
+use super::error::failure;
+use crate::failure::Secret;
 
 /// Which message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub(crate) enum Verb {
 pub(crate) struct Endpoint {
     pub(crate) address: String,
     pub(crate) id: String,
-    pub(crate) credential: Option<String>,
+    pub(crate) credential: Option<Secret>,
     pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Duration,
 }

@@ -20,8 +20,9 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::super::wire::MAX_BODY;
 use super::reply::{Delivery, Reply};
+use super::shared::Shared;
 use super::sync::{self, Verb};
-use super::{Shared, manage, sql, tokens};
+use super::{manage, sql, tokens};
 
 /// Bytes that a connection reads at once: there may be a thousand.
 const BUFFER: usize = 16 << 10;

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use super::database::Database;
 use super::registry::RegistryError;
 use super::reply::{Reply, text};
+use super::shared::Shared;
 use super::sql::parameter;
 use super::switch::set_sync;
-use super::{Shared, tracked};
+use super::tracked;
 
 /// Answers a request below `/v1/`.
 pub(super) fn answer(
@@ -21,7 +22,7 @@ pub(super) fn answer(
     bearer: Option<&str>,
     body: &[u8],
 ) -> Reply {
-    if bearer != Some(shared.management_key.as_str()) {
+    if bearer != Some(shared.management_key.expose()) {
         return Reply::errors(401, "unauthorized", "the management key is missing or wrong");
     }
     let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);

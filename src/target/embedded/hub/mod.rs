@@ -1,4 +1,4 @@
-//! The hub: start, stop, and what its parts share. `listener` speaks HTTP; `sync` answers pushes and pulls through
+//! The hub: start and stop. `shared` is what its parts share; `listener` speaks HTTP; `sync` answers pushes and pulls through
 //! `push`, `pull` and `policy`; `sql`, `command`, `switch`, `tokens` and `manage` are the administration; `registry` knows databases
 //! and tokens; `database` is a file and its connections; `tracked` is a synced table; `shared` is what every request sees.
 
@@ -27,9 +27,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::HubOptions;
 use super::error::HubError;
-use error::StoreError;
+use super::options::HubOptions;
 use shared::Shared;
 
 /// How long a stop waits for requests under way.
@@ -149,7 +148,7 @@ impl LocalHub {
     }
 
     /// Makes a token for a user.
-    pub(super) fn token(&self, user: &str) -> Option<String> {
+    pub(super) fn token(&self, user: &str) -> Option<crate::failure::Secret> {
         self.0.registry.create_token(user, user, None, None).ok().map(|token| token.secret)
     }
 }

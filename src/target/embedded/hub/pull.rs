@@ -9,8 +9,8 @@ use super::super::fault::Faults;
 use super::super::wire::{
     Cell, MAX_BYTES, PageHead, PageRow, PageTable, PullRequest, Reader, TableHead, message, put, site_text,
 };
-use super::StoreError;
 use super::database::Worker;
+use super::error::StoreError;
 use super::policy::Caller;
 use super::push::table_version;
 use super::tracked::Tracked;

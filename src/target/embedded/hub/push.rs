@@ -4,8 +4,8 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, Transa
 
 use super::super::fault::Faults;
 use super::super::wire::{Cell, LastFailure, PushAnswer, PushHead, Reader, RowHead, SiteId, site_text};
-use super::StoreError;
 use super::database::Worker;
+use super::error::StoreError;
 use super::policy::{Caller, Gate, bind};
 use super::tracked::{SERVER, Tracked};
 use crate::scenario::FaultKind;

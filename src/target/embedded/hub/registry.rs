@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::super::error::HubError;
 use super::database::{Database, Tuning};
 use super::policy::{Caller, User};
+use crate::failure::Secret;
 
 const TABLES: &str = "
     PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
@@ -24,7 +25,7 @@ const TABLES: &str = "
 #[derive(Debug)]
 pub(super) struct Registry {
     data: PathBuf,
-    api_key: String,
+    api_key: Secret,
     tuning: Tuning,
     inner: Mutex<Inner>,
 }
@@ -35,14 +36,14 @@ struct Inner {
     databases: HashMap<String, Arc<Database>>,
     /// Names by managed id.
     managed: HashMap<String, String>,
-    tokens: HashMap<String, Token>,
+    tokens: HashMap<Secret, Token>,
 }
 
 /// An access token.
 #[derive(Debug, Clone)]
 pub(super) struct Token {
     pub(super) id: i64,
-    pub(super) secret: String,
+    pub(super) secret: Secret,
     pub(super) name: String,
     pub(super) user: String,
     pub(super) attributes: Option<String>,
@@ -89,7 +90,7 @@ impl From<rusqlite::Error> for RegistryError {
 }
 
 impl Registry {
-    pub(super) fn open(data: &Path, api_key: String, tuning: Tuning) -> Result<Self, HubError> {
+    pub(super) fn open(data: &Path, api_key: Secret, tuning: Tuning) -> Result<Self, HubError> {
         let path = data.join("hub.db");
         let inner = Inner::load(&path).map_err(|source| HubError::Database { path, source })?;
         let registry = Self { data: data.to_owned(), api_key, tuning, inner: Mutex::new(inner) };
@@ -115,11 +116,11 @@ impl Registry {
     pub(super) fn caller(&self, bearer: &str) -> Option<Caller> {
         let key = bearer.split_once("apikey=").filter(|_| bearer.contains("://")).map_or(bearer, |(_, key)| key);
         let key = key.split('&').next().unwrap_or(key);
-        if key == self.api_key {
+        if key == self.api_key.expose() {
             return Some(Caller::Admin);
         }
         let inner = self.lock();
-        inner.tokens.get(bearer).filter(|token| token.is_valid()).map(|token| Caller::User(token.user()))
+        inner.tokens.get(&bearer.into()).filter(|token| token.is_valid()).map(|token| Caller::User(token.user()))
     }
 
     /// A user other than this one, always the same.
@@ -232,15 +233,22 @@ impl Registry {
             .insert(params![secret, name, user, attributes, created, expires])?;
         let token = format!("{id}|sqa_{secret}");
         inner.file.execute("UPDATE tokens SET token = ?2 WHERE id = ?1", params![id, token])?;
-        let token =
-            Token { id, secret: token, name: name.to_owned(), user: user.to_owned(), attributes, created, expires };
+        let token = Token {
+            id,
+            secret: token.into(),
+            name: name.to_owned(),
+            user: user.to_owned(),
+            attributes,
+            created,
+            expires,
+        };
         inner.tokens.insert(token.secret.clone(), token.clone());
         Ok(token)
     }
 
     /// A token that is still valid.
     pub(super) fn token(&self, token: &str) -> Option<Token> {
-        self.lock().tokens.get(token).filter(|token| token.is_valid()).cloned()
+        self.lock().tokens.get(&token.into()).filter(|token| token.is_valid()).cloned()
     }
 
     /// A user's valid tokens.
@@ -256,7 +264,7 @@ impl Registry {
     pub(super) fn revoke(&self, token: &str) -> rusqlite::Result<bool> {
         let mut inner = self.lock();
         inner.file.execute("DELETE FROM tokens WHERE token = ?1", [token])?;
-        Ok(inner.tokens.remove(token).is_some())
+        Ok(inner.tokens.remove(&token.into()).is_some())
     }
 }
 
@@ -274,7 +282,7 @@ impl Inner {
             .query_map([], |row| {
                 Ok(Token {
                     id: row.get(0)?,
-                    secret: row.get(1)?,
+                    secret: row.get::<_, String>(1)?.into(),
                     name: row.get(2)?,
                     user: row.get(3)?,
                     attributes: row.get(4)?,

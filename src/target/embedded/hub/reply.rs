@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

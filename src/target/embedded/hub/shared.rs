@@ -5,19 +5,20 @@ use std::fs;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::super::HubOptions;
 use super::super::error::HubError;
 use super::super::fault::Faults;
+use super::super::options::HubOptions;
 use super::super::wire::SiteId;
 use super::database::Tuning;
 use super::registry::Registry;
 use super::stash::Stash;
+use crate::failure::Secret;
 
 /// What all requests to one hub see.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) registry: Registry,
-    pub(super) management_key: String,
+    pub(super) management_key: Secret,
     pub(super) faults: Faults,
     pub(super) latency: Duration,
     /// The most rows in a page.

@@ -6,10 +6,12 @@ use std::time::Duration;
 use super::super::fault::Faults;
 use super::super::wire::{PullRequest, PushHead, Reader, SiteId, message};
 use super::database::{Database, Worker};
+use super::error::StoreError;
 use super::policy::Caller;
 use super::reply::{Delivery, Reply};
+use super::shared::Shared;
 use super::stash::Stash;
-use super::{Shared, StoreError, pull, push};
+use super::{pull, push};
 use crate::scenario::FaultKind;
 
 /// How long a request waits for the database while a planted lock is held.

@@ -61,7 +61,7 @@ fn create(registry: &Registry, body: &Value) -> Reply {
     match registry.create_token(name, user, attributes, expires) {
         Ok(token) => {
             let mut answer = token.json();
-            answer["token"] = json!(token.secret);
+            answer["token"] = json!(token.secret.expose());
             data(&answer)
         }
         Err(error) => Reply::error(500, 10003, &text(&error)),

@@ -13,6 +13,7 @@ use super::super::client::register_with;
 use super::super::client::transport::{Endpoint, Refusal, Transport, Verb};
 use super::super::hub::LocalHub;
 use super::{FEW, dump, options};
+use crate::failure::Secret;
 
 const SCHEMA: &str = "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, owner TEXT, shared INTEGER, value INTEGER);
     CREATE TABLE \"order\"(\"group\" TEXT, \"a'b\" INTEGER, value INTEGER, PRIMARY KEY (\"a'b\", \"group\")) WITHOUT ROWID;";
@@ -81,16 +82,16 @@ struct Direct(Arc<World>);
 
 impl Transport for Direct {
     fn call(&mut self, endpoint: &Endpoint, verb: Verb, body: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let bearer = endpoint.credential.clone().unwrap_or_default();
+        let bearer = endpoint.credential.as_ref().map_or("", Secret::expose);
         if verb == Verb::Push {
-            self.0.pushes.lock().expect("lock").push((bearer.clone(), body.to_vec()));
+            self.0.pushes.lock().expect("lock").push((bearer.to_owned(), body.to_vec()));
         }
         let fate = *self.0.fate.lock().expect("lock");
         let lost = Err(Refusal::Network("lost".to_owned()));
         if fate == Fate::Delayed {
             return lost;
         }
-        let (status, answer) = self.0.hub.call(&endpoint.id, verb == Verb::Push, &bearer, body);
+        let (status, answer) = self.0.hub.call(&endpoint.id, verb == Verb::Push, bearer, body);
         match fate {
             Fate::AnswerLost => lost,
             _ if status == 200 => Ok(answer),
@@ -295,7 +296,7 @@ proptest! {
         let users = ["ann", "bob"];
         let tokens = users.map(|user| world.hub.token(user).expect("token"));
         let mut databases: Vec<Client> =
-            (0..4).map(|i| Client::new(directory.path().join(format!("{i}.db")), &world, &tokens[i / 2])).collect();
+            (0..4).map(|i| Client::new(directory.path().join(format!("{i}.db")), &world, tokens[i / 2].expose())).collect();
         // Rows that the administrator gave away. Who lost one does not know that its key is taken, and would be denied.
         let mut owners: BTreeMap<String, &str> = BTreeMap::new();
         let mut value = 0;

@@ -108,7 +108,7 @@ impl Server {
 
 fn options(data: &Path) -> HubOptions {
     let mut options = HubOptions::new(data);
-    (options.api_key, options.management_key) = ("key".to_owned(), "manage".to_owned());
+    (options.api_key, options.management_key) = ("key".into(), "manage".into());
     options.page_rows = FEW;
     options
 }
@@ -178,4 +178,16 @@ fn always(fault: FaultKind) -> Fault {
 
 fn at(fault: FaultKind, at: &[u64]) -> Fault {
     Fault { at: at.to_vec(), ..always(fault) }
+}
+
+#[test]
+fn a_hub_prints_none_of_its_keys_and_tokens() {
+    let directory = TempDir::new().expect("directory");
+    let mut options = options(directory.path());
+    (options.api_key, options.management_key) = ("k3y-of-the-project".into(), "k3y-of-the-workspace".into());
+    let hub = super::hub::LocalHub::open(options).expect("a hub");
+    let token = hub.token("user-1").expect("a token");
+    let printed = format!("{hub:?}");
+    assert!(printed.contains("[hidden]") && printed.contains("user-1"), "{printed}");
+    assert!(!printed.contains("k3y") && !printed.contains(token.expose()), "{printed}");
 }

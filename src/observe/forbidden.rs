@@ -5,9 +5,10 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::Run;
+use super::columns::literals_of;
 use super::contents::{self, Rows};
-use super::hostile::{self, Denied};
+use super::denied;
+use super::subject::Subject;
 use crate::plan::{TablePlan, quote};
 use crate::record::{DatabaseState, ForbiddenRow};
 
@@ -20,21 +21,19 @@ const HELD: &str = "temp.\"forbidden rows held\"";
 /// Counts in `held` how many forbidden rows came from elsewhere, and names some. A leak must have come from somewhere:
 /// a row that nobody else has was written here, and the server did not take it.
 pub(super) fn examine(
-    run: &Run<'_>,
-    denied: &Denied,
+    subject: &Subject<'_>,
     held: &mut DatabaseState,
     server: Option<&Path>,
 ) -> rusqlite::Result<Vec<ForbiddenRow>> {
-    let user = &run.plan.users[held.user as usize - 1].id;
-    let reader = denied.open_reader(&run.database_file(held.database), user)?;
-    let others = run.plan.databases.iter().filter(|other| other.user != held.user);
-    let mut elsewhere: Vec<_> = others.map(|other| run.database_file(other.index)).collect();
+    let reader = subject.reader(&subject.database_file(held.database), held.user)?;
+    let others = subject.plan.databases.iter().filter(|other| other.user != held.user);
+    let mut elsewhere: Vec<_> = others.map(|other| subject.database_file(other.index)).collect();
     elsewhere.extend(server.map(Path::to_path_buf));
     let mut found = Vec::new();
-    for (table, state) in run.plan.tables.iter().zip(&mut held.tables).filter(|(_, state)| state.forbidden > 0) {
-        gather(run, &reader, table)?;
+    for (table, state) in subject.plan.tables.iter().zip(&mut held.tables).filter(|(_, state)| state.forbidden > 0) {
+        gather(subject, &reader, table)?;
         for file in &elsewhere {
-            mark(run, &reader, table, file)?;
+            mark(subject, &reader, table, file)?;
         }
         let count = format!("SELECT count(*) FROM {HELD} WHERE leaked");
         state.leaked = Some(reader.query_row(&count, [], |row| row.get::<_, i64>(0))?.unsigned_abs());
@@ -45,11 +44,11 @@ pub(super) fn examine(
 }
 
 /// Notes the keys of the forbidden rows.
-fn gather(run: &Run<'_>, reader: &Connection, table: &TablePlan) -> rusqlite::Result<()> {
+fn gather(subject: &Subject<'_>, reader: &Connection, table: &TablePlan) -> rusqlite::Result<()> {
     reader.execute_batch(&format!(
         "DROP TABLE IF EXISTS {HELD}; CREATE TABLE {HELD} AS SELECT {}, 0 AS leaked {}",
         keys(table),
-        contents::source(run.plan, table, Rows::Forbidden),
+        contents::source(subject.plan, table, Rows::Forbidden),
     ))
 }
 
@@ -68,15 +67,15 @@ fn same_key(table: &TablePlan, schema: &str) -> String {
 }
 
 /// Marks the rows that another holder has too, and that the reader's user may not see there either.
-fn mark(run: &Run<'_>, reader: &Connection, table: &TablePlan, file: &Path) -> rusqlite::Result<()> {
+fn mark(subject: &Subject<'_>, reader: &Connection, table: &TablePlan, file: &Path) -> rusqlite::Result<()> {
     reader.execute("ATTACH ?1 AS elsewhere", [file.to_string_lossy()])?;
     let marked = reader.execute(
         &format!(
             "UPDATE {HELD} SET leaked = 1 WHERE NOT leaked AND EXISTS (SELECT 1 {} AND {}{})",
-            contents::source_in(run.plan, table, Rows::Forbidden, "elsewhere"),
+            contents::source_in(subject.plan, table, Rows::Forbidden, "elsewhere"),
             same_key(table, "elsewhere"),
             // What was written here in another's name is told as an attempt that arrived.
-            hostile::condition(run.plan, table),
+            denied::condition(subject.plan, table),
         ),
         [],
     );
@@ -88,8 +87,8 @@ fn mark(run: &Run<'_>, reader: &Connection, table: &TablePlan, file: &Path) -> r
 fn name(reader: &Connection, table: &TablePlan, database: u32) -> rusqlite::Result<Vec<ForbiddenRow>> {
     let sql = format!(
         "SELECT {}, {}, leaked FROM main.{} JOIN {HELD} ON {} ORDER BY leaked DESC, 1 LIMIT {NAMED}",
-        contents::text_of(&table.primary_key),
-        contents::text_of(&table.columns),
+        literals_of(&table.primary_key),
+        literals_of(&table.columns),
         quote(&table.name),
         same_key(table, "main"),
     );

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, Value as SqlValue};
 use serde_json::Value;
 
-use super::{column_list, contents};
+use super::columns::{list_of, literals_of};
 use crate::failure::{Call, RawError};
 use crate::plan::{Plan, TablePlan, quote};
 use crate::session::raw_error;
@@ -56,10 +56,10 @@ fn index_policy(table: &TablePlan, local: &Connection) -> rusqlite::Result<()> {
 fn copy_table(admin: &Admin, database: &str, table: &TablePlan, local: &mut Connection) -> Result<(), RawError> {
     let keys: Vec<usize> =
         table.primary_key.iter().filter_map(|key| table.columns.iter().position(|column| column == key)).collect();
-    let key_columns = column_list(&table.primary_key);
+    let key_columns = list_of(&table.primary_key);
     let fetch = |after: &str, page: usize| {
         // Quoted by SQLite itself, every value keeps its type on the way through JSON.
-        let (literals, table) = (contents::text_of(&table.columns), quote(&table.name));
+        let (literals, table) = (literals_of(&table.columns), quote(&table.name));
         let sql = format!("SELECT {literals} AS literals FROM {table} {after} ORDER BY {key_columns} LIMIT {page}");
         admin.sql(Some(database), &sql)
     };
@@ -90,7 +90,7 @@ fn copy_table(admin: &Admin, database: &str, table: &TablePlan, local: &mut Conn
 fn store(table: &TablePlan, local: &mut Connection, rows: &[&str]) -> Result<(), RawError> {
     let sqlite = |error: rusqlite::Error| raw_error(Call::Admin, &error);
     let places = vec!["?"; table.columns.len()].join(", ");
-    let insert = format!("INSERT INTO {} ({}) VALUES ({places})", quote(&table.name), column_list(&table.columns));
+    let insert = format!("INSERT INTO {} ({}) VALUES ({places})", quote(&table.name), list_of(&table.columns));
     let transaction = local.transaction().map_err(sqlite)?;
     let mut statement = transaction.prepare_cached(&insert).map_err(sqlite)?;
     for row in rows {
@@ -111,7 +111,7 @@ fn store(table: &TablePlan, local: &mut Connection, rows: &[&str]) -> Result<(),
 
 fn odd(table: &TablePlan, row: &str) -> RawError {
     let message = format!("a row of the server's table `{}` could not be understood: {row}", table.name);
-    RawError { call: Call::Admin, sqlite: None, http: None, message }
+    RawError::said(Call::Admin, message)
 }
 
 /// The literals of a row: what stands between commas that are not within quotes.

@@ -4,7 +4,8 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{column_list, hostile};
+use super::columns::{list_of, literals_of};
+use super::denied;
 use crate::plan::{Plan, TablePlan, quote};
 use crate::record::TableState;
 
@@ -31,7 +32,7 @@ pub(super) fn source_in(plan: &Plan, table: &TablePlan, rows: Rows, schema: &str
     // No policy denies, and an unknown result is not a permission.
     let policy = policy.unwrap_or("0");
     match rows {
-        Rows::Allowed if plan.rls => format!("FROM {name} WHERE ({policy}){}", hostile::condition(plan, table)),
+        Rows::Allowed if plan.rls => format!("FROM {name} WHERE ({policy}){}", denied::condition(plan, table)),
         Rows::Forbidden if plan.rls => format!("FROM {name} WHERE NOT coalesce(({policy}), 0)"),
         Rows::Forbidden => format!("FROM {name} WHERE 0"),
         Rows::All | Rows::Allowed => format!("FROM {name}"),
@@ -47,7 +48,7 @@ pub(super) fn tables(connection: &Connection, plan: &Plan, rows: Rows) -> rusqli
 #[inline(never)]
 fn state(connection: &Connection, plan: &Plan, table: &TablePlan, rows: Rows) -> rusqlite::Result<TableState> {
     // In whatever order SQLite reads them fastest.
-    let sql = format!("SELECT {} {}", column_list(&table.columns), source(plan, table, rows));
+    let sql = format!("SELECT {} {}", list_of(&table.columns), source(plan, table, rows));
     let mut statement = connection.prepare(&sql)?;
     let columns = statement.column_count();
     let mut digest = 0_u128;
@@ -94,15 +95,10 @@ fn encode(value: ValueRef<'_>, into: &mut Vec<u8>) {
 pub(super) fn literals(plan: &Plan, table: &TablePlan, rows: Rows) -> String {
     format!(
         "SELECT {}, {} {} ORDER BY 1",
-        text_of(&table.primary_key),
-        text_of(&table.columns),
+        literals_of(&table.primary_key),
+        literals_of(&table.columns),
         source(plan, table, rows)
     )
-}
-
-/// SQL for columns as one text of SQL literals: `'a', 1`.
-pub(super) fn text_of(columns: &[String]) -> String {
-    columns.iter().map(|column| format!("quote({})", quote(column))).collect::<Vec<_>>().join(" || ', ' || ")
 }
 
 #[cfg(test)]

@@ -2,41 +2,37 @@
 //! policies are evaluated here, by SQLite, and not by the server under test.
 
 use std::collections::HashSet;
+use std::ops::DerefMut;
 use std::path::Path;
-use std::sync::Arc;
 
-use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::Run;
+use super::columns::{list_of, literals_of};
 use crate::plan::{Plan, TablePlan, quote};
-use crate::record::{Attempt, Operation};
+use crate::record::{Attempt, Operation, WorkerRecord};
 use crate::session::open_reader;
 
 /// Attempts that did not arrive and that a database's record keeps; the others are counted.
 const KEPT: usize = 1000;
-/// The function by which readers leave rows of denied attempts out.
-const LEFT_OUT: &str = "stress_left_out";
 
 /// Keeps the tables as they are before a hostile phase.
-pub(super) fn before(connection: &Connection, plan: &Plan) -> rusqlite::Result<()> {
+pub(crate) fn before(connection: &Connection, plan: &Plan) -> rusqlite::Result<()> {
     for (index, table) in plan.tables.iter().enumerate() {
         let kept = kept(index);
-        let keys: Vec<String> = table.primary_key.iter().map(|column| quote(column)).collect();
         connection.execute_batch(&format!(
             "DROP TABLE IF EXISTS temp.{kept};
              CREATE TEMP TABLE {kept} AS SELECT * FROM main.{};
              CREATE INDEX temp.{} ON {kept}({});",
             quote(&table.name),
             quote(&format!("hostile key {index}")),
-            keys.join(", "),
+            list_of(&table.primary_key),
         ))?;
     }
     Ok(())
 }
 
 /// What the phase attempted since [`before`]: what the policies deny of it, and how much they allow.
-pub(super) fn attempts(
+pub(crate) fn attempts(
     connection: &Connection,
     plan: &Plan,
     iteration: u64,
@@ -112,69 +108,22 @@ fn changed(table: &TablePlan, kept: &str, operation: Operation) -> String {
     }
 }
 
-/// Rows of denied attempts: they stay where they were written, and so differ from the server by right.
-#[derive(Clone, Default)]
-pub(super) struct Denied(Arc<HashSet<(String, String)>>);
-
-impl Denied {
-    /// Those of all databases.
-    pub(super) fn of(run: &Run<'_>) -> Self {
-        let mut keys = HashSet::new();
-        for index in 0..run.plan.databases.len() {
-            let worker = run.journal.worker(index);
-            keys.extend(worker.attempts.iter().map(|attempt| (attempt.table.clone(), attempt.key.clone())));
-        }
-        Self(Arc::new(keys))
-    }
-
-    /// Opens a database for reading, without the rows of denied attempts where only allowed rows are meant.
-    pub(super) fn open_reader(&self, file: &Path, user_id: &str) -> rusqlite::Result<Connection> {
-        let reader = open_reader(file, user_id)?;
-        let denied = Arc::clone(&self.0);
-        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-        reader.create_scalar_function(LEFT_OUT, 2, flags, move |context| {
-            Ok(denied.contains(&(context.get(0)?, context.get(1)?)))
-        })?;
-        Ok(reader)
-    }
-}
-
-/// The condition that leaves the rows of denied attempts out; none in a run without hostile phases.
-pub(super) fn condition(plan: &Plan, table: &TablePlan) -> String {
-    if !plan.is_hostile() {
-        return String::new();
-    }
-    let name = table.name.replace('\'', "''");
-    format!(" AND NOT {LEFT_OUT}('{name}', {})", super::contents::text_of(&table.primary_key))
-}
-
-/// Looks on the server's copy which denied attempts arrived; of those that did not, some are kept.
-pub(super) fn look_for_arrivals(run: &Run<'_>, copy: &Path) -> rusqlite::Result<()> {
+/// Looks on the server's copy which denied attempts of the workers arrived; of those that did not, some are kept.
+pub(crate) fn look_for_arrivals<W: DerefMut<Target = WorkerRecord>>(
+    plan: &Plan,
+    copy: &Path,
+    workers: impl Iterator<Item = W>,
+) -> rusqlite::Result<()> {
     let server = open_reader(copy, "")?;
-    for index in 0..run.plan.databases.len() {
-        let mut worker = run.journal.worker(index);
-        let never_there: HashSet<(String, String)> = worker
-            .attempts
-            .iter()
-            .filter(|attempt| attempt.operation == Operation::Insert)
-            .map(|attempt| (attempt.table.clone(), attempt.key.clone()))
-            .collect();
+    for mut worker in workers {
+        let never_there: HashSet<(String, String)> =
+            worker.attempts.iter().filter(|attempt| attempt.operation == Operation::Insert).map(key).collect();
         for attempt in &mut worker.attempts {
-            let Some(table) = run.plan.tables.iter().find(|table| table.name == attempt.table) else { continue };
-            let columns: Vec<String> = table.primary_key.iter().map(|column| quote(column)).collect();
-            let sql = format!(
-                "SELECT {} FROM main.{} WHERE ({}) = ({})",
-                super::contents::text_of(&table.columns),
-                quote(&table.name),
-                columns.join(", "),
-                attempt.key,
-            );
-            let there: Option<String> = server.query_row(&sql, [], |row| row.get(0)).optional()?;
+            let Some(table) = plan.tables.iter().find(|table| table.name == attempt.table) else { continue };
+            let there = row(&server, table, &attempt.key)?;
             attempt.arrived = Some(match attempt.operation {
                 Operation::Insert | Operation::Update => there == attempt.row,
-                Operation::Delete => {
-                    there.is_none() && !never_there.contains(&(attempt.table.clone(), attempt.key.clone()))
-                }
+                Operation::Delete => there.is_none() && !never_there.contains(&key(attempt)),
             });
         }
         let (all, mut kept) = (worker.attempts.len(), 0);
@@ -185,4 +134,15 @@ pub(super) fn look_for_arrivals(run: &Run<'_>, copy: &Path) -> rusqlite::Result<
         worker.attempts_beyond = (all - worker.attempts.len()) as u64;
     }
     Ok(())
+}
+
+fn key(attempt: &Attempt) -> (String, String) {
+    (attempt.table.clone(), attempt.key.clone())
+}
+
+/// The row under a key.
+fn row(server: &Connection, table: &TablePlan, key: &str) -> rusqlite::Result<Option<String>> {
+    let (row, columns) = (literals_of(&table.columns), list_of(&table.primary_key));
+    let sql = format!("SELECT {row} FROM main.{} WHERE ({columns}) = ({key})", quote(&table.name));
+    server.query_row(&sql, [], |row| row.get(0)).optional()
 }

@@ -4,10 +4,12 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, InterruptHandle, LoadExtensionGuard, OpenFlags};
+use rusqlite::{Connection, InterruptHandle, LoadExtensionGuard};
 
+use super::credential::Credential;
+use super::error::raw_error;
+use super::hex::hex;
 use crate::failure::{Call, RawError, Secrets};
 
 /// Where a connection gets its sync functions from.
@@ -19,28 +21,8 @@ pub enum Loader {
     Functions(fn(&Connection) -> rusqlite::Result<()>),
 }
 
-/// What a connection authenticates with. Its text is never shown.
-#[derive(Clone)]
-pub enum Credential {
-    /// A user's access token: row-level security applies.
-    Token(String),
-    /// The project's api key: row-level security does not apply.
-    ApiKey(String),
-    /// Nothing: the requests go out unauthenticated.
-    Nothing,
-}
-
-impl Credential {
-    pub(crate) fn text(&self) -> &str {
-        match self {
-            Self::Token(text) | Self::ApiKey(text) => text,
-            Self::Nothing => "",
-        }
-    }
-}
-
 /// How the sync functions reach their server.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Network {
     /// The server's address; the extension's own when absent.
     pub address: Option<String>,
@@ -49,6 +31,7 @@ pub struct Network {
 }
 
 /// Everything that opening a session needs.
+#[derive(Debug)]
 pub struct Opening<'a> {
     /// The database file.
     pub file: &'a Path,
@@ -94,7 +77,7 @@ impl Session {
         }
         if let Some((network, credential)) = opening.network {
             session.networked = true;
-            session.secrets.add(credential.text());
+            credential.secret().into_iter().for_each(|secret| session.secrets.add(secret));
             let id = &network.managed_database_id;
             match &network.address {
                 Some(address) => {
@@ -105,10 +88,10 @@ impl Session {
             // An absent credential is never passed on: the extension crashes on NULL.
             match credential {
                 Credential::Token(token) => {
-                    session.call(Call::Open, "SELECT cloudsync_network_set_token(?1)", &[token])?
+                    session.call(Call::Open, "SELECT cloudsync_network_set_token(?1)", &[token.expose()])?
                 }
                 Credential::ApiKey(key) => {
-                    session.call(Call::Open, "SELECT cloudsync_network_set_apikey(?1)", &[key])?
+                    session.call(Call::Open, "SELECT cloudsync_network_set_apikey(?1)", &[key.expose()])?
                 }
                 Credential::Nothing => None,
             };
@@ -136,7 +119,7 @@ impl Session {
     }
 
     /// Calls a function: one scalar as text; NULL as no text.
-    pub fn call(&self, call: Call, sql: &str, parameters: &[&String]) -> Result<Option<String>, RawError> {
+    pub fn call(&self, call: Call, sql: &str, parameters: &[&str]) -> Result<Option<String>, RawError> {
         let raw = |error: &rusqlite::Error| self.raw(call, error);
         let mut statement = self.connection().prepare_cached(sql).map_err(|error| raw(&error))?;
         let row = statement.query_row(rusqlite::params_from_iter(parameters), |row| {
@@ -151,9 +134,14 @@ impl Session {
         row.map(|text| text.map(|text| self.secrets.redact(text))).map_err(|error| raw(&error))
     }
 
+    /// An error of this connection, which may repeat the credential.
     fn raw(&self, call: Call, error: &rusqlite::Error) -> RawError {
-        let raw = raw_error(call, error);
-        RawError { message: self.secrets.redact(raw.message), ..raw }
+        self.hide(raw_error(call, error))
+    }
+
+    /// The error of a statement of the scenario on this connection, which may have called a sync function.
+    pub(crate) fn hide(&self, error: RawError) -> RawError {
+        RawError::heard(error.call, error.message, &self.secrets).with_codes(error.sqlite)
     }
 
     /// Closes the connection: network cleanup, terminate, close. All three are tried; the first error is given.
@@ -191,23 +179,6 @@ impl Drop for Session {
     }
 }
 
-/// Opens a database for reading its content, without any sync functions, as `user_id` sees it.
-pub fn open_reader(file: &Path, user_id: &str) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let connection = Connection::open_with_flags(file, flags)?;
-    define_auth(&connection, user_id)?;
-    Ok(connection)
-}
-
-/// Defines `auth_userid()` and `auth_json()`, so that policies can be evaluated.
-pub fn define_auth(connection: &Connection, user_id: &str) -> rusqlite::Result<()> {
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    let json = serde_json::json!({ "user_id": user_id }).to_string();
-    let id = user_id.to_owned();
-    connection.create_scalar_function("auth_userid", 0, flags, move |_| Ok(id.clone()))?;
-    connection.create_scalar_function("auth_json", 0, flags, move |_| Ok(json.clone()))
-}
-
 fn load(connection: &Connection, loader: &Loader) -> rusqlite::Result<()> {
     rusqlite::vtab::series::load_module(connection)?;
     match loader {
@@ -223,42 +194,11 @@ fn load(connection: &Connection, loader: &Loader) -> rusqlite::Result<()> {
     }
 }
 
-/// Bytes as lower-case hex digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
-        text
-    })
-}
-
-/// An error of SQLite, with its codes.
-pub fn raw_error(call: Call, error: &rusqlite::Error) -> RawError {
-    let reported = match error {
-        rusqlite::Error::SqlInputError { error, .. } => Some(error),
-        other => other.sqlite_error(),
-    };
-    let codes = reported.map(|error| (error.extended_code & 0xff, error.extended_code));
-    let message = match error {
-        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
-        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
-        other => other.to_string(),
-    };
-    RawError { call, sqlite: codes, http: None, message }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use rusqlite::functions::FunctionFlags;
 
-    #[test]
-    fn an_error_keeps_its_codes_and_its_message() {
-        let connection = Connection::open_in_memory().expect("memory");
-        let error = connection.execute_batch("SELECT missing").expect_err("no such column");
-        let raw = raw_error(Call::Sql, &error);
-        assert_eq!(raw.sqlite, Some((1, 1)));
-        assert_eq!(raw.message, "no such column: missing");
-    }
+    use super::*;
 
     /// Sync functions whose server repeats the credential, in an error and in an answer.
     fn repeats(connection: &Connection) -> rusqlite::Result<()> {
@@ -281,7 +221,7 @@ mod tests {
     #[test]
     fn what_a_server_repeats_of_the_credential_is_hidden() {
         let network = Network { address: None, managed_database_id: "db_x".to_owned() };
-        let credential = Credential::Token("t0ken/x+y".to_owned());
+        let credential = Credential::Token("t0ken/x+y".into());
         let opening = Opening {
             file: Path::new(":memory:"),
             loader: &Loader::Functions(repeats),

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use rusqlite::Connection;
 
-use super::Run;
+use super::subject::Subject;
 use crate::plan::TablePlan;
 use crate::record::{CellClock, RowDifference};
 use crate::session::{Opening, Session};
@@ -13,22 +13,22 @@ use crate::session::{Opening, Session};
 /// Those of the rows' keys that wait to be sent in a database: changes of its own, behind the point up to which it has
 /// sent. A deletion is one.
 pub(super) fn waiting(
-    run: &Run<'_>,
+    subject: &Subject<'_>,
     database: u32,
     table: &TablePlan,
     rows: &[RowDifference],
 ) -> Option<HashSet<String>> {
-    asked(run, database, |connection| waiting_in(connection, &table.name, rows))
+    asked(subject, database, |connection| waiting_in(connection, &table.name, rows))
 }
 
 /// What the extension knows about the cells of a row, in one database.
-pub(super) fn clocks(run: &Run<'_>, database: u32, table: &TablePlan, key: &str) -> Option<Vec<CellClock>> {
-    asked(run, database, |connection| clocks_in(connection, database, &table.name, key))
+pub(super) fn clocks(subject: &Subject<'_>, database: u32, table: &TablePlan, key: &str) -> Option<Vec<CellClock>> {
+    asked(subject, database, |connection| clocks_in(connection, database, &table.name, key))
 }
 
 /// Those of the rows' keys whose deletion the server remembers.
-pub(super) fn buried(run: &Run<'_>, table: &TablePlan, rows: &[RowDifference]) -> Option<HashSet<String>> {
-    let (admin, database) = run.target.admin.as_ref()?;
+pub(super) fn buried(subject: &Subject<'_>, table: &TablePlan, rows: &[RowDifference]) -> Option<HashSet<String>> {
+    let (admin, database) = subject.target.admin.as_ref()?;
     let found = admin.sql(Some(database), &buried_sql(&table.name, rows)).ok()?;
     Some(found.iter().filter_map(|row| row.get("k")?.as_str().map(str::to_owned)).collect())
 }
@@ -40,10 +40,15 @@ pub(super) fn dead_rows_sql(table: &str) -> String {
 }
 
 /// Asks a database of the run, without a network.
-fn asked<T>(run: &Run<'_>, database: u32, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Option<T> {
-    let file = run.database_file(database);
-    let opening =
-        Opening { file: &file, loader: &run.target.loader, pragmas: &run.plan.pragmas, settings: &[], network: None };
+fn asked<T>(subject: &Subject<'_>, database: u32, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Option<T> {
+    let file = subject.database_file(database);
+    let opening = Opening {
+        file: &file,
+        loader: &subject.target.loader,
+        pragmas: &subject.plan.pragmas,
+        settings: &[],
+        network: None,
+    };
     let session = Session::open(&opening).ok()?;
     let answer = ask(session.connection());
     session.close().ok()?;

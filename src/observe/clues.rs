@@ -3,8 +3,9 @@
 
 use std::collections::HashSet;
 
-use super::contents::text_of;
-use super::{Run, extension};
+use super::columns::literals_of;
+use super::extension;
+use super::subject::Subject;
 use crate::plan::{TablePlan, quote};
 use crate::record::{Difference, Holder, RowDifference, Tombstones};
 use crate::session::open_reader;
@@ -15,7 +16,7 @@ const CLOCKED_ROWS: usize = 5;
 const CLOCKED_DATABASES: usize = 4;
 
 /// Adds what can be learnt about a table's differing rows.
-pub(super) fn gather(run: &Run<'_>, table: &TablePlan, difference: &mut Difference) {
+pub(super) fn gather(subject: &Subject<'_>, table: &TablePlan, difference: &mut Difference) {
     let databases: Vec<u32> = difference.rows.first().map_or_else(Vec::new, |row| {
         let index = |holder| match holder {
             Holder::Database(index) => Some(index),
@@ -23,12 +24,12 @@ pub(super) fn gather(run: &Run<'_>, table: &TablePlan, difference: &mut Differen
         };
         row.holders.iter().filter_map(|held| index(held.holder)).collect()
     });
-    let real = run.target.facts.kind == "cloudsync";
+    let real = subject.target.facts.kind == "cloudsync";
     for database in &databases {
         let waiting = if real {
-            extension::waiting(run, *database, table, &difference.rows)
+            extension::waiting(subject, *database, table, &difference.rows)
         } else {
-            waiting(run, *database, table, &difference.rows)
+            waiting(subject, *database, table, &difference.rows)
         };
         let Some(waiting) = waiting else { continue };
         for row in &mut difference.rows {
@@ -38,8 +39,11 @@ pub(super) fn gather(run: &Run<'_>, table: &TablePlan, difference: &mut Differen
             }
         }
     }
-    let buried =
-        if real { extension::buried(run, table, &difference.rows) } else { buried(run, table, &difference.rows) };
+    let buried = if real {
+        extension::buried(subject, table, &difference.rows)
+    } else {
+        buried(subject, table, &difference.rows)
+    };
     if let Some(buried) = buried {
         for row in &mut difference.rows {
             row.tombstone = Some(buried.contains(&row.key));
@@ -48,7 +52,7 @@ pub(super) fn gather(run: &Run<'_>, table: &TablePlan, difference: &mut Differen
     if real {
         for row in difference.rows.iter_mut().take(CLOCKED_ROWS) {
             for database in databases.iter().take(CLOCKED_DATABASES) {
-                row.clocks.extend(extension::clocks(run, *database, table, &row.key).unwrap_or_default());
+                row.clocks.extend(extension::clocks(subject, *database, table, &row.key).unwrap_or_default());
             }
         }
     }
@@ -65,7 +69,7 @@ fn keys_sql(companion: &str, table: &TablePlan, rows: &[RowDifference]) -> Strin
     let keys: Vec<String> = rows.iter().map(|row| format!("({})", row.key)).collect();
     format!(
         "SELECT {} AS k FROM {} WHERE ({}) IN (VALUES {})",
-        text_of(&columns),
+        literals_of(&columns),
         quote(companion),
         columns.join(", "),
         keys.join(", "),
@@ -73,8 +77,8 @@ fn keys_sql(companion: &str, table: &TablePlan, rows: &[RowDifference]) -> Strin
 }
 
 /// Those of the rows' keys that wait to be sent in a database of the embedded target.
-fn waiting(run: &Run<'_>, database: u32, table: &TablePlan, rows: &[RowDifference]) -> Option<HashSet<String>> {
-    let reader = open_reader(&run.database_file(database), "").ok()?;
+fn waiting(subject: &Subject<'_>, database: u32, table: &TablePlan, rows: &[RowDifference]) -> Option<HashSet<String>> {
+    let reader = open_reader(&subject.database_file(database), "").ok()?;
     let companion = format!("{}_cloudsync", table.name);
     // A name in double quotes that is no column would be a text: then nothing would wait, and that would be a lie.
     reader.prepare(&format!("SELECT cs_pk1 FROM {} LIMIT 0", quote(&companion))).ok()?;
@@ -83,8 +87,8 @@ fn waiting(run: &Run<'_>, database: u32, table: &TablePlan, rows: &[RowDifferenc
 }
 
 /// Those of the rows' keys whose deletion the embedded target's server remembers.
-fn buried(run: &Run<'_>, table: &TablePlan, rows: &[RowDifference]) -> Option<HashSet<String>> {
-    let (admin, database) = run.target.admin.as_ref()?;
+fn buried(subject: &Subject<'_>, table: &TablePlan, rows: &[RowDifference]) -> Option<HashSet<String>> {
+    let (admin, database) = subject.target.admin.as_ref()?;
     let companion = format!("{}_cloudsync_tombstones", table.name);
     admin.sql(Some(database), &format!("SELECT cs_pk1 FROM {} LIMIT 1", quote(&companion))).ok()?;
     let found = admin.sql(Some(database), &keys_sql(&companion, table, rows)).ok()?;
@@ -92,8 +96,8 @@ fn buried(run: &Run<'_>, table: &TablePlan, rows: &[RowDifference]) -> Option<Ha
 }
 
 /// How many deletions the server remembers, of the tables for which it can say.
-pub(super) fn tombstones(run: &Run<'_>) -> Vec<Tombstones> {
-    let Some((admin, database)) = &run.target.admin else { return Vec::new() };
+pub(super) fn tombstones(subject: &Subject<'_>) -> Vec<Tombstones> {
+    let Some((admin, database)) = &subject.target.admin else { return Vec::new() };
     let count = |sql: &str| admin.sql(Some(database), sql).ok()?.first()?.get("n")?.as_u64();
     let of = |table: &TablePlan| {
         let own = quote(&format!("{}_cloudsync_tombstones", table.name));
@@ -101,5 +105,5 @@ pub(super) fn tombstones(run: &Run<'_>) -> Vec<Tombstones> {
             .or_else(|| count(&extension::dead_rows_sql(&table.name)))?;
         Some(Tombstones { table: table.name.clone(), rows })
     };
-    run.plan.tables.iter().filter_map(of).collect()
+    subject.plan.tables.iter().filter_map(of).collect()
 }

@@ -3,73 +3,73 @@
 
 use serde_json::Value;
 
+use super::connection::Session;
 use crate::failure::{self, Call, Failure, RawError, Versions};
 use crate::record::StepKind;
-use crate::session::Session;
 
-/// A sync call as SQL.
-pub(super) struct SyncCall {
-    pub(super) step: StepKind,
-    call: Call,
+/// A call of one of the sync functions.
+pub struct SyncCall {
+    pub(crate) step: StepKind,
     sql: String,
 }
 
 /// What came of a sync call.
-pub(super) struct Synced {
-    pub(super) rows: u64,
-    pub(super) chunks: u64,
-    pub(super) bytes: u64,
+pub struct Synced {
+    pub(crate) rows: u64,
+    pub(crate) chunks: u64,
+    pub(crate) bytes: u64,
     /// Whether the answer says that there is no more to receive.
-    pub(super) complete: bool,
-    pub(super) failures: Vec<Failure>,
+    pub(crate) complete: bool,
+    pub(crate) failures: Vec<Failure>,
     /// The versions of a send's answer.
-    pub(super) versions: Option<Versions>,
+    pub(crate) versions: Option<Versions>,
     /// The answer, or the error's message, for the log.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 impl SyncCall {
-    pub(super) fn send() -> Self {
-        Self { step: StepKind::Send, call: Call::Send, sql: "SELECT cloudsync_network_send_changes()".to_owned() }
+    /// Of a function by its name after `cloudsync_network_`, with its arguments as SQL.
+    pub(crate) fn new(step: StepKind, function: &str, arguments: &str) -> Self {
+        Self { step, sql: format!("SELECT cloudsync_network_{function}({arguments})") }
     }
 
-    pub(super) fn receive(check: bool, max_chunks: Option<u32>) -> Self {
-        let (step, function) = if check {
-            (StepKind::Check, "cloudsync_network_check_changes")
-        } else {
-            (StepKind::Receive, "cloudsync_network_receive_changes")
-        };
-        let most = max_chunks.map_or_else(String::new, |most| most.to_string());
-        Self { step, call: Call::Receive, sql: format!("SELECT {function}({most})") }
+    /// All that is to be sent.
+    pub(crate) fn send() -> Self {
+        Self::new(StepKind::Send, "send_changes", "")
     }
 
-    /// Whether it brings rows.
-    pub(super) fn receives(&self) -> bool {
-        self.call != Call::Send
+    /// All that is to be received.
+    pub(crate) fn receive() -> Self {
+        Self::new(StepKind::Receive, "receive_changes", "")
     }
 
-    pub(super) fn sync(options: Option<(std::time::Duration, u32)>) -> Self {
-        let arguments = options.map_or_else(String::new, |(wait, tries)| format!("{}, {tries}", wait.as_millis()));
-        Self { step: StepKind::Sync, call: Call::Sync, sql: format!("SELECT cloudsync_network_sync({arguments})") }
+    /// As what its errors are understood.
+    const fn call(&self) -> Call {
+        match (self.step.sends(), self.step.receives()) {
+            (true, false) => Call::Send,
+            (false, _) => Call::Receive,
+            (true, true) => Call::Sync,
+        }
     }
 
     /// Makes the call. `settled` says that nothing else is under way, so that `out-of-sync` is a failure; `earlier` are
     /// the versions of the database's answer before.
-    pub(super) fn make(&self, session: &Session, settled: bool, earlier: Option<Versions>) -> Synced {
-        let answer = match session.call(self.call, &self.sql, &[]) {
+    pub(crate) fn make(&self, session: &Session, settled: bool, earlier: Option<Versions>) -> Synced {
+        let call = self.call();
+        let answer = match session.call(call, &self.sql, &[]) {
             Ok(answer) => answer.unwrap_or_default(),
             Err(error) => return Synced::failed(failure::classify(&error), error.message),
         };
         let Ok(document) = serde_json::from_str::<Value>(&answer) else {
             let message = format!("the answer is not JSON: {answer}");
-            let error = RawError { call: self.call, sqlite: None, http: None, message: message.clone() };
+            let error = RawError::said(call, message.clone());
             let failure = Failure { kind: failure::FailureKind::BadAnswer, ..failure::classify(&error) };
             return Synced::failed(failure, message);
         };
         let number = |pointer: &str| document.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
         let either = |key: &str| number(&format!("/send/{key}")) + number(&format!("/receive/{key}"));
         let versions = Versions::of(&document);
-        let mut failures = failure::classify_answer(self.call, &document, settled);
+        let mut failures = failure::classify_answer(call, &document, settled);
         failures.extend(versions.iter().flat_map(|versions| versions.violations(earlier, &document)));
         Synced {
             rows: number("/receive/rows"),

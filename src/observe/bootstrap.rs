@@ -2,49 +2,46 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Run;
 use super::contents;
-use super::hostile::Denied;
-use super::sync::SyncCall;
+use super::subject::Subject;
 use crate::failure::{self, Call, RawError};
 use crate::plan::UserPlan;
 use crate::record::BootstrapState;
-use crate::session::{Opening, Session, raw_error};
+use crate::session::{Opening, Session, SyncCall, raw_error};
 
 /// Receives until nothing comes twice in a row, or as often as settling may last.
 const QUIET: u32 = 2;
 
 /// Syncs a new database of `user` from nothing. Gives its file, for comparing, and what it holds.
-pub(super) fn bootstrap(run: &Run<'_>, denied: &Denied, user: &UserPlan) -> (PathBuf, BootstrapState) {
-    let file = run.directory.join("databases").join(format!("bootstrap-user{}.db", user.index));
+pub(super) fn bootstrap(subject: &Subject<'_>, user: &UserPlan) -> (PathBuf, BootstrapState) {
+    let file = subject.copies.join(format!("bootstrap-user{}.db", user.index));
     let mut state = BootstrapState { user: user.index, site_id: None, tables: Vec::new(), failures: Vec::new() };
-    if let Err(error) = receive_all(run, denied, user, &file, &mut state) {
+    if let Err(error) = receive_all(subject, user, &file, &mut state) {
         state.failures = vec![failure::classify(&error)];
     }
     (file, state)
 }
 
 fn receive_all(
-    run: &Run<'_>,
-    denied: &Denied,
+    subject: &Subject<'_>,
     user: &UserPlan,
     file: &Path,
     state: &mut BootstrapState,
 ) -> Result<(), RawError> {
-    state.site_id = run.create(file)?;
-    let target = run.target;
+    state.site_id = subject.target.create_database(subject.plan, file)?;
+    let target = subject.target;
     let session = Session::open(&Opening {
         file,
         loader: &target.loader,
-        pragmas: &run.plan.pragmas,
+        pragmas: &subject.plan.pragmas,
         settings: &[],
         network: Some((&target.network, &target.credentials[user.index as usize - 1])),
     })?;
-    let call = SyncCall::receive(false, None);
+    let call = SyncCall::receive();
     let mut failures = Vec::new();
     let mut quiet = 0;
-    for attempt in 0..run.plan.settle.rounds.max(QUIET + 1) {
-        if attempt > 0 && !run.control.sleep(run.plan.settle.wait) {
+    for attempt in 0..subject.plan.settle.rounds.max(QUIET + 1) {
+        if attempt > 0 && !subject.limits.sleep(subject.plan.settle.wait) {
             break;
         }
         let received = call.make(&session, false, None);
@@ -55,8 +52,8 @@ fn receive_all(
         }
     }
     session.close()?;
-    let reader = denied.open_reader(file, &user.id).map_err(|error| raw_error(Call::Open, &error))?;
-    let tables = contents::own_tables(&reader, run.plan);
+    let reader = subject.reader(file, user.index).map_err(|error| raw_error(Call::Open, &error))?;
+    let tables = contents::own_tables(&reader, subject.plan);
     state.tables = tables.map_err(|error| raw_error(Call::Open, &error))?;
     state.failures = failures;
     Ok(())

@@ -6,8 +6,8 @@ use std::path::Path;
 use rusqlite::{Connection, Row, Rows as Cursor};
 
 use super::contents::{Rows, literals};
-use super::hostile::Denied;
-use crate::plan::{Plan, TablePlan};
+use super::subject::Subject;
+use crate::plan::TablePlan;
 use crate::record::{Difference, Holder, Holding, RowDifference};
 
 /// Differing rows that are named; the others are counted.
@@ -15,16 +15,14 @@ const NAMED: usize = 20;
 
 /// Compares a table among its holders, as `user` may see it.
 pub(super) fn compare(
-    plan: &Plan,
-    denied: &Denied,
+    subject: &Subject<'_>,
     user: u32,
     table: &TablePlan,
     holders: &[(Holder, &Path)],
 ) -> rusqlite::Result<Difference> {
-    let user_id = &plan.users[user as usize - 1].id;
     let connections: Vec<Connection> =
-        holders.iter().map(|(_, file)| denied.open_reader(file, user_id)).collect::<rusqlite::Result<_>>()?;
-    let sql = literals(plan, table, Rows::Allowed);
+        holders.iter().map(|(_, file)| subject.reader(file, user)).collect::<rusqlite::Result<_>>()?;
+    let sql = literals(subject.plan, table, Rows::Allowed);
     let mut statements: Vec<_> = connections.iter().map(|one| one.prepare(&sql)).collect::<rusqlite::Result<_>>()?;
     let mut cursors: Vec<Cursor<'_>> =
         statements.iter_mut().map(|one| one.query([])).collect::<rusqlite::Result<_>>()?;

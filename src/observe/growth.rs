@@ -5,8 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::Run;
-use crate::plan::quote;
+use crate::plan::{Plan, quote};
 use crate::record::{GrowthSample, TableSize};
 use crate::session::open_reader;
 
@@ -14,22 +13,29 @@ use crate::session::open_reader;
 const SAMPLES: u64 = 50;
 
 /// Whether an iteration is looked at: the first, the last, and evenly between.
-pub(super) fn is_due(iteration: u64, iterations: u64) -> bool {
+pub(crate) fn is_due(iteration: u64, iterations: u64) -> bool {
     let every = iterations.div_ceil(SAMPLES).max(1);
     iteration == iterations || (iteration - 1).is_multiple_of(every)
 }
 
 /// The database as it is; nothing when it cannot be read at this moment.
-pub(super) fn sample(run: &Run<'_>, file: &Path, iteration: u64) -> Option<GrowthSample> {
+pub(crate) fn sample(plan: &Plan, file: &Path, iteration: u64) -> Option<GrowthSample> {
     // Sizes first: the last connection to close empties the log.
-    let (size, wal) = (super::size(file, ""), super::size(file, "-wal"));
+    let (size, wal) = (size(file, ""), size(file, "-wal"));
     let reader = open_reader(file, "").ok()?;
-    let tables = run.plan.tables.iter().map(|table| {
+    let tables = plan.tables.iter().map(|table| {
         let rows = count(&reader, &table.name)?;
         let metadata = count(&reader, &format!("{}_cloudsync", table.name));
         Some(TableSize { table: table.name.clone(), rows, metadata })
     });
     Some(GrowthSample { iteration, file: size, wal, tables: tables.collect::<Option<_>>()? })
+}
+
+/// The size of a file, or of the one beside it.
+pub(super) fn size(file: &Path, suffix: &str) -> u64 {
+    let mut name = file.to_path_buf().into_os_string();
+    name.push(suffix);
+    std::fs::metadata(name).map_or(0, |file| file.len())
 }
 
 fn count(reader: &Connection, table: &str) -> Option<u64> {

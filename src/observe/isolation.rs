@@ -1,55 +1,20 @@
 //! Isolation while the run goes on: the rows that the select policy forbids, counted before and after a receive, so
 //! that a row which came and went is seen. What a database wrote itself is there before and does not count.
 
-use std::time::{Duration, Instant};
-
 use rusqlite::Connection;
 
+use super::budget::Budget;
+use super::columns::literals_of;
 use super::contents::{self, Rows};
-use crate::plan::{CheckKind, CheckPlan, Plan};
+use crate::plan::{CheckKind, CheckPlan, Plan, TablePlan};
 
 /// Keys that are kept of the rows that were there before; with more of them, new ones cannot be named.
 const KNOWN: usize = 100;
 /// Keys of new rows that are named.
 const NAMED: usize = 5;
 
-/// Time for looking beside the work: a little for free, so that small runs are looked at everywhere, then one per cent
-/// of what has passed.
-pub(super) struct Budget {
-    free: Duration,
-    since: Instant,
-    spent: Duration,
-}
-
-impl Budget {
-    /// What may be spent in any case, by all databases together.
-    const FREE: Duration = Duration::from_secs(1);
-
-    /// For one of so many databases.
-    pub(super) fn new(databases: usize) -> Self {
-        let free = (Self::FREE / u32::try_from(databases.max(1)).unwrap_or(u32::MAX)).min(Duration::from_millis(20));
-        Self { free, since: Instant::now(), spent: Duration::ZERO }
-    }
-
-    /// Does something unless too much time was spent already.
-    pub(super) fn spend<T>(&mut self, act: impl FnOnce() -> Option<T>) -> Option<T> {
-        if self.spent > self.free + self.since.elapsed() / 100 {
-            return None;
-        }
-        self.charge(act)
-    }
-
-    /// Does something in any case.
-    fn charge<T>(&mut self, act: impl FnOnce() -> T) -> T {
-        let start = Instant::now();
-        let done = act();
-        self.spent += start.elapsed();
-        done
-    }
-}
-
 /// A database's watch over its receives.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     tables: Vec<TableWatch>,
     budget: Budget,
 }
@@ -61,33 +26,33 @@ struct TableWatch {
 }
 
 /// What was there before a receive, table by table.
-pub(super) struct Before(Vec<(u64, Vec<String>)>);
+pub(crate) struct Before(Vec<(u64, Vec<String>)>);
 
 /// Forbidden rows that a receive brought.
-pub(super) struct Brought {
-    pub(super) table: String,
-    pub(super) before: u64,
-    pub(super) after: u64,
-    pub(super) keys: Vec<String>,
+pub(crate) struct Brought {
+    pub(crate) table: String,
+    pub(crate) before: u64,
+    pub(crate) after: u64,
+    pub(crate) keys: Vec<String>,
 }
 
 impl Watch {
     /// Only where isolation is checked.
-    pub(super) fn new(plan: &Plan) -> Option<Self> {
+    pub(crate) fn new(plan: &Plan) -> Option<Self> {
         let asked = plan.checks.iter().map(CheckPlan::kind).any(|kind| kind == CheckKind::Isolation);
-        let table = |table: &crate::plan::TablePlan| {
+        let table = |table: &TablePlan| {
             let source = contents::source(plan, table, Rows::Forbidden);
             TableWatch {
                 table: table.name.clone(),
                 count: format!("SELECT count(*) {source}"),
-                keys: format!("SELECT {} {source} LIMIT ?1", contents::text_of(&table.primary_key)),
+                keys: format!("SELECT {} {source} LIMIT ?1", literals_of(&table.primary_key)),
             }
         };
         (plan.rls && asked).then(|| Self { tables: plan.tables.iter().map(table).collect(), budget: Budget::new(1) })
     }
 
     /// Counts what is there before a receive; nothing when it is not looked at, or cannot be.
-    pub(super) fn before(&mut self, connection: &Connection) -> Option<Before> {
+    pub(crate) fn before(&mut self, connection: &Connection) -> Option<Before> {
         let tables = &self.tables;
         self.budget.spend(|| {
             let read = |table: &TableWatch| {
@@ -101,7 +66,7 @@ impl Watch {
     }
 
     /// What the receive brought; nothing when it could not be looked at.
-    pub(super) fn after(&mut self, connection: &Connection, before: &Before) -> Option<Vec<Brought>> {
+    pub(crate) fn after(&mut self, connection: &Connection, before: &Before) -> Option<Vec<Brought>> {
         let tables = &self.tables;
         self.budget.charge(|| {
             let mut brought = Vec::new();

@@ -1,0 +1,45 @@
+//! Why a run could not be made.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::failure::{FailureKind, RawError, classify};
+
+/// What to do about a file of the run that cannot be written.
+pub(crate) const ROOM: &str = "\n  help: see that the disk has room, or name another place with `--out`";
+
+/// Why a run could not be made.
+#[derive(Debug)]
+pub enum ExecuteError {
+    /// A file or directory of the run could not be written.
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A database could not be created.
+    Prepare {
+        /// Its file.
+        path: PathBuf,
+        /// What SQLite or the extension said.
+        error: RawError,
+    },
+    /// The threads could not be started.
+    Threads(rayon::ThreadPoolBuildError),
+}
+
+impl fmt::Display for ExecuteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { path, error } => write!(f, "failed to write `{}`: {error}{ROOM}", path.display()),
+            Self::Prepare { path, error } => {
+                write!(f, "failed to create the database `{}`: {}", path.display(), error.message)?;
+                f.write_str(if classify(error).kind == FailureKind::Disk { ROOM } else { "" })
+            }
+            Self::Threads(error) => write!(f, "failed to start one thread per database: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ExecuteError {}

@@ -1,0 +1,69 @@
+//! What all parts of a run share.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::InterruptHandle;
+
+use super::alarm::Alarms;
+use super::control::{Control, Watchdog};
+use super::journal::Journal;
+use super::progress::Progress;
+use super::rendezvous::Rendezvous;
+use crate::observe::{self, Denied, Limits, Subject};
+use crate::plan::Plan;
+use crate::target::Connected;
+
+/// What all parts of a run share.
+pub(super) struct Run<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) target: &'a Connected,
+    pub(super) directory: &'a Path,
+    pub(super) databases: &'a Path,
+    pub(super) control: &'a Control,
+    pub(super) progress: &'a Progress,
+    pub(super) watchdog: Watchdog,
+    pub(super) rendezvous: Rendezvous,
+    pub(super) journal: Journal,
+    pub(super) alarms: Alarms<'a>,
+    /// As many threads as processors, for what need not be done by all databases at once.
+    pub(super) few: rayon::ThreadPool,
+}
+
+impl Run<'_> {
+    pub(super) fn database_file(&self, index: u32) -> PathBuf {
+        observe::database_file(self.databases, index)
+    }
+
+    /// The file of a database's log.
+    pub(super) fn log_file(&self, index: u32) -> PathBuf {
+        self.directory.join("logs").join(format!("db{index}.log"))
+    }
+
+    /// What is looked at when the work is done.
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject {
+            plan: self.plan,
+            target: self.target,
+            databases: self.databases,
+            copies: self.directory.join("databases"),
+            denied: Denied::of(self.journal.workers()),
+            pool: &self.few,
+            limits: self,
+        }
+    }
+}
+
+impl Limits for Run<'_> {
+    fn sleep(&self, time: Duration) -> bool {
+        self.control.sleep(time)
+    }
+
+    fn left(&self) -> Duration {
+        self.watchdog.left()
+    }
+
+    fn interrupt(&self, place: usize, handle: Option<InterruptHandle>) {
+        self.watchdog.connection(place, handle);
+    }
+}

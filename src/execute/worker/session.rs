@@ -1,0 +1,62 @@
+//! A worker's session: opened when a step needs it, closed as the scenario says.
+
+use super::state::Worker;
+use crate::failure;
+use crate::record::StepKind;
+use crate::session::{Opening, Session, define_auth, raw_error};
+
+/// The phase's name under which opening and closing is recorded.
+const SESSION: &str = "session";
+
+impl Worker<'_> {
+    /// Opens a session unless one is open. Gives whether there is one.
+    pub(super) fn open(&mut self) -> bool {
+        if self.session.is_some() {
+            return true;
+        }
+        let at = self.run.journal.now();
+        let target = self.run.target;
+        let credential = target.credential(self.database);
+        let opened = Session::open(&Opening {
+            file: &self.file,
+            loader: &target.loader,
+            pragmas: &self.run.plan.pragmas,
+            settings: &[],
+            network: Some((&target.network, credential)),
+        });
+        let mut event = self.event(SESSION, StepKind::Open, at);
+        let user = &self.run.plan.users[self.database.user as usize - 1].id;
+        let opened = opened.and_then(|session| {
+            if self.watch.is_some() || self.run.plan.is_hostile() {
+                define_auth(session.connection(), user).map_err(|error| raw_error(failure::Call::Open, &error))?;
+            }
+            Ok(session)
+        });
+        match opened {
+            Ok(session) => {
+                self.run.watchdog.connection(self.index, Some(session.interrupt_handle()));
+                self.session = Some(session);
+            }
+            Err(error) => {
+                self.note(&event, &format!("open error: {}", error.message));
+                event.failures.push(failure::classify(&error));
+            }
+        }
+        self.record(event);
+        self.session.is_some()
+    }
+
+    /// Closes the session, in the right order whatever happened in it.
+    pub(crate) fn close(&mut self) {
+        let Some(session) = self.session.take() else { return };
+        self.run.watchdog.connection(self.index, None);
+        let at = self.run.journal.now();
+        let closed = session.close();
+        let mut event = self.event(SESSION, StepKind::Close, at);
+        if let Err(error) = closed {
+            self.note(&event, &format!("close error: {}", error.message));
+            event.failures.push(failure::classify(&error));
+        }
+        self.record(event);
+    }
+}

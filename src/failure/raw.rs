@@ -1,0 +1,69 @@
+//! An error as it came. It is made by the constructors here alone, so that secrets are hidden where it is made.
+
+use super::secrets::Secrets;
+
+/// The call during which an error came up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// Opening, loading, pragmas, initialising.
+    Open,
+    /// A statement of the scenario.
+    Sql,
+    /// `cloudsync_network_send_changes`.
+    Send,
+    /// `cloudsync_network_receive_changes` or `…_check_changes`.
+    Receive,
+    /// `cloudsync_network_sync`.
+    Sync,
+    /// Cleaning up, terminating, closing.
+    Close,
+    /// SQL on the server through its HTTP endpoint.
+    Admin,
+}
+
+impl Call {
+    /// Whether the call talks to a server, so that what it says can be the server's words.
+    pub(super) const fn is_remote(self) -> bool {
+        match self {
+            Self::Send | Self::Receive | Self::Sync | Self::Admin => true,
+            Self::Open | Self::Sql | Self::Close => false,
+        }
+    }
+}
+
+/// An error as it came, before it is understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawError {
+    /// The call it came from.
+    pub call: Call,
+    /// SQLite's result code and extended result code, when SQLite reported it.
+    pub sqlite: Option<(i32, i32)>,
+    /// The HTTP status, when our own HTTP call reported it.
+    pub http: Option<u16>,
+    /// The message in full.
+    pub message: String,
+}
+
+impl RawError {
+    /// Of what a server or a library said, which may repeat these secrets.
+    pub fn heard(call: Call, message: String, secrets: &Secrets) -> Self {
+        Self::said(call, secrets.redact(message))
+    }
+
+    /// Of words that cannot hold a secret: our own, or of a library that was given none.
+    pub fn said(call: Call, message: impl Into<String>) -> Self {
+        Self { call, sqlite: None, http: None, message: message.into() }
+    }
+
+    /// With SQLite's codes.
+    #[must_use]
+    pub fn with_codes(self, sqlite: Option<(i32, i32)>) -> Self {
+        Self { sqlite, ..self }
+    }
+
+    /// With an HTTP status.
+    #[must_use]
+    pub fn with_status(self, status: u16) -> Self {
+        Self { http: Some(status), ..self }
+    }
+}

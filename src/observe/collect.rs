@@ -1,0 +1,187 @@
+//! What everybody holds at the end: every database, the server, a new device of each user, and where they differ.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use rusqlite::Connection;
+
+use super::contents::{self, Rows};
+use super::subject::Subject;
+use super::{bootstrap, clues, difference, forbidden, growth, queries, server};
+use crate::failure::{self, Call, Failure, RawError};
+use crate::plan::{CheckKind, CheckPlan, DatabasePlan, Question, UserPlan};
+use crate::record::{DatabaseState, FinalState, Holder, ServerState, TableState, UserState};
+use crate::scenario::CheckName;
+use crate::session::{open_reader, raw_error};
+
+/// What was found.
+#[derive(Default)]
+pub(crate) struct Collected {
+    pub(crate) state: FinalState,
+    /// What could not be looked at.
+    pub(crate) failures: Vec<Failure>,
+    /// The server's rows in a file, where they could be had.
+    pub(crate) server: Option<PathBuf>,
+}
+
+/// Looks at everything. `unsent` says of each database whether it still had something to send.
+pub(crate) fn collect(subject: &Subject<'_>, unsent: &[Option<bool>]) -> Collected {
+    let mut found = Collected::default();
+    let held = |(database, unsent): (&DatabasePlan, &Option<bool>)| {
+        database_state(subject, database, *unsent).map_err(|error| (database.index, error))
+    };
+    let copy = subject.copies.join("server.db");
+    let all = || subject.plan.databases.par_iter().zip(unsent).map(held).collect::<Vec<_>>();
+    let (databases, copied) = subject.pool.install(|| rayon::join(all, || copy_server(subject, &copy)));
+    let copied = copied.unwrap_or_else(|error| {
+        found.failures.push(failure::classify(&error));
+        false
+    });
+    for database in databases {
+        match database {
+            Ok(database) => found.state.databases.push(database),
+            Err((index, error)) => found.failures.push(unread(Some(index), &error)),
+        }
+    }
+    if copied {
+        match server_state(subject, &copy) {
+            Ok(server) => {
+                found.state.server = Some(server);
+                found.server = Some(copy);
+            }
+            Err(error) => found.failures.push(unread(None, &error)),
+        }
+    }
+    let bootstraps = bootstraps(subject, &mut found.state);
+    differences(subject, &mut found, &bootstraps);
+    forbidden_rows(subject, &mut found);
+    found.state.queries = queries::answers(subject);
+    // The record keeps what matters of it; on failure the databases are kept, and the server's copy is one of them.
+    found
+}
+
+/// New devices, where they are asked for: the files of those that hold something, by user.
+fn bootstraps(subject: &Subject<'_>, state: &mut FinalState) -> Vec<(u32, PathBuf)> {
+    if !subject.plan.checks.iter().any(|check| check.kind() == CheckKind::Bootstrap) {
+        return Vec::new();
+    }
+    let new = |user| bootstrap::bootstrap(subject, user);
+    let new: Vec<_> = subject.pool.install(|| subject.plan.users.par_iter().map(new).collect());
+    let mut files = Vec::new();
+    for (file, new) in new {
+        if !new.tables.is_empty() {
+            files.push((new.user, file));
+        }
+        state.bootstrap.push(new);
+    }
+    files
+}
+
+fn database_state(
+    subject: &Subject<'_>,
+    database: &DatabasePlan,
+    unsent: Option<bool>,
+) -> rusqlite::Result<DatabaseState> {
+    let file = subject.database_file(database.index);
+    let reader = subject.reader(&file, database.user)?;
+    let tables = contents::own_tables(&reader, subject.plan)?;
+    let integrity = (!subject.plan.checks.is_empty()).then(|| integrity(&reader)).transpose()?;
+    Ok(DatabaseState {
+        database: database.index,
+        user: database.user,
+        integrity,
+        unsent,
+        bytes: growth::size(&file, "") + growth::size(&file, "-wal"),
+        tables,
+    })
+}
+
+fn integrity(reader: &Connection) -> rusqlite::Result<String> {
+    let mut statement = reader.prepare("PRAGMA integrity_check(10)")?;
+    let lines = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(lines.join("; "))
+}
+
+/// Gives whether there is a server to copy. Where nothing was synced there is nothing to compare with.
+fn copy_server(subject: &Subject<'_>, file: &Path) -> Result<bool, RawError> {
+    let Some((admin, database)) = subject.target.admin.as_ref().filter(|_| subject.plan.syncs()) else {
+        return Ok(false);
+    };
+    server::copy(subject.plan, admin, database, file).map(|()| true)
+}
+
+fn server_state(subject: &Subject<'_>, copy: &Path) -> rusqlite::Result<ServerState> {
+    let tables = contents::tables(&open_reader(copy, "")?, subject.plan, Rows::All)?;
+    let tombstones = clues::tombstones(subject);
+    if !subject.plan.rls {
+        let users = vec![UserState { user: 1, tables: tables.clone() }];
+        return Ok(ServerState { tables, users, tombstones });
+    }
+    let seen = |user: &UserPlan| {
+        let tables = contents::tables(&subject.reader(copy, user.index)?, subject.plan, Rows::Allowed)?;
+        Ok(UserState { user: user.index, tables })
+    };
+    let users = subject.pool.install(|| subject.plan.users.par_iter().map(seen).collect::<rusqlite::Result<_>>())?;
+    Ok(ServerState { tables, users, tombstones })
+}
+
+fn differences(subject: &Subject<'_>, found: &mut Collected, bootstraps: &[(u32, PathBuf)]) {
+    let Collected { state, failures, server } = found;
+    // Comparing opens all of them at once: only where a check asks for it.
+    let asked = |check: &CheckPlan| matches!(check.question, Question::Named(name) if name != CheckName::Isolation);
+    let compared = subject.plan.syncs() && subject.plan.checks.iter().any(asked);
+    for user in subject.plan.users.iter().filter(|_| compared) {
+        let databases: Vec<&DatabaseState> = state.databases.iter().filter(|one| one.user == user.index).collect();
+        let files: Vec<PathBuf> = databases.iter().map(|one| subject.database_file(one.database)).collect();
+        let mut holders: Vec<(Holder, &Path)> = Vec::new();
+        let mut tables: Vec<&[TableState]> = Vec::new();
+        for (database, file) in databases.iter().zip(&files) {
+            holders.push((Holder::Database(database.database), file));
+            tables.push(&database.tables);
+        }
+        let seen = state.server.iter().flat_map(|server| &server.users).find(|seen| seen.user == user.index);
+        if let (Some(seen), Some(copy)) = (seen, &*server) {
+            holders.push((Holder::Server, copy));
+            tables.push(&seen.tables);
+        }
+        let new = state.bootstrap.iter().find(|new| new.user == user.index);
+        let new_file = bootstraps.iter().find(|(index, _)| *index == user.index);
+        if let (Some(new), Some((_, file))) = (new, new_file) {
+            holders.push((Holder::Bootstrap, file));
+            tables.push(&new.tables);
+        }
+        for (place, table) in subject.plan.tables.iter().enumerate() {
+            let same = |a: &TableState, b: &TableState| a.rows == b.rows && a.digest == b.digest;
+            if tables.windows(2).all(|pair| same(&pair[0][place], &pair[1][place])) {
+                continue;
+            }
+            match difference::compare(subject, user.index, table, &holders) {
+                Ok(mut difference) => {
+                    clues::gather(subject, table, &mut difference);
+                    state.differences.push(difference);
+                }
+                Err(error) => failures.push(unread(None, &error)),
+            }
+        }
+    }
+}
+
+/// Rows held against the select policy. Where they could not be examined their count stays undecided.
+fn forbidden_rows(subject: &Subject<'_>, found: &mut Collected) {
+    let Collected { state, failures, server } = found;
+    let held = |one: &&mut DatabaseState| one.tables.iter().any(|table| table.forbidden > 0);
+    for database in state.databases.iter_mut().filter(held) {
+        match forbidden::examine(subject, database, server.as_deref()) {
+            Ok(rows) => state.forbidden.extend(rows),
+            Err(error) => failures.push(unread(Some(database.database), &error)),
+        }
+    }
+}
+
+fn unread(database: Option<u32>, error: &rusqlite::Error) -> Failure {
+    let mut failure = failure::classify(&raw_error(Call::Sql, error));
+    if let Some(index) = database {
+        failure.message = format!("database {index} could not be read at the end: {}", failure.message);
+    }
+    failure
+}

@@ -1,0 +1,59 @@
+//! What is looked at, and by what means.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, InterruptHandle};
+
+use super::denied::Denied;
+use crate::plan::Plan;
+use crate::target::Connected;
+
+/// All who hold rows at the end of a run, and how they are asked.
+pub(crate) struct Subject<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) target: &'a Connected,
+    /// The directory of the run's databases.
+    pub(crate) databases: &'a Path,
+    /// The directory for what is only made to be looked at: the copy of the server, new devices.
+    pub(crate) copies: PathBuf,
+    /// Rows that differ by right.
+    pub(crate) denied: Denied,
+    /// As many threads as processors.
+    pub(crate) pool: &'a rayon::ThreadPool,
+    pub(crate) limits: &'a dyn Limits,
+}
+
+/// How looking is ended with the run.
+pub(crate) trait Limits: Sync {
+    /// Sleeps, unless the run ends. Gives false when it did.
+    fn sleep(&self, time: Duration) -> bool;
+
+    /// The time left until the run's limit.
+    fn left(&self) -> Duration;
+
+    /// Names the statement to interrupt when the run is cut, for a database's place counted from 0; none afterwards.
+    fn interrupt(&self, place: usize, handle: Option<InterruptHandle>);
+}
+
+impl Subject<'_> {
+    /// The file of a database, counted from 1.
+    pub(super) fn database_file(&self, index: u32) -> PathBuf {
+        database_file(self.databases, index)
+    }
+
+    /// The id of a user, counted from 1.
+    pub(super) fn user_id(&self, user: u32) -> &str {
+        &self.plan.users[user as usize - 1].id
+    }
+
+    /// Opens a database for reading as a user, without the rows of denied attempts where only allowed rows are meant.
+    pub(super) fn reader(&self, file: &Path, user: u32) -> rusqlite::Result<Connection> {
+        self.denied.open_reader(file, self.user_id(user))
+    }
+}
+
+/// The file of a database, counted from 1, in the directory of the databases.
+pub(crate) fn database_file(databases: &Path, index: u32) -> PathBuf {
+    databases.join(format!("db{index}.db"))
+}

@@ -1,0 +1,16 @@
+//! One SQLite connection from open to the guaranteed close, and what is called on it: the sync calls. It must not know
+//! which phases are run on the connection, or which target it syncs with.
+
+mod connection;
+mod credential;
+mod error;
+mod hex;
+mod reader;
+mod sync;
+
+pub use connection::{Loader, Network, Opening, Session, tune_sqlite};
+pub use credential::Credential;
+pub use error::raw_error;
+pub(crate) use hex::hex;
+pub use reader::{define_auth, open_reader};
+pub use sync::{SyncCall, Synced};

@@ -1,0 +1,96 @@
+//! A target that is ready: what the databases are created with, and what they and the administrator talk to.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::admin::Admin;
+use super::attendant::Attendant;
+use super::cleanup::Closing;
+use super::embedded::Hub;
+use super::error::TargetError;
+use crate::failure::{Call, RawError, Secrets};
+use crate::plan::{DatabasePlan, Plan};
+use crate::record::TargetFacts;
+use crate::session::{Credential, Loader, Network, Opening, Session};
+
+/// A target that is ready for the databases.
+#[derive(Debug)]
+pub struct Connected {
+    /// How it presented itself.
+    pub facts: TargetFacts,
+    /// Where the sync functions come from.
+    pub loader: Loader,
+    /// How they reach the server.
+    pub network: Network,
+    /// What each user authenticates with, in the order of the users.
+    pub credentials: Vec<Credential>,
+    /// What some databases authenticate with on purpose, instead of what their user has.
+    pub wrong_credentials: BTreeMap<u32, Credential>,
+    /// Settings of the extension.
+    pub settings: Vec<(String, String)>,
+    /// What must be seen nowhere.
+    pub secrets: Secrets,
+    /// The administrator and the database's name, where there is one.
+    pub admin: Option<(Admin, String)>,
+    /// What is to be undone on the server.
+    pub(super) closing: Option<Closing>,
+    /// The hub of this run.
+    pub(super) hub: Option<Hub>,
+}
+
+impl Connected {
+    /// Tells the hub which database a site is, so that planted faults find it.
+    pub fn name_site(&self, site_id: &str, database: u32) {
+        if let Some(hub) = &self.hub {
+            hub.name_site(site_id, database);
+        }
+    }
+
+    /// What a database authenticates with.
+    ///
+    /// # Panics
+    ///
+    /// When the database's user is not one of the plan's, which no plan has.
+    pub fn credential(&self, database: &DatabasePlan) -> &Credential {
+        let own = || &self.credentials[database.user as usize - 1];
+        self.wrong_credentials.get(&database.index).unwrap_or_else(own)
+    }
+
+    /// Makes a database file for this target: the plan's tables unless they are there, with sync enabled, and without a
+    /// network. Gives its site id.
+    pub fn create_database(&self, plan: &Plan, file: &Path) -> Result<Option<String>, RawError> {
+        let (loader, pragmas) = (&self.loader, plan.pragmas.as_slice());
+        let session = Session::open(&Opening { file, loader, pragmas, settings: &[], network: None })?;
+        let tables = session.call(Call::Open, "SELECT count(*) FROM sqlite_schema", &[])?;
+        if tables.as_deref() == Some("0") {
+            // All or none: a file that was cut off here is made the next time.
+            session.run(Call::Open, "BEGIN")?;
+            for sql in plan.tables.iter().flat_map(|table| std::iter::once(&table.sql).chain(&table.also)) {
+                session.run(Call::Open, sql)?;
+            }
+            session.run(Call::Open, "COMMIT")?;
+        }
+        let mut site = None;
+        for table in &plan.tables {
+            // The name is unquoted; the function takes it as a text.
+            site = session.call(Call::Open, "SELECT cloudsync_init(?1)", &[&table.name])?.or(site);
+        }
+        for (key, value) in &self.settings {
+            // Ignored by the extension before the first init, and kept in the file after it.
+            session.call(Call::Open, "SELECT cloudsync_set(?1, ?2)", &[key, value])?;
+        }
+        session.close()?;
+        Ok(site)
+    }
+
+    /// Leaves the server: revokes what was made for the run, and drops what the scenario wants dropped. `sites` are the
+    /// site ids of the run's databases. Gives what could not be done.
+    pub fn leave(&self, sites: &[String], attendant: &mut Attendant<'_>) -> Vec<TargetError> {
+        self.closing.as_ref().map_or_else(Vec::new, |closing| closing.leave(sites, attendant))
+    }
+
+    /// How often a failure planted in the hub of this run struck so far.
+    pub fn strikes(&self) -> u64 {
+        self.hub.as_ref().map_or(0, Hub::strikes)
+    }
+}

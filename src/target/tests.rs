@@ -1,0 +1,126 @@
+//! What holds a secret does not print it.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Map, json};
+
+use super::access::Access;
+use super::cleanup::{Closing, Dropping};
+use super::connected::Connected;
+use super::embedded::{HubOptions, client::transport::Endpoint};
+use super::http::Request;
+use super::management::Registration;
+use crate::failure::{Secret, Secrets};
+use crate::record::TargetFacts;
+use crate::scenario::CloudsyncOptions;
+use crate::session::{Credential, Loader, Network, Opening};
+use crate::template::{Scope, Variables};
+
+const KEY: &str = "k3y/of+the=project";
+const MANAGEMENT: &str = "k3y/of+the=workspace";
+const TOKEN: &str = "17|sqa_t0ken+of/user";
+
+/// Fails where a value prints a secret, in any of its forms.
+fn prints_none(value: &impl Debug) {
+    let secrets = Secrets::new(&[KEY, MANAGEMENT, TOKEN].map(Secret::from));
+    for printed in [format!("{value:?}"), format!("{value:#?}")] {
+        assert!(printed.contains("[hidden]"), "it holds one: {printed}");
+        assert_eq!(secrets.redact(printed.clone()), printed);
+    }
+}
+
+fn scope() -> Scope {
+    let scope = Scope::new(Variables { vars: Map::new(), scale: Map::new(), seed: 1 });
+    scope.environment([("KEY".to_owned(), KEY.to_owned())])
+}
+
+fn access() -> Access {
+    let options: CloudsyncOptions = serde_json::from_value(json!({
+        "connection_string": "sqlitecloud://host:8860/database?apikey={{ env.KEY }}",
+        "apikey": "{{ env.KEY }}",
+        "management_key": MANAGEMENT,
+        "tokens": [TOKEN],
+    }))
+    .expect("options");
+    Access::new(&options, &scope()).expect("they can be rendered")
+}
+
+#[test]
+fn a_secret_is_shown_by_nothing_but_its_own_method() {
+    let secret = Secret::from(KEY);
+    assert_eq!(
+        (format!("{secret}"), format!("{secret:?}"), secret.expose()),
+        ("[hidden]".into(), "[hidden]".into(), KEY)
+    );
+    prints_none(&Secrets::new([&secret]));
+    prints_none(&scope());
+}
+
+#[test]
+fn what_the_cloud_target_is_reached_with_prints_no_secret() {
+    let access = access();
+    prints_none(&access);
+    prints_none(access.connection.as_ref().expect("it has one"));
+    prints_none(access.admin.as_ref().expect("it has one"));
+    prints_none(access.management.as_ref().expect("it has one"));
+    prints_none(&Registration::new(access.connection.as_ref().expect("it has one"), "database"));
+    let (bearer, method) = (Secret::from(TOKEN), ureq::http::Method::GET);
+    prints_none(&Request { method: &method, path: "/", bearer: &bearer, body: None });
+}
+
+#[test]
+fn what_a_run_authenticates_with_prints_no_secret() {
+    let access = access();
+    let admin = access.admin.clone().expect("it has one");
+    let dropping = Dropping {
+        database: "database".to_owned(),
+        tables: Vec::new(),
+        management: access.management.clone(),
+        managed_database_id: None,
+    };
+    prints_none(&dropping);
+    let closing = Closing { admin: admin.clone(), tokens: vec![TOKEN.into()], drop: Some(dropping) };
+    prints_none(&closing);
+    let network = Network { address: None, managed_database_id: "db_x".to_owned() };
+    let loader = Loader::Extension(PathBuf::new());
+    for credential in [Credential::Token(TOKEN.into()), Credential::ApiKey(KEY.into())] {
+        prints_none(&credential);
+        let network = Some((&network, &credential));
+        prints_none(&Opening { file: Path::new("db1.db"), loader: &loader, pragmas: &[], settings: &[], network });
+    }
+    let facts = TargetFacts {
+        kind: "cloudsync".to_owned(),
+        version: "1".to_owned(),
+        address: "https://host".to_owned(),
+        extension: None,
+    };
+    prints_none(&Connected {
+        facts,
+        loader,
+        network,
+        credentials: vec![Credential::Token(TOKEN.into())],
+        wrong_credentials: BTreeMap::from([(1, Credential::ApiKey(KEY.into()))]),
+        settings: Vec::new(),
+        secrets: access.secrets,
+        admin: Some((admin, "database".to_owned())),
+        closing: Some(closing),
+        hub: None,
+    });
+}
+
+#[test]
+fn what_the_embedded_target_works_with_prints_no_secret() {
+    let mut options = HubOptions::new("hub");
+    (options.api_key, options.management_key) = (KEY.into(), MANAGEMENT.into());
+    prints_none(&options);
+    prints_none(&Endpoint {
+        address: "http://127.0.0.1:1".to_owned(),
+        id: "db_x".to_owned(),
+        credential: Some(TOKEN.into()),
+        connect_timeout: Duration::ZERO,
+        request_timeout: Duration::ZERO,
+    });
+}
