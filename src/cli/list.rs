@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::exit::Exit;
 use super::overrides::check;
-use super::{Exit, Terminal};
+use super::problem::Problem;
+use super::terminal::Terminal;
 use crate::load::{self, Overrides};
 
 #[derive(Args)]
@@ -18,21 +20,16 @@ pub(super) struct Arguments {
     directory: PathBuf,
 }
 
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
-    let mut files: Vec<PathBuf> = match std::fs::read_dir(&arguments.directory) {
-        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_yaml(path)).collect(),
-        Err(error) => {
-            terminal.error(&format!("failed to read the directory `{}`: {error}", arguments.directory.display()));
-            return Exit::Usage;
-        }
-    };
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
+    let directory = arguments.directory.display();
+    let entries = std::fs::read_dir(&arguments.directory)
+        .map_err(|error| Problem::usage(format!("failed to read the directory `{directory}`: {error}")))?;
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut files: Vec<PathBuf> = files.filter(|path| is_yaml(path)).collect();
     files.sort();
     if files.is_empty() {
-        terminal.error(&format!(
-            "there are no scenarios in `{}`\n  help: write one with `stress new NAME`",
-            arguments.directory.display()
-        ));
-        return Exit::Usage;
+        let message = format!("there are no scenarios in `{directory}`");
+        return Err(Problem::usage(message).help("write one with `stress new NAME`"));
     }
     let mut exit = Exit::Pass;
     for file in files {
@@ -52,7 +49,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
             exit = Exit::Usage;
         }
     }
-    exit
+    Ok(exit)
 }
 
 fn is_yaml(path: &Path) -> bool {

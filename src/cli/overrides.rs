@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
-use super::{Exit, Terminal, crash};
+use super::crash;
+use super::problem::Problem;
+use crate::diagnostic::diagnose;
 use crate::load::{self, LoadError, Loaded, Origin};
 use crate::plan::Plan;
 use crate::scenario::{Scenario, TargetName};
@@ -56,29 +58,20 @@ pub(super) struct Overlay {
 
 impl ScenarioArguments {
     /// Reads the scenario with everything laid over it, and decides the plan of each combination of its matrix.
-    /// Problems are told here.
-    pub(super) fn load(&self, terminal: &mut Terminal) -> Result<Loaded, Exit> {
-        self.overlay.load(&self.file, terminal)
-    }
-
-    /// The same, with the problems for the caller to tell.
-    pub(super) fn read(&self) -> Result<Loaded, LoadError> {
-        self.overlay.read(&self.file)
+    pub(super) fn load(&self) -> Result<Loaded, Problem> {
+        self.overlay.load(&self.file)
     }
 
     /// The plan of the scenario, of its first combination if it has a matrix, with the scope of its templates and the
-    /// environment. Problems are told here.
-    pub(super) fn plan(&self, terminal: &mut Terminal) -> Result<(Plan, Scope), Exit> {
-        self.overlay.plan(&self.file, terminal)
+    /// environment.
+    pub(super) fn plan(&self) -> Result<(Plan, Scope), Problem> {
+        self.overlay.plan(&self.file)
     }
 }
 
 impl Overlay {
-    fn load(&self, file: &Path, terminal: &mut Terminal) -> Result<Loaded, Exit> {
-        self.read(file).map_err(|error| {
-            terminal.show(&error.diagnostics());
-            Exit::Usage
-        })
+    fn load(&self, file: &Path) -> Result<Loaded, Problem> {
+        self.read(file).map_err(|error| Problem::scenario(file, error.diagnostics()))
     }
 
     fn read(&self, file: &Path) -> Result<Loaded, LoadError> {
@@ -99,23 +92,15 @@ impl Overlay {
     }
 
     /// The same as [`ScenarioArguments::plan`] for this file.
-    pub(super) fn plan(&self, file: &Path, terminal: &mut Terminal) -> Result<(Plan, Scope), Exit> {
-        let loaded = self.load(file, terminal)?;
+    pub(super) fn plan(&self, file: &Path) -> Result<(Plan, Scope), Problem> {
+        let loaded = self.load(file)?;
         let first = crate::plan::combinations(&loaded.scenario).into_iter().next();
         let scenario = first.map_or(loaded.scenario, |(scenario, _)| scenario);
-        match Plan::new(&scenario) {
-            Ok((plan, _)) => {
-                let scope = Plan::scope(&scenario).environment(std::env::vars());
-                crash::hide(target::secrets(&plan, &scope));
-                Ok((plan, scope))
-            }
-            Err(issues) => {
-                for issue in issues {
-                    terminal.error(&issue.message);
-                }
-                Err(Exit::Usage)
-            }
-        }
+        let planned = Plan::new(&scenario);
+        let (plan, _) = planned.map_err(|issues| Problem::scenario(file, diagnose(&loaded.source, &issues)))?;
+        let scope = Plan::scope(&scenario).environment(std::env::vars());
+        crash::hide(target::secrets(&plan, &scope));
+        Ok((plan, scope))
     }
 }
 

@@ -2,7 +2,11 @@
 
 use clap::Args;
 
-use super::{Exit, Terminal, overrides, preview};
+use super::exit::Exit;
+use super::problem::Problem;
+use super::terminal::Terminal;
+use super::{overrides, preview};
+use crate::diagnostic::diagnose;
 use crate::plan::{Plan, combinations};
 use crate::target;
 
@@ -18,33 +22,23 @@ pub(super) struct Arguments {
     explain: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
-    let loaded = match arguments.scenario.load(terminal) {
-        Ok(loaded) => loaded,
-        Err(exit) => return exit,
-    };
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
+    let loaded = arguments.scenario.load()?;
     terminal.show(&loaded.diagnostics());
     for (scenario, label) in combinations(&loaded.scenario) {
         if !label.is_empty() {
             terminal.print(&format!("matrix      {label}\n"));
         }
-        match Plan::new(&scenario) {
-            Ok((plan, _)) => {
-                let scope = Plan::scope(&scenario);
-                terminal.print(&preview::text(&plan, &scope, scenario.seed.is_some()));
-                let steps = target::outline(&plan, &scope.environment(std::env::vars()));
-                for (index, step) in steps.iter().enumerate() {
-                    let label = if index == 0 { "\nserver" } else { "" };
-                    let width = if index == 0 { 13 } else { 12 };
-                    terminal.print(&format!("{label:<width$}{}. {step}\n", index + 1));
-                }
-            }
-            Err(issues) => {
-                for issue in issues {
-                    terminal.error(&issue.message);
-                }
-                return Exit::Usage;
-            }
+        let planned = Plan::new(&scenario);
+        let (plan, _) =
+            planned.map_err(|issues| Problem::scenario(&arguments.scenario.file, diagnose(&loaded.source, &issues)))?;
+        let scope = Plan::scope(&scenario);
+        terminal.print(&preview::text(&plan, &scope, scenario.seed.is_some()));
+        let steps = target::outline(&plan, &scope.environment(std::env::vars()));
+        for (index, step) in steps.iter().enumerate() {
+            let label = if index == 0 { "\nserver" } else { "" };
+            let width = if index == 0 { 13 } else { 12 };
+            terminal.print(&format!("{label:<width$}{}. {step}\n", index + 1));
         }
     }
     if arguments.explain {
@@ -53,5 +47,5 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
             terminal.print(&format!("  {:<32} {origin}\n", pointer.trim_start_matches('/').replace('/', ".")));
         }
     }
-    Exit::Pass
+    Ok(Exit::Pass)
 }

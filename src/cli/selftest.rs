@@ -6,8 +6,12 @@ use std::time::Instant;
 
 use clap::Args;
 
+use super::directory::RunDirectory;
+use super::exit::Exit;
+use super::problem::Problem;
 use super::signals::Signals;
-use super::{Exit, Terminal, conduct, person};
+use super::terminal::Terminal;
+use super::{conduct, person};
 use crate::execute::{Control, Progress};
 use crate::figure;
 use crate::scenario::FaultKind;
@@ -35,26 +39,16 @@ pub(super) struct Arguments {
     only: Option<FaultKind>,
 }
 
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
-    match all(arguments, terminal) {
-        Ok(exit) => exit,
-        Err(message) => {
-            terminal.error(&message);
-            Exit::CouldNotRun
-        }
-    }
-}
-
-fn all(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, String> {
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
     let runs = runs(arguments);
-    let signals = Signals::listen().map_err(|error| format!("failed to listen for Ctrl-C: {error}"))?;
+    let signals = Signals::listen()?;
     let directory = std::env::temp_dir().join(format!("stress-selftest-{}", uuid::Uuid::new_v4().simple()));
     let mut outcomes = Vec::new();
     for (place, (case, seed)) in runs.iter().enumerate() {
         let started = Instant::now();
         let control = Arc::new(Control::default());
         signals.direct_to(&control);
-        let seen = conduct_case(case, *seed, &directory, &control);
+        let seen = conduct_case(case, *seed, &directory, &control).map_err(|problem| problem.to_string());
         if signals.reason().is_some() {
             remove(&directory, terminal);
             return Ok(Exit::Interrupted);
@@ -85,11 +79,11 @@ fn runs(arguments: &Arguments) -> Vec<(Case, u64)> {
         .collect()
 }
 
-fn conduct_case(case: &Case, seed: u64, directory: &Path, control: &Control) -> Result<Seen, String> {
-    let scenario = case.resolve(seed).map_err(|error| error.to_string())?;
-    let plan = conduct::plan(&scenario)?;
+fn conduct_case(case: &Case, seed: u64, directory: &Path, control: &Control) -> Result<Seen, Problem> {
     let path = format!("selftest/{}", case.name);
-    let directory = conduct::directory(directory, &plan)?;
+    let scenario = case.resolve(seed).map_err(|error| Problem::scenario(Path::new(&path), error.diagnostics()))?;
+    let plan = conduct::plan(&scenario, &path)?;
+    let directory = RunDirectory::create(directory, &plan)?;
     let progress = Progress::new(plan.databases.len());
     let run = conduct::Run {
         plan: &plan,
@@ -104,14 +98,14 @@ fn conduct_case(case: &Case, seed: u64, directory: &Path, control: &Control) -> 
     drop(target);
     let found = Seen::of(&conducted.analysis, conducted.strikes);
     if case.is_met_by(&found) {
-        directory.remove_databases().map_err(|error| format!("failed to remove the run's databases: {error}"))?;
+        directory.remove_databases()?;
     }
     Ok(found)
 }
 
 fn remove(directory: &Path, terminal: &mut Terminal) {
     if let Err(error) = std::fs::remove_dir_all(directory) {
-        terminal.error(&format!("failed to remove `{}`: {error}", directory.display()));
+        terminal.fail(&Problem::could_not_run(format!("failed to remove `{}`: {error}", directory.display())));
     }
 }
 

@@ -8,6 +8,7 @@ mod collect;
 mod contents;
 mod control;
 mod difference;
+mod error;
 mod extension;
 mod forbidden;
 mod generator;
@@ -28,17 +29,17 @@ mod worker;
 pub(crate) mod tests;
 
 pub use control::Control;
+pub use error::ExecuteError;
 pub use journal::write_whole;
 pub use progress::{DatabaseProgress, Progress, Stage};
 
 use std::any::Any;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::failure::{Call, FailureKind, RawError, classify};
+use crate::failure::{Call, RawError};
 use crate::plan::{DatabasePlan, Plan, quote};
 use crate::record::{EndReason, Ended, Machine, RECORD_VERSION, Record, WorkerRecord};
 use crate::scenario::Scenario;
@@ -57,9 +58,6 @@ use worker::Worker;
 
 /// Stack of a worker's thread: SQLite and the templates need far less than the system's default.
 const STACK: usize = 1024 * 1024;
-
-/// What to do about a file of the run that cannot be written.
-pub(crate) const ROOM: &str = "\n  help: see that the disk has room, or name another place with `--out`";
 
 /// Databases of whose logs the record keeps the beginning and the end.
 const LOGS: usize = 20;
@@ -85,42 +83,6 @@ pub struct Job<'a> {
     /// How far it has come.
     pub progress: &'a Progress,
 }
-
-/// Why a run could not be made.
-#[derive(Debug)]
-pub enum ExecuteError {
-    /// A file or directory of the run could not be written.
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// A database could not be created.
-    Prepare {
-        /// Its file.
-        path: PathBuf,
-        /// What SQLite or the extension said.
-        error: RawError,
-    },
-    /// The threads could not be started.
-    Threads(rayon::ThreadPoolBuildError),
-}
-
-impl fmt::Display for ExecuteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io { path, error } => write!(f, "failed to write `{}`: {error}{ROOM}", path.display()),
-            Self::Prepare { path, error } => {
-                write!(f, "failed to create the database `{}`: {}", path.display(), error.message)?;
-                f.write_str(if classify(error).kind == FailureKind::Disk { ROOM } else { "" })
-            }
-            Self::Threads(error) => write!(f, "failed to start one thread per database: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for ExecuteError {}
 
 /// What all parts of a run share.
 struct Run<'a> {
@@ -198,7 +160,7 @@ pub fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
         few: &few,
     };
     prepare(&run)?;
-    flush(&journal, job.directory)?;
+    journal.flush()?;
     let clocks = Clocks::start();
     std::thread::scope(|threads| {
         let watching = threads.spawn(|| watchdog.watch(job.control));
@@ -214,7 +176,7 @@ pub fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
     keep_logs(&run);
     let reason = job.control.reason().unwrap_or(EndReason::Done);
     journal.frame().ended = Some(Ended { at: journal.now(), reason });
-    flush(&journal, job.directory)?;
+    journal.flush()?;
     Ok(journal.snapshot())
 }
 
@@ -245,10 +207,6 @@ fn frame(job: &Job<'_>) -> Record {
         generator: None,
         ended: None,
     }
-}
-
-fn flush(journal: &Journal, directory: &Path) -> Result<(), ExecuteError> {
-    journal.flush().map_err(|error| ExecuteError::Io { path: directory.join("record.json"), error })
 }
 
 /// Creates every database.

@@ -1,0 +1,55 @@
+//! Why a run could not be made.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::failure::{FailureKind, RawError, classify};
+
+/// What to do about a file of the run that cannot be written.
+const ROOM: &str = "see that the disk has room, or name another place with `--out`";
+
+/// Why a run could not be made.
+#[derive(Debug)]
+pub enum ExecuteError {
+    /// A file or directory of the run could not be written.
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A database could not be created.
+    Prepare {
+        /// Its file.
+        path: PathBuf,
+        /// What SQLite or the extension said.
+        error: RawError,
+    },
+    /// The threads could not be started.
+    Threads(rayon::ThreadPoolBuildError),
+}
+
+impl ExecuteError {
+    /// What to do about it, where that is known.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Io { .. } => Some(ROOM),
+            Self::Prepare { error, .. } => (classify(error).kind == FailureKind::Disk).then_some(ROOM),
+            Self::Threads(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for ExecuteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { path, error } => write!(f, "failed to write `{}`: {error}", path.display()),
+            Self::Prepare { path, error } => {
+                write!(f, "failed to create the database `{}`: {}", path.display(), error.message)
+            }
+            Self::Threads(error) => write!(f, "failed to start one thread per database: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ExecuteError {}
