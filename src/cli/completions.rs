@@ -20,6 +20,7 @@ pub(super) struct Arguments {
 }
 
 /// Prints the script with which the shell completes the arguments of `Program`.
+#[expect(clippy::unnecessary_wraps, reason = "every command has this shape")]
 pub(super) fn run<Program: CommandFactory>(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
     let mut script = Vec::new();
     generate(arguments.shell, &mut Program::command(), "stress", &mut script);

@@ -135,12 +135,18 @@ mod tests {
     }
 
     #[test]
-    fn a_scenario_that_makes_no_plan_any_more_is_said() {
-        let mut record = record();
-        record.scenario.phases.clear();
-        let directory = run_dir(&serde_json::to_string(&record).expect("a record is JSON"));
-        let (exit, _, err) = report(directory.path(), Format::Terminal);
-        assert_eq!(exit, Exit::CouldNotRun);
-        assert!(err.contains("it has no phases"), "{err}");
+    fn a_recorded_scenario_that_makes_no_plan_any_more_is_shown_with_the_place() {
+        let record = serde_json::to_string(&record()).expect("a record is JSON");
+        let directory = run_dir(&record.replace("DELETE FROM test_sync", "DELETE FROM tset_sync"));
+        let (exit, out, err) = report(directory.path(), Format::Terminal);
+        assert_eq!((exit, out.as_str()), (Exit::CouldNotRun, ""));
+        for told in [
+            "no such table: tset_sync",
+            "sql: DELETE FROM tset_sync\n",
+            "did you mean `test_sync`?",
+            "\nerror: failed to plan the scenario recorded in ",
+        ] {
+            assert!(err.contains(told), "{told}: {err}");
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::scenario::schema::json_schema;
 pub(super) struct Arguments {}
 
 /// Prints the schema.
+#[expect(clippy::unnecessary_wraps, reason = "every command has this shape")]
 pub(super) fn run(_: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
     terminal.print(&format!("{:#}\n", json_schema()));
     Ok(Exit::Pass)

@@ -53,6 +53,7 @@ struct Checked {
 }
 
 /// Checks the files. As text, good ones are named on stdout, and problems are told on stderr.
+#[expect(clippy::unnecessary_wraps, reason = "every command has this shape")]
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
     let checked = check_all(arguments);
     let good = checked.iter().all(|checked| checked.profiles.is_some());
@@ -60,7 +61,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
         Format::Text => checked.into_iter().for_each(|checked| tell(checked, terminal)),
         Format::Json => terminal.print(&format!("{:#}\n", as_json(&checked))),
         Format::Github => {
-            checked.iter().for_each(|checked| terminal.print(&annotations(&checked.diagnostics)));
+            terminal.print(&checked.iter().map(|one| annotations(&one.diagnostics)).collect::<String>());
         }
         Format::Sarif => {
             let files: Vec<_> = checked.iter().map(|one| (one.file.as_str(), one.diagnostics.as_slice())).collect();
