@@ -23,7 +23,10 @@ pub(super) struct Arguments {
 pub(super) fn run<Program: CommandFactory>(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
     let (directory, shown) = (&arguments.directory, arguments.directory.display());
     let written = std::fs::create_dir_all(directory).and_then(|()| generate_to(Program::command(), directory));
-    written.map_err(|error| Problem::could_not_run(format!("failed to write the pages to `{shown}`: {error}")))?;
+    written.map_err(|error| {
+        Problem::could_not_run(format!("failed to write the pages to `{shown}`: {error}"))
+            .help("name a directory that can be written to")
+    })?;
     terminal.tell(&format!("stress: the pages are in {shown}\n"));
     Ok(Exit::Pass)
 }

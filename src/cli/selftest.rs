@@ -15,7 +15,7 @@ use super::{conduct, person};
 use crate::execute::{Control, Progress};
 use crate::figure;
 use crate::scenario::FaultKind;
-use crate::selftest::{self, Case, Outcome, Seen};
+use crate::selftest::{self, Case, NotRun, Outcome, Seen};
 
 /// Seeds of each planted case and of each clean scenario.
 const SHORT: (u64, u64) = (1, 3);
@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
         let started = Instant::now();
         let control = Arc::new(Control::default());
         signals.direct_to(&control);
-        let seen = conduct_case(case, *seed, &directory, &control).map_err(|problem| problem.to_string());
+        let seen = conduct_case(case, *seed, &directory, &control).map_err(|problem| NotRun(problem.to_string()));
         if signals.reason().is_some() {
             remove(&directory, terminal);
             return Ok(Exit::Interrupted);

@@ -88,8 +88,12 @@ pub struct Outcome {
     /// The seed it was run with.
     pub seed: u64,
     /// What was seen, or why it could not be run.
-    pub seen: Result<Seen, String>,
+    pub seen: Result<Seen, NotRun>,
 }
+
+/// Why a case could not be run, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotRun(pub String);
 
 impl Wanted {
     /// All is well, and nothing was seen.

@@ -12,6 +12,7 @@ mod harness;
 mod help;
 mod hub;
 mod local;
+mod problems;
 mod provision;
 mod rate;
 mod readme;
