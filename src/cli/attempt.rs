@@ -16,6 +16,7 @@ use crate::analysis::{Analysis, Verdict};
 use crate::execute::{Control, Progress};
 use crate::record::{EndReason, Record};
 use crate::scenario::Scenario;
+use crate::source::Source;
 
 /// What is seen of a run while it goes on.
 #[derive(Args)]
@@ -34,8 +35,8 @@ pub(super) struct Watch {
 /// A run to be made.
 pub(super) struct Attempt<'a> {
     pub(super) scenario: &'a Scenario,
-    /// The scenario's path as given.
-    pub(super) path: &'a str,
+    /// The file that it was read from.
+    pub(super) source: &'a Source,
     /// The directory under which the run's own is made.
     pub(super) out: &'a Path,
     /// Whether the databases stay when it passes.
@@ -55,7 +56,7 @@ pub(super) struct Made {
 impl Attempt<'_> {
     /// Makes the run, and tells on stderr how it goes.
     pub(super) fn make(&self, terminal: &mut Terminal) -> Result<Made, Problem> {
-        let plan = &conduct::plan(self.scenario, self.path)?;
+        let plan = &conduct::plan(self.scenario, self.source)?;
         let directory = RunDirectory::create(self.out, plan)?;
         if !self.watch.quiet {
             terminal.tell(&format!("stress: {} with seed {}, in {}\n", plan.name, plan.seed, directory.path.display()));
@@ -70,15 +71,14 @@ impl Attempt<'_> {
         let run = conduct::Run {
             plan,
             scenario: self.scenario,
-            path: self.path,
+            path: &self.source.path.display().to_string(),
             directory: &directory,
             control: &control,
             progress: &progress,
         };
         let show = !(self.watch.quiet || self.watch.no_progress);
         let view = View { progress: show, watched: terminal.watched, statements };
-        let conducted = self.conduct(&run, view, terminal)?;
-        let conduct::Conducted { record, analysis, .. } = conducted;
+        let conduct::Conducted { record, analysis, .. } = self.conduct(&run, view, terminal)?;
         self.tidy(&directory, analysis.verdict)?;
         let interrupted = record.ended.is_some_and(|ended| ended.reason == EndReason::Interrupted);
         let exit = if interrupted { Exit::Interrupted } else { Exit::from(analysis.verdict) };
@@ -108,7 +108,7 @@ impl Attempt<'_> {
         conducted
     }
 
-    /// Removes the databases of a run that passed, or says in those that the next run goes on with that it did.
+    /// After a run that passed: notes it beside databases that the next run goes on with, and removes the run's own.
     fn tidy(&self, directory: &RunDirectory, verdict: Verdict) -> Result<(), Problem> {
         if verdict != Verdict::Pass {
             return Ok(());

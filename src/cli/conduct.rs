@@ -72,11 +72,11 @@ impl Run<'_> {
     }
 }
 
-/// Everything about the run, decided. `path` names the scenario.
-pub(super) fn plan(scenario: &Scenario, path: &str) -> Result<Plan, Problem> {
-    Plan::new(scenario).map(|(plan, _)| plan).map_err(|issues| {
-        Problem::scenario(Path::new(path), diagnose(&Source::parse(path, scenario.to_yaml()), &issues))
-    })
+/// Everything about the run of a scenario from this source, decided.
+pub(super) fn plan(scenario: &Scenario, source: &Source) -> Result<Plan, Problem> {
+    Plan::new(scenario)
+        .map(|(plan, _)| plan)
+        .map_err(|issues| Problem::scenario(&source.path, diagnose(source, &issues)))
 }
 
 /// The open files of a run with this many databases.

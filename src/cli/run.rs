@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
     if terminal.github.is_some() {
         terminal.tell(&github::hide_variables(&loaded.source, |name| std::env::var(name).ok()));
     }
-    let session = Session { arguments, path: &path, source: loaded.source, signals, stdout, runs };
+    let session = Session { arguments, source: loaded.source, signals, stdout, runs };
     match arguments.repeat {
         None => Ok(session.once(&scenario, terminal)),
         Some(times) => session.again_and_again(&scenario, times, terminal),
@@ -104,8 +104,6 @@ impl Arguments {
 /// What all runs of one call of the command have in common.
 struct Session<'a> {
     arguments: &'a Arguments,
-    /// The scenario's path as given.
-    path: &'a str,
     source: Source,
     signals: Signals,
     /// The form of the report that stdout gets, when another one is asked for than tables.
@@ -173,11 +171,12 @@ impl Session<'_> {
     /// Makes the run with this number, or says why it was not made, in its reports, too.
     fn make(&self, scenario: &Scenario, number: u64, terminal: &mut Terminal) -> Result<Made, Exit> {
         let Arguments { out, keep, watch, reports, .. } = self.arguments;
-        let attempt = Attempt { scenario, path: self.path, out, keep: *keep, watch, signals: &self.signals };
+        let attempt = Attempt { scenario, source: &self.source, out, keep: *keep, watch, signals: &self.signals };
         attempt.make(terminal).map_err(|problem| {
             // Where there are diagnostics, GitHub is told of each.
             if terminal.github.is_some() && problem.diagnostics.is_empty() {
-                let diagnostic = Diagnostic::free(self.path, "run::unmade", &problem.message);
+                let diagnostic =
+                    Diagnostic::free(self.source.path.display().to_string(), "run::unmade", &problem.message);
                 terminal.tell(&github::annotations(&[diagnostic.help(problem.help.clone())]));
             }
             let problem = reports.unmade(&scenario.name, problem, self.turn(number), terminal);

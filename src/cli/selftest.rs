@@ -16,6 +16,7 @@ use crate::execute::{Control, Progress};
 use crate::figure;
 use crate::scenario::FaultKind;
 use crate::selftest::{self, Case, NotRun, Outcome, Seen};
+use crate::source::Source;
 
 /// Seeds of each planted case and of each clean scenario.
 const SHORT: (u64, u64) = (1, 3);
@@ -82,7 +83,7 @@ fn runs(arguments: &Arguments) -> Vec<(Case, u64)> {
 fn conduct_case(case: &Case, seed: u64, directory: &Path, control: &Control) -> Result<Seen, Problem> {
     let path = format!("selftest/{}", case.name);
     let scenario = case.resolve(seed).map_err(|error| Problem::scenario(Path::new(&path), error.diagnostics()))?;
-    let plan = conduct::plan(&scenario, &path)?;
+    let plan = conduct::plan(&scenario, &Source::parse(&path, case.scenario))?;
     let directory = RunDirectory::create(directory, &plan)?;
     let progress = Progress::new(plan.databases.len());
     let run = conduct::Run {
