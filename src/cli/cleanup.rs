@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::directory::all_sites;
+use super::exit::Exit;
+use super::problem::Problem;
 use super::reuse::Reused;
-use super::{Exit, Terminal, overrides, person};
+use super::terminal::Terminal;
+use super::{overrides, person};
 use crate::target::{self, Attendant};
 
 #[derive(Args)]
@@ -27,35 +30,24 @@ pub(super) struct Arguments {
     out: PathBuf,
 }
 
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
-    let (plan, scope) = match arguments.scenario.plan(terminal) {
-        Ok(planned) => planned,
-        Err(exit) => return exit,
-    };
-    let reused = match Reused::find(&arguments.out, &plan.name) {
-        Ok(reused) => reused,
-        Err(message) => {
-            terminal.error(&message);
-            return Exit::CouldNotRun;
-        }
-    };
-    let sites = all_sites(&arguments.out, &plan.name);
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
+    let (plan, scope) = arguments.scenario.plan()?;
+    let reused = Reused::find(&arguments.out, &plan.name)?;
     // The embedded target's hub lies beside the databases that it serves.
     let has_server = !(reused.is_some() && target::is_embedded(&plan));
-    let left = |attendant: &mut Attendant<'_>| {
-        let problems = target::cleanup(&plan, &scope, &sites, attendant).unwrap_or_else(|error| vec![error]);
-        problems.iter().map(ToString::to_string).collect()
-    };
-    let mut problems: Vec<String> =
-        if has_server { person::attended(terminal, false, &|| false, left) } else { Vec::new() };
-    if let Some(reused) = reused.filter(|_| problems.is_empty()) {
-        match reused.remove() {
-            Ok(()) => terminal.tell(&format!("databases of {}: removed\n", plan.name)),
-            Err(message) => problems.push(message),
+    if has_server {
+        let sites = all_sites(&arguments.out, &plan.name);
+        let left = |attendant: &mut Attendant<'_>| {
+            target::cleanup(&plan, &scope, &sites, attendant).unwrap_or_else(|error| vec![error])
+        };
+        let problems = person::attended(terminal, false, &|| false, left);
+        if !problems.is_empty() {
+            return Ok(problems.into_iter().fold(Exit::Pass, |_, error| terminal.fail(&error.into())));
         }
     }
-    for problem in &problems {
-        terminal.error(problem);
+    if let Some(reused) = reused {
+        reused.remove()?;
+        terminal.tell(&format!("databases of {}: removed\n", plan.name));
     }
-    if problems.is_empty() { Exit::Pass } else { Exit::CouldNotRun }
+    Ok(Exit::Pass)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 
+use super::problem::Problem;
 use crate::analysis::Analysis;
 use crate::record::Record;
 use crate::report;
@@ -16,7 +17,7 @@ const DEFAULT: &str = "http://localhost:4318";
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sends the run to this address, or to that of `OTEL_EXPORTER_OTLP_ENDPOINT`.
-pub(super) fn send(address: Option<&str>, record: &Record, analysis: &Analysis) -> Result<(), String> {
+pub(super) fn send(address: Option<&str>, record: &Record, analysis: &Analysis) -> Result<(), Problem> {
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     let address = address.map(str::to_owned).or_else(|| variable("OTEL_EXPORTER_OTLP_ENDPOINT"));
     let address = address.unwrap_or_else(|| DEFAULT.to_owned());
@@ -33,15 +34,15 @@ pub(super) fn send(address: Option<&str>, record: &Record, analysis: &Analysis) 
         }
         let answer = request.send(&export.body[..]).and_then(|mut answer| answer.body_mut().read_to_vec());
         let answer = answer.map_err(|error| {
-            format!(
-                "failed to send the run to the collector at `{url}`: {error}\n  help: send it again with `stress report RUN_DIR --report otlp=ADDRESS`"
-            )
+            Problem::could_not_run(format!("failed to send the run to the collector at `{url}`: {error}"))
+                .help("send it again with `stress report RUN_DIR --report otlp=ADDRESS`")
         })?;
         // Those of traces and metrics have the same shape.
         let refused = ExportTraceServiceResponse::decode(&answer[..]).ok().and_then(|answer| answer.partial_success);
         if let Some(refused) = refused.filter(|refused| refused.rejected_spans > 0) {
             let count = refused.rejected_spans;
-            return Err(format!("the collector at `{url}` refused {count} of them: {}", refused.error_message));
+            let message = format!("the collector at `{url}` refused {count} of them: {}", refused.error_message);
+            return Err(Problem::could_not_run(message));
         }
     }
     Ok(())

@@ -4,8 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{Exit, Terminal, conduct, report};
+use super::exit::Exit;
+use super::problem::Problem;
+use super::recorded;
+use super::terminal::Terminal;
 use crate::compare::{self, Comparison, Sample, Series, compare};
+use crate::execute::write_whole;
 use crate::repeat::{REPEAT_FILE, REPEAT_VERSION, Repeat};
 
 #[derive(Args)]
@@ -59,27 +63,16 @@ enum Format {
     Html,
 }
 
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
-    match compared(arguments, terminal) {
-        Ok(exit) => exit,
-        Err((exit, message)) => {
-            terminal.error(&message);
-            exit
-        }
-    }
-}
-
-fn compared(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, (Exit, String)> {
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
     let paths = std::iter::once(&arguments.before).chain(&arguments.after);
     let read = |path: &PathBuf| Ok(Series { path: path.display().to_string(), samples: samples(path)? });
-    let series = paths.map(read).collect::<Result<Vec<Series>, (Exit, String)>>()?;
+    let series = paths.map(read).collect::<Result<Vec<Series>, Problem>>()?;
     let (first, others) = series.split_first().expect("the arguments name two at least");
     let bound = arguments.bound / 100.0;
     let comparisons: Vec<Comparison> =
         others.iter().map(|other| compare(&first.samples, &other.samples, bound)).collect();
     if let Some(file) = &arguments.html {
-        let page = compare::html(&series, &comparisons);
-        conduct::write(file, page.as_bytes()).map_err(|message| (Exit::CouldNotRun, message))?;
+        write_whole(file, &compare::html(&series, &comparisons))?;
     }
     terminal.print(&text(arguments.format, &series, &comparisons, terminal.width));
     Ok(if comparisons.iter().all(|comparison| comparison.regressions.is_empty()) { Exit::Pass } else { Exit::Fail })
@@ -114,12 +107,12 @@ fn page(text: &str) -> Result<PathBuf, String> {
 }
 
 /// The runs that a path stands for, judged again.
-fn samples(path: &Path) -> Result<Vec<Sample>, (Exit, String)> {
+fn samples(path: &Path) -> Result<Vec<Sample>, Problem> {
     let file = if path.is_dir() { path.join(REPEAT_FILE) } else { path.to_owned() };
     if !file.is_file() {
         return sample(path).map(|sample| vec![sample]);
     }
-    let failed = |reason: String| (Exit::CouldNotRun, format!("failed to read `{}`: {reason}", file.display()));
+    let failed = |reason: String| Problem::could_not_run(format!("failed to read `{}`: {reason}", file.display()));
     let text = std::fs::read_to_string(&file).map_err(|error| failed(error.to_string()))?;
     let repeat: Repeat = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
     if repeat.version != REPEAT_VERSION {
@@ -132,8 +125,8 @@ fn samples(path: &Path) -> Result<Vec<Sample>, (Exit, String)> {
     repeat.runs.iter().map(|run| sample(&beside.join(&run.directory))).collect()
 }
 
-fn sample(directory: &Path) -> Result<Sample, (Exit, String)> {
-    report::judged(directory).map(|(record, analysis)| Sample::of(&record, &analysis))
+fn sample(directory: &Path) -> Result<Sample, Problem> {
+    recorded::judged(directory).map(|(record, analysis)| Sample::of(&record, &analysis))
 }
 
 fn percent(text: &str) -> Result<f64, String> {

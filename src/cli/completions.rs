@@ -1,9 +1,11 @@
 //! `stress completions SHELL`: what a shell completes after `stress`.
 
-use clap::{Args, Command};
+use clap::{Args, CommandFactory};
 use clap_complete::{Shell, generate};
 
-use super::{Exit, Terminal};
+use super::exit::Exit;
+use super::problem::Problem;
+use super::terminal::Terminal;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -17,10 +19,11 @@ pub(super) struct Arguments {
     shell: Shell,
 }
 
-/// Prints the script for the shell.
-pub(super) fn run(arguments: &Arguments, mut command: Command, terminal: &mut Terminal) -> Exit {
+/// Prints the script with which the shell completes the arguments of `Program`.
+#[expect(clippy::unnecessary_wraps, reason = "every command has this shape")]
+pub(super) fn run<Program: CommandFactory>(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
     let mut script = Vec::new();
-    generate(arguments.shell, &mut command, "stress", &mut script);
+    generate(arguments.shell, &mut Program::command(), "stress", &mut script);
     terminal.print(&String::from_utf8_lossy(&script));
-    Exit::Pass
+    Ok(Exit::Pass)
 }

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use super::crash;
 use super::directory::RunDirectory;
-use super::reuse::Reused;
+use super::problem::Problem;
+use super::recorded::SCENARIO;
 use crate::analysis::{self, Analysis};
-use crate::execute::{self, Control, Job, Progress, write_whole};
+use crate::execute::{self, Control, ExecuteError, Job, Progress, write_whole};
+use crate::load::Variation;
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::report;
-use crate::scenario::Scenario;
 use crate::target::{self, Attendant, Connected};
 
 /// Descriptors of a database at work: the file, its log and shared memory, its log file, and both ends of a socket.
@@ -20,8 +21,7 @@ const DESCRIPTORS_BESIDE: u64 = 128;
 
 /// A run to be made.
 pub(super) struct Run<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) scenario: &'a Scenario,
+    pub(super) variation: &'a Variation,
     /// The scenario's path as given.
     pub(super) path: &'a str,
     pub(super) directory: &'a RunDirectory,
@@ -39,45 +39,35 @@ pub(super) struct Conducted {
 
 impl Run<'_> {
     /// Makes the target ready. What is done to a server is told to the attendant.
-    pub(super) fn ready(&self, attendant: &mut Attendant<'_>) -> Result<Connected, String> {
-        raise_descriptors(self.plan)?;
-        write_resolved(&self.directory.path, self.scenario)?;
-        let scope = self.plan.scope.environment(std::env::vars());
+    pub(super) fn ready(&self, attendant: &mut Attendant<'_>) -> Result<Connected, Problem> {
+        let Variation { plan, scenario, .. } = self.variation;
+        raise_descriptors(plan)?;
+        write_whole(&self.directory.path.join(SCENARIO), &scenario.to_yaml())?;
+        let scope = plan.scope.environment(std::env::vars());
         let run = self.directory.id.replace('-', "_");
-        crash::hide(target::secrets(self.plan, &scope));
+        crash::hide(target::secrets(plan, &scope));
         let reused = self.directory.reused.as_ref();
         let hub = reused.map_or(&self.directory.path, |reused| &reused.path);
-        let target = target::connect(self.plan, &scope, hub, &run, attendant).map_err(|error| error.to_string())?;
+        let target = target::connect(plan, &scope, hub, &run, attendant)?;
         crash::hide(target.secrets.clone());
-        if let Some(Err(message)) = reused.map(|reused| reused.meet(&target.network.managed_database_id)) {
+        if let Some(Err(problem)) = reused.map(|reused| reused.meet(&target.network.managed_database_id)) {
             target.leave(&[], attendant);
-            return Err(message);
+            return Err(problem);
         }
         Ok(target)
     }
 
     /// Makes the run and judges it; the record and the reports are in its directory then.
-    pub(super) fn conduct(&self, target: &Connected) -> Result<Conducted, String> {
-        let Self { plan, scenario, path, directory, control, progress } = self;
+    pub(super) fn conduct(&self, target: &Connected) -> Result<Conducted, Problem> {
+        let Self { variation: Variation { plan, scenario, .. }, path, directory, control, progress } = self;
         let (databases, id) = (&directory.databases(), &directory.id);
         let job = Job { plan, scenario, path, target, directory: &directory.path, databases, id, control, progress };
-        let record = execute::run(&job).map_err(|error| error.to_string())?;
+        let record = execute::run(&job)?;
         let strikes = target.strikes();
         let analysis = analysis::analyze(&record, plan);
         write_reports(&directory.path, &record, &analysis)?;
         Ok(Conducted { record, analysis, strikes })
     }
-}
-
-/// A new directory for a run of this plan, with the databases that it goes on with.
-pub(super) fn directory(out: &Path, plan: &Plan) -> Result<RunDirectory, String> {
-    let reused = plan.reuse.then(|| Reused::take(out, plan)).transpose()?;
-    RunDirectory::create(out, &plan.name, reused).map_err(|error| {
-        let out = out.display();
-        format!(
-            "failed to make a run directory in `{out}`: {error}\n  help: name one that can be written to with `--out`"
-        )
-    })
 }
 
 /// The open files of a run with this many databases.
@@ -93,31 +83,23 @@ pub(super) fn descriptors_suffice(databases: usize) -> Result<(), u64> {
 }
 
 /// Raises the limit of open files to what the plan needs, or says before anything starts that it cannot be.
-fn raise_descriptors(plan: &Plan) -> Result<(), String> {
+fn raise_descriptors(plan: &Plan) -> Result<(), Problem> {
     let databases = plan.databases.len();
     descriptors_suffice(databases).map_err(|limit| {
         let needed = descriptors(databases);
         let most = limit.saturating_sub(DESCRIPTORS_BESIDE) / DESCRIPTORS_PER_DATABASE;
-        format!(
-            "{databases} databases need {needed} open files, and the system allows {limit}\n  help: raise it with `ulimit -n {needed}`, or run with `--databases {most}`"
-        )
+        let message = format!("{databases} databases need {needed} open files, and the system allows {limit}");
+        let help = format!("raise it with `ulimit -n {needed}`, or run with `--databases {most}`");
+        Problem::could_not_run(message).help(help)
     })
 }
 
-fn write_resolved(directory: &Path, scenario: &Scenario) -> Result<(), String> {
-    let path = directory.join("scenario.yaml");
-    write(&path, scenario.to_yaml().as_bytes())
-}
-
-fn write_reports(directory: &Path, record: &Record, analysis: &Analysis) -> Result<(), String> {
-    let json = serde_json::to_vec_pretty(&report::json(analysis)).map_err(|error| error.to_string())?;
-    write(&directory.join("report.json"), &json)?;
-    write(&directory.join("report.md"), report::markdown(analysis).as_bytes())?;
-    write(&directory.join("report.html"), report::html(record, analysis).as_bytes())
-}
-
-/// Writes a file whole or not at all.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
-    let written = write_whole(path, |out| out.write_all(bytes));
-    written.map_err(|error| format!("failed to write `{}`: {error}{}", path.display(), execute::ROOM))
+fn write_reports(directory: &Path, record: &Record, analysis: &Analysis) -> Result<(), ExecuteError> {
+    let json = format!("{:#}", report::json(analysis));
+    let reports = [
+        ("report.json", json),
+        ("report.md", report::markdown(analysis)),
+        ("report.html", report::html(record, analysis)),
+    ];
+    reports.iter().try_for_each(|(name, text)| write_whole(&directory.join(name), text))
 }

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::problem::Problem;
+use super::recorded::RECORD;
 use super::reuse::Reused;
+use crate::plan::Plan;
 
 /// A directory of one run, made new.
 pub(super) struct RunDirectory {
@@ -18,8 +21,17 @@ pub(super) struct RunDirectory {
 }
 
 impl RunDirectory {
-    /// Makes the directory under `base`, and lets `latest` point to it.
-    pub(super) fn create(base: &Path, scenario: &str, reused: Option<Reused>) -> io::Result<Self> {
+    /// Makes the directory of a run of this plan under `base`, with the databases that it goes on with.
+    pub(super) fn create(base: &Path, plan: &Plan) -> Result<Self, Problem> {
+        let reused = plan.reuse.then(|| Reused::take(base, plan)).transpose()?;
+        Self::make(base, &plan.name, reused).map_err(|error| {
+            Problem::could_not_run(format!("failed to make a run directory in `{}`: {error}", base.display()))
+                .help("name one that can be written to with `--out`")
+        })
+    }
+
+    /// Makes it, and lets `latest` point to it.
+    fn make(base: &Path, scenario: &str, reused: Option<Reused>) -> io::Result<Self> {
         let parent = base.join(scenario);
         fs::create_dir_all(&parent)?;
         let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
@@ -37,11 +49,13 @@ impl RunDirectory {
     }
 
     /// Removes the run's own databases and the hub's files, which a passed run does not need any more.
-    pub(super) fn remove_databases(&self) -> io::Result<()> {
+    pub(super) fn remove_databases(&self) -> Result<(), Problem> {
         for part in ["databases", "hub"] {
             match fs::remove_dir_all(self.path.join(part)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Problem::could_not_run(format!("failed to remove the run's databases: {error}")));
+                }
+                Ok(()) | Err(_) => {}
             }
         }
         Ok(())
@@ -50,7 +64,7 @@ impl RunDirectory {
 
 /// The site ids of a run's databases, as its record has them; none when there is no record.
 pub(super) fn sites(run: &Path) -> Vec<String> {
-    let record = fs::read(run.join("record.json")).ok();
+    let record = fs::read(run.join(RECORD)).ok();
     let record: Option<Value> = record.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let lists = ["/workers", "/state/bootstrap"].into_iter();
     let entries = lists.filter_map(|list| record.as_ref()?.pointer(list)?.as_array()).flatten();

@@ -6,7 +6,10 @@ use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::conduct::{descriptors, descriptors_suffice};
-use super::{Exit, Terminal, overrides};
+use super::exit::Exit;
+use super::overrides;
+use super::problem::Problem;
+use super::terminal::Terminal;
 use crate::target::doctor::{Finding, examine};
 
 /// The least version of SQLite whose interrupts end a sync call.
@@ -34,14 +37,8 @@ pub(super) struct Arguments {
     out: PathBuf,
 }
 
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
-    let planned = match &arguments.file {
-        Some(file) => match arguments.overlay.plan(file, terminal) {
-            Ok(planned) => Some(planned),
-            Err(exit) => return exit,
-        },
-        None => None,
-    };
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
+    let planned = arguments.file.as_ref().map(|file| arguments.overlay.plan(file)).transpose()?;
     let databases = planned.as_ref().map_or(DATABASES, |(plan, _)| plan.databases.len());
     let mut findings = vec![of_sqlite(), of_open_files(databases), of_room(&arguments.out)];
     findings.extend(examine(planned.as_ref().map(|(plan, scope)| (plan, scope))));
@@ -59,7 +56,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
         many => format!("{many} problems"),
     };
     terminal.print(&format!("{table}\n{verdict}\n"));
-    if problems == 0 { Exit::Pass } else { Exit::CouldNotRun }
+    Ok(if problems == 0 { Exit::Pass } else { Exit::CouldNotRun })
 }
 
 fn of_sqlite() -> Finding {

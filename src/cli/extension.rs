@@ -8,7 +8,9 @@ use std::process::Command;
 
 use clap::{Args, Subcommand};
 
-use super::{Exit, Terminal};
+use super::exit::Exit;
+use super::problem::Problem;
+use super::terminal::Terminal;
 use crate::target::extension::{self, Extension, VERSION};
 
 const LICENCE: &str = "licence: Elastic License 2.0 (modified for open-source use), © SQLite Cloud, Inc.: free for open-source projects, not for offering it as a service";
@@ -36,34 +38,25 @@ enum Action {
     Path,
 }
 
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
-    let done = match &arguments.command {
-        Action::Install { version } => install(version, terminal),
-        Action::Path => extension::find(None)
-            .map(|path| terminal.print(&format!("{}\n", path.display())))
-            .map_err(|error| error.to_string()),
-    };
-    match done {
-        Ok(()) => Exit::Pass,
-        Err(message) => {
-            terminal.error(&message);
-            Exit::CouldNotRun
-        }
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
+    match &arguments.command {
+        Action::Install { version } => install(version, terminal)?,
+        Action::Path => terminal.print(&format!("{}\n", extension::find(None)?.display())),
     }
+    Ok(Exit::Pass)
 }
 
-fn install(version: &str, terminal: &mut Terminal) -> Result<(), String> {
+fn install(version: &str, terminal: &mut Terminal) -> Result<(), Problem> {
     if version.is_empty() || !version.chars().all(|c| c.is_ascii_alphanumeric() || ".-+".contains(c)) {
-        return Err(format!("`{version}` is not a version\n  help: write it as {VERSION}"));
+        let message = format!("`{version}` is not a version");
+        return Err(Problem::could_not_run(message).help(format!("write it as {VERSION}")));
     }
     let package = extension::package().ok_or_else(|| {
         let (system, machine) = (std::env::consts::OS, std::env::consts::ARCH);
-        format!(
-            "there is no package of the extension for {system} on {machine}\n  help: build it and name it in {}",
-            extension::EXTENSION_VARIABLE
-        )
+        Problem::could_not_run(format!("there is no package of the extension for {system} on {machine}"))
+            .help(format!("build it and name it in {}", extension::EXTENSION_VARIABLE))
     })?;
-    let home = extension::home().map_err(|error| error.to_string())?;
+    let home = extension::home()?;
     terminal.tell(&format!("{package} {version}\n{LICENCE}\n"));
     // Beside its place, so that it gets there in one step; named after the process, so that two do not meet.
     let work = home.join(format!(".install-{}", std::process::id()));
@@ -76,7 +69,7 @@ fn install(version: &str, terminal: &mut Terminal) -> Result<(), String> {
 }
 
 /// Gets the package into `work`, and gives its directory.
-fn fetch(package: &str, version: &str, work: &Path) -> Result<PathBuf, String> {
+fn fetch(package: &str, version: &str, work: &Path) -> Result<PathBuf, Problem> {
     fs::create_dir_all(work).map_err(|error| wrote(work, &error))?;
     let mut prefix = OsString::from("--prefix=");
     prefix.push(work);
@@ -85,11 +78,9 @@ fn fetch(package: &str, version: &str, work: &Path) -> Result<PathBuf, String> {
     // Its own configuration files say which registry, whatever directory this is run in.
     npm.arg(prefix).arg(format!("{package}@{version}")).current_dir(work);
     let done = npm.output().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            "npm was not found\n  help: install Node.js, which brings it, or build the extension and put it in dist/"
-                .to_owned()
-        }
-        _ => format!("failed to start npm: {error}"),
+        io::ErrorKind::NotFound => Problem::could_not_run("npm was not found")
+            .help("install Node.js, which brings it, or build the extension and put it in dist/"),
+        _ => Problem::could_not_run(format!("failed to start npm: {error}")),
     })?;
     if !done.status.success() {
         let said = String::from_utf8_lossy(&done.stderr);
@@ -100,25 +91,22 @@ fn fetch(package: &str, version: &str, work: &Path) -> Result<PathBuf, String> {
         } else {
             lines.into_iter().take(4).collect::<Vec<_>>().join("\n")
         };
-        return Err(format!(
-            "npm could not get {package}@{version}:\n{said}\n  help: see that the version exists and that the registry can be reached"
-        ));
+        return Err(Problem::could_not_run(format!("npm could not get {package}@{version}:\n{said}"))
+            .help("see that the version exists and that the registry can be reached"));
     }
     let from = work.join("node_modules").join(package);
     let file = from.join(extension::file_name());
     if !file.is_file() {
-        return Err(format!(
-            "the package {package}@{version} has no `{}`\n  help: choose another --version",
-            extension::file_name()
-        ));
+        let message = format!("the package {package}@{version} has no `{}`", extension::file_name());
+        return Err(Problem::could_not_run(message).help("choose another --version"));
     }
     // Tried before it takes the place of one that works.
-    extension::probe(&file).map_err(|error| error.to_string())?;
+    extension::probe(&file)?;
     Ok(from)
 }
 
 /// Puts the extension and its licence into their place.
-fn place(from: &Path, home: &Path) -> Result<Extension, String> {
+fn place(from: &Path, home: &Path) -> Result<Extension, Problem> {
     let mut files = vec![extension::file_name()];
     let listed = fs::read_dir(from).map_err(|error| wrote(from, &error))?;
     let names = listed.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
@@ -127,9 +115,9 @@ fn place(from: &Path, home: &Path) -> Result<Extension, String> {
         let to = home.join(&name);
         fs::rename(from.join(&name), &to).map_err(|error| wrote(&to, &error))?;
     }
-    extension::probe(&home.join(extension::file_name())).map_err(|error| error.to_string())
+    Ok(extension::probe(&home.join(extension::file_name()))?)
 }
 
-fn wrote(path: &Path, error: &io::Error) -> String {
-    format!("failed to write `{}`: {error}", path.display())
+fn wrote(path: &Path, error: &io::Error) -> Problem {
+    Problem::could_not_run(format!("failed to write `{}`: {error}", path.display()))
 }

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
+use super::problem::Problem;
 use crate::analysis::{Analysis, LimitState, RuleKind, ThresholdResult, Verdict};
 use crate::diagnostic::{Diagnostic, diagnose};
 use crate::failure::Secret;
@@ -39,14 +40,21 @@ impl Github {
     }
 
     /// Adds Markdown to the job's summary, in full or as far as there is room.
-    pub(super) fn summarize(&self, markdown: &str) -> Result<(), String> {
-        let Some(path) = &self.summary else { return Ok(()) };
-        let failed = |error| format!("failed to write the summary of the job to `{}`: {error}", path.display());
-        let mut file = File::options().append(true).create(true).open(path).map_err(failed)?;
-        let used = file.metadata().map_err(failed)?.len();
-        let room = LARGEST_SUMMARY.saturating_sub(usize::try_from(used).unwrap_or(usize::MAX));
-        file.write_all(fitting(markdown, room).as_bytes()).map_err(failed)
+    pub(super) fn summarize(&self, markdown: &str) -> Result<(), Problem> {
+        self.summary.as_ref().map_or(Ok(()), |path| {
+            append(path, markdown).map_err(|error| {
+                let path = path.display();
+                Problem::could_not_run(format!("failed to write the summary of the job to `{path}`: {error}"))
+            })
+        })
     }
+}
+
+fn append(summary: &Path, markdown: &str) -> io::Result<()> {
+    let mut file = File::options().append(true).create(true).open(summary)?;
+    let used = file.metadata()?.len();
+    let room = LARGEST_SUMMARY.saturating_sub(usize::try_from(used).unwrap_or(usize::MAX));
+    file.write_all(fitting(markdown, room).as_bytes())
 }
 
 /// As many whole lines as fit into so many bytes, and a word about the rest.

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Exit, Terminal};
+use super::exit::Exit;
+use super::problem::Problem;
+use super::terminal::Terminal;
 use crate::load::{self, Overrides};
 
 #[derive(Args)]
@@ -17,29 +19,23 @@ pub(super) struct Arguments {
     directory: PathBuf,
 }
 
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
-    let mut files: Vec<PathBuf> = match std::fs::read_dir(&arguments.directory) {
-        Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_yaml(path)).collect(),
-        Err(error) => {
-            terminal.error(&format!("failed to read the directory `{}`: {error}", arguments.directory.display()));
-            return Exit::Usage;
-        }
-    };
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
+    let directory = arguments.directory.display();
+    let entries = std::fs::read_dir(&arguments.directory)
+        .map_err(|error| Problem::usage(format!("failed to read the directory `{directory}`: {error}")))?;
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut files: Vec<PathBuf> = files.filter(|path| is_yaml(path)).collect();
     files.sort();
     if files.is_empty() {
-        terminal.error(&format!(
-            "there are no scenarios in `{}`\n  help: write one with `stress new NAME`",
-            arguments.directory.display()
-        ));
-        return Exit::Usage;
+        let message = format!("there are no scenarios in `{directory}`");
+        return Err(Problem::usage(message).help("write one with `stress new NAME`"));
     }
     let mut exit = Exit::Pass;
     for file in files {
         let path = file.display();
-        let loaded = load::load(&file, &Overrides::default());
-        let loaded =
-            loaded.ok().and_then(|loaded| Some((loaded.variations.into_iter().next()?.scenario, loaded.profiles)));
-        if let Some((scenario, profiles)) = loaded {
+        let loaded = load::load(&file, &Overrides::default()).ok();
+        let first = loaded.and_then(|loaded| Some((loaded.variations.into_iter().next()?.scenario, loaded.profiles)));
+        if let Some((scenario, profiles)) = first {
             terminal.print(&format!("{path}\n    {}\n", scenario.description));
             if !profiles.is_empty() {
                 terminal.print(&format!("    profiles: {}\n", profiles.join(", ")));
@@ -53,7 +49,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
             exit = Exit::Usage;
         }
     }
-    exit
+    Ok(exit)
 }
 
 fn is_yaml(path: &Path) -> bool {

@@ -1,11 +1,13 @@
 //! `stress man DIR`: a manual page of every command.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::{Args, Command};
+use clap::{Args, CommandFactory};
 use clap_mangen::generate_to;
 
-use super::{Exit, Terminal};
+use super::exit::Exit;
+use super::problem::Problem;
+use super::terminal::Terminal;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -17,18 +19,14 @@ pub(super) struct Arguments {
     directory: PathBuf,
 }
 
-/// Writes the pages.
-pub(super) fn run(arguments: &Arguments, command: Command, terminal: &mut Terminal) -> Exit {
-    let directory: &Path = &arguments.directory;
-    let written = std::fs::create_dir_all(directory).and_then(|()| generate_to(command, directory));
-    match written {
-        Ok(()) => {
-            terminal.tell(&format!("stress: the pages are in {}\n", directory.display()));
-            Exit::Pass
-        }
-        Err(error) => {
-            terminal.error(&format!("failed to write the pages to `{}`: {error}", directory.display()));
-            Exit::CouldNotRun
-        }
-    }
+/// Writes the pages of `Program`.
+pub(super) fn run<Program: CommandFactory>(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
+    let (directory, shown) = (&arguments.directory, arguments.directory.display());
+    let written = std::fs::create_dir_all(directory).and_then(|()| generate_to(Program::command(), directory));
+    written.map_err(|error| {
+        Problem::could_not_run(format!("failed to write the pages to `{shown}`: {error}"))
+            .help("name a directory that can be written to")
+    })?;
+    terminal.tell(&format!("stress: the pages are in {shown}\n"));
+    Ok(Exit::Pass)
 }

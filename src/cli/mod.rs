@@ -1,5 +1,7 @@
-//! The command line: arguments and environment in, text and exit codes out. Only this room prints.
+//! The command line: arguments and environment in, text and exit codes out. Only this room prints. Every command has
+//! the same shape; this file holds which there are.
 
+mod attempt;
 mod cleanup;
 mod collector;
 mod compare;
@@ -8,6 +10,7 @@ mod conduct;
 mod crash;
 mod directory;
 mod doctor;
+mod exit;
 mod extension;
 mod github;
 mod help;
@@ -19,8 +22,10 @@ mod overrides;
 mod person;
 mod plan;
 mod preview;
+mod problem;
 mod progress;
 mod provision;
+mod recorded;
 mod report;
 mod reports;
 mod reuse;
@@ -29,17 +34,16 @@ mod schema;
 mod selftest;
 mod serve;
 mod signals;
+mod terminal;
 mod validate;
 
-use std::io::{self, IsTerminal, Write};
-use std::process::ExitCode;
+use clap::{Parser, Subcommand};
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-
-use crate::analysis::Verdict;
-use crate::diagnostic::{self, Diagnostic};
 use crate::session;
-use github::Github;
+use problem::Problem;
+use terminal::{Color, Terminal};
+
+pub use exit::Exit;
 
 /// Load-tests database sync: many SQLite databases write and sync at once, and a verdict says what broke, where, and
 /// on whose side.
@@ -47,7 +51,7 @@ use github::Github;
 #[command(
     name = "stress",
     version,
-    after_help = format!("{}\n{}", exit_codes(), help::topics()),
+    after_help = format!("{}\n{}", Exit::table(), help::topics()),
     max_term_width = 110,
     disable_help_subcommand = true
 )]
@@ -97,172 +101,6 @@ enum Command {
     Help(help::Arguments),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Color {
-    Auto,
-    Always,
-    Never,
-}
-
-/// What the process tells its caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Exit {
-    /// The verdict is PASS, or the command did what it was asked to.
-    Pass,
-    /// The verdict is UNKNOWN.
-    Unknown,
-    /// The verdict is FAIL.
-    Fail,
-    /// Wrong arguments, or an invalid scenario.
-    Usage,
-    /// The run could not be made: no extension, no server, no disk.
-    CouldNotRun,
-    /// Stopped by a signal.
-    Interrupted,
-}
-
-impl From<Verdict> for Exit {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Pass => Self::Pass,
-            Verdict::Fail => Self::Fail,
-            Verdict::Unknown => Self::Unknown,
-        }
-    }
-}
-
-impl Exit {
-    /// All of them, in the order of their codes.
-    const ALL: [Self; 6] = [Self::Pass, Self::Fail, Self::Usage, Self::CouldNotRun, Self::Unknown, Self::Interrupted];
-
-    const fn code(self) -> u8 {
-        match self {
-            Self::Pass => 0,
-            Self::Fail => 1,
-            Self::Usage => 2,
-            Self::CouldNotRun => 3,
-            Self::Unknown => 4,
-            Self::Interrupted => 130,
-        }
-    }
-
-    const fn meaning(self) -> &'static str {
-        match self {
-            Self::Pass => {
-                "PASS: every check held, every threshold was kept, something was really synced if a sync was asked for; or the command did what it was asked to"
-            }
-            Self::Fail => "FAIL: something broke; the last line names the rule. `compare`: a regression",
-            Self::Usage => "wrong usage, or an invalid scenario",
-            Self::CouldNotRun => "could not run: no extension, no server, no disk; or a report could not be written",
-            Self::Unknown => "UNKNOWN: nothing was synced, a phase never ran, the time limit cut the work",
-            Self::Interrupted => {
-                "interrupted; the first Ctrl-C finishes the running steps and reports, the second stops now"
-            }
-        }
-    }
-}
-
-/// The exit codes, for the end of `stress --help`.
-fn exit_codes() -> String {
-    let lines = Exit::ALL.map(|exit| {
-        let meaning = exit.meaning().split([';', '.']).next().unwrap_or_default();
-        format!("  {:<4} {meaning}\n", exit.code())
-    });
-    format!("Exit codes:\n{}", lines.concat())
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit.code())
-    }
-}
-
-/// A stream whose reader may go away: it has seen what it wanted, and the command goes on to its exit code.
-struct Patient<W>(W);
-
-impl<W> Patient<W> {
-    fn forgiven<T>(result: io::Result<T>, otherwise: T) -> io::Result<T> {
-        match result {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(otherwise),
-            result => result,
-        }
-    }
-}
-
-impl<W: Write> Write for Patient<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Self::forgiven(self.0.write(bytes), bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Self::forgiven(self.0.flush(), ())
-    }
-}
-
-/// Where a command prints, and how.
-struct Terminal {
-    out: Box<dyn Write>,
-    err: Box<dyn Write>,
-    /// Whether errors are coloured.
-    color: bool,
-    /// Columns of a line.
-    width: usize,
-    /// Whether somebody watches the errors' stream.
-    watched: bool,
-    /// The job of GitHub Actions that runs us.
-    github: Option<Github>,
-    /// The first failure to print.
-    failed: Option<io::Error>,
-}
-
-impl Terminal {
-    fn new(color: Color) -> Self {
-        let choice = match color {
-            Color::Auto => anstream::ColorChoice::Auto,
-            Color::Always => anstream::ColorChoice::AlwaysAnsi,
-            Color::Never => anstream::ColorChoice::Never,
-        };
-        let err = anstream::AutoStream::new(io::stderr(), choice);
-        let color = err.current_choice() != anstream::ColorChoice::Never;
-        let (_, columns) = console::Term::stdout().size_checked().unwrap_or((0, 100));
-        Self {
-            out: Box::new(Patient(anstream::AutoStream::new(io::stdout(), choice))),
-            err: Box::new(err),
-            color,
-            width: usize::from(columns).clamp(60, 160),
-            watched: io::stderr().is_terminal(),
-            github: Github::from_environment(),
-            failed: None,
-        }
-    }
-
-    /// Prints to stdout. What could not be printed is told at the end.
-    fn print(&mut self, text: &str) {
-        if let Err(error) = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
-            self.failed.get_or_insert(error);
-        }
-    }
-
-    /// Prints to stderr.
-    fn tell(&mut self, text: &str) {
-        let _ = self.err.write_all(text.as_bytes()).and_then(|()| self.err.flush());
-    }
-
-    /// Shows problems of a scenario on stderr.
-    fn show(&mut self, diagnostics: &[Diagnostic]) {
-        self.tell(&diagnostic::render(diagnostics, self.color, self.width));
-        if self.github.is_some() {
-            self.tell(&github::annotations(diagnostics));
-        }
-    }
-
-    /// Prints an error to stderr.
-    fn error(&mut self, text: &str) {
-        let style = anstyle::AnsiColor::Red.on_default().bold();
-        self.tell(&format!("{style}error:{style:#} {}\n", text.trim_end()));
-    }
-}
-
 /// Runs the command that the arguments name.
 pub fn run() -> Exit {
     let cli = match Cli::try_parse() {
@@ -276,52 +114,38 @@ pub fn run() -> Exit {
     crash::listen();
     session::tune_sqlite();
     let mut terminal = Terminal::new(cli.color);
-    let terminal = &mut terminal;
-    let done = match cli.command {
-        Command::Run(arguments) => Ok(run::run(&arguments, terminal)),
-        Command::Validate(arguments) => {
-            let on_github = terminal.github.is_some();
-            validate::run(&arguments, &mut terminal.out, &mut terminal.err, terminal.color, on_github)
-        }
-        Command::Plan(arguments) => Ok(plan::run(&arguments, terminal)),
-        Command::List(arguments) => Ok(list::run(&arguments, terminal)),
-        Command::New(arguments) => Ok(new::run(&arguments, terminal)),
-        Command::Report(arguments) => Ok(report::run(
-            &arguments,
-            report::planned,
-            &mut terminal.out,
-            &mut terminal.err,
-            // The stream itself takes colours away where they are not wanted.
-            true,
-            terminal.width,
-        )),
-        Command::Doctor(arguments) => Ok(doctor::run(&arguments, terminal)),
-        Command::Provision(arguments) => Ok(provision::run(&arguments, terminal)),
-        Command::Cleanup(arguments) => Ok(cleanup::run(&arguments, terminal)),
-        Command::Extension(arguments) => Ok(extension::run(&arguments, terminal)),
-        Command::Compare(arguments) => Ok(compare::run(&arguments, terminal)),
-        Command::Selftest(arguments) => Ok(selftest::run(&arguments, terminal)),
-        Command::Hub(arguments) => Ok(hub::run(arguments, &mut terminal.out, &mut terminal.err)),
-        Command::Schema(arguments) => schema::run(&arguments, &mut terminal.out),
-        Command::Completions(arguments) => Ok(completions::run(&arguments, Cli::command(), terminal)),
-        Command::Man(arguments) => Ok(man::run(&arguments, Cli::command(), terminal)),
-        Command::Help(arguments) => Ok(help::run(&arguments, &mut Cli::command(), terminal)),
-    };
-    let done = match terminal.failed.take() {
-        Some(error) => done.and(Err(error)),
-        None => done,
-    };
-    match done {
-        Ok(exit) => exit,
-        Err(error) => {
-            terminal.error(&format!("failed to print: {error}"));
-            Exit::CouldNotRun
+    let done = cli.command.run(&mut terminal).unwrap_or_else(|problem| terminal.fail(&problem));
+    terminal.unprinted().map_or_else(|problem| terminal.fail(&problem), |()| done)
+}
+
+impl Command {
+    fn run(&self, terminal: &mut Terminal) -> Result<Exit, Problem> {
+        match self {
+            Self::Run(arguments) => run::run(arguments, terminal),
+            Self::Validate(arguments) => validate::run(arguments, terminal),
+            Self::Plan(arguments) => plan::run(arguments, terminal),
+            Self::List(arguments) => list::run(arguments, terminal),
+            Self::New(arguments) => new::run(arguments, terminal),
+            Self::Report(arguments) => report::run(arguments, terminal),
+            Self::Doctor(arguments) => doctor::run(arguments, terminal),
+            Self::Provision(arguments) => provision::run(arguments, terminal),
+            Self::Cleanup(arguments) => cleanup::run(arguments, terminal),
+            Self::Extension(arguments) => extension::run(arguments, terminal),
+            Self::Compare(arguments) => compare::run(arguments, terminal),
+            Self::Selftest(arguments) => selftest::run(arguments, terminal),
+            Self::Hub(arguments) => hub::run(arguments, terminal),
+            Self::Schema(arguments) => schema::run(arguments, terminal),
+            Self::Completions(arguments) => completions::run::<Cli>(arguments, terminal),
+            Self::Man(arguments) => man::run::<Cli>(arguments, terminal),
+            Self::Help(arguments) => help::run::<Cli>(arguments, terminal),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
-use super::{Exit, Terminal, crash};
+use super::crash;
+use super::problem::Problem;
 use crate::load::{self, LoadError, Loaded, Origin};
 use crate::plan::Plan;
 use crate::scenario::TargetKind;
@@ -56,30 +57,26 @@ pub(super) struct Overlay {
 
 impl ScenarioArguments {
     /// Reads the scenario with everything laid over it, and decides the plan of each combination of its matrix.
-    /// Problems are told here.
-    pub(super) fn load(&self, terminal: &mut Terminal) -> Result<Loaded, Exit> {
-        self.overlay.load(&self.file, terminal)
+    pub(super) fn load(&self) -> Result<Loaded, Problem> {
+        self.overlay.load(&self.file, None)
     }
 
-    /// The same for a run, with a seed in any case, and with the problems for the caller to tell.
-    pub(super) fn read(&self) -> Result<Loaded, LoadError> {
+    /// The same for a run, which has a seed in any case.
+    pub(super) fn load_seeded(&self) -> Result<Loaded, Problem> {
         // 53 bits, so that every JSON reader keeps it.
-        self.overlay.read(&self.file, Some(uuid::Uuid::new_v4().as_u64_pair().0 >> 11))
+        self.overlay.load(&self.file, Some(uuid::Uuid::new_v4().as_u64_pair().0 >> 11))
     }
 
     /// The plan of the scenario, of its first combination if it has a matrix, with the scope of its templates and the
-    /// environment. Problems are told here.
-    pub(super) fn plan(&self, terminal: &mut Terminal) -> Result<(Plan, Scope), Exit> {
-        self.overlay.plan(&self.file, terminal)
+    /// environment.
+    pub(super) fn plan(&self) -> Result<(Plan, Scope), Problem> {
+        self.overlay.plan(&self.file)
     }
 }
 
 impl Overlay {
-    fn load(&self, file: &Path, terminal: &mut Terminal) -> Result<Loaded, Exit> {
-        self.read(file, None).map_err(|error| {
-            terminal.show(&error.diagnostics());
-            Exit::Usage
-        })
+    fn load(&self, file: &Path, drawn_seed: Option<u64>) -> Result<Loaded, Problem> {
+        self.read(file, drawn_seed).map_err(|error| Problem::scenario(file, error.diagnostics()))
     }
 
     fn read(&self, file: &Path, drawn_seed: Option<u64>) -> Result<Loaded, LoadError> {
@@ -101,9 +98,9 @@ impl Overlay {
     }
 
     /// The same as [`ScenarioArguments::plan`] for this file.
-    pub(super) fn plan(&self, file: &Path, terminal: &mut Terminal) -> Result<(Plan, Scope), Exit> {
-        let loaded = self.load(file, terminal)?;
-        let plan = loaded.variations.into_iter().next().map(|first| first.plan).ok_or(Exit::Usage)?;
+    pub(super) fn plan(&self, file: &Path) -> Result<(Plan, Scope), Problem> {
+        let first = self.load(file, None)?.variations.into_iter().next();
+        let plan = first.ok_or_else(|| Problem::scenario(file, Vec::new()))?.plan;
         let scope = plan.scope.environment(std::env::vars());
         crash::hide(target::secrets(&plan, &scope));
         Ok((plan, scope))

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::Terminal;
+use super::terminal::Terminal;
 use crate::target::{Ask, Attendant};
 
 /// How often it is looked whether the question still stands.

@@ -2,7 +2,10 @@
 
 use clap::Args;
 
-use super::{Exit, Terminal, overrides, preview};
+use super::exit::Exit;
+use super::problem::Problem;
+use super::terminal::Terminal;
+use super::{overrides, preview};
 use crate::load::Variation;
 use crate::target;
 
@@ -18,11 +21,8 @@ pub(super) struct Arguments {
     explain: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
-    let loaded = match arguments.scenario.load(terminal) {
-        Ok(loaded) => loaded,
-        Err(exit) => return exit,
-    };
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
+    let loaded = arguments.scenario.load()?;
     terminal.show(&loaded.diagnostics());
     for Variation { label, scenario, plan } in &loaded.variations {
         if !label.is_empty() {
@@ -42,5 +42,5 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
             terminal.print(&format!("  {:<32} {origin}\n", pointer.trim_start_matches('/').replace('/', ".")));
         }
     }
-    Exit::Pass
+    Ok(Exit::Pass)
 }

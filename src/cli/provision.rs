@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::exit::Exit;
+use super::problem::Problem;
 use super::reuse::Reused;
 use super::signals::Signals;
-use super::{Exit, Terminal, overrides, person};
+use super::terminal::Terminal;
+use super::{overrides, person};
 use crate::execute::Control;
 use crate::target;
 
@@ -25,43 +28,19 @@ pub(super) struct Arguments {
     out: PathBuf,
 }
 
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
-    let (plan, scope) = match arguments.scenario.plan(terminal) {
-        Ok(planned) => planned,
-        Err(exit) => return exit,
-    };
-    match Reused::find(&arguments.out, &plan.name) {
-        Ok(None) => {}
-        Ok(Some(reused)) => {
-            let path = reused.path.display();
-            terminal.error(&format!(
-                "the databases in `{path}` go on with the tables that would be dropped\n  help: `stress cleanup {}` removes both",
-                arguments.scenario.file.display()
-            ));
-            return Exit::CouldNotRun;
-        }
-        Err(message) => {
-            terminal.error(&message);
-            return Exit::CouldNotRun;
-        }
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
+    let (plan, scope) = arguments.scenario.plan()?;
+    if let Some(reused) = Reused::find(&arguments.out, &plan.name)? {
+        let (path, file) = (reused.path.display(), arguments.scenario.file.display());
+        let message = format!("the databases in `{path}` go on with the tables that would be dropped");
+        return Err(Problem::could_not_run(message).help(format!("`stress cleanup {file}` removes both")));
     }
     let control = Arc::new(Control::default());
-    match Signals::listen() {
-        Ok(signals) => signals.direct_to(&control),
-        Err(error) => {
-            terminal.error(&format!("failed to listen for Ctrl-C: {error}"));
-            return Exit::CouldNotRun;
-        }
-    }
+    Signals::listen()?.direct_to(&control);
     let stopped = || control.is_ending();
-    match person::attended(terminal, false, &stopped, |attendant| target::provision(&plan, &scope, attendant)) {
-        Ok(id) => {
-            terminal.print(&format!("{id}\n"));
-            Exit::Pass
-        }
-        Err(error) => {
-            terminal.error(&error.to_string());
-            if stopped() { Exit::Interrupted } else { Exit::CouldNotRun }
-        }
-    }
+    let provisioned =
+        person::attended(terminal, false, &stopped, |attendant| target::provision(&plan, &scope, attendant));
+    let id = provisioned.map_err(|error| Problem::from(error).interrupted(stopped()))?;
+    terminal.print(&format!("{id}\n"));
+    Ok(Exit::Pass)
 }

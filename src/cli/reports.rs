@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{Terminal, collector, conduct};
+use super::collector;
+use super::problem::Problem;
+use super::terminal::Terminal;
 use crate::analysis::Analysis;
+use crate::execute::write_whole;
 use crate::record::Record;
 use crate::report;
 use crate::suggest;
@@ -19,7 +22,7 @@ const OTLP: &str = "otlp";
 
 /// The forms of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub(super) enum Format {
     /// Tables and colours for people
     Terminal,
     /// The frozen document of schemas/report.schema.json
@@ -66,7 +69,7 @@ pub(super) fn text(format: Format, record: &Record, analysis: &Analysis, width: 
 
 /// A report and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(super) enum Wanted {
     File(Format, PathBuf),
     Stdout(Format),
     /// To the collector at this address, without one to that of the environment.
@@ -75,11 +78,11 @@ pub(crate) enum Wanted {
 
 /// The reports that are asked for.
 #[derive(Debug, Clone, Default, Args)]
-pub(crate) struct ReportArguments {
+pub(super) struct ReportArguments {
     /// Write the report, also several times: html=PATH, junit=PATH, markdown=PATH, json=PATH, csv=PATH,
     /// prometheus=PATH, terminal=PATH, with `-` to stdout; otlp[=ADDRESS] sends it to an OpenTelemetry collector
     #[arg(long = "report", value_name = "FORMAT=PATH", value_delimiter = ',', value_parser = wanted)]
-    pub(crate) reports: Vec<Wanted>,
+    pub(super) reports: Vec<Wanted>,
 }
 
 fn wanted(text: &str) -> Result<Wanted, String> {
@@ -128,7 +131,7 @@ impl Turn {
 
 impl ReportArguments {
     /// What goes to stdout, `own` included; it takes one.
-    pub(super) fn stdout(&self, own: Option<(&str, Format)>, runs: u64) -> Result<Option<Format>, String> {
+    pub(super) fn stdout(&self, own: Option<(&str, Format)>, runs: u64) -> Result<Option<Format>, Problem> {
         let own = own.map(|(flag, format)| (flag.to_owned(), format));
         let all = own.into_iter().chain(self.reports.iter().filter_map(|wanted| match wanted {
             Wanted::Stdout(format) => Some((format!("--report {}=-", format.name()), *format)),
@@ -138,66 +141,82 @@ impl ReportArguments {
         match all.as_slice() {
             [] => Ok(None),
             [(_, format)] if runs == 1 || format.has_an_end() => Ok(Some(*format)),
-            [(flag, format)] => Err(format!(
-                "`{flag}` puts {runs} reports into one\n  help: name a file, `--report {}=PATH`: every run gets its own",
-                format.name()
-            )),
-            [(first, _), (second, _), ..] => Err(format!(
-                "`{first}` and `{second}` both go to stdout, which takes one\n  help: name a file, `--report FORMAT=PATH`"
-            )),
+            [(flag, format)] => Err(Problem::usage(format!("`{flag}` puts {runs} reports into one"))
+                .help(format!("name a file, `--report {}=PATH`: every run gets its own", format.name()))),
+            [(first, _), (second, _), ..] => {
+                Err(Problem::usage(format!("`{first}` and `{second}` both go to stdout, which takes one"))
+                    .help("name a file, `--report FORMAT=PATH`"))
+            }
         }
     }
 
     /// Makes the directories of the files, so that a long run does not end with a report that cannot be written.
-    pub(super) fn prepare(&self) -> Result<(), String> {
+    pub(super) fn prepare(&self) -> Result<(), Problem> {
         let mut named = BTreeSet::new();
         for wanted in &self.reports {
             let Wanted::File(_, path) = wanted else { continue };
+            let failed = |why| Err(Problem::could_not_run(format!("failed to write `{}`: {why}", path.display())));
             if !named.insert(path) {
-                return Err(format!("failed to write `{}`: two reports go there", path.display()));
+                return failed("two reports go there");
             }
             if path.is_dir() {
-                return Err(format!("failed to write `{}`: it is a directory", path.display()));
+                return failed("it is a directory");
             }
             let Some(parent) = path.parent() else { continue };
-            std::fs::create_dir_all(parent)
-                .map_err(|error| format!("failed to make the directory `{}`: {error}", parent.display()))?;
+            std::fs::create_dir_all(parent).map_err(|error| {
+                Problem::could_not_run(format!("failed to make the directory `{}`: {error}", parent.display()))
+            })?;
         }
         Ok(())
     }
 
-    /// Writes all of them but what goes to stdout. What could not be written does not keep the others from it.
-    pub(super) fn write(&self, record: &Record, analysis: &Analysis, turn: Turn) -> Result<(), String> {
+    /// Writes all of them but what goes to stdout, and gives the problems: what could not be written does not keep the
+    /// others from it.
+    pub(super) fn write(&self, record: &Record, analysis: &Analysis, turn: Turn) -> Vec<Problem> {
         let written = self.reports.iter().map(|wanted| match wanted {
             Wanted::File(format, path) => {
                 let text = text(*format, record, analysis, FILE_WIDTH);
-                conduct::write(&turn.path(path), anstream::adapter::strip_str(&text).to_string().as_bytes())
+                write(&turn.path(path), &anstream::adapter::strip_str(&text).to_string())
             }
             Wanted::Collector(address) => collector::send(address.as_deref(), record, analysis),
             Wanted::Stdout(_) => Ok(()),
         });
-        let problems: Vec<String> = written.filter_map(Result::err).collect();
-        if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+        written.filter_map(Result::err).collect()
     }
 
-    /// Writes those that can tell of a run that was not made.
-    pub(super) fn write_unmade(
+    /// Writes those that can tell of a run that was not made, and why. Gives the problem that is to be told in the end.
+    pub(super) fn unmade(&self, scenario: &str, problem: Problem, turn: Turn, terminal: &mut Terminal) -> Problem {
+        match self.write_unmade(scenario, &problem, turn, terminal) {
+            Ok(()) => problem,
+            Err(unwritten) => {
+                terminal.fail(&problem);
+                unwritten
+            }
+        }
+    }
+
+    fn write_unmade(
         &self,
         scenario: &str,
-        message: &str,
+        problem: &Problem,
         turn: Turn,
         terminal: &mut Terminal,
-    ) -> Result<(), String> {
-        let text = report::junit_unmade(scenario, message);
+    ) -> Result<(), Problem> {
+        self.prepare()?;
+        let text = report::junit_unmade(scenario, &problem.to_string());
         for wanted in &self.reports {
             match wanted {
-                Wanted::File(Format::Junit, path) => conduct::write(&turn.path(path), text.as_bytes())?,
+                Wanted::File(Format::Junit, path) => write(&turn.path(path), &text)?,
                 Wanted::Stdout(Format::Junit) => terminal.print(&text),
                 Wanted::File(..) | Wanted::Stdout(_) | Wanted::Collector(_) => {}
             }
         }
         Ok(())
     }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Problem> {
+    Ok(write_whole(path, text)?)
 }
 
 #[cfg(test)]
@@ -238,10 +257,11 @@ mod tests {
         let asked = |texts: &[&str]| ReportArguments {
             reports: texts.iter().map(|text| wanted(text).expect("it is one")).collect(),
         };
-        assert_eq!(asked(&["json=a", "md=-"]).stdout(None, 1), Ok(Some(Format::Markdown)));
-        assert_eq!(asked(&[]).stdout(Some(("--json", Format::Json)), 2), Ok(Some(Format::Json)));
+        let stdout = |texts, own, runs| asked(texts).stdout(own, runs).expect("it takes this one");
+        assert_eq!(stdout(&["json=a", "md=-"], None, 1), Some(Format::Markdown));
+        assert_eq!(stdout(&[], Some(("--json", Format::Json)), 2), Some(Format::Json));
         let error = asked(&["md=-"]).stdout(Some(("--json", Format::Json)), 1).expect_err("there are two");
-        assert!(error.starts_with("`--json` and `--report markdown=-` both go to stdout"), "{error}");
+        assert!(error.message.starts_with("`--json` and `--report markdown=-` both go to stdout"), "{error}");
         assert!(asked(&["junit=-"]).stdout(None, 2).is_err() && asked(&["junit=-"]).stdout(None, 1).is_ok());
     }
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::conduct;
+use super::problem::Problem;
+use crate::execute::write_whole;
 use crate::plan::Plan;
 
 /// What was decided when they were made.
@@ -28,7 +29,7 @@ pub(super) struct Reused {
 
 impl Reused {
     /// Takes the scenario's databases under `base`, or the place for them.
-    pub(super) fn take(base: &Path, plan: &Plan) -> Result<Self, String> {
+    pub(super) fn take(base: &Path, plan: &Plan) -> Result<Self, Problem> {
         let reused = Self::lock(&place(base, &plan.name))?;
         let now = facts(plan);
         match reused.facts()? {
@@ -39,18 +40,19 @@ impl Reused {
     }
 
     /// Takes the databases that a scenario has under `base`, whatever they are; none when it has none.
-    pub(super) fn find(base: &Path, scenario: &str) -> Result<Option<Self>, String> {
+    pub(super) fn find(base: &Path, scenario: &str) -> Result<Option<Self>, Problem> {
         let path = place(base, scenario);
         if path.exists() { Self::lock(&path).map(Some) } else { Ok(None) }
     }
 
     /// Removes the databases.
-    pub(super) fn remove(self) -> Result<(), String> {
-        fs::remove_dir_all(&self.path).map_err(|error| format!("failed to remove `{}`: {error}", self.path.display()))
+    pub(super) fn remove(self) -> Result<(), Problem> {
+        fs::remove_dir_all(&self.path)
+            .map_err(|error| Problem::could_not_run(format!("failed to remove `{}`: {error}", self.path.display())))
     }
 
     /// What a person should know beforehand: where the databases are, and whether they may differ from the start.
-    pub(super) fn told(&self) -> Result<String, String> {
+    pub(super) fn told(&self) -> Result<String, Problem> {
         let facts = self.facts()?.unwrap_or_default();
         let doubt = match (facts.get(SERVER), facts.get(PASSED)) {
             (Some(_), None) => {
@@ -62,20 +64,21 @@ impl Reused {
     }
 
     /// Keeps that a run passed.
-    pub(super) fn passed(&self) -> Result<(), String> {
+    pub(super) fn passed(&self) -> Result<(), Problem> {
         let mut facts = self.facts()?.unwrap_or_default();
         facts.insert(PASSED.to_owned(), true.into());
         self.note(&facts)
     }
 
     /// Holds the server against the one that they were synced with: another one does not have their rows.
-    pub(super) fn meet(&self, managed_database_id: &str) -> Result<(), String> {
+    pub(super) fn meet(&self, managed_database_id: &str) -> Result<(), Problem> {
         let mut facts = self.facts()?.unwrap_or_default();
         match facts.get(SERVER).and_then(Value::as_str) {
-            Some(known) if known != managed_database_id => Err(format!(
-                "the databases in `{}` were synced with {known}, and this run would sync them with {managed_database_id}, which does not have their rows\n  help: {ANEW}",
+            Some(known) if known != managed_database_id => Err(Problem::could_not_run(format!(
+                "the databases in `{}` were synced with {known}, and this run would sync them with {managed_database_id}, which does not have their rows",
                 self.path.display(),
-            )),
+            ))
+            .help(ANEW)),
             Some(_) | None => {
                 facts.insert(SERVER.to_owned(), managed_database_id.into());
                 facts.remove(PASSED);
@@ -84,27 +87,29 @@ impl Reused {
         }
     }
 
-    fn lock(path: &Path) -> Result<Self, String> {
+    fn lock(path: &Path) -> Result<Self, Problem> {
         let failed = |error: &io::Error| {
-            format!("failed to open `{}`: {error}\n  help: name another place with `--out`", path.display())
+            Problem::could_not_run(format!("failed to open `{}`: {error}", path.display()))
+                .help("name another place with `--out`")
         };
         fs::create_dir_all(path).map_err(|error| failed(&error))?;
         let lock = File::options().create(true).write(true).truncate(false).open(path.join(LOCK));
         let lock = lock.map_err(|error| failed(&error))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(format!(
-                "another run is at work on the databases in `{}`\n  help: wait for its end, or name another place with `--out`",
-                path.display()
-            )),
+            Err(TryLockError::WouldBlock) => {
+                Err(Problem::could_not_run(format!("another run is at work on the databases in `{}`", path.display()))
+                    .help("wait for its end, or name another place with `--out`"))
+            }
             Err(TryLockError::Error(error)) => Err(failed(&error)),
         }
     }
 
-    fn facts(&self) -> Result<Option<Map<String, Value>>, String> {
+    fn facts(&self) -> Result<Option<Map<String, Value>>, Problem> {
         let path = self.path.join(FACTS);
-        let failed =
-            |why: &dyn std::fmt::Display| format!("failed to read `{}`: {why}\n  help: {ANEW}", path.display());
+        let failed = |why: &dyn std::fmt::Display| {
+            Problem::could_not_run(format!("failed to read `{}`: {why}", path.display())).help(ANEW)
+        };
         match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(&error)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -112,12 +117,11 @@ impl Reused {
         }
     }
 
-    fn note(&self, facts: &Map<String, Value>) -> Result<(), String> {
-        let json = serde_json::to_vec_pretty(facts).map_err(|error| error.to_string())?;
-        conduct::write(&self.path.join(FACTS), &json)
+    fn note(&self, facts: &Map<String, Value>) -> Result<(), Problem> {
+        Ok(write_whole(&self.path.join(FACTS), &format!("{:#}", Value::Object(facts.clone())))?)
     }
 
-    fn compare(&self, before: &Map<String, Value>, now: &Map<String, Value>) -> Result<(), String> {
+    fn compare(&self, before: &Map<String, Value>, now: &Map<String, Value>) -> Result<(), Problem> {
         let Some((key, wanted)) = now.iter().find(|(key, wanted)| before.get(*key) != Some(*wanted)) else {
             return Ok(());
         };
@@ -131,7 +135,8 @@ impl Reused {
             "users" => ("the scenario has changed whose they are".to_owned(), ANEW.to_owned()),
             _ => (format!("they were made for {key} {had}, and this is {wanted}"), ANEW.to_owned()),
         };
-        Err(format!("the databases in `{}` do not fit any more: {what}\n  help: {help}", self.path.display()))
+        let message = format!("the databases in `{}` do not fit any more: {what}", self.path.display());
+        Err(Problem::could_not_run(message).help(help))
     }
 }
 

@@ -1,21 +1,21 @@
 //! `stress run`: from the file to the verdict.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, mpsc};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::directory::{RunDirectory, sites};
-use super::progress::View;
+use super::attempt::{Attempt, Made, Watch};
+use super::exit::Exit;
+use super::problem::Problem;
 use super::reports::{self, Format, ReportArguments, Turn};
 use super::signals::Signals;
-use super::{Exit, Terminal, conduct, github, overrides, person};
-use crate::analysis::{Analysis, Verdict};
+use super::terminal::Terminal;
+use super::{github, overrides};
+use crate::analysis::Analysis;
 use crate::diagnostic::Diagnostic;
-use crate::execute::{Control, Progress};
+use crate::execute::write_whole;
 use crate::load::{Origin, Variation};
-use crate::record::{EndReason, Record};
 use crate::repeat::{REPEAT_FILE, Repeat, RunSummary};
 use crate::report;
 use crate::scenario::Scenario;
@@ -24,7 +24,6 @@ use crate::source::Source;
 /// Every JSON reader keeps 53 bits.
 const GREATEST_SEED: u64 = (1 << 53) - 1;
 
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Args)]
 #[command(after_help = "Examples:
   stress run scenarios/small.yaml
@@ -49,80 +48,41 @@ pub(super) struct Arguments {
     /// Print the report as JSON, the same as --report json=-; with --repeat, what all runs came to
     #[arg(long, conflicts_with = "quiet")]
     json: bool,
-    /// Print the verdict's line alone
-    #[arg(long, short)]
-    quiet: bool,
-    /// Show no progress
-    #[arg(long)]
-    no_progress: bool,
-    /// Print the SQL of every phase as it is run, one line per database
-    #[arg(long, short, conflicts_with = "quiet")]
-    verbose: bool,
+    #[command(flatten)]
+    watch: Watch,
 }
 
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
     let path = arguments.scenario.file.display().to_string();
-    let unmade = |message: &str, exit: Exit, terminal: &mut Terminal| {
-        let written = arguments.reports.prepare();
-        let written = written.and_then(|()| arguments.reports.write_unmade(&path, message, Turn::ONLY, terminal));
-        written.map_or_else(|message| failed(&message, terminal), |()| exit)
-    };
-    let loaded = match arguments.scenario.read() {
+    let unmade = |problem, terminal| arguments.reports.unmade(&path, problem, Turn::ONLY, terminal);
+    let loaded = match arguments.scenario.load_seeded() {
         Ok(loaded) => loaded,
-        Err(error) => {
-            terminal.show(&error.diagnostics());
-            return unmade(&error.to_string(), Exit::Usage, terminal);
-        }
+        Err(problem) => return Err(unmade(problem, terminal)),
     };
-    if !arguments.quiet {
+    if !arguments.watch.quiet {
         terminal.show(&loaded.diagnostics());
     }
     let runs = arguments.repeat.unwrap_or(1).saturating_mul(loaded.variations.len() as u64);
-    let stdout = match arguments.stdout(runs) {
-        Ok(stdout) => stdout,
-        Err(message) => {
-            terminal.error(&message);
-            return Exit::Usage;
-        }
-    };
-    if let Err(message) = arguments.reports.prepare() {
-        return failed(&message, terminal);
-    }
+    let stdout = arguments.stdout(runs)?;
+    arguments.reports.prepare()?;
     let signals = match Signals::listen() {
         Ok(signals) => signals,
-        Err(error) => {
-            let message = format!("failed to listen for Ctrl-C: {error}");
-            terminal.error(&message);
-            return unmade(&message, Exit::CouldNotRun, terminal);
-        }
+        Err(error) => return Err(unmade(error.into(), terminal)),
     };
     if terminal.github.is_some() {
         terminal.tell(&github::hide_variables(&loaded.source, |name| std::env::var(name).ok()));
     }
-    let session = Session {
-        arguments,
-        path: path.clone(),
-        source: loaded.source,
-        origins: loaded.origins,
-        signals,
-        stdout,
-        runs,
-    };
+    let session = Session { arguments, path, source: loaded.source, origins: loaded.origins, signals, stdout, runs };
     match arguments.repeat {
-        None => session.once(&loaded.variations, terminal),
+        None => Ok(session.once(&loaded.variations, terminal)),
         Some(times) => session.again_and_again(&loaded.variations, times, terminal),
     }
 }
 
-fn failed(message: &str, terminal: &mut Terminal) -> Exit {
-    terminal.error(message);
-    Exit::CouldNotRun
-}
-
 impl Arguments {
     /// The form of the report that stdout gets, when another one is asked for than tables.
-    fn stdout(&self, runs: u64) -> Result<Option<Format>, String> {
-        let own = match (self.json, self.quiet) {
+    fn stdout(&self, runs: u64) -> Result<Option<Format>, Problem> {
+        let own = match (self.json, self.watch.quiet) {
             (true, _) => Some(("--json", Format::Json)),
             (_, true) => Some(("--quiet", Format::Terminal)),
             (false, false) => None,
@@ -130,8 +90,11 @@ impl Arguments {
         let stdout = self.reports.stdout(own, runs)?;
         match stdout {
             Some(Format::Json) | None => Ok(stdout),
-            Some(_) if self.quiet || self.repeat.is_none() => Ok(stdout),
-            Some(_) => Err("with `--repeat` stdout is told what all runs came to, as text or with `--json`\n  help: name a file, `--report FORMAT=PATH`: every run gets its own".into()),
+            Some(_) if self.watch.quiet || self.repeat.is_none() => Ok(stdout),
+            Some(_) => {
+                Err(Problem::usage("with `--repeat` stdout is told what all runs came to, as text or with `--json`")
+                    .help("name a file, `--report FORMAT=PATH`: every run gets its own"))
+            }
         }
     }
 }
@@ -151,31 +114,11 @@ struct Session<'a> {
     runs: u64,
 }
 
-/// A run that was made.
-struct Made {
-    exit: Exit,
-    record: Record,
-    analysis: Analysis,
-    directory: RunDirectory,
-}
-
-/// A run that was not.
-struct Unmade {
-    message: String,
-    exit: Exit,
-}
-
-impl From<String> for Unmade {
-    fn from(message: String) -> Self {
-        Self { message, exit: Exit::CouldNotRun }
-    }
-}
-
 impl Session<'_> {
     fn once(&self, variations: &[Variation], terminal: &mut Terminal) -> Exit {
         let mut worst = Exit::Pass;
         for (variation, number) in variations.iter().zip(1..) {
-            if !variation.label.is_empty() && !self.arguments.quiet {
+            if !variation.label.is_empty() && !self.arguments.watch.quiet {
                 terminal.tell(&format!("matrix: {}\n", variation.label));
             }
             let exit = match self.make(variation, number, terminal) {
@@ -194,7 +137,7 @@ impl Session<'_> {
     }
 
     /// Every run is told in a line. What could not be run will not run the next time either, and ends it.
-    fn again_and_again(&self, variations: &[Variation], times: u64, terminal: &mut Terminal) -> Exit {
+    fn again_and_again(&self, variations: &[Variation], times: u64, terminal: &mut Terminal) -> Result<Exit, Problem> {
         let name = variations.first().map_or("", |variation| variation.plan.name.as_str());
         let mut repeat = Repeat::new(name, self.runs);
         let mut worst = Exit::Pass;
@@ -202,14 +145,8 @@ impl Session<'_> {
             for (Variation { label, scenario, plan }, place) in variations.iter().zip(1..) {
                 let number = time * variations.len() as u64 + place;
                 let seed = plan.seed.wrapping_add(time) & GREATEST_SEED;
-                let seeded = Variation::of(Scenario { seed: Some(seed), ..scenario.clone() }, &self.path);
-                let variation = match seeded {
-                    Ok(variation) => variation,
-                    Err(error) => {
-                        terminal.show(&error.diagnostics());
-                        return Exit::Usage;
-                    }
-                };
+                let variation = Variation::of(Scenario { seed: Some(seed), ..scenario.clone() }, &self.path)
+                    .map_err(|error| Problem::scenario(Path::new(&self.path), error.diagnostics()))?;
                 let exit = match self.make(&variation, number, terminal) {
                     Ok(made) => {
                         if made.exit != Exit::Interrupted {
@@ -230,23 +167,23 @@ impl Session<'_> {
                 }
             }
         }
-        if let Err(message) = self.report_all(&repeat, terminal) {
-            return failed(&message, terminal);
-        }
-        worst
+        self.report_all(&repeat, terminal)?;
+        Ok(worst)
     }
 
     /// Makes the run with this number, or says why it was not made, in its reports, too.
     fn make(&self, variation: &Variation, number: u64, terminal: &mut Terminal) -> Result<Made, Exit> {
-        self.try_to_make(variation, terminal).map_err(|Unmade { message, exit }| {
-            terminal.error(&message);
-            if terminal.github.is_some() {
-                let diagnostic = Diagnostic::free(&self.path, "run::unmade", message.as_str());
-                terminal.tell(&github::annotations(&[diagnostic]));
+        let Arguments { out, keep, watch, reports, .. } = self.arguments;
+        let path = self.path.as_str();
+        let attempt = Attempt { variation, path, out, keep: *keep, watch, signals: &self.signals };
+        attempt.make(terminal).map_err(|problem| {
+            // Where there are diagnostics, GitHub is told of each.
+            if terminal.github.is_some() && problem.diagnostics.is_empty() {
+                let diagnostic = Diagnostic::free(path, "run::unmade", &problem.message);
+                terminal.tell(&github::annotations(&[diagnostic.help(problem.help.clone())]));
             }
-            let written =
-                self.arguments.reports.write_unmade(&variation.plan.name, &message, self.turn(number), terminal);
-            written.map_or_else(|message| failed(&message, terminal), |()| exit)
+            let problem = reports.unmade(&variation.plan.name, problem, self.turn(number), terminal);
+            terminal.fail(&problem)
         })
     }
 
@@ -254,56 +191,9 @@ impl Session<'_> {
         Turn { number, of: self.runs }
     }
 
-    fn try_to_make(&self, variation: &Variation, terminal: &mut Terminal) -> Result<Made, Unmade> {
-        let arguments = self.arguments;
-        let Variation { plan, scenario, .. } = variation;
-        let directory = conduct::directory(&arguments.out, plan)?;
-        if !arguments.quiet {
-            terminal.tell(&format!("stress: {} with seed {}, in {}\n", plan.name, plan.seed, directory.path.display()));
-        }
-        if let Some(reused) = directory.reused.as_ref().filter(|_| !arguments.quiet) {
-            terminal.tell(&format!("stress: {}\n", reused.told()?));
-        }
-        let control = Arc::new(Control::default());
-        self.signals.direct_to(&control);
-        let (sender, statements) = arguments.verbose.then(mpsc::channel).unzip();
-        let counters = Progress::new(plan.databases.len()).telling(sender);
-        let show = !(arguments.quiet || arguments.no_progress);
-        let view = View { progress: show, watched: terminal.watched, statements };
-        let path = &self.path;
-        let run = conduct::Run { plan, scenario, path, directory: &directory, control: &control, progress: &counters };
-        let stopped = || control.is_ending();
-        let target = person::attended(terminal, arguments.quiet, &stopped, |attendant| run.ready(attendant));
-        let target = target.map_err(|message| Unmade {
-            exit: if stopped() { Exit::Interrupted } else { Exit::CouldNotRun },
-            message,
-        })?;
-        if terminal.github.is_some() && target.facts.kind == "cloudsync" {
-            terminal.tell(&github::hide_credentials(&target));
-        }
-        let conducted = view.during(plan, &counters, || run.conduct(&target));
-        // Also after a run that failed: its devices and tokens are there all the same.
-        let sites = sites(&directory.path);
-        let left = person::attended(terminal, arguments.quiet, &|| false, |attendant| target.leave(&sites, attendant));
-        for problem in left {
-            terminal.error(&problem.to_string());
-        }
-        drop(target);
-        let conduct::Conducted { record, analysis, .. } = conducted?;
-        if let Some(reused) = directory.reused.as_ref().filter(|_| analysis.verdict == Verdict::Pass) {
-            reused.passed()?;
-        }
-        if !arguments.keep && analysis.verdict == Verdict::Pass {
-            directory.remove_databases().map_err(|error| format!("failed to remove the run's databases: {error}"))?;
-        }
-        let interrupted = record.ended.is_some_and(|ended| ended.reason == EndReason::Interrupted);
-        let exit = if interrupted { Exit::Interrupted } else { Exit::from(analysis.verdict) };
-        Ok(Made { exit, record, analysis, directory })
-    }
-
     /// What stdout is told of a run.
     fn text(&self, made: &Made, width: usize) -> String {
-        if self.arguments.quiet {
+        if self.arguments.watch.quiet {
             return format!("{}\n", last_line(&made.analysis, width));
         }
         reports::text(self.stdout.unwrap_or(Format::Terminal), &made.record, &made.analysis, width)
@@ -311,31 +201,27 @@ impl Session<'_> {
 
     /// Writes the reports of a run that go elsewhere.
     fn report(&self, made: &Made, number: u64, terminal: &mut Terminal) -> Exit {
-        let written = self.arguments.reports.write(&made.record, &made.analysis, self.turn(number));
-        let summarized = terminal.github.as_ref().map(|github| github.summarize(&report::markdown(&made.analysis)));
-        if terminal.github.is_some() {
+        let mut problems = self.arguments.reports.write(&made.record, &made.analysis, self.turn(number));
+        if let Some(github) = &terminal.github {
+            problems.extend(github.summarize(&report::markdown(&made.analysis)).err());
             terminal.tell(&github::annotations(&github::findings(&made.analysis, &self.source, &self.origins)));
         }
-        let mut exit = made.exit;
-        for problem in [written, summarized.unwrap_or(Ok(()))].into_iter().filter_map(Result::err) {
-            exit = failed(&problem, terminal);
-        }
-        exit
+        problems.iter().fold(made.exit, |_, problem| terminal.fail(problem))
     }
 
-    fn report_all(&self, repeat: &Repeat, terminal: &mut Terminal) -> Result<(), String> {
-        let json = serde_json::to_string_pretty(repeat).map_err(|error| error.to_string())?;
+    fn report_all(&self, repeat: &Repeat, terminal: &mut Terminal) -> Result<(), Problem> {
+        let json = serde_json::to_string_pretty(repeat).expect("names and numbers are JSON");
         if !repeat.runs.is_empty() {
             let path = self.arguments.out.join(&repeat.scenario).join(REPEAT_FILE);
-            conduct::write(&path, json.as_bytes())?;
-            if !self.arguments.quiet {
+            write_whole(&path, &json)?;
+            if !self.arguments.watch.quiet {
                 terminal.tell(&format!("stress: all runs are listed in {}\n", path.display()));
             }
         }
         let text = repeat.text();
         if self.stdout == Some(Format::Json) {
             terminal.print(&format!("{json}\n"));
-        } else if self.arguments.quiet {
+        } else if self.arguments.watch.quiet {
             terminal.print(&format!("{}\n", text.trim_end().lines().last().unwrap_or_default()));
         } else {
             terminal.print(&text);

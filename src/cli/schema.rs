@@ -1,21 +1,22 @@
 //! `stress schema`: the JSON schema of a scenario, for editors and for reading.
 
-use std::io::{self, Write};
-
 use clap::Args;
 
-use super::Exit;
+use super::exit::Exit;
+use super::problem::Problem;
+use super::terminal::Terminal;
 use crate::scenario::schema::json_schema;
 
 /// Print the JSON schema of scenarios, for editors: the same that `validate` enforces.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stress schema > scenario.schema.json")]
-pub(crate) struct Arguments {}
+pub(super) struct Arguments {}
 
-/// Writes the schema to `out`.
-pub(crate) fn run(_: &Arguments, out: &mut dyn Write) -> io::Result<Exit> {
-    writeln!(out, "{:#}", json_schema())?;
+/// Prints the schema.
+#[expect(clippy::unnecessary_wraps, reason = "every command has this shape")]
+pub(super) fn run(_: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
+    terminal.print(&format!("{:#}\n", json_schema()));
     Ok(Exit::Pass)
 }
 
@@ -25,8 +26,8 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_what_is_published() {
-        let mut out = Vec::new();
-        assert_eq!(run(&Arguments {}, &mut out).expect("a Vec takes everything"), Exit::Pass);
-        assert_eq!(String::from_utf8_lossy(&out), include_str!("../../schemas/scenario.schema.json"));
+        let (mut terminal, out, _) = Terminal::for_test();
+        assert_eq!(run(&Arguments {}, &mut terminal).expect("nothing is needed"), Exit::Pass);
+        assert_eq!(out.take(), include_str!("../../schemas/scenario.schema.json"));
     }
 }

@@ -6,13 +6,16 @@ use std::time::Instant;
 
 use clap::Args;
 
+use super::directory::RunDirectory;
+use super::exit::Exit;
+use super::problem::Problem;
 use super::signals::Signals;
-use super::{Exit, Terminal, conduct, person};
+use super::terminal::Terminal;
+use super::{conduct, person};
 use crate::execute::{Control, Progress};
 use crate::figure;
-use crate::load::Variation;
 use crate::scenario::FaultKind;
-use crate::selftest::{self, Case, Outcome, Seen};
+use crate::selftest::{self, Case, NotRun, Outcome, Seen};
 
 /// Seeds of each planted case and of each clean scenario.
 const SHORT: (u64, u64) = (1, 3);
@@ -36,26 +39,16 @@ pub(super) struct Arguments {
     only: Option<FaultKind>,
 }
 
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
-    match all(arguments, terminal) {
-        Ok(exit) => exit,
-        Err(message) => {
-            terminal.error(&message);
-            Exit::CouldNotRun
-        }
-    }
-}
-
-fn all(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, String> {
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
     let runs = runs(arguments);
-    let signals = Signals::listen().map_err(|error| format!("failed to listen for Ctrl-C: {error}"))?;
+    let signals = Signals::listen()?;
     let directory = std::env::temp_dir().join(format!("stress-selftest-{}", uuid::Uuid::new_v4().simple()));
     let mut outcomes = Vec::new();
     for (place, (case, seed)) in runs.iter().enumerate() {
         let started = Instant::now();
         let control = Arc::new(Control::default());
         signals.direct_to(&control);
-        let seen = conduct_case(case, *seed, &directory, &control);
+        let seen = conduct_case(case, *seed, &directory, &control).map_err(|problem| NotRun(problem.to_string()));
         if signals.reason().is_some() {
             remove(&directory, terminal);
             return Ok(Exit::Interrupted);
@@ -86,32 +79,26 @@ fn runs(arguments: &Arguments) -> Vec<(Case, u64)> {
         .collect()
 }
 
-fn conduct_case(case: &Case, seed: u64, directory: &Path, control: &Control) -> Result<Seen, String> {
-    let Variation { plan, scenario, .. } = case.resolve(seed).map_err(|error| error.to_string())?;
+fn conduct_case(case: &Case, seed: u64, directory: &Path, control: &Control) -> Result<Seen, Problem> {
     let path = case.path();
-    let directory = conduct::directory(directory, &plan)?;
-    let progress = Progress::new(plan.databases.len());
-    let run = conduct::Run {
-        plan: &plan,
-        scenario: &scenario,
-        path: &path,
-        directory: &directory,
-        control,
-        progress: &progress,
-    };
+    let resolved = case.resolve(seed);
+    let variation = &resolved.map_err(|error| Problem::scenario(Path::new(&path), error.diagnostics()))?;
+    let directory = RunDirectory::create(directory, &variation.plan)?;
+    let progress = Progress::new(variation.plan.databases.len());
+    let run = conduct::Run { variation, path: &path, directory: &directory, control, progress: &progress };
     let target = person::unattended(|attendant| run.ready(attendant))?;
     let conducted = run.conduct(&target)?;
     drop(target);
     let found = Seen::of(&conducted.analysis, conducted.strikes);
     if case.is_met_by(&found) {
-        directory.remove_databases().map_err(|error| format!("failed to remove the run's databases: {error}"))?;
+        directory.remove_databases()?;
     }
     Ok(found)
 }
 
 fn remove(directory: &Path, terminal: &mut Terminal) {
     if let Err(error) = std::fs::remove_dir_all(directory) {
-        terminal.error(&format!("failed to remove `{}`: {error}", directory.display()));
+        terminal.fail(&Problem::could_not_run(format!("failed to remove `{}`: {error}", directory.display())));
     }
 }
 

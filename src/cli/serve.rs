@@ -1,11 +1,10 @@
 //! `stress report --serve`: the report of a run on a page of this machine, which follows the run while it goes on.
 //! Whoever sends another host's name is turned away: a page from elsewhere must not read the report.
 
-use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http_body_util::Full;
@@ -17,8 +16,11 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
-use super::Exit;
-use super::report::{RECORD, judged};
+use super::exit::Exit;
+use super::problem::Problem;
+use super::recorded::{judged, written};
+use super::signals::interruption;
+use super::terminal::Terminal;
 use crate::report::{Standing, html_for, html_waiting};
 
 /// A run that goes on writes its record every two seconds, and a large record takes a while.
@@ -27,45 +29,25 @@ const SILENT: Duration = Duration::from_secs(20);
 const ARRIVAL: Duration = Duration::from_secs(10);
 
 /// Serves the report of a run until Ctrl-C; port 0 takes a free one.
-pub(super) fn serve(run: PathBuf, port: u16, out: &mut dyn Write) -> Result<Exit, String> {
-    let (stop, stopped) = mpsc::channel();
-    let handler = ctrlc::set_handler(move || {
-        // The second signal finds nobody listening; the first has already ended the server.
-        let _ = stop.send(());
-    });
-    handler.map_err(|error| format!("failed to listen for Ctrl-C: {error}"))?;
+pub(super) fn serve(run: PathBuf, port: u16, terminal: &mut Terminal) -> Result<Exit, Problem> {
+    let interruption = interruption()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let runtime = runtime.map_err(|error| format!("failed to start the server: {error}"))?;
+    let runtime = runtime.map_err(|error| Problem::could_not_run(format!("failed to start the server: {error}")))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listening = runtime.block_on(TcpListener::bind(address)).and_then(|listener| {
         let address = listener.local_addr()?;
         Ok((listener, address))
     });
-    let (listener, address) = listening
-        .map_err(|error| format!("failed to listen on {address}: {error}\n  help: name another port with `--port`"))?;
+    let (listener, address) = listening.map_err(|error| {
+        Problem::could_not_run(format!("failed to listen on {address}: {error}"))
+            .help("name another port with `--port`")
+    })?;
     let shown = run.display().to_string();
     runtime.spawn(accept(listener, Arc::new(Server { run, address, last: Mutex::new(None) })));
-    // Nobody may be reading; the page is served all the same.
-    let _ = write!(out, "report: http://{address}/\nrun: {shown}\nCtrl-C stops it.\n").and_then(|()| out.flush());
-    let _ = stopped.recv();
+    terminal.print(&format!("report: http://{address}/\nrun: {shown}\nCtrl-C stops it.\n"));
+    let _ = interruption.recv();
     runtime.shutdown_background();
     Ok(Exit::Pass)
-}
-
-/// The run under `out` whose record was written last.
-pub(super) fn newest(out: &Path) -> Result<PathBuf, String> {
-    let directories = |path: &Path| -> Vec<PathBuf> {
-        let entries = fs::read_dir(path).into_iter().flatten().flatten();
-        entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
-    };
-    let runs = directories(out).iter().flat_map(|scenario| directories(scenario)).collect::<Vec<_>>();
-    let newest = runs.into_iter().filter_map(|run| Some((written(&run)?, run))).max();
-    newest.map(|(_, run)| run).ok_or_else(|| format!("there is no run in `{}`: name one", out.display()))
-}
-
-/// When a run's record was written last.
-fn written(run: &Path) -> Option<SystemTime> {
-    fs::metadata(run.join(RECORD)).and_then(|record| record.modified()).ok()
 }
 
 struct Server {
@@ -156,7 +138,7 @@ impl Server {
                 let goes_on = record.ended.is_none() && is_fresh;
                 html_for(&record, &analysis, if goes_on { Standing::Following } else { Standing::Ended })
             }
-            Err((_, reason)) => html_waiting(&reason),
+            Err(problem) => html_waiting(&problem.to_string()),
         };
         let tag = format!("\"{:x}\"", xxhash_rust::xxh3::xxh3_64(body.as_bytes()));
         let tag = HeaderValue::try_from(tag).unwrap_or_else(|_| HeaderValue::from_static("\"\""));
@@ -185,19 +167,5 @@ mod tests {
         ] {
             assert_eq!(server.is_named(host), named, "{host}");
         }
-    }
-
-    #[test]
-    fn the_newest_run_is_the_one_whose_record_was_written_last() {
-        let directory = tempfile::tempdir().expect("there is room for a directory");
-        assert!(newest(directory.path()).expect_err("there is none").contains("there is no run"));
-        for (run, age) in [("a/1", 300), ("a/2", 100), ("b/1", 200)] {
-            let run = directory.path().join(run);
-            fs::create_dir_all(&run).expect("there is room");
-            let record = fs::File::create(run.join(RECORD)).expect("there is room");
-            record.set_modified(SystemTime::now() - Duration::from_secs(age)).expect("it is ours");
-        }
-        fs::create_dir_all(directory.path().join("c/without")).expect("there is room");
-        assert_eq!(newest(directory.path()).expect("there are some"), directory.path().join("a/2"));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::execute::Control;
@@ -10,6 +11,16 @@ use crate::record::EndReason;
 /// Ctrl-C and termination: the first finishes the step and reports, the second stops now, the third gives up.
 pub(super) struct Signals {
     run: Arc<Mutex<Arc<Control>>>,
+}
+
+/// What receives the first signal, for a server that goes on until then.
+pub(super) fn interruption() -> Result<Receiver<()>, ctrlc::Error> {
+    let (stop, stopped) = mpsc::channel();
+    ctrlc::set_handler(move || {
+        // The second signal finds nobody listening; the first has already ended the server.
+        let _ = stop.send(());
+    })?;
+    Ok(stopped)
 }
 
 impl Signals {

@@ -1,18 +1,16 @@
 //! `stress validate`: is each of these files a good scenario? Reads files and prints; every answer comes from `load`.
 
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::Exit;
+use super::exit::Exit;
 use super::github::annotations;
-use crate::diagnostic::{Diagnostic, count, render, sarif};
+use super::problem::Problem;
+use super::terminal::Terminal;
+use crate::diagnostic::{Diagnostic, sarif};
 use crate::load::{Overrides, load};
-
-/// The width that diagnostics are wrapped at.
-const WIDTH: usize = 100;
 
 /// Check scenarios without running them: every problem of every file at once, in every profile.
 #[derive(Debug, Args)]
@@ -22,7 +20,7 @@ const WIDTH: usize = 100;
   stress validate 'scenarios/*.yaml' --format sarif > stress.sarif
 
 On GitHub Actions (GITHUB_ACTIONS=true) problems are marked on the lines of the pull request, too.")]
-pub(crate) struct Arguments {
+pub(super) struct Arguments {
     /// Scenario files, or patterns such as 'scenarios/*.yaml'.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
@@ -54,31 +52,22 @@ struct Checked {
     diagnostics: Vec<Diagnostic>,
 }
 
-/// Checks the files; good ones are named on `out`, problems are told on `err`, to GitHub, too, when that runs us.
-pub(crate) fn run(
-    arguments: &Arguments,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-    color: bool,
-    on_github: bool,
-) -> io::Result<Exit> {
+/// Checks the files. As text, good ones are named on stdout, and problems are told on stderr.
+#[expect(clippy::unnecessary_wraps, reason = "every command has this shape")]
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
     let checked = check_all(arguments);
-    let commands = || checked.iter().map(|checked| annotations(&checked.diagnostics)).collect::<String>();
+    let good = checked.iter().all(|checked| checked.profiles.is_some());
     match arguments.format {
-        Format::Text => {
-            write_text(&checked, out, err, color)?;
-            if on_github {
-                write!(err, "{}", commands())?;
-            }
+        Format::Text => checked.into_iter().for_each(|checked| tell(checked, terminal)),
+        Format::Json => terminal.print(&format!("{:#}\n", as_json(&checked))),
+        Format::Github => {
+            terminal.print(&checked.iter().map(|one| annotations(&one.diagnostics)).collect::<String>());
         }
-        Format::Json => writeln!(out, "{:#}", as_json(&checked))?,
-        Format::Github => write!(out, "{}", commands())?,
         Format::Sarif => {
             let files: Vec<_> = checked.iter().map(|one| (one.file.as_str(), one.diagnostics.as_slice())).collect();
-            writeln!(out, "{:#}", sarif(&files))?;
+            terminal.print(&format!("{:#}\n", sarif(&files)));
         }
     }
-    let good = checked.iter().all(|checked| checked.profiles.is_some());
     Ok(if good { Exit::Pass } else { Exit::Usage })
 }
 
@@ -104,7 +93,7 @@ fn check_all(arguments: &Arguments) -> Vec<Checked> {
     checked
 }
 
-fn check(path: &std::path::Path, overrides: &Overrides) -> Checked {
+fn check(path: &Path, overrides: &Overrides) -> Checked {
     let file = path.display().to_string();
     match load(path, overrides) {
         Ok(loaded) => Checked { file, profiles: Some(loaded.profiles.len()), diagnostics: loaded.diagnostics() },
@@ -131,16 +120,16 @@ fn expand(pattern: &str) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
     Ok(files)
 }
 
-fn write_text(checked: &[Checked], out: &mut dyn Write, err: &mut dyn Write, color: bool) -> io::Result<()> {
-    for checked in checked {
-        let Checked { file, profiles, diagnostics } = checked;
-        write!(err, "{}", render(diagnostics, color, WIDTH))?;
-        match profiles {
-            Some(profiles) => writeln!(out, "{file}: ok{}", in_profiles(*profiles))?,
-            None => writeln!(err, "{file}: {}", count(diagnostics))?,
+fn tell(Checked { file, profiles, diagnostics }: Checked, terminal: &mut Terminal) {
+    match profiles {
+        Some(profiles) => {
+            terminal.show(&diagnostics);
+            terminal.print(&format!("{file}: ok{}\n", in_profiles(profiles)));
+        }
+        None => {
+            terminal.fail(&Problem::scenario(Path::new(&file), diagnostics));
         }
     }
-    Ok(())
 }
 
 fn in_profiles(profiles: usize) -> String {
@@ -168,9 +157,9 @@ mod tests {
 
     fn validate(files: &[String], format: Format) -> (Exit, String, String) {
         let arguments = Arguments { files: files.to_vec(), profile: None, format };
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let exit = run(&arguments, &mut out, &mut err, false, false).expect("a Vec takes everything");
-        (exit, String::from_utf8_lossy(&out).into_owned(), String::from_utf8_lossy(&err).into_owned())
+        let (mut terminal, out, err) = Terminal::for_test();
+        let exit = run(&arguments, &mut terminal).expect("every problem is one of a file");
+        (exit, out.take(), err.take())
     }
 
     #[test]
@@ -185,7 +174,7 @@ mod tests {
 
         let (exit, out, err) = validate(&[at("*.yaml")], Format::Text);
         assert_eq!((exit, out.lines().count()), (Exit::Usage, 1));
-        assert!(err.contains("did you mean `name`?") && err.ends_with("bad.yaml: 1 error\n"), "{err}");
+        assert!(err.contains("did you mean `name`?") && err.ends_with("bad.yaml`: 1 error\n"), "{err}");
 
         let (exit, _, err) = validate(&[at("*.yml")], Format::Text);
         assert!(exit == Exit::Usage && err.contains("matches no file"), "{err}");

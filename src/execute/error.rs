@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::failure::{FailureKind, RawError, classify};
 
 /// What to do about a file of the run that cannot be written.
-pub(crate) const ROOM: &str = "\n  help: see that the disk has room, or name another place with `--out`";
+const ROOM: &str = "see that the disk has room, or name another place with `--out`";
 
 /// Why a run could not be made.
 #[derive(Debug)]
@@ -29,13 +29,23 @@ pub enum ExecuteError {
     Threads(rayon::ThreadPoolBuildError),
 }
 
+impl ExecuteError {
+    /// What to do about it, where that is known.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Io { .. } => Some(ROOM),
+            Self::Prepare { error, .. } => (classify(error).kind == FailureKind::Disk).then_some(ROOM),
+            Self::Threads(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for ExecuteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io { path, error } => write!(f, "failed to write `{}`: {error}{ROOM}", path.display()),
+            Self::Io { path, error } => write!(f, "failed to write `{}`: {error}", path.display()),
             Self::Prepare { path, error } => {
-                write!(f, "failed to create the database `{}`: {}", path.display(), error.message)?;
-                f.write_str(if classify(error).kind == FailureKind::Disk { ROOM } else { "" })
+                write!(f, "failed to create the database `{}`: {}", path.display(), error.message)
             }
             Self::Threads(error) => write!(f, "failed to start one thread per database: {error}"),
         }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::error::ExecuteError;
 use crate::record::{Record, WorkerRecord};
 
 /// How much of a killed run is lost at most.
@@ -63,8 +64,8 @@ impl Journal {
     }
 
     /// Writes the record now.
-    pub(super) fn flush(&self) -> io::Result<()> {
-        write_whole(&self.path, |out| serde_json::to_writer(out, &self.snapshot()).map_err(io::Error::from))
+    pub(super) fn flush(&self) -> Result<(), ExecuteError> {
+        write(&self.path, |out| serde_json::to_writer(out, &self.snapshot()).map_err(io::Error::from))
     }
 
     /// Flushes every few seconds until [`Self::finish`]. A failed flush is tried again; the last one, by the caller,
@@ -88,7 +89,11 @@ impl Journal {
 }
 
 /// Writes a file whole or not at all: beside it first, then renamed over it.
-pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+pub fn write_whole(path: &Path, text: &str) -> Result<(), ExecuteError> {
+    write(path, |out| out.write_all(text.as_bytes()))
+}
+
+fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), ExecuteError> {
     let beside = path.with_extension("partial");
     let written = (|| {
         let mut out = BufWriter::new(fs::File::create(&beside)?);
@@ -100,5 +105,5 @@ pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result
         // What is left of it says nothing and would take room on a full disk.
         let _ = fs::remove_file(&beside);
     }
-    written
+    written.map_err(|error| ExecuteError::Io { path: path.to_owned(), error })
 }

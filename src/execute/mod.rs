@@ -21,7 +21,6 @@ pub(crate) mod tests;
 
 pub use control::Control;
 pub use error::ExecuteError;
-pub(crate) use error::ROOM;
 pub use job::Job;
 pub use journal::write_whole;
 pub use progress::{DatabaseProgress, Progress, Stage};
@@ -75,7 +74,7 @@ pub fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
     };
     let Run { watchdog, journal, .. } = &run;
     prepare(&run)?;
-    flush(&run)?;
+    journal.flush()?;
     let clocks = Clocks::start();
     std::thread::scope(|threads| {
         let watching = threads.spawn(|| watchdog.watch(job.control));
@@ -91,7 +90,7 @@ pub fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
     keep_logs(&run);
     let reason = job.control.reason().unwrap_or(EndReason::Done);
     journal.frame().ended = Some(Ended { at: journal.now(), reason });
-    flush(&run)?;
+    journal.flush()?;
     Ok(journal.snapshot())
 }
 
@@ -122,10 +121,6 @@ fn frame(job: &Job<'_>) -> Record {
         generator: None,
         ended: None,
     }
-}
-
-fn flush(run: &Run<'_>) -> Result<(), ExecuteError> {
-    run.journal.flush().map_err(|error| ExecuteError::Io { path: run.directory.join("record.json"), error })
 }
 
 /// Creates every database.

@@ -21,8 +21,12 @@ pub struct Outcome {
     /// The seed it was run with.
     pub seed: u64,
     /// What was seen, or why it could not be run.
-    pub seen: Result<Seen, String>,
+    pub seen: Result<Seen, NotRun>,
 }
+
+/// Why a case could not be run, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotRun(pub String);
 
 impl Outcome {
     /// Whether what was seen is what had to be seen, no less and no more.

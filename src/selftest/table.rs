@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::Outcome;
+use super::{NotRun, Outcome};
 use crate::analysis::Verdict;
 use crate::figure::counted;
 
@@ -24,7 +24,7 @@ pub fn line(outcome: &Outcome) -> String {
             seen.blamed(),
             seen.rule
         ),
-        Err(reason) => format!("{name}: NOT OK, {reason}"),
+        Err(NotRun(reason)) => format!("{name}: NOT OK, {reason}"),
     }
 }
 

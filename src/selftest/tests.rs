@@ -87,7 +87,7 @@ fn a_clean_run_that_goes_red_is_named_with_its_seed() {
     let mut all = outcomes();
     let last = all.last_mut().expect("there are cases");
     last.seed = 77;
-    last.seen = Err("failed to start".to_owned());
+    last.seen = Err(NotRun("failed to start".to_owned()));
     let text = table(&all, 120);
     assert!(text.contains("NOT GREEN") && text.contains("seed 77, bait: NOT OK, failed to start"), "{text}");
 }

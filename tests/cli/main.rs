@@ -14,6 +14,7 @@ mod help;
 mod hub;
 mod local;
 mod policies;
+mod problems;
 mod provision;
 mod rate;
 mod readme;

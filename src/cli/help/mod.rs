@@ -5,9 +5,11 @@ mod format;
 mod page;
 mod topics;
 
-use clap::{Args, Command};
+use clap::{Args, Command, CommandFactory};
 
-use super::{Exit, Terminal};
+use super::exit::Exit;
+use super::problem::Problem;
+use super::terminal::Terminal;
 use crate::suggest;
 use topics::Topic;
 
@@ -21,23 +23,23 @@ pub(super) struct Arguments {
     about: Vec<String>,
 }
 
-/// Prints a topic, or the help of `command` or of one of its commands.
-pub(super) fn run(arguments: &Arguments, command: &mut Command, terminal: &mut Terminal) -> Exit {
+/// Prints a topic, or the help of `Program` or of one of its commands.
+pub(super) fn run<Program: CommandFactory>(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
     if let [name] = arguments.about.as_slice()
         && let Some(topic) = Topic::named(name)
     {
         terminal.print(&topic.page().laid_out(terminal.width));
-        return Exit::Pass;
+        return Ok(Exit::Pass);
     }
+    let mut command = Program::command();
     command.build();
-    let mut about = &*command;
+    let mut about = &command;
     for name in &arguments.about {
         let Some(found) = about.find_subcommand(name) else {
             let topics = Topic::ALL.map(Topic::name).into_iter();
             let known = about.get_subcommands().map(Command::get_name).chain(topics);
             let help = suggest::suggest(name, known, "commands and topics");
-            terminal.error(&format!("there is no command and no topic `{name}`\n  help: {help}"));
-            return Exit::Usage;
+            return Err(Problem::usage(format!("there is no command and no topic `{name}`")).help(help));
         };
         about = found;
     }
@@ -45,7 +47,7 @@ pub(super) fn run(arguments: &Arguments, command: &mut Command, terminal: &mut T
     // Help is what clap calls an error.
     let help = command.try_get_matches_from_mut(typed).err().map(|help| help.render().ansi().to_string());
     terminal.print(&help.unwrap_or_default());
-    Exit::Pass
+    Ok(Exit::Pass)
 }
 
 /// The topics, for the end of `stress --help`.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde_json::Value;
 
-use super::super::Exit;
+use super::super::exit::Exit;
 use super::format;
 use super::page::Page;
 use crate::failure::{FailureKind, Side};

@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Exit, Terminal, overrides};
+use super::exit::Exit;
+use super::overrides;
+use super::problem::Problem;
+use super::terminal::Terminal;
 use crate::load;
 use crate::scenario::TargetKind;
 use crate::source::Source;
@@ -74,67 +77,39 @@ struct Said {
     table: Option<String>,
 }
 
-/// Why no scenario was written.
-struct Unwritten {
-    message: String,
-    exit: Exit,
-}
-
-impl Unwritten {
-    fn usage(message: impl Into<String>) -> Self {
-        Self { message: message.into(), exit: Exit::Usage }
-    }
-}
-
-impl From<dialoguer::Error> for Unwritten {
-    fn from(dialoguer::Error::IO(error): dialoguer::Error) -> Self {
-        let exit = if error.kind() == io::ErrorKind::Interrupted { Exit::Interrupted } else { Exit::CouldNotRun };
-        Self { message: format!("failed to ask: {error}"), exit }
-    }
-}
-
-pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Exit {
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
     let asks = arguments.said.is_nothing() && terminal.watched && io::stdin().is_terminal();
-    let done = if asks { ask(arguments, terminal) } else { arguments.answer() };
-    let done = done.and_then(|(answers, file, over)| write(&answers, &file, over, terminal));
-    done.map_or_else(
-        |Unwritten { message, exit }| {
-            terminal.error(&message);
-            exit
-        },
-        |()| Exit::Pass,
-    )
+    let (answers, file, over) = if asks { ask(arguments, terminal) } else { arguments.answer() }?;
+    write(&answers, &file, over, terminal)?;
+    Ok(Exit::Pass)
 }
 
 type Answered = (Answers, PathBuf, bool);
 
 /// Asks a person. Gives the answers, the file, and whether it may be written over.
-fn ask(arguments: &Arguments, terminal: &Terminal) -> Result<Answered, Unwritten> {
-    let questions = Questions::new(terminal.color).map_err(|error| Unwritten {
-        message: format!("failed to listen for Ctrl-C: {error}"),
-        exit: Exit::CouldNotRun,
-    })?;
+fn ask(arguments: &Arguments, terminal: &Terminal) -> Result<Answered, Problem> {
+    let questions = Questions::new(terminal.color)?;
     let name = match &arguments.name {
         Some(name) => name.clone(),
         None => questions.name(fits)?,
     };
-    fits(&name).map_err(Unwritten::usage)?;
+    fits(&name)?;
     let file = arguments.file(&name);
     let over = file.exists();
     if over && !questions.confirm(&format!("{} exists already: write over it", file.display()))? {
         return Err(exists(&file));
     }
-    let answers = questions.answers(name, |answers| problem(answers, &file))?;
+    let answers = questions.answers(name, |answers| check(answers, &file))?;
     Ok((answers, file.clone(), over))
 }
 
 impl Arguments {
     /// What the arguments and the defaults say.
-    fn answer(&self) -> Result<Answered, Unwritten> {
+    fn answer(&self) -> Result<Answered, Problem> {
         let name = self.name.clone().ok_or_else(|| {
-            Unwritten::usage("the scenario has no name\n  help: `stress new NAME`; on a terminal, `stress new` asks")
+            Problem::usage("the scenario has no name").help("`stress new NAME`; on a terminal, `stress new` asks")
         })?;
-        fits(&name).map_err(Unwritten::usage)?;
+        fits(&name)?;
         let Said { yes: _, target, address, database, scale, databases, rows, iterations, rls, table } = &self.said;
         let cloud = match target {
             Some(TargetKind::Cloudsync) => Some(Cloud {
@@ -144,9 +119,8 @@ impl Arguments {
                 managed: true,
             }),
             Some(TargetKind::Embedded) | None if address.is_some() || database.is_some() => {
-                return Err(Unwritten::usage(
-                    "the embedded target has no address and no database\n  help: add `--target cloudsync`",
-                ));
+                return Err(Problem::usage("the embedded target has no address and no database")
+                    .help("add `--target cloudsync`"));
             }
             Some(TargetKind::Embedded) | None => None,
         };
@@ -157,8 +131,9 @@ impl Arguments {
             rows: rows.unwrap_or(preset.rows),
             ..preset
         };
-        let table = table.as_deref().map(Table::of).transpose().map_err(|error| {
-            Unwritten::usage(format!("the table's SQL does not run: {error}\n  help: `--table \"CREATE TABLE …\"`"))
+        let table = table.as_deref().map(Table::of).transpose().map_err(|problem| {
+            Problem::usage(format!("the table's SQL does not run: {}", problem.message))
+                .help("`--table \"CREATE TABLE …\"`")
         })?;
         let file = self.file(&name);
         let answers = Answers { name, cloud, scale, rls: *rls, table: table.unwrap_or_default() };
@@ -180,49 +155,45 @@ impl Said {
 }
 
 /// Whether a name is one for a scenario.
-fn fits(name: &str) -> Result<(), String> {
+fn fits(name: &str) -> Result<(), Problem> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(fits) && name.len() <= 80 {
         return Ok(());
     }
-    Err(format!(
-        "`{name}` is not a name for a scenario\n  help: use letters, digits, `-` and `_`, a letter or digit first"
-    ))
+    Err(Problem::usage(format!("`{name}` is not a name for a scenario"))
+        .help("use letters, digits, `-` and `_`, a letter or digit first"))
 }
 
-fn exists(file: &Path) -> Unwritten {
-    Unwritten::usage(format!(
-        "`{}` exists already\n  help: choose another name, or another place with `--file`",
-        file.display()
-    ))
+fn exists(file: &Path) -> Problem {
+    Problem::usage(format!("`{}` exists already", file.display()))
+        .help("choose another name, or another place with `--file`")
 }
 
 /// Writes the scenario, once it has no problems, and says what comes next.
-fn write(answers: &Answers, file: &Path, over: bool, terminal: &mut Terminal) -> Result<(), Unwritten> {
-    if let Some(problem) = problem(answers, file) {
-        return Err(Unwritten::usage(problem));
-    }
+fn write(answers: &Answers, file: &Path, over: bool, terminal: &mut Terminal) -> Result<(), Problem> {
+    check(answers, file)?;
     written(file, &answers.text(), over).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => exists(file),
-        _ => Unwritten { message: format!("failed to write `{}`: {error}", file.display()), exit: Exit::CouldNotRun },
+        _ => Problem::could_not_run(format!("failed to write `{}`: {error}", file.display())),
     })?;
     let shown = file.display().to_string();
     terminal.print(&format!("wrote {shown}\n\n{}", answers.next(&shown)));
     Ok(())
 }
 
-/// The first problem of a scenario of such answers.
-fn problem(answers: &Answers, file: &Path) -> Option<String> {
+/// Whether a scenario of such answers is good; else its first problem.
+fn check(answers: &Answers, file: &Path) -> Result<(), Problem> {
     if answers.rls && !answers.table.has_users() {
-        return Some(
-            "with row-level security the table needs a column `user_id`, which says whose a row is".to_owned(),
-        );
+        return Err(Problem::usage(
+            "with row-level security the table needs a column `user_id`, which says whose a row is",
+        ));
     }
     let source = Source::parse(file, answers.text());
-    let error = load::load_source(source, &load::Overrides::default()).err()?;
-    let first = error.diagnostics().into_iter().find(|found| !found.warning)?;
-    let help = first.help.map(|help| format!("\n  help: {help}"));
-    Some(format!("{}{}", first.message, help.unwrap_or_default()))
+    let loaded = load::load_source(source, &load::Overrides::default());
+    let found = loaded.err().map(|error| error.diagnostics()).unwrap_or_default();
+    // Its place is in a text that is not written.
+    let first = found.into_iter().find(|found| !found.warning);
+    first.map_or(Ok(()), |first| Err(Problem { help: first.help, ..Problem::usage(first.message) }))
 }
 
 fn written(file: &Path, text: &str, over: bool) -> io::Result<()> {

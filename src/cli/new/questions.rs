@@ -6,6 +6,7 @@ use std::process::exit;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Password, Select};
 
+use super::super::problem::Problem;
 use super::answers::{ADDRESS, Answers, Cloud, Preset, Scale};
 use super::table::Table;
 use crate::figure;
@@ -41,7 +42,7 @@ impl Questions {
     }
 
     /// A name for the scenario.
-    pub(super) fn name(&self, fits: impl Fn(&str) -> Result<(), String>) -> Asked<String> {
+    pub(super) fn name(&self, fits: impl Fn(&str) -> Result<(), Problem>) -> Asked<String> {
         let input = Input::with_theme(&*self.theme).with_prompt("Name of the scenario").default("mine".to_owned());
         input.validate_with(|name: &String| fits(name)).interact_text()
     }
@@ -51,8 +52,8 @@ impl Questions {
         self.yes(question, false)
     }
 
-    /// Everything else. `problem` says what is wrong with a scenario of such answers.
-    pub(super) fn answers(&self, name: String, problem: impl Fn(&Answers) -> Option<String>) -> Asked<Answers> {
+    /// Everything else. `check` says what is wrong with a scenario of such answers.
+    pub(super) fn answers(&self, name: String, check: impl Fn(&Answers) -> Result<(), Problem>) -> Asked<Answers> {
         let targets = ["embedded: a hub on this machine, nothing to install", "cloudsync: an SQLiteCloud project"];
         let cloud = if self.choice("Sync with", &targets)? == 0 { None } else { Some(self.cloud()?) };
         let scale = self.scale()?;
@@ -63,7 +64,7 @@ impl Questions {
             let answers_with = |table| Answers { table, ..answers.clone() };
             let good = |sql: &String| {
                 let table = Table::of(sql)?;
-                problem(&answers_with(table)).map_or(Ok(()), Err)
+                check(&answers_with(table))
             };
             let input = Input::<String>::with_theme(&*self.theme).with_prompt("Its SQL, CREATE TABLE …");
             let sql = input.validate_with(good).interact_text()?;
@@ -83,7 +84,7 @@ impl Questions {
         let secret = Password::with_theme(&*self.theme).with_prompt(prompt).allow_empty_password(true);
         let understood = |text: &String| match text.as_str() {
             "" => Ok(()),
-            text => target::named_database(text).map(drop).map_err(|error| error.to_string()),
+            text => target::named_database(text).map(drop).map_err(Problem::from),
         };
         let secret = secret.validate_with(understood).interact()?;
         let named = target::named_database(&secret).ok().flatten();

@@ -3,6 +3,7 @@
 
 use rusqlite::Connection;
 
+use super::super::problem::Problem;
 use crate::plan::quote;
 
 /// The seed's table.
@@ -50,12 +51,14 @@ impl Default for Table {
 
 impl Table {
     /// The table that a statement creates, or what is wrong with it. CloudSync's own rules are the scenario's to check.
-    pub(super) fn of(sql: &str) -> Result<Self, String> {
+    pub(super) fn of(sql: &str) -> Result<Self, Problem> {
         let sql = sql.trim().trim_end_matches(';').trim_end();
-        let failed = |error: rusqlite::Error| match error {
-            rusqlite::Error::SqlInputError { msg, .. } => msg,
-            rusqlite::Error::SqliteFailure(_, Some(message)) => message,
-            other => other.to_string(),
+        let failed = |error: rusqlite::Error| {
+            Problem::usage(match error {
+                rusqlite::Error::SqlInputError { msg, .. } => msg,
+                rusqlite::Error::SqliteFailure(_, Some(message)) => message,
+                other => other.to_string(),
+            })
         };
         let connection = Connection::open_in_memory().map_err(failed)?;
         connection.execute_batch(sql).map_err(failed)?;
@@ -66,7 +69,7 @@ impl Table {
         };
         let tables = "SELECT name, '', 0 FROM sqlite_schema WHERE type = ?1";
         let [(name, ..)] = &texts(tables, "table").map_err(failed)?[..] else {
-            return Err("it must create one table: CREATE TABLE notes (id TEXT PRIMARY KEY, …)".to_owned());
+            return Err(Problem::usage("it must create one table: CREATE TABLE notes (id TEXT PRIMARY KEY, …)"));
         };
         // Hidden columns, 2 and 3, are generated ones: nothing is put into them.
         let columns = "SELECT name, type, pk > 0 FROM pragma_table_xinfo(?1) WHERE hidden = 0";

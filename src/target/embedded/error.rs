@@ -39,26 +39,28 @@ pub enum HubError {
     },
 }
 
+impl HubError {
+    /// What to do about it, where that is known.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::AddressInUse { .. } => {
+                Some("stop the other process, or choose another port; port 0 takes a free one")
+            }
+            Self::Data { .. } => Some("choose a directory that can be written to"),
+            Self::Database { .. } => Some("move the file away, or choose another data directory"),
+            Self::Listen { .. } | Self::Threads { .. } => None,
+        }
+    }
+}
+
+/// What could not be done, after "failed to".
 impl std::fmt::Display for HubError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::AddressInUse { address } => {
-                write!(
-                    f,
-                    "listen on {address}: the port is in use; stop the other process or choose another port, or 0 for a free one"
-                )
-            }
+            Self::AddressInUse { address } => write!(f, "listen on {address}: the port is in use"),
             Self::Listen { address, source } => write!(f, "listen on {address}: {source}"),
-            Self::Data { path, source } => {
-                write!(
-                    f,
-                    "use the data directory {}: {source}; choose a directory that can be written to",
-                    path.display()
-                )
-            }
-            Self::Database { path, source } => {
-                write!(f, "open {}: {source}; move the file away or choose another data directory", path.display())
-            }
+            Self::Data { path, source } => write!(f, "use the data directory {}: {source}", path.display()),
+            Self::Database { path, source } => write!(f, "open {}: {source}", path.display()),
             Self::Threads { source } => write!(f, "start the hub's threads: {source}"),
         }
     }

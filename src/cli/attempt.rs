@@ -1,0 +1,119 @@
+//! One run of `stress run`: made in sight of whoever started it, then its server and its databases left as is wanted.
+
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+
+use clap::Args;
+
+use super::directory::{RunDirectory, sites};
+use super::exit::Exit;
+use super::problem::Problem;
+use super::progress::View;
+use super::signals::Signals;
+use super::terminal::Terminal;
+use super::{conduct, github, person};
+use crate::analysis::{Analysis, Verdict};
+use crate::execute::{Control, Progress};
+use crate::load::Variation;
+use crate::record::{EndReason, Record};
+
+/// What is seen of a run while it goes on.
+#[derive(Args)]
+pub(super) struct Watch {
+    /// Print the verdict's line alone
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+    /// Show no progress
+    #[arg(long)]
+    no_progress: bool,
+    /// Print the SQL of every phase as it is run, one line per database
+    #[arg(long, short, conflicts_with = "quiet")]
+    verbose: bool,
+}
+
+/// A run to be made.
+pub(super) struct Attempt<'a> {
+    pub(super) variation: &'a Variation,
+    /// The scenario's path as given.
+    pub(super) path: &'a str,
+    /// The directory under which the run's own is made.
+    pub(super) out: &'a Path,
+    /// Whether the databases stay when it passes.
+    pub(super) keep: bool,
+    pub(super) watch: &'a Watch,
+    pub(super) signals: &'a Signals,
+}
+
+/// A run that was made.
+pub(super) struct Made {
+    pub(super) exit: Exit,
+    pub(super) record: Record,
+    pub(super) analysis: Analysis,
+    pub(super) directory: RunDirectory,
+}
+
+impl Attempt<'_> {
+    /// Makes the run, and tells on stderr how it goes.
+    pub(super) fn make(&self, terminal: &mut Terminal) -> Result<Made, Problem> {
+        let plan = &self.variation.plan;
+        let directory = RunDirectory::create(self.out, plan)?;
+        if !self.watch.quiet {
+            terminal.tell(&format!("stress: {} with seed {}, in {}\n", plan.name, plan.seed, directory.path.display()));
+            if let Some(reused) = &directory.reused {
+                terminal.tell(&format!("stress: {}\n", reused.told()?));
+            }
+        }
+        let control = Arc::new(Control::default());
+        self.signals.direct_to(&control);
+        let (sender, statements) = self.watch.verbose.then(mpsc::channel).unzip();
+        let progress = Progress::new(plan.databases.len()).telling(sender);
+        let run = conduct::Run {
+            variation: self.variation,
+            path: self.path,
+            directory: &directory,
+            control: &control,
+            progress: &progress,
+        };
+        let show = !(self.watch.quiet || self.watch.no_progress);
+        let view = View { progress: show, watched: terminal.watched, statements };
+        let conduct::Conducted { record, analysis, .. } = self.conduct(&run, view, terminal)?;
+        self.tidy(&directory, analysis.verdict)?;
+        let interrupted = record.ended.is_some_and(|ended| ended.reason == EndReason::Interrupted);
+        let exit = if interrupted { Exit::Interrupted } else { Exit::from(analysis.verdict) };
+        Ok(Made { exit, record, analysis, directory })
+    }
+
+    /// Makes the target ready, makes the run, and leaves the target.
+    fn conduct(
+        &self,
+        run: &conduct::Run<'_>,
+        view: View,
+        terminal: &mut Terminal,
+    ) -> Result<conduct::Conducted, Problem> {
+        let stopped = || run.control.is_ending();
+        let target = person::attended(terminal, self.watch.quiet, &stopped, |attendant| run.ready(attendant));
+        let target = target.map_err(|problem| problem.interrupted(stopped()))?;
+        if terminal.github.is_some() && target.facts.kind == "cloudsync" {
+            terminal.tell(&github::hide_credentials(&target));
+        }
+        let conducted = view.during(&run.variation.plan, run.progress, || run.conduct(&target));
+        // Also after a run that failed: its devices and tokens are there all the same.
+        let sites = sites(&run.directory.path);
+        let left = person::attended(terminal, self.watch.quiet, &|| false, |attendant| target.leave(&sites, attendant));
+        for error in left {
+            terminal.fail(&error.into());
+        }
+        conducted
+    }
+
+    /// After a run that passed: notes it beside databases that the next run goes on with, and removes the run's own.
+    fn tidy(&self, directory: &RunDirectory, verdict: Verdict) -> Result<(), Problem> {
+        if verdict != Verdict::Pass {
+            return Ok(());
+        }
+        if let Some(reused) = &directory.reused {
+            reused.passed()?;
+        }
+        if self.keep { Ok(()) } else { directory.remove_databases() }
+    }
+}

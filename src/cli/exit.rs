@@ -1,0 +1,79 @@
+//! The exit codes: how a process ends, and what each code tells its caller.
+
+use std::process::ExitCode;
+
+use crate::analysis::Verdict;
+
+/// What the process tells its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// The verdict is PASS, or the command did what it was asked to.
+    Pass,
+    /// The verdict is UNKNOWN.
+    Unknown,
+    /// The verdict is FAIL.
+    Fail,
+    /// Wrong arguments, or an invalid scenario.
+    Usage,
+    /// The run could not be made: no extension, no server, no disk.
+    CouldNotRun,
+    /// Stopped by a signal.
+    Interrupted,
+}
+
+impl From<Verdict> for Exit {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Pass => Self::Pass,
+            Verdict::Fail => Self::Fail,
+            Verdict::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+impl Exit {
+    /// All of them, in the order of their codes.
+    pub(super) const ALL: [Self; 6] =
+        [Self::Pass, Self::Fail, Self::Usage, Self::CouldNotRun, Self::Unknown, Self::Interrupted];
+
+    pub(super) const fn code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Fail => 1,
+            Self::Usage => 2,
+            Self::CouldNotRun => 3,
+            Self::Unknown => 4,
+            Self::Interrupted => 130,
+        }
+    }
+
+    pub(super) const fn meaning(self) -> &'static str {
+        match self {
+            Self::Pass => {
+                "PASS: every check held, every threshold was kept, something was really synced if a sync was asked for; or the command did what it was asked to"
+            }
+            Self::Fail => "FAIL: something broke; the last line names the rule. `compare`: a regression",
+            Self::Usage => "wrong usage, or an invalid scenario",
+            Self::CouldNotRun => "could not run: no extension, no server, no disk; or a report could not be written",
+            Self::Unknown => "UNKNOWN: nothing was synced, a phase never ran, the time limit cut the work",
+            Self::Interrupted => {
+                "interrupted; the first Ctrl-C finishes the running steps and reports, the second stops now"
+            }
+        }
+    }
+
+    /// The table of all codes, for the end of `stress --help`.
+    pub(super) fn table() -> String {
+        let lines = Self::ALL.map(|exit| {
+            let meaning = exit.meaning().split([';', '.']).next().unwrap_or_default();
+            format!("  {:<4} {meaning}\n", exit.code())
+        });
+        format!("Exit codes:\n{}", lines.concat())
+    }
+}

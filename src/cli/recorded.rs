@@ -1,0 +1,116 @@
+//! A run that was made: its record read back from its directory, its scenario planned again, and the run judged.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::problem::Problem;
+use crate::analysis::{Analysis, analyze};
+use crate::load::Variation;
+use crate::plan::Plan;
+use crate::record::{RECORD_VERSION, Record};
+use crate::scenario::Scenario;
+
+/// The file of a run directory that holds what happened.
+pub(super) const RECORD: &str = "record.json";
+/// The file beside it that holds the scenario as resolved.
+pub(super) const SCENARIO: &str = "scenario.yaml";
+
+/// The run of a directory, judged again.
+pub(super) fn judged(run_dir: &Path) -> Result<(Record, Analysis), Problem> {
+    let record = read(run_dir)?;
+    let plan = planned(&record.scenario, run_dir)?;
+    let analysis = analyze(&record, &plan);
+    Ok((record, analysis))
+}
+
+/// The decisions of a recorded scenario, made again.
+fn planned(scenario: &Scenario, run_dir: &Path) -> Result<Plan, Problem> {
+    let variation = Variation::of(scenario.clone(), &run_dir.join(SCENARIO).display().to_string());
+    variation.map(|variation| variation.plan).map_err(|error| {
+        let message = format!("failed to plan the scenario recorded in {}", run_dir.join(RECORD).display());
+        Problem { diagnostics: error.diagnostics(), ..Problem::could_not_run(message) }
+    })
+}
+
+/// The record of a run directory.
+fn read(run_dir: &Path) -> Result<Record, Problem> {
+    if !run_dir.is_dir() {
+        let shown = run_dir.display();
+        return Err(match run_dir.file_name() {
+            Some(name) if name == RECORD => Problem::usage(format!("{shown} is not a run directory"))
+                .help("give the run's directory, not its record"),
+            Some(_) | None => Problem::usage(format!("{shown}: there is no such directory"))
+                .help("`stress run` names a run's directory when it starts"),
+        });
+    }
+    let path = run_dir.join(RECORD);
+    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            Problem::usage(format!("{} is not a run directory: it has no {RECORD}", run_dir.display()))
+        }
+        _ => Problem::could_not_run(format!("failed to read {}: {error}", path.display())),
+    })?;
+    parse(&text, &path)
+}
+
+fn parse(text: &str, path: &Path) -> Result<Record, Problem> {
+    let bad = |reason: String| Problem::could_not_run(format!("{}: {reason}", path.display()));
+    let document: serde_json::Value = serde_json::from_str(text).map_err(|error| {
+        bad(if error.is_eof() {
+            "the record breaks off: the run was killed while it was written, or the disk was full".to_owned()
+        } else {
+            format!("the record is not JSON: {error}")
+        })
+    })?;
+    match document.get("version").and_then(serde_json::Value::as_u64) {
+        Some(version) if version == u64::from(RECORD_VERSION) => {}
+        Some(version) => {
+            let reason = format!("the record has version {version}, this program reads version {RECORD_VERSION}");
+            return Err(bad(reason).help("use the `stress` that made it"));
+        }
+        None => return Err(bad("the record has no version: it is not from `stress`".to_owned())),
+    }
+    // Read from the text again: its errors name lines.
+    serde_json::from_str(text).map_err(|error| bad(format!("the record is damaged: {error}")))
+}
+
+/// The run under `out` whose record was written last.
+pub(super) fn newest(out: &Path) -> Result<PathBuf, Problem> {
+    let directories = |path: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+    };
+    let runs = directories(out).iter().flat_map(|scenario| directories(scenario)).collect::<Vec<_>>();
+    let newest = runs.into_iter().filter_map(|run| Some((written(&run)?, run))).max();
+    let newest = newest.map(|(_, run)| run);
+    newest
+        .ok_or_else(|| Problem::usage(format!("there is no run in `{}`", out.display())).help("name a run's directory"))
+}
+
+/// When a run's record was written last.
+pub(super) fn written(run: &Path) -> Option<SystemTime> {
+    fs::metadata(run.join(RECORD)).and_then(|record| record.modified()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_newest_run_is_the_one_whose_record_was_written_last() {
+        let directory = tempfile::tempdir().expect("there is room for a directory");
+        assert!(newest(directory.path()).expect_err("there is none").message.contains("there is no run"));
+        for (run, age) in [("a/1", 300), ("a/2", 100), ("b/1", 200)] {
+            let run = directory.path().join(run);
+            fs::create_dir_all(&run).expect("there is room");
+            let record = fs::File::create(run.join(RECORD)).expect("there is room");
+            record.set_modified(SystemTime::now() - Duration::from_secs(age)).expect("it is ours");
+        }
+        fs::create_dir_all(directory.path().join("c/without")).expect("there is room");
+        assert_eq!(newest(directory.path()).expect("there are some"), directory.path().join("a/2"));
+    }
+}
