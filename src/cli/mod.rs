@@ -41,8 +41,8 @@ use crate::diagnostic::{self, Diagnostic};
 use crate::session;
 use github::Github;
 
-/// Load-tests database sync: many SQLite databases write and sync at once, and a verdict says what broke, where, and
-/// on whose side.
+/// Load-tests database sync: many SQLite databases write and sync at the same time. The verdict says what broke, where,
+/// and on which side.
 #[derive(Parser)]
 #[command(
     name = "stress",
@@ -54,7 +54,7 @@ use github::Github;
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Whether to colour the output [default: where it is a terminal and NO_COLOR is not set]
+    /// When to colour the output [default: on a terminal, unless NO_COLOR is set]
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto, hide_default_value = true)]
     color: Color,
 }
@@ -65,35 +65,35 @@ enum Command {
     Run(run::Arguments),
     /// Check scenarios without running them
     Validate(validate::Arguments),
-    /// Show what a scenario will do
+    /// Show what a scenario will do, without running it
     Plan(plan::Arguments),
-    /// List the scenarios of a directory
+    /// List the scenarios in a directory
     List(list::Arguments),
-    /// Write a commented scenario that runs as it is
+    /// Create a commented scenario that is ready to run
     New(new::Arguments),
-    /// Judge a finished run again
+    /// Report a recorded run again, in any format
     Report(report::Arguments),
-    /// Look whether everything a run needs is there, and say what to do
+    /// Check that everything a run needs is in place
     Doctor(doctor::Arguments),
-    /// Prepare a scenario's database in the cloud: tables, policies, sync
+    /// Prepare a scenario's database on the server: tables, policies, sync
     Provision(provision::Arguments),
-    /// Drop what a scenario has in the cloud, and forget its devices
+    /// Remove a scenario's tables and devices from the server
     Cleanup(cleanup::Arguments),
-    /// Install the CloudSync extension, or show where it is
+    /// Install the CloudSync extension, or print its path
     Extension(extension::Arguments),
-    /// Say what changed between two runs, or two series of runs
+    /// Compare runs, or series of runs, and report regressions
     Compare(compare::Arguments),
-    /// Plant every failure there is and see whether the checker finds it
+    /// Inject every fault of the embedded target and test that runs report it
     Selftest(selftest::Arguments),
-    /// Start the embedded hub alone, for several processes to share, until Ctrl-C
+    /// Run the embedded hub on its own, for several processes to share
     Hub(hub::Arguments),
     /// Print the JSON schema of a scenario
     Schema(schema::Arguments),
-    /// Print what a shell needs to complete commands and flags
+    /// Print the completion script for a shell
     Completions(completions::Arguments),
-    /// Write a manual page of every command
+    /// Write manual pages for all commands
     Man(man::Arguments),
-    /// Tell about a command or a topic
+    /// Print help for a command or a topic
     Help(help::Arguments),
 }
 
@@ -104,10 +104,10 @@ enum Color {
     Never,
 }
 
-/// What the process tells its caller.
+/// The exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
-    /// The verdict is PASS, or the command did what it was asked to.
+    /// The verdict is PASS, or the command succeeded.
     Pass,
     /// The verdict is UNKNOWN.
     Unknown,
@@ -115,7 +115,7 @@ pub enum Exit {
     Fail,
     /// Wrong arguments, or an invalid scenario.
     Usage,
-    /// The run could not be made: no extension, no server, no disk.
+    /// The run could not start: no extension, no server, no disk space.
     CouldNotRun,
     /// Stopped by a signal.
     Interrupted,
@@ -132,7 +132,7 @@ impl From<Verdict> for Exit {
 }
 
 impl Exit {
-    /// All of them, in the order of their codes.
+    /// All exit codes, in ascending order.
     const ALL: [Self; 6] = [Self::Pass, Self::Fail, Self::Usage, Self::CouldNotRun, Self::Unknown, Self::Interrupted];
 
     const fn code(self) -> u8 {
@@ -149,14 +149,16 @@ impl Exit {
     const fn meaning(self) -> &'static str {
         match self {
             Self::Pass => {
-                "PASS: every check held, every threshold was kept, something was really synced if a sync was asked for; or the command did what it was asked to"
+                "PASS: every check and every threshold passed, and rows were synced if the scenario syncs; or the command succeeded"
             }
-            Self::Fail => "FAIL: something broke; the last line names the rule. `compare`: a regression",
-            Self::Usage => "wrong usage, or an invalid scenario",
-            Self::CouldNotRun => "could not run: no extension, no server, no disk; or a report could not be written",
-            Self::Unknown => "UNKNOWN: nothing was synced, a phase never ran, the time limit cut the work",
+            Self::Fail => "FAIL: a check or a threshold failed; the last line names it. For `compare`: a regression",
+            Self::Usage => "wrong arguments, or an invalid scenario",
+            Self::CouldNotRun => {
+                "the run could not start: no extension, no server, no disk space; or a report could not be written"
+            }
+            Self::Unknown => "UNKNOWN: nothing was synced, a phase never ran, or the time limit cut the run short",
             Self::Interrupted => {
-                "interrupted; the first Ctrl-C finishes the running steps and reports, the second stops now"
+                "interrupted; the first Ctrl-C finishes the running steps and reports, the second stops at once"
             }
         }
     }

@@ -21,15 +21,15 @@ const WIDTH: usize = 100;
   stress validate scenarios/large.yaml --profile medium
   stress validate 'scenarios/*.yaml' --format sarif > stress.sarif
 
-On GitHub Actions (GITHUB_ACTIONS=true) problems are marked on the lines of the pull request, too.")]
+On GitHub Actions (GITHUB_ACTIONS=true), problems also appear on the lines of the pull request.")]
 pub(crate) struct Arguments {
     /// Scenario files, or patterns such as 'scenarios/*.yaml'.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// Check with this profile only, instead of with every profile of the file.
+    /// Check only this profile instead of every profile of the file.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// How problems are written.
+    /// The format of the problems.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -37,11 +37,11 @@ pub(crate) struct Arguments {
 /// How problems are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people: the place underlined, and what to write instead.
+    /// Text that underlines the problem and says what to write instead.
     Text,
     /// One JSON document on stdout.
     Json,
-    /// Workflow commands of GitHub Actions, which mark the lines of a pull request.
+    /// Workflow commands of GitHub Actions, which annotate the lines of a pull request.
     Github,
     /// SARIF 2.1.0 on stdout, for code scanning.
     Sarif,

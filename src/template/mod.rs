@@ -1,6 +1,6 @@
 //! Strict templates: text with `{{ … }}`, compiled once, rendered with typed variables. An undefined name is an error
-//! at its place. What does not depend on the row is folded once per phase, so that a row costs only what differs in
-//! it. It must not know which field of a scenario a template came from.
+//! at its place in the text. The parts that do not depend on the row are rendered once per phase, so that each row only
+//! renders the rest. Nothing here knows which field of a scenario a template came from.
 
 mod generate;
 mod scope;
@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use minijinja::value::{Value, ValueKind};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
-/// Instructions one rendering may take: enough for any real statement, and an end to `range(10**9)`.
+/// The maximum number of instructions for one rendering: enough for any real statement, and a stop for `range(10**9)`.
 const FUEL: u64 = 5_000_000;
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -31,16 +31,16 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
-/// What is wrong with a template.
+/// A problem in a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateProblem {
-    /// Bytes of the template's text at fault, where known.
+    /// The bytes of the template's text that are wrong, if known.
     pub range: Option<Range<usize>>,
-    /// What is wrong.
+    /// The problem, in words.
     pub message: String,
 }
 
-/// A text with `{{ … }}` in it.
+/// A text that may contain `{{ … }}`.
 #[derive(Clone)]
 pub struct Text {
     source: String,
@@ -50,11 +50,11 @@ pub struct Text {
 /// A piece of a text.
 #[derive(Clone)]
 enum Part {
-    /// Text as it is.
+    /// Plain text.
     Literal(String),
     /// `{{ expression }}`.
     Expression(Expression),
-    /// A whole template with statements (`{% … %}`), rendered as one.
+    /// A whole template with statements (`{% … %}`), rendered in one piece.
     Statements(BTreeSet<String>),
 }
 
@@ -82,7 +82,7 @@ impl Text {
         &self.source
     }
 
-    /// The variables it uses (`scale.rows` for a key of one), each with its place where known.
+    /// The variables that the text uses, such as `db` or `scale.rows`, each with its byte range if known.
     pub fn variables(&self) -> BTreeMap<String, Option<Range<usize>>> {
         let mut variables = BTreeMap::new();
         for part in &*self.parts {
@@ -105,12 +105,12 @@ impl Text {
         variables
     }
 
-    /// Whether its value can differ from row to row.
+    /// Whether the value can differ from row to row.
     pub fn varies_by_row(&self) -> bool {
         self.parts.iter().any(Part::varies_by_row)
     }
 
-    /// The text with all of `{{ … }}` rendered.
+    /// The text with every `{{ … }}` replaced by its value.
     pub fn render(&self, scope: &Scope) -> Result<String, TemplateProblem> {
         let mut text = String::with_capacity(self.source.len());
         for part in &*self.parts {
@@ -119,7 +119,8 @@ impl Text {
         Ok(text)
     }
 
-    /// The value of the text: that of its expression, with its type, when it is a single `{{ … }}`, else the rendered text.
+    /// The value of the text. A single `{{ … }}` gives the value of its expression, with its type; everything else gives
+    /// the rendered text.
     pub fn value(&self, scope: &Scope) -> Result<Value, TemplateProblem> {
         match &*self.parts {
             [Part::Expression(expression)] => expression.evaluate(scope),
@@ -127,7 +128,7 @@ impl Text {
         }
     }
 
-    /// The same text with everything rendered that does not depend on the row.
+    /// Renders every part of the text that does not depend on the row.
     pub fn fold(&self, scope: &Scope) -> Result<RowText, TemplateProblem> {
         if let [Part::Expression(expression)] = &*self.parts {
             return Ok(if !expression.varies_by_row() {
@@ -165,32 +166,32 @@ impl Text {
     }
 }
 
-/// A text with everything rendered that does not depend on the row.
+/// A text in which every part that does not depend on the row is already rendered.
 #[derive(Debug, Clone)]
 pub enum RowText {
-    /// The same for every row.
+    /// The same value for every row.
     Constant(Value),
-    /// The row's number.
+    /// The number of the row.
     Row,
-    /// Text with the row's number or expressions in it.
+    /// Text that contains the number of the row, or expressions.
     Pieces(Vec<Piece>),
-    /// To be evaluated for every row.
+    /// A text that must be evaluated for every row.
     Value(Text),
 }
 
 /// A piece of a text that differs from row to row.
 #[derive(Debug, Clone)]
 pub enum Piece {
-    /// The same for every row.
+    /// The same text for every row.
     Literal(String),
-    /// The row's number.
+    /// The number of the row.
     Row,
-    /// To be evaluated for every row.
+    /// An expression that must be evaluated for every row.
     Expression(Expression),
 }
 
 impl Piece {
-    /// Appends the piece as it is for a row; `scope` gives the row's scope where an expression needs it.
+    /// Appends the piece's text for row number `row`. Calls `scope` for the row's scope only if an expression needs it.
     pub fn render_into(
         &self,
         scope: impl FnOnce() -> Scope,
@@ -231,11 +232,11 @@ impl Part {
     }
 }
 
-/// An expression, such as that of `when`.
+/// An expression, such as the condition in `when`.
 #[derive(Clone)]
 pub struct Expression {
     source: String,
-    /// Where the expression starts in the text it is part of.
+    /// The byte at which the expression starts in the surrounding text.
     offset: usize,
     compiled: Arc<Compiled>,
 }
@@ -245,7 +246,7 @@ struct Compiled {
     variables: BTreeSet<String>,
 }
 
-/// Expressions by their text: a scenario uses the same few again and again, and each keeps 9 KB.
+/// Compiled expressions by their text. A scenario repeats the same few expressions, and each compiled one takes 9 KB.
 static COMPILED: LazyLock<Mutex<HashMap<String, Arc<Compiled>>>> = LazyLock::new(Mutex::default);
 
 impl PartialEq for Expression {
@@ -288,7 +289,7 @@ impl Expression {
         &self.source
     }
 
-    /// The variables it uses, each with its place.
+    /// The variables that the expression uses, each with its byte range.
     pub fn variables(&self) -> BTreeMap<String, Option<Range<usize>>> {
         let place = |name: &String| {
             let start = self.offset + self.source.find(name.as_str())?;
@@ -297,7 +298,7 @@ impl Expression {
         self.compiled.variables.iter().map(|name| (name.clone(), place(name))).collect()
     }
 
-    /// Its value.
+    /// The value of the expression. An undefined value is an error.
     pub fn evaluate(&self, scope: &Scope) -> Result<Value, TemplateProblem> {
         let value = self
             .compiled
@@ -313,7 +314,7 @@ impl Expression {
         Ok(value)
     }
 
-    /// Whether it holds.
+    /// Whether the expression is true.
     pub fn holds(&self, scope: &Scope) -> Result<bool, TemplateProblem> {
         self.evaluate(scope).map(|value| value.is_true())
     }
@@ -323,12 +324,12 @@ impl Expression {
     }
 }
 
-/// A whole number, or a text that gives one.
+/// A whole number, or a template that evaluates to one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Number {
     /// The number itself.
     Fixed(u64),
-    /// To be rendered.
+    /// The template.
     Rendered(Text),
 }
 
@@ -342,7 +343,7 @@ impl Number {
                 let number = u64::try_from(value.clone()).ok().or_else(|| value.as_str()?.trim().parse().ok());
                 number.ok_or_else(|| TemplateProblem {
                     range: None,
-                    message: format!("`{}` gives `{value}`, and a whole number from 0 is wanted", text.source()),
+                    message: format!("`{}` is `{value}`, but must be a whole number, 0 or more", text.source()),
                 })
             }
         }
@@ -395,7 +396,7 @@ fn compile_parts(source: &str) -> Result<Vec<Part>, TemplateProblem> {
     Ok(parts)
 }
 
-/// Where `}}` closes the expression, strings and maps in it passed over.
+/// The position of the `}}` that closes the expression. Strings and maps inside the expression are skipped.
 fn end_of_expression(text: &str) -> Option<usize> {
     let mut quote = None;
     let mut depth = 0_u32;

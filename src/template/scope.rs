@@ -1,4 +1,5 @@
-//! The names a template may use, with their values: the author's `vars`, `scale`, and where in the run it is rendered.
+//! The names that a template can use, with their values: the author's `vars`, `scale`, and the place in the run where the
+//! template is rendered.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,32 +8,32 @@ use serde_json::Map;
 
 use super::generate::Draws;
 
-/// The names that are always there, and what each means; the author's own come from `vars` and `matrix`.
+/// The names that are always defined, each with its meaning. The author's own names come from `vars` and `matrix`.
 pub const NAMES: [(&str, &str); 10] = [
-    ("db", "The database, counted from 1."),
-    ("iteration", "The iteration, counted from 1; 0 in `setup` and `teardown`."),
-    ("row", "The row within the phase, counted from 1."),
-    ("rows", "How many rows the phase has."),
-    ("repeat", "Which repetition of the phase it is, counted from 1."),
-    ("user", "The user of the database, counted from 1."),
-    ("user_id", "The user's id, a UUID: what `auth_userid()` gives in a policy."),
+    ("db", "The number of the database, from 1."),
+    ("iteration", "The number of the iteration, from 1; 0 in `setup` and `teardown`."),
+    ("row", "The number of the row within the phase, from 1."),
+    ("rows", "The phase's number of rows."),
+    ("repeat", "The number of the phase's repetition, from 1."),
+    ("user", "The number of the database's user, from 1."),
+    ("user_id", "The user's id, a UUID. `auth_userid()` returns it in a policy."),
     ("seed", "The seed of the run."),
-    ("scale", "The scale of the run: `scale.databases`, `scale.iterations`, `scale.rows`."),
-    ("env", "The environment, such as `env.SQLITECLOUD_CONNECTION`; under `target` alone."),
+    ("scale", "The scale of the run: `scale.databases`, `scale.iterations`, `scale.rows`. Only as `{{ … }}`."),
+    ("env", "Environment variables, such as `env.SQLITECLOUD_CONNECTION`. Only as `{{ … }}` under `target`."),
 ];
 
-/// What is the same for the whole run.
+/// The values that stay the same during the whole run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Variables {
-    /// The author's own names.
+    /// The author's own names, with their values.
     pub vars: Map<String, serde_json::Value>,
-    /// `scale`.
+    /// The values of `scale`.
     pub scale: Map<String, serde_json::Value>,
     /// The seed.
     pub seed: u64,
 }
 
-/// Where in the run a template is rendered, and so what its names mean.
+/// The place in the run where a template is rendered. It decides the values of the names.
 #[derive(Debug, Clone)]
 pub struct Scope {
     run: Arc<Run>,
@@ -47,7 +48,7 @@ struct Run {
     seed: u64,
 }
 
-/// The place, as far as it is known.
+/// The place in the run. Fields that are not known yet are `None`.
 #[derive(Debug, Clone, Default)]
 struct Place {
     db: Option<u32>,
@@ -108,7 +109,7 @@ impl Scope {
         self.at(Place { env: Some(Value::from(Serde(env))), ..self.place.clone() })
     }
 
-    /// The same scope for the value called `name`, so that two values of a row are drawn apart.
+    /// The same scope for the value called `name`, so that two values of one row are drawn independently.
     #[must_use]
     pub fn salted(&self, name: &str) -> Self {
         self.at(Place { salt: xxhash_rust::xxh3::xxh3_64(name.as_bytes()), ..self.place.clone() })
@@ -128,19 +129,19 @@ impl Scope {
         scope
     }
 
-    /// A whole number below `bound`, drawn for this place.
+    /// A random whole number from 0 to `bound` − 1, drawn for this place; 0 if `bound` is 0.
     pub fn draw_below(&self, bound: u64) -> u64 {
         let draws = self.draws.as_ref().map(|draws| draws.lock().unwrap_or_else(PoisonError::into_inner).below(bound));
         draws.unwrap_or(0)
     }
 
-    /// The generator of this place's values.
+    /// The random generator of this place.
     pub(super) fn draws(&self) -> Option<&Arc<Mutex<Draws>>> {
         self.draws.as_ref()
     }
 }
 
-/// The name under which the generator functions find the scope they are called in.
+/// The name under which the generator functions find the scope that they are called in.
 pub(super) const SELF: &str = "__scope";
 
 impl Object for Scope {

@@ -1,5 +1,4 @@
-//! `stress help`: what a command does, or what there is to know about a topic. The topics' facts come from the tables of
-//! the rooms they are about.
+//! `stress help`: the help of a command, or a topic. The topics take their facts from the rooms that they describe.
 
 mod format;
 mod page;
@@ -21,7 +20,7 @@ pub(super) struct Arguments {
     about: Vec<String>,
 }
 
-/// Prints a topic, or the help of `command` or of one of its commands.
+/// Prints a topic, or the help of `command` or of one of its subcommands.
 pub(super) fn run(arguments: &Arguments, command: &mut Command, terminal: &mut Terminal) -> Exit {
     if let [name] = arguments.about.as_slice()
         && let Some(topic) = Topic::named(name)
@@ -42,7 +41,7 @@ pub(super) fn run(arguments: &Arguments, command: &mut Command, terminal: &mut T
         about = found;
     }
     let typed = std::iter::once("stress").chain(arguments.about.iter().map(String::as_str)).chain(["--help"]);
-    // Help is what clap calls an error.
+    // clap returns help as an error.
     let help = command.try_get_matches_from_mut(typed).err().map(|help| help.render().ansi().to_string());
     terminal.print(&help.unwrap_or_default());
     Exit::Pass
@@ -51,7 +50,7 @@ pub(super) fn run(arguments: &Arguments, command: &mut Command, terminal: &mut T
 /// The topics, for the end of `stress --help`.
 pub(super) fn topics() -> String {
     let lines = Topic::ALL.map(|topic| format!("  {:<11} {}\n", topic.name(), topic.title()));
-    format!("Topics, with `stress help TOPIC`:\n{}", lines.concat())
+    format!("Topics (`stress help TOPIC`):\n{}", lines.concat())
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! A value that fits none of several alternatives: picks the one that was meant, and reports what that one misses.
-//! "Not valid under any of the schemas" is never said.
+//! A value that matches none of several alternatives: picks the alternative that the author most likely meant, and
+//! reports how the value differs from it. The message "not valid under any of the schemas" never appears.
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
@@ -9,13 +9,13 @@ use super::wish::{is_template, keys, kind, names, resolve, tag};
 use super::{Issue, violation};
 use crate::source::join;
 
-/// An alternative, and why the value does not fit it.
+/// An alternative, and the reasons why the value does not match it.
 struct Branch<'s, 'e> {
     schema: &'s Value,
     errors: &'e [ValidationError<'static>],
 }
 
-/// Adds what is wrong with `found`, which fits no alternative of `schema`.
+/// Adds the issues of `found`, which matches no alternative of `schema`.
 pub(super) fn report(
     root: &Value,
     schema: &Value,
@@ -45,7 +45,7 @@ pub(super) fn report(
                 issues.push(unknown_name(&branches, text, found, pointer, known));
                 return;
             }
-            // A text where a number or its template is wanted is of the wrong type; elsewhere its own rule says more.
+            // A text in place of a number or a template has the wrong type; elsewhere the string's own rule says more.
             of_kind("string").filter(|branch| !is_template(branch.schema))
         }
         Value::Number(_) => of_kind("integer").or_else(|| of_kind("number")),
@@ -56,9 +56,9 @@ pub(super) fn report(
             if let (Some(tag), Value::Object(map)) = (tag(branch.schema), found)
                 && let Some(other) = second_tag(&branches, tag, map)
             {
-                let message = format!("`{tag}` and `{other}` are given in one entry");
+                let message = format!("`{tag}` and `{other}` are in one entry");
                 let issue = Issue::new(join(pointer, other), "scenario::value", message).at_key();
-                issues.push(issue.help(format!("make `{other}: …` an entry of its own")));
+                issues.push(issue.help(format!("write `{other}: …` as a separate entry")));
                 return;
             }
             branch.errors.iter().for_each(|error| violation::report(root, error, issues));
@@ -111,7 +111,7 @@ fn unknown_tag(
     let plain: Vec<&str> = branches.iter().flat_map(|branch| names(branch.schema)).collect();
     let Some((key, _)) = map.iter().next() else {
         let message = format!("{} is an empty map", violation::name(pointer));
-        let help = crate::suggest::suggest("", tags, "keys it can have");
+        let help = crate::suggest::suggest("", tags, "known keys");
         issues.push(Issue::new(pointer, "scenario::empty", message).help(help));
         return;
     };

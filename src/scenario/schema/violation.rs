@@ -1,4 +1,4 @@
-//! Each violation of the schema in words: what stands there, what is wanted, and what to write.
+//! Each violation of the schema as a message: the value found, the value expected, and what to write instead.
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
@@ -9,7 +9,7 @@ use super::{Issue, NOT_IN_PROFILES, union};
 use crate::source::{join, segments};
 use crate::suggest::{list, suggest};
 
-/// Adds what one error of the validator means.
+/// Adds the issues that explain one error of the validator.
 pub(super) fn report(root: &Value, error: &ValidationError<'_>, issues: &mut Vec<Issue>) {
     let pointer = error.instance_path().as_str().to_string();
     let schema = holder(root, error.schema_path().as_str());
@@ -40,7 +40,7 @@ pub(super) fn unknown_key(pointer: &str, key: &str, known: &[&str]) -> Issue {
     {
         let message = format!("the profile `{profile}` cannot set `{key}`");
         let issue = Issue::new(join(pointer, key), "scenario::unknown_key", message).at_key();
-        return issue.help("remove it here: it holds for the whole file");
+        return issue.help("remove it here: it applies to the whole file");
     }
     let place = if pointer.is_empty() { String::new() } else { format!(" in {}", name(pointer)) };
     Issue::new(join(pointer, key), "scenario::unknown_key", format!("unknown key `{key}`{place}"))
@@ -56,10 +56,10 @@ fn missing_key(root: &Value, schema: &Value, pointer: &str, key: &str) -> Issue 
         .help(format!("add `{key}: …`{}{sentence}", if sentence.is_empty() { "" } else { ": " }))
 }
 
-/// Of a description, without the full stop.
+/// The first sentence of a description, in lower case and without the full stop.
 fn first_sentence(description: &str) -> Option<String> {
-    let first = description.split(". ").next()?.replace('\n', " ");
-    let first = first.trim_end_matches('.');
+    let description = description.replace('\n', " ");
+    let first = description.split(". ").next()?.trim_end_matches('.');
     let mut characters = first.chars();
     let start = characters.next()?;
     Some(start.to_lowercase().chain(characters).collect())
@@ -68,7 +68,7 @@ fn first_sentence(description: &str) -> Option<String> {
 fn empty(root: &Value, schema: &Value, pointer: &str) -> Issue {
     let wish = describe(root, schema);
     Issue::new(pointer, "scenario::empty", format!("{} is empty", name(pointer)))
-        .help(format!("give it {wish}, or remove the {}", if is_entry(pointer) { "entry" } else { "key" }))
+        .help(format!("write {wish}, or remove the {}", if is_entry(pointer) { "entry" } else { "key" }))
 }
 
 /// A value of another type than the schema wants.
@@ -76,12 +76,12 @@ pub(super) fn wrong_type(root: &Value, schema: &Value, found: &Value, pointer: &
     if found.is_null() {
         return empty(root, schema, pointer);
     }
-    let message = format!("{} wants {}, found {}", name(pointer), describe(root, schema), show(found));
+    let message = format!("{} must be {}, found {}", name(pointer), describe(root, schema), show(found));
     let help = type_help(root, schema, found).unwrap_or_else(|| format!("write {}", describe(root, schema)));
     Issue::new(pointer, "scenario::type", message).help(help)
 }
 
-/// What to write instead of a value of the wrong type.
+/// The help for a value of the wrong type.
 fn type_help(root: &Value, schema: &Value, found: &Value) -> Option<String> {
     let alternatives = super::wish::alternatives(root, schema);
     let wants = |wanted: &str| alternatives.iter().any(|schema| kind(schema) == Some(wanted));
@@ -96,7 +96,7 @@ fn type_help(root: &Value, schema: &Value, found: &Value) -> Option<String> {
             _ => Some("write `true` or `false`".into()),
         },
         Value::Number(number) if duration => Some(format!("write the unit, as in `{number}s`")),
-        Value::Number(number) if rate => Some(format!("write per what, as in `{number}/s`")),
+        Value::Number(number) if rate => Some(format!("write the unit, as in `{number}/s`")),
         Value::Number(number) if wants("integer") => Some(format!("write a whole number instead of {number}")),
         Value::Number(_) | Value::Bool(_) if free_text => Some(format!("quote it: `\"{found}\"`")),
         Value::String(_) | Value::Number(_) | Value::Bool(_) if wants("array") => {
@@ -108,7 +108,7 @@ fn type_help(root: &Value, schema: &Value, found: &Value) -> Option<String> {
             Some(if known.is_empty() {
                 "write `key: value` lines under it, indented".into()
             } else {
-                format!("keys it can have: {}", list(&known))
+                format!("known keys: {}", list(&known))
             })
         }
         Value::Array(items) if items.len() == 1 => Some("remove the brackets or the `- `".into()),
@@ -148,11 +148,11 @@ fn wrong_value(schema: &Value, found: &Value, kind: &ValidationErrorKind, pointe
         .code("scenario::duration"),
         ValidationErrorKind::Pattern { .. } if is_rate(schema) => issue(
             format!("{} is not a rate", show(found)),
-            "write how often per second, minute or hour, as in `2/s`, `30/m` or `100/h`".into(),
+            "write a number per second, minute or hour, as in `2/s`, `30/m` or `100/h`".into(),
         )
         .code("scenario::rate"),
         ValidationErrorKind::Pattern { .. } => issue(
-            format!("{} cannot be {name}", show(found)),
+            format!("{name} cannot be {}", show(found)),
             "use letters, digits, `-` and `_`, and start with a letter or digit".into(),
         ),
         ValidationErrorKind::MaxLength { limit } => {
@@ -161,11 +161,11 @@ fn wrong_value(schema: &Value, found: &Value, kind: &ValidationErrorKind, pointe
         ValidationErrorKind::MaxProperties { limit } => {
             issue(format!("{name} has more than {limit} entries"), "remove some, or split the scenario".into())
         }
-        ValidationErrorKind::MinItems { limit } => {
-            issue(format!("{name} is a list without entries"), format!("give it at least {limit}"))
+        ValidationErrorKind::MinItems { .. } => {
+            issue(format!("{name} is an empty list"), "add an entry: start its line with `- `".into())
         }
         ValidationErrorKind::Minimum { limit } | ValidationErrorKind::Maximum { limit } if pointer == "/version" => {
-            issue(format!("version {found} of the format is not known"), format!("write `version: {limit}`"))
+            issue(format!("version {found} of the scenario format is unknown"), format!("write `version: {limit}`"))
         }
         ValidationErrorKind::Minimum { limit } => {
             issue(format!("{name} is {found}, below {}", plain(limit)), format!("write {} or more", plain(limit)))
@@ -175,7 +175,7 @@ fn wrong_value(schema: &Value, found: &Value, kind: &ValidationErrorKind, pointe
         }
         ValidationErrorKind::Custom { .. } => {
             let whole = found.as_f64().map(|number| format!("write it as `{number:.0}`")).unwrap_or_default();
-            issue(format!("{name} wants a whole number, found {found}"), whole).code("scenario::type")
+            issue(format!("{name} must be a whole number, found {found}"), whole).code("scenario::type")
         }
         // Keywords that our schema does not use; the validator's own words are better than none.
         other => issue(format!("{name} breaks the rule `{}`", other.keyword()), "see `stress schema`".into()),
@@ -187,14 +187,14 @@ fn plain(limit: &Value) -> String {
     limit.to_string().trim_end_matches(".0").to_string()
 }
 
-/// A name that is not one of those allowed.
+/// The issue for a name that is not one of the allowed names.
 pub(super) fn not_one_of(found: &Value, pointer: &str, known: &[&str]) -> Issue {
     let message = format!("{} is not {}", show(found), known_as(pointer));
     let help = suggest(found.as_str().unwrap_or_default(), known.iter().copied(), "write one of");
     Issue::new(pointer, "scenario::value", message).help(help)
 }
 
-/// `a value of `kind``, `an entry of `sync``.
+/// The role of a value in messages: ``a value of `kind` ``, ``an entry of `sync` ``.
 fn known_as(pointer: &str) -> String {
     let parts: Vec<String> = segments(pointer).collect();
     match parts.as_slice() {
@@ -209,7 +209,7 @@ fn is_entry(pointer: &str) -> bool {
     !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// What a value is called: `` `rows` ``, `` entry 2 of `sync` ``, `the scenario`.
+/// The name of a value in messages: `` `rows` ``, `` entry 2 of `sync` ``, `the scenario`.
 pub(super) fn name(pointer: &str) -> String {
     let parts: Vec<String> = segments(pointer).collect();
     match parts.as_slice() {
@@ -222,7 +222,7 @@ pub(super) fn name(pointer: &str) -> String {
     }
 }
 
-/// What was found: ``the text `x` ``, `the number 5`, `a list`.
+/// The value found, in words: ``the text `x` ``, `the number 5`, `a list`.
 pub(super) fn show(found: &Value) -> String {
     match found {
         Value::Null => "nothing".into(),
