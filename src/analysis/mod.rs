@@ -1,6 +1,6 @@
-//! The judgement of a run: from a record and a plan to everything a report says, the verdict and the rule that decided
-//! included. Pure: the same record gives an equal analysis, in whatever order the workers stand in it. It must not
-//! know how a report looks.
+//! The judgement of a run: from a record and a plan to everything that a report says, including the verdict and its
+//! reason. Pure: the same record always gives an equal analysis, in whatever order it lists the workers. Nothing here
+//! knows how a report looks.
 
 mod cards;
 mod clusters;
@@ -32,79 +32,79 @@ use crate::plan::Plan;
 use crate::record::{EndReason, Event, LogExcerpt, Machine, Record, TargetFacts, WorkerRecord};
 use crate::verify::{CheckResult, verify};
 
-/// A run, judged.
+/// A judged run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis {
-    /// Which run it was.
+    /// The run, its scenario, its target and its machine.
     pub run: Run,
-    /// What was done, counted.
+    /// Totals of what the run did.
     pub totals: Totals,
-    /// How long things took.
+    /// Durations, latencies and rates.
     pub timing: Timing,
-    /// Each database, in index order.
+    /// A summary of each database, in ascending order.
     pub databases: Vec<DatabaseSummary>,
-    /// What failed, grouped.
+    /// The failures, counted and grouped.
     pub errors: ErrorTable,
-    /// Where the failures cluster, in words.
+    /// Sentences about where the failures cluster.
     pub clusters: Vec<String>,
-    /// The iterations one by one.
+    /// A summary of each iteration.
     pub timeline: Vec<TimelineRow>,
-    /// What finds the failures of the server in its own logs.
+    /// The facts that find server failures in the server's logs.
     pub cards: Vec<Card>,
-    /// The beginning and the end of the logs of databases in which something failed.
+    /// The beginning and the end of the logs of databases with failures.
     pub logs: Vec<(u32, LogExcerpt)>,
     /// Growth over the run.
     pub growth: Growth,
-    /// How the load generator was served; absent when it was not measured.
+    /// Whether the machine was fast enough for the load generator; `None` if that was not measured.
     pub generator: Option<GeneratorSummary>,
-    /// What came of the checks on the data.
+    /// The results of the checks.
     pub checks: Vec<CheckResult>,
-    /// What came of the thresholds.
+    /// The results of the thresholds.
     pub thresholds: Vec<ThresholdResult>,
     /// The verdict.
     pub verdict: Verdict,
-    /// The rules that led to it, the one that decided first. Never empty.
+    /// The reasons for the verdict; the first one decided. Never empty.
     pub rules: Vec<Rule>,
 }
 
-/// Which run it was, and on what.
+/// A run, with its scenario, its target and its machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     /// The run's id.
     pub id: String,
     /// The scenario's name.
     pub scenario: String,
-    /// The scenario's one line.
+    /// The scenario's description.
     pub description: String,
-    /// The scenario's path as given.
+    /// The path of the scenario, as given on the command line.
     pub path: String,
-    /// The seed of every generated value.
+    /// The seed of all generated values.
     pub seed: u64,
-    /// Databases planned.
+    /// The planned number of databases.
     pub databases: u64,
-    /// Users planned, when row-level security is on.
+    /// The planned number of users, with row-level security.
     pub users: Option<u64>,
-    /// Iterations planned, of each database.
+    /// The planned number of iterations of each database.
     pub iterations: u64,
-    /// Rows per iteration.
+    /// The planned `scale.rows`.
     pub rows: u64,
-    /// The pragmas of every database's connections, as `name = value`: part of what is measured.
+    /// The pragmas of every connection, as `name = value`.
     pub pragmas: Vec<String>,
     /// The version of `stress` that ran.
     pub stress: String,
-    /// The target, as it presented itself.
+    /// The facts that the target reported about itself.
     pub target: TargetFacts,
     /// The machine.
     pub machine: Machine,
-    /// When it started.
+    /// The start of the run.
     pub started: jiff::Timestamp,
-    /// From start to finish; to the last thing recorded when it has no end.
+    /// The duration of the run; up to its last recorded step if the record has no end.
     pub duration: Duration,
-    /// How it ended; absent when it was killed.
+    /// The reason why the run ended; `None` if it was killed.
     pub ended: Option<EndReason>,
 }
 
-/// The name of the rounds after the last iteration, where a phase's name stands.
+/// The name of settling, in place of a phase's name.
 const SETTLE: &str = "settle";
 
 /// Judges a run.
@@ -146,7 +146,7 @@ pub fn analyze(record: &Record, plan: &Plan) -> Analysis {
     }
 }
 
-/// What is judged, the workers in index order.
+/// The data to judge, with the workers in ascending order.
 struct Scene<'a> {
     record: &'a Record,
     plan: &'a Plan,
@@ -158,12 +158,12 @@ impl<'a> Scene<'a> {
         self.workers.iter().flat_map(|worker| worker.events.iter().map(move |event| (*worker, event)))
     }
 
-    /// The events of the load: all but those of settling.
+    /// The events of the load: all events except those of settling.
     fn load(&self) -> impl Iterator<Item = (&'a WorkerRecord, &'a Event)> {
         self.events().filter(|(_, event)| event.phase != SETTLE)
     }
 
-    /// Microseconds since the start until the last thing recorded.
+    /// The end of the run, or its last recorded event, in microseconds since the start.
     fn end(&self) -> u64 {
         let last_event = self.events().map(|(_, event)| event.at.saturating_add(event.took)).max();
         let ended = self.record.ended.map(|ended| ended.at);

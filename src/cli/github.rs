@@ -105,9 +105,8 @@ fn issues(analysis: &Analysis, source: &Source) -> Vec<Issue> {
     };
     let broken = |result: &&ThresholdResult| result.state == LimitState::Broken && !counted(result);
     for result in analysis.thresholds.iter().filter(broken) {
-        let measured = result.measured.map(|measured| measured.to_string()).unwrap_or_default();
         let pointer = place(source, "thresholds", |text| text == result.text);
-        let issue = Issue::new(pointer, "run::threshold", format!("{} does not hold: it is {measured}", result.text));
+        let issue = Issue::new(pointer, "run::threshold", result.not_met());
         match result.severity {
             Severity::Fail if failed => issues.push(issue),
             Severity::Fail => {}

@@ -1,6 +1,6 @@
-//! The error taxonomy: what a failure is called, on whose side it happened, and whether trying again is worth it.
-//! A pure table from SQLite codes, answers and texts to a [`Failure`]. It must not know who reported the error or what
-//! it means for the verdict.
+//! The classification of errors: the kind of a failure, the side on which it happened, and whether a retry can help.
+//! A pure function from SQLite codes, server answers and messages to a [`Failure`]. Nothing here knows who reported the
+//! error or what it means for the verdict.
 
 mod answer;
 mod code;
@@ -19,80 +19,80 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What failed.
+/// The kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
-    /// `database is locked`, `database table is locked`, `SQLITE_BUSY`.
+    /// A lock was not available: `database is locked`, `database table is locked`, `SQLITE_BUSY`.
     Locked,
     /// The server answered with an HTTP error status.
     Http,
-    /// The server asked to slow down (HTTP 429).
+    /// The server received too many requests (HTTP 429).
     RateLimited,
-    /// The server refused the credential (HTTP 401, 403).
+    /// The server refused the credentials (HTTP 401, 403).
     Auth,
-    /// The server's project or database is paused or not reachable from its own API (HTTP 503 `database_paused`, …).
+    /// The project or its database is paused, or the server's API cannot reach it (HTTP 503 `database_paused`, …).
     Unavailable,
     /// The managed database does not exist (HTTP 404).
     NotFound,
-    /// No answer: refused, not resolved, reset, TLS, cut off.
+    /// No complete answer: the connection was refused, reset or cut off, the host was not found, or TLS failed.
     Network,
-    /// The call or statement took longer than it was allowed to.
+    /// The call or the statement exceeded its time limit.
     Timeout,
-    /// The answer could not be understood.
+    /// The server's answer could not be parsed.
     BadAnswer,
-    /// The server reports that it could not store what was sent (`send.lastFailure`).
+    /// The server reports that it could not store the sent changes (`send.lastFailure`).
     ServerApply,
-    /// The server reports that it could not prepare what is to be received (`receive.lastFailure`).
+    /// The server reports that it could not prepare the changes for a receive (`receive.lastFailure`).
     ServerPrepare,
-    /// What was received could not be stored here (`receive.error`).
+    /// The local database could not store the received changes (`receive.error`).
     ClientApply,
-    /// The send's status stays `out-of-sync`: the server misses changes.
+    /// The status of the send stays `out-of-sync`: changes are missing on the server.
     OutOfSync,
-    /// The tables of the two sides are not the same (`schema hash is unknown`).
+    /// The tables differ between the local database and the server (`schema hash is unknown`).
     SchemaMismatch,
-    /// Sync is not enabled for the database or table.
+    /// Sync is not enabled for the database or the table.
     NotInitialised,
-    /// A payload or row is larger than allowed.
+    /// A payload or a row exceeds the size limit.
     TooLarge,
-    /// A constraint, or a trigger's own refusal.
+    /// A constraint failed, or a trigger rejected the statement.
     Constraint,
-    /// Wrong address, id or call order.
+    /// An address or id is wrong, or the calls are in the wrong order.
     Configuration,
-    /// The disk is full or a file cannot be written.
+    /// The disk is full, or a file cannot be written.
     Disk,
     /// The database file is damaged.
     Corrupt,
     /// Any other SQL error.
     Sql,
-    /// Answers contradict each other: a version goes back, or `synced` while the server is behind.
+    /// Answers contradict each other: a version decreases, or the status is `synced` while the server lacks changes.
     Invariant,
-    /// The phase did not change as many rows as `expect_rows` says.
+    /// The phase changed another number of rows than `expect_rows`.
     RowCount,
-    /// A worker panicked.
+    /// A worker thread of `stress` panicked.
     Crash,
 }
 
-/// On whose side a failure happened.
+/// The side on which a failure happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// The local database file.
+    /// The local database.
     Client,
-    /// Between client and server.
+    /// The connection between the client and the server.
     Network,
-    /// The sync server or the database behind it.
+    /// The sync server, or the database behind it.
     Server,
-    /// The scenario, credentials or addresses.
+    /// The scenario, the credentials or the addresses.
     Configuration,
-    /// This tool.
+    /// `stress` itself.
     Harness,
 }
 
-/// The call during which an error came up.
+/// The call that returned an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
-    /// Opening, loading, pragmas, initialising.
+    /// Opening a database: loading the extension, setting pragmas, initialising sync.
     Open,
     /// A statement of the scenario.
     Sql,
@@ -102,54 +102,54 @@ pub enum Call {
     Receive,
     /// `cloudsync_network_sync`.
     Sync,
-    /// Cleaning up, terminating, closing.
+    /// Closing a database.
     Close,
-    /// SQL on the server through its HTTP endpoint.
+    /// SQL on the server, over HTTP.
     Admin,
 }
 
-/// An error as it came, before it is understood.
+/// An error before its classification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawError {
-    /// The call it came from.
+    /// The call that returned the error.
     pub call: Call,
-    /// SQLite's result code and extended result code, when SQLite reported it.
+    /// SQLite's result code and extended result code, if SQLite returned the error.
     pub sqlite: Option<(i32, i32)>,
-    /// The HTTP status, when our own HTTP call reported it.
+    /// The HTTP status, if an HTTP call of `stress` itself returned the error.
     pub http: Option<u16>,
-    /// The message in full.
+    /// The full message.
     pub message: String,
 }
 
-/// A failure, understood.
+/// A classified error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
-    /// What failed.
+    /// The kind of failure.
     pub kind: FailureKind,
-    /// On whose side.
+    /// The side on which it happened.
     pub side: Side,
-    /// Whether trying again is worth it.
+    /// Whether a retry can help.
     pub retryable: bool,
-    /// The HTTP status, when known.
+    /// The HTTP status, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<u16>,
     /// The machine-readable code of the server (`internal_error`, …) or the extended SQLite code (`SQLITE_BUSY_SNAPSHOT`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The server's job id, by which a sticky failure is counted once.
+    /// The server's job id. The server repeats a failed job in every answer; the id makes it count once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
-    /// When it failed, as the server tells.
+    /// The time of the failure, as the server reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_at: Option<String>,
-    /// The message with digits and ids folded, by which failures are grouped.
+    /// The message with digits and ids replaced by placeholders. Reports group failures by it.
     pub fingerprint: String,
-    /// The message in full.
+    /// The full message.
     pub message: String,
 }
 
-/// What an error is: codes first, the answer of the server second, texts last.
+/// Classifies an error: by its codes first, by the server's answer second, by its message last.
 pub fn classify(error: &RawError) -> Failure {
     let by_code = error.sqlite.and_then(|(primary, extended)| code::sqlite(error.call, primary, extended));
     let failure = by_code.map_or_else(
@@ -160,13 +160,13 @@ pub fn classify(error: &RawError) -> Failure {
 }
 
 impl Failure {
-    /// A failure of our own making, such as a wrong number of rows or a worker that panicked.
+    /// A failure that `stress` itself detects, such as a wrong number of rows or a panicked worker.
     pub fn new(kind: FailureKind, side: Side, message: impl Into<String>) -> Self {
         Verdict::new(kind, side).failure(&message.into())
     }
 }
 
-/// What a rule of the table says about an error.
+/// The classification that a rule gives to an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Verdict {
     kind: FailureKind,
@@ -225,7 +225,7 @@ impl FailureKind {
         Self::Crash,
     ];
 
-    /// Its name in scenarios and reports.
+    /// The kind's name in scenarios and reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Locked => "locked",
@@ -255,7 +255,7 @@ impl FailureKind {
         }
     }
 
-    /// Whether a failure of this kind can pass by itself, when nothing more is known about it.
+    /// Whether a retry can help with a failure of this kind, if nothing more is known about it.
     const fn heals(self) -> bool {
         match self {
             Self::Locked
@@ -296,7 +296,7 @@ impl Side {
     /// All sides, in the order of their declaration.
     pub const ALL: [Self; 5] = [Self::Client, Self::Network, Self::Server, Self::Configuration, Self::Harness];
 
-    /// Its name in scenarios and reports.
+    /// The side's name in scenarios and reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Client => "client",
@@ -315,7 +315,7 @@ impl fmt::Display for Side {
 }
 
 impl Call {
-    /// Whether the call talks to a server, so that what it says can be the server's words.
+    /// Whether the call talks to a server, so that its message can come from the server.
     const fn is_remote(self) -> bool {
         match self {
             Self::Send | Self::Receive | Self::Sync | Self::Admin => true,

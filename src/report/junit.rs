@@ -156,11 +156,8 @@ fn findings(result: &CheckResult) -> String {
 fn threshold(result: &ThresholdResult, decides: bool) -> TestCaseStatus {
     match (&result.state, result.severity) {
         (LimitState::Broken, Severity::Fail) if decides => {
-            let measured = result.measured.map(|measured| measured.to_string()).unwrap_or_default();
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status
-                .set_type("threshold")
-                .set_message(plain(&format!("{} does not hold: it is {measured}", result.text)));
+            status.set_type("threshold").set_message(plain(&result.not_met()));
             status
         }
         (LimitState::Kept | LimitState::Broken, _) => TestCaseStatus::success(),

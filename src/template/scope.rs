@@ -18,8 +18,8 @@ pub const NAMES: [(&str, &str); 10] = [
     ("user", "The number of the database's user, from 1."),
     ("user_id", "The user's id, a UUID. `auth_userid()` returns it in a policy."),
     ("seed", "The seed of the run."),
-    ("scale", "The scale of the run: `scale.databases`, `scale.iterations`, `scale.rows`. Only as `{{ … }}`."),
-    ("env", "Environment variables, such as `env.SQLITECLOUD_CONNECTION`. Only as `{{ … }}` under `target`."),
+    ("scale", "The scale of the run: `scale.databases`, `scale.iterations`, `scale.rows`. Only in templates."),
+    ("env", "Environment variables, such as `env.SQLITECLOUD_CONNECTION`. Only in templates under `target`."),
 ];
 
 /// The values that stay the same during the whole run.

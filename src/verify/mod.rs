@@ -1,5 +1,5 @@
-//! The checks on the data: what databases and server held at the end, compared. Pure: from a record and a plan to
-//! findings. It must not know what a finding means for the verdict.
+//! The checks of the data: they compare what the databases and the server hold at the end of a run. Pure functions from a
+//! record and a plan to findings. Nothing here knows what a finding means for the verdict.
 
 mod data;
 mod fates;
@@ -17,49 +17,49 @@ use crate::plan::threshold::CheckKind;
 use crate::plan::{CheckPlan, Plan};
 use crate::record::{DatabaseState, EndReason, FinalState, Record};
 
-/// What came of one check.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckResult {
     /// The check.
     pub check: CheckKind,
-    /// What reports call it: the check's name, and the query of a `query`.
+    /// The check's name in reports; for a `query`, with the SQL.
     pub name: String,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// What a reader should know about it whatever came of it.
+    /// Remarks for the reader, whatever the outcome.
     pub notes: Vec<String>,
 }
 
-/// What came of a check.
+/// The outcome of a check.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// It holds.
+    /// The check passed.
     Passed,
-    /// It does not hold.
+    /// The check failed, with these findings.
     Failed(Vec<Finding>),
-    /// It could not be done, and why.
+    /// The check could not be made, for this reason.
     NotChecked(String),
 }
 
-/// One thing that is not as it must be.
+/// One violation of a check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
-    /// What it is, with table, user, databases and numbers.
+    /// The violation in words, with the table, the user, the databases and the numbers.
     pub message: String,
-    /// How many rows it is about, when it is about rows and they were counted.
+    /// The number of rows concerned; 0 if the finding is not about rows or they were not counted.
     pub total: u64,
-    /// What became of them, in words.
+    /// Sentences about what happened to these rows.
     pub fates: Vec<String>,
-    /// Some of them.
+    /// Some of these rows.
     pub rows: Vec<TracedRow>,
 }
 
-/// Does every check of the plan on what the record holds, in the plan's order; behind them, whether the files are sound.
+/// Makes every check of the plan on the data in the record, in the plan's order, and after them the integrity check.
 pub fn verify(record: &Record, plan: &Plan) -> Vec<CheckResult> {
     let Some(state) = &record.state else {
-        let reason = "the data were not looked at: the run ended before";
+        let reason = "the data were not read, because the run ended first";
         let undone = |check: &CheckPlan| match check.kind() {
-            // What a receive brought was seen when it came.
+            // Received rows were already checked during the run.
             CheckKind::Isolation if plan.rls => {
                 let mut result = result(check, Outcome::Passed);
                 result.conclude(isolation::seen(record), Some(reason.to_owned()));
@@ -84,7 +84,7 @@ pub fn verify(record: &Record, plan: &Plan) -> Vec<CheckResult> {
     results
 }
 
-/// A note that concerns several checks is made with the first of them.
+/// Keeps a note that concerns several checks only on the first of them.
 fn say_once(results: &mut [CheckResult]) {
     let mut said = BTreeSet::new();
     for result in results {
@@ -97,7 +97,7 @@ fn result(check: &CheckPlan, outcome: Outcome) -> CheckResult {
 }
 
 impl CheckPlan {
-    /// The name of its findings.
+    /// The kind of the check, by which reports name its findings.
     pub fn kind(&self) -> CheckKind {
         match self {
             Self::Named(name) => CheckKind::from(*name),
@@ -113,7 +113,7 @@ impl CheckPlan {
     }
 }
 
-/// What the checks look at.
+/// The data that the checks use.
 struct Scene<'a> {
     record: &'a Record,
     plan: &'a Plan,
@@ -135,7 +135,7 @@ impl Scene<'_> {
         result
     }
 
-    /// Every file is sound, whatever it holds.
+    /// Checks that no database file is damaged.
     fn integrity(&self) -> CheckResult {
         let findings: Vec<Finding> = self
             .databases()
@@ -154,7 +154,7 @@ impl Scene<'_> {
         result
     }
 
-    /// A difference is only proven once the databases had their time: what is late is not lost.
+    /// Turns a failed check into an open one if the run was cut before settling: a late row is not a lost row.
     fn tell_late_from_lost(&self, result: &mut CheckResult) {
         let data = match result.check {
             CheckKind::Converged | CheckKind::Server | CheckKind::Bootstrap | CheckKind::Query => true,
@@ -172,14 +172,14 @@ impl Scene<'_> {
         if was_cut(self.record) && !settled {
             let first = findings.first().map(|finding| finding.message.clone()).unwrap_or_default();
             result.outcome = Outcome::NotChecked(format!(
-                "the run was cut before the databases had settled, so what differs may be late and not lost: {first}"
+                "the run ended before the databases had settled, so the differing rows may be late rather than lost: {first}"
             ));
         } else {
             result.notes.extend(stuck);
         }
     }
 
-    /// The databases that were still busy after settling, and what each waits for.
+    /// Notes about the databases that were still busy after settling.
     fn stuck(&self) -> Vec<String> {
         let Some(settle) = &self.record.settle else { return Vec::new() };
         let mut stuck: Vec<_> = settle.stuck.iter().collect();
@@ -188,12 +188,12 @@ impl Scene<'_> {
             .into_iter()
             .map(|stuck| {
                 let unsent = match stuck.unsent {
-                    Some(true) => "has changes to send",
-                    Some(false) => "has sent everything",
-                    None => "could not say whether it has changes to send",
+                    Some(true) => "had changes to send",
+                    Some(false) => "had sent everything",
+                    None => "did not report whether it had changes to send",
                 };
                 format!(
-                    "database {} was not quiet after {}: it {unsent}, and {} of its last two receives brought rows or failed; what it misses may be late and not lost",
+                    "database {} was not quiet after {}: it {unsent}, and {} of its last two receives brought rows or failed; rows missing there may be late rather than lost",
                     stuck.database,
                     counted(u64::from(settle.rounds), "round"),
                     stuck.busy_receives,
@@ -208,7 +208,7 @@ impl Scene<'_> {
         databases
     }
 
-    /// The user whose rows a database holds; without row-level security all are one group.
+    /// The group of a database: its user. Without row-level security, all databases are one group.
     fn group(&self, user: u32) -> u32 {
         if self.plan.rls { user } else { 1 }
     }
@@ -225,7 +225,7 @@ impl Scene<'_> {
     }
 }
 
-/// Whether the run ended before its work was done, by no fault of the system under test.
+/// Whether the run ended before its work was done, for a reason other than the system under test.
 pub(crate) fn was_cut(record: &Record) -> bool {
     match record.ended.map(|ended| ended.reason) {
         None | Some(EndReason::TimeLimit | EndReason::Interrupted) => true,
@@ -234,7 +234,7 @@ pub(crate) fn was_cut(record: &Record) -> bool {
 }
 
 impl CheckResult {
-    /// Findings fail a check; without any, a part that could not be looked at leaves it open.
+    /// Sets the outcome: findings fail the check; without findings, a part that could not be examined leaves it open.
     fn conclude(&mut self, findings: Vec<Finding>, open: Option<String>) {
         self.outcome = match (findings.is_empty(), open) {
             (true, None) => Outcome::Passed,
@@ -246,7 +246,7 @@ impl CheckResult {
         };
     }
 
-    /// Its findings; none when it holds or was not done.
+    /// The findings; empty if the check passed or was not made.
     pub fn findings(&self) -> &[Finding] {
         match &self.outcome {
             Outcome::Failed(findings) => findings,

@@ -104,7 +104,7 @@ fn a_lost_row_is_found_and_named() {
         assert!(report.findings(check).contains("'db1_r1_3'"), "{}", report.findings(check));
     }
     assert_eq!(report.rule().0, "check");
-    assert!(report.rule().1.starts_with("converged: table notes is not the same: "), "{:?}", report.rule());
+    assert!(report.rule().1.starts_with("converged: table notes differs: "), "{:?}", report.rule());
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn the_time_limit_cuts_an_endless_run_which_is_then_unknown() {
     let place = Place::of(&phases);
     let done = place.stress(&["run", "scenario.yaml", "--json", "--time-limit", "1s"]).done().exits(4);
     assert!(done.took < Duration::from_secs(10), "{done}");
-    assert_eq!(Report::parse(&done.out).rule(), ("time_limit", "the time limit of 1.00 s cut the work"));
+    assert_eq!(Report::parse(&done.out).rule(), ("time_limit", "the time limit of 1.00 s ended the run early"));
 }
 
 #[test]

@@ -65,11 +65,11 @@ fn a_failure_that_is_expected_passes_and_one_that_stays_away_fails() {
     let expect = "expect: { verdict: fail, kinds: [locked] }\n";
     let report = ruled("{ fault: locked, at: [1] }", expect, 0);
     assert_eq!(report.rule().0, "expected");
-    assert!(report.rule().1.starts_with("it fails as expected: "), "{:?}", report.rule());
+    assert!(report.rule().1.starts_with("the run failed as expected: "), "{:?}", report.rule());
     let report = ruled("", expect, 1);
-    assert!(report.rule().1.starts_with("expected to fail, but it is PASS"), "{:?}", report.rule());
+    assert!(report.rule().1.starts_with("expected FAIL, but the verdict is PASS"), "{:?}", report.rule());
     let report = ruled("{ fault: http_500, at: [1] }", expect, 1);
-    assert!(report.rule().1.contains("expected to see locked, saw http"), "{:?}", report.rule());
+    assert!(report.rule().1.contains("expected locked, found http"), "{:?}", report.rule());
     ruled("{ fault: drop_row }", "expect: { verdict: fail, kinds: [converged, server] }\n", 0);
 }
 

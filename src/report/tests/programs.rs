@@ -73,7 +73,7 @@ fn what_a_scenario_expects_to_break_is_no_failure_of_a_test() {
     assert_eq!((*kind, case.name.as_str()), (NonSuccessKind::Failure, "verdict"));
     assert_eq!(
         message.as_ref().map(quick_junit::XmlString::as_str),
-        Some("expected to see locked, saw converged and server")
+        Some("expected locked, found converged and server")
     );
 }
 
