@@ -234,7 +234,7 @@ fn hovering_a_key_shows_its_documentation() {
     let uri = editor.open("hover.yaml", &text);
     let mut wrong = Vec::new();
     for (line, word, shown) in [
-        ("scale:", "scale", "How much"),
+        ("scale:", "scale", "The amount of load"),
         ("scale:", "databases", "Default: 2."),
         ("scale:", "time_limit", "`10m`"),
         ("target:", "target", "Default: `embedded`"),
@@ -243,9 +243,9 @@ fn hovering_a_key_shows_its_documentation() {
         ("barrier:", "barrier", "at the same moment"),
         ("think:", "think", "`500ms`"),
         ("settle:", "wait", "`1s`"),
-        ("thresholds:", "thresholds", "Always on"),
-        ("kind: insert", "insert", "Rows inserted"),
-        ("verify:", "converged", "The same rows"),
+        ("thresholds:", "thresholds", "always apply"),
+        ("kind: insert", "insert", "Inserts rows"),
+        ("verify:", "converged", "the same rows"),
     ] {
         let told = editor.hover(&uri, &text, line, word);
         if !told.contains(shown) {

@@ -335,7 +335,7 @@ fn clusters_are_named_and_an_even_spread_is_too() {
         }
     }
     let words = analyze(&even, &plan).clusters;
-    assert_eq!(words, ["none, the failures are spread evenly over databases, iterations and phases"]);
+    assert_eq!(words, ["none; the failures are spread evenly over databases, iterations and phases"]);
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn a_leaked_row_is_a_finding_and_a_rejected_one_is_a_note() {
         leaked.findings()[0].message,
         "database 1 holds 1 row of test_sync that the select policy of its user 1 forbids"
     );
-    assert!(leaked.notes[0].starts_with("2 rows"), "{:?}", leaked.notes);
+    assert!(leaked.notes[0].starts_with("2 more forbidden rows"), "{:?}", leaked.notes);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn forbidden_rows_are_judged_by_their_counts_however_few_are_listed() {
     held(&mut record, Some(4_000));
     let leaked = checked(&record, &plan, CheckKind::Isolation);
     assert_eq!(leaked.findings()[0].total, 4_000);
-    assert!(leaked.notes[0].starts_with("1,000 rows"), "{:?}", leaked.notes);
+    assert!(leaked.notes[0].starts_with("1,000 more forbidden rows"), "{:?}", leaked.notes);
     held(&mut record, None);
     let unexamined = checked(&record, &plan, CheckKind::Isolation);
     assert!(matches!(unexamined.outcome, Outcome::NotChecked(_)), "{unexamined:?}");

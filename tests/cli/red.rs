@@ -192,7 +192,7 @@ fn a_slow_answer_does_no_harm_but_breaks_a_limit_on_time() {
     let slow = "{ fault: slow, at: [1], databases: [1] }";
     let report = planted(slow, "thresholds: [send.duration max < 1s]\n", 1);
     assert_eq!(report.rule().0, "threshold");
-    assert!(report.rule().1.contains("send.duration max < 1s does not hold"), "{:?}", report.rule());
+    assert!(report.rule().1.contains("send.duration max < 1s is not met"), "{:?}", report.rule());
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn a_threshold_with_abort_stops_the_run_and_decides_it() {
     let (record, analysis) = judged(&text, "{ fault: http_500 }");
     assert_eq!(record.ended.expect("it ended").reason, EndReason::Stopped);
     assert_eq!((analysis.verdict, analysis.rules[0].kind), (Verdict::Fail, RuleKind::Threshold));
-    assert!(analysis.rules[0].message.ends_with("this stopped the run"), "{}", analysis.rules[0].message);
+    assert!(analysis.rules[0].message.ends_with("this stopped the run early"), "{}", analysis.rules[0].message);
     assert!(analysis.rules[0].message.starts_with("errors{kind"));
 }
 
