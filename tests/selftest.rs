@@ -27,7 +27,7 @@ fn one_planted_failure_is_run_alone() {
         .output()
         .expect("the program starts");
     let table = String::from_utf8_lossy(&output.stdout);
-    assert!(table.ends_with("PASS: 1 of 1 planted failure found and rightly blamed\n"), "{table}");
+    assert!(table.ends_with("PASS: 1 of 1 injected fault reported with the right side\n"), "{table}");
     let output = Command::new(env!("CARGO_BIN_EXE_stress"))
         .args(["selftest", "--only", "drop_rows"])
         .output()

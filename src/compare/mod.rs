@@ -1,5 +1,5 @@
-//! Two runs, or two series of runs, side by side: what changed, and whether it can be chance. Pure: from judged runs to
-//! a comparison and its text. It must not know where runs are kept.
+//! The comparison of two runs, or of two series of runs: what changed, and whether chance can explain it. Pure: from judged
+//! runs to a comparison and its text. Nothing here knows where runs are stored.
 
 mod html;
 mod render;
@@ -15,19 +15,21 @@ use crate::analysis::Verdict;
 use crate::record::StepKind;
 use crate::statistics::{RankTest, fisher, mann_whitney, quantile, quantile_test};
 
-/// A difference that chance alone makes less often than this is significant.
+/// The significance level: a difference is significant if its p-value is below this.
 pub const SIGNIFICANT: f64 = 0.01;
-/// A latency that is worse by less than this many microseconds is no regression, however significant.
+/// The minimum increase in latency for a regression, in microseconds, however significant it is.
 pub const LEAST_MICROSECONDS: f64 = 1000.0;
-/// From so many runs on each side, runs are compared and not calls: calls of one run share their machine's mood.
+/// With at least this many runs on each side, runs are compared rather than calls: the calls of one run share the
+/// conditions of its machine.
 pub const ENOUGH_RUNS: usize = 5;
-/// The quantiles that are compared, and how many values it takes to have one: of fewer it would be the longest.
+/// The percentiles that are compared, with the number of values that each needs; with fewer values, it would just be the
+/// maximum.
 const QUANTILES: [(&str, f64, usize); 3] = [("p50", 0.5, 2), ("p95", 0.95, 20), ("p99", 0.99, 100)];
 
-/// What changed from the first to the second.
+/// The changes from the first side to the second.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// Whether the two are of the same scenario and scale; what is not the same, in words.
+    /// Sentences about differences in scenario, scale, target or machine, which make a comparison less meaningful.
     pub notes: Vec<String>,
     /// The verdicts.
     pub verdicts: VerdictChange,
@@ -35,35 +37,35 @@ pub struct Comparison {
     pub steps: Vec<StepChange>,
     /// Statements and sync calls that failed.
     pub errors: ShareChange,
-    /// Kinds of errors and findings that only the second has.
+    /// Kinds of errors and findings that only the second side has.
     pub new_errors: Vec<ErrorName>,
-    /// Kinds of errors and findings that only the first has.
+    /// Kinds of errors and findings that only the first side has.
     pub gone_errors: Vec<ErrorName>,
-    /// Rows changed per second, the median of the runs.
+    /// Rows changed per second: the median of the runs.
     pub rows_per_second: [Option<f64>; 2],
-    /// How long a run took in microseconds, the median of the runs.
+    /// The duration of a run, in microseconds: the median of the runs.
     pub duration: [Option<f64>; 2],
-    /// What got worse beyond chance and bound, in words; empty when nothing did.
+    /// Sentences about the regressions; empty if there are none.
     pub regressions: Vec<String>,
 }
 
-/// The verdicts of both.
+/// The verdicts of both sides.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerdictChange {
-    /// The worst verdict of each.
+    /// The worst verdict of each side.
     pub worst: [Verdict; 2],
-    /// Runs that failed.
+    /// The share of runs that failed.
     pub failed: ShareChange,
 }
 
-/// How often something happened.
+/// The share of runs or calls in which something happened, on both sides.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ShareChange {
-    /// Hits and trials of the first.
+    /// Hits and trials of the first side.
     pub first: (u64, u64),
-    /// Hits and trials of the second.
+    /// Hits and trials of the second side.
     pub second: (u64, u64),
-    /// The probability of so different shares by chance.
+    /// The p-value: the probability of such a difference by chance alone.
     pub p: f64,
 }
 
@@ -72,28 +74,28 @@ pub struct ShareChange {
 pub struct StepChange {
     /// The step.
     pub step: StepKind,
-    /// How many were measured.
+    /// The number of measured steps on each side.
     pub counts: [usize; 2],
-    /// Whether the second's are shifted; nothing where one has none.
+    /// The shift of the second side against the first; `None` if a side has no such steps.
     pub shift: Option<RankTest>,
-    /// Quantile by quantile.
+    /// The changes of the percentiles.
     pub quantiles: Vec<QuantileChange>,
 }
 
-/// One quantile of a step's latencies.
+/// The change of one percentile of a step's latencies.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuantileChange {
     /// `p50`, `p95`, `p99`.
     pub name: &'static str,
-    /// In microseconds, the median of the runs where runs are compared.
+    /// Both values, in microseconds; medians of the runs if runs are compared.
     pub values: [f64; 2],
-    /// The probability of so different quantiles by chance.
+    /// The p-value: the probability of such a difference by chance alone.
     pub p: f64,
-    /// Whether it is significantly worse, by more than the bound.
+    /// Whether the second side is significantly worse, by more than the bound.
     pub is_regression: bool,
 }
 
-/// Compares two series of judged runs; `bound` is the share by which a latency may get worse (0.1 for 10 %).
+/// Compares two series of judged runs; `bound` is the increase in latency that is not a regression (0.1 for 10 %).
 pub fn compare(first: &[Sample], second: &[Sample], bound: f64) -> Comparison {
     let verdicts = verdicts(first, second);
     let errors = share(first, second, |sample| (sample.failed_calls, sample.calls));
@@ -114,7 +116,7 @@ pub fn compare(first: &[Sample], second: &[Sample], bound: f64) -> Comparison {
     comparison
 }
 
-/// Better to worse.
+/// The rank of a verdict, from better to worse.
 fn badness(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Pass => 0,
@@ -179,7 +181,7 @@ fn median(runs: &[Sample], value: fn(&Sample) -> Option<f64>) -> Option<f64> {
     quantile(&runs.iter().filter_map(value).collect::<Vec<f64>>(), 0.5)
 }
 
-/// What makes the two hard to compare.
+/// The differences that make the two sides hard to compare.
 fn notes(first: &[Sample], second: &[Sample]) -> Vec<String> {
     let mut facts: BTreeMap<&str, [BTreeSet<&str>; 2]> = BTreeMap::new();
     for (side, runs) in [first, second].into_iter().enumerate() {
@@ -191,7 +193,7 @@ fn notes(first: &[Sample], second: &[Sample]) -> Vec<String> {
     let mut notes: Vec<String> = facts
         .into_iter()
         .filter(|(_, [ours, theirs])| ours != theirs)
-        .map(|(name, [ours, theirs])| format!("{name} is not the same: {} before, {} now", told(&ours), told(&theirs)))
+        .map(|(name, [ours, theirs])| format!("{name} differs: {} before, {} now", told(&ours), told(&theirs)))
         .collect();
     if first.len().min(second.len()) < ENOUGH_RUNS {
         notes.push(format!(
@@ -206,7 +208,7 @@ fn regressions(comparison: &Comparison) -> Vec<String> {
     let mut regressions = Vec::new();
     let [before, after] = comparison.verdicts.worst;
     if badness(after) > badness(before) {
-        regressions.push(format!("the verdict is {after}, it was {before}"));
+        regressions.push(format!("the verdict is {after}, was {before}"));
     }
     let grew = |change: &ShareChange| change.p < SIGNIFICANT && change.second_share() > change.first_share();
     if grew(&comparison.verdicts.failed) {

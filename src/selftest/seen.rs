@@ -1,4 +1,4 @@
-//! What a judged run shows, boiled down to what a case is about.
+//! The part of a judged run's report that the self-test compares.
 
 use std::collections::BTreeSet;
 
@@ -8,31 +8,31 @@ use crate::plan::threshold::{CheckKind, Metric};
 use crate::scenario::Severity;
 use crate::verify::{RowState, databases};
 
-/// What a run showed.
+/// What a run reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     /// The verdict.
     pub verdict: Verdict,
-    /// The kinds of failures of calls, those that were tried again included.
+    /// The kinds of failures of calls, retried ones included.
     pub kinds: BTreeSet<FailureKind>,
     /// The checks with findings.
     pub checks: BTreeSet<CheckKind>,
-    /// What became of the rows that differ.
+    /// The states of the rows that differ.
     pub states: BTreeSet<RowState>,
-    /// The limits that are broken, those that are always on left out.
+    /// The broken thresholds, except built-in ones.
     pub limits: BTreeSet<Metric>,
-    /// The sides to blame.
+    /// The sides that the run blames.
     pub sides: BTreeSet<Side>,
     /// The databases in which calls failed.
     pub databases: BTreeSet<u32>,
-    /// How often the planted failure struck.
+    /// The number of times the fault occurred.
     pub strikes: u64,
-    /// The rule that decided, in words.
+    /// The reason for the verdict, in words.
     pub rule: String,
 }
 
 impl Seen {
-    /// What an analysis shows of a failure that struck so often.
+    /// What an analysis reports about a fault that occurred `struck` times.
     pub fn of(analysis: &Analysis, strikes: u64) -> Self {
         let groups = &analysis.errors.groups;
         let found = analysis.checks.iter().filter(|result| !result.findings().is_empty());
@@ -60,7 +60,7 @@ impl Seen {
         }
     }
 
-    /// What was seen, by name.
+    /// The names of everything that was reported.
     pub fn named(&self) -> String {
         let mut named: Vec<String> = self.kinds.iter().map(ToString::to_string).collect();
         named.extend(self.checks.iter().map(ToString::to_string));
@@ -70,7 +70,7 @@ impl Seen {
         format!("{}{states}", list(&named))
     }
 
-    /// Where it was blamed.
+    /// The sides that were blamed.
     pub fn blamed(&self) -> String {
         let sides: Vec<&str> = self.sides.iter().map(|side| side.as_str()).collect();
         let indexes: Vec<u32> = self.databases.iter().copied().collect();
@@ -79,7 +79,7 @@ impl Seen {
     }
 }
 
-/// Where the time of a broken limit can have gone.
+/// The sides that can be responsible for a broken time limit.
 fn sides_of_limit(limit: Metric) -> Vec<Side> {
     match limit {
         Metric::SendDuration | Metric::ReceiveDuration | Metric::CheckDuration | Metric::SyncDuration => {
@@ -87,7 +87,7 @@ fn sides_of_limit(limit: Metric) -> Vec<Side> {
         }
         Metric::PhaseDuration => vec![Side::Client],
         Metric::StartLate => vec![Side::Harness],
-        // What these count is blamed where it is told.
+        // The failures and findings that these count are blamed themselves.
         Metric::ErrorsTotal
         | Metric::Errors
         | Metric::RowsRate
@@ -98,7 +98,7 @@ fn sides_of_limit(limit: Metric) -> Vec<Side> {
     }
 }
 
-/// `a, b`, or a dash for nothing.
+/// `a, b`, or a dash for an empty list.
 pub(super) fn list<T: AsRef<str>>(items: &[T]) -> String {
     if items.is_empty() {
         return "–".to_owned();

@@ -1,5 +1,5 @@
-//! The parsed tree with its places: an arena, so that an alias costs one node however much it stands for.
-//! It must not know the parser.
+//! The parsed tree with its places: an arena, in which an alias is one node, however large its value is. Nothing here knows
+//! the parser.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{Lookalike, Meaning, escape, scalar};
 
-/// The most ambiguous scalars that are told about; nobody reads further.
+/// The maximum number of ambiguous scalars to report; nobody reads more.
 const MAX_LOOKALIKES: usize = 1_000;
 
 /// All nodes of a document; the last one is the root.
@@ -23,14 +23,14 @@ impl fmt::Debug for Nodes {
     }
 }
 
-/// A node and the bytes it was written in.
+/// A node with its bytes in the file.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) span: Range<usize>,
     pub(super) kind: Kind,
-    /// How many nodes it stands for once aliases are expanded; long texts count for more.
+    /// The number of nodes after aliases are expanded; long texts count as several.
     pub(super) weight: usize,
-    /// How many levels it has once aliases are expanded.
+    /// The number of levels after aliases are expanded.
     pub(super) height: usize,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Entry {
     pub(super) key: String,
     pub(super) key_span: Range<usize>,
     pub(super) node: usize,
-    /// The `*alias` after `<<` that brought it here.
+    /// The `*alias` after `<<` that added the entry.
     pub(super) merged: Option<Range<usize>>,
 }
 
@@ -56,7 +56,7 @@ impl Nodes {
         self.0.len().checked_sub(1)
     }
 
-    /// The node an alias stands for, or the node itself, and the alias's own place.
+    /// The node that an alias refers to, or the node itself, with the place of the alias.
     pub(super) fn resolve(&self, id: usize) -> (usize, Option<Range<usize>>) {
         let node = &self.0[id];
         match node.kind {
@@ -66,7 +66,7 @@ impl Nodes {
         }
     }
 
-    /// The document as a value. Depth and size were limited while the tree was built.
+    /// The document as a value. The builder has already limited its depth and size.
     pub(super) fn value(&self) -> Value {
         self.root().map_or(Value::Null, |root| self.value_of(root))
     }
@@ -83,7 +83,7 @@ impl Nodes {
         }
     }
 
-    /// Ambiguous unquoted scalars, each reported at the place it is written, not again where an alias repeats it.
+    /// Ambiguous unquoted scalars, each at the place where it is written, and not again where an alias repeats it.
     pub(super) fn lookalikes(&self, text: &str) -> Vec<Lookalike> {
         let mut found = Vec::new();
         if let Some(root) = self.root() {
