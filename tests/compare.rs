@@ -57,7 +57,7 @@ fn repeated_runs_say_how_often_they_fail_and_can_be_compared() {
     assert_eq!((same.status.code(), last_line(&same).as_str()), (Some(0), "PASS: no significant regression"));
     let worse = compare("good/twice", "bad/twice/latest");
     assert_eq!(worse.status.code(), Some(1));
-    assert!(last_line(&worse).starts_with("FAIL: the verdict is FAIL, it was PASS"), "{}", last_line(&worse));
+    assert!(last_line(&worse).starts_with("FAIL: the verdict is FAIL, was PASS"), "{}", last_line(&worse));
     assert_eq!(compare("bad/twice", "good/twice").status.code(), Some(0));
     assert_eq!(compare("good/twice", "nowhere").status.code(), Some(2));
     std::fs::write(home.join("good/twice/repeat.json"), "{}").expect("it can be damaged");

@@ -18,7 +18,7 @@ fn written(text: &str, span: &Range<usize>) -> String {
 }
 
 pub(super) fn empty(text: &str) -> Problem {
-    let message = if text.trim().is_empty() { "the file is empty" } else { "the file contains only comments" };
+    let message = if text.trim().is_empty() { "the file is empty" } else { "the file has no keys" };
     let help = "a scenario starts with `version: 1` and `name: …`; `stress schema` prints all its keys";
     problem("yaml::empty", 0..line_end(text, 0), message, help)
 }

@@ -37,7 +37,7 @@ fn rows_that_were_never_sent_are_told_from_rows_that_the_server_has_alone() {
     let report = judged(&standin, &format!("{server}verify: [server]\n"), &extension);
     assert_eq!(report.failed_checks(), ["server"]);
     let waits = |key, writer| [key, "written", writer];
-    let (of_1, of_2) = ("not sent yet by database 1", "still waits to be sent by database 2");
+    let (of_1, of_2) = ("not sent yet by database 1", "not sent yet by database 2");
     assert_eq!(
         rows(&report, "server"),
         [
