@@ -122,12 +122,13 @@ impl RateKept {
             rate if rate * 60.0 >= 0.1 => (60.0, "m"),
             _ => (3600.0, "h"),
         };
-        let reached = self.reached.map_or_else(String::new, |reached| {
-            format!(", {:.2}/{} reached per database", reached * unit.0, unit.1)
-        });
-        let most = self.late.max().map_or_else(String::new, |most| {
-            format!("; starts were up to {} late", crate::figure::duration(most))
-        });
+        let reached = self
+            .reached
+            .map_or_else(String::new, |reached| format!(", {:.2}/{} reached per database", reached * unit.0, unit.1));
+        let most = self
+            .late
+            .max()
+            .map_or_else(String::new, |most| format!("; starts were up to {} late", crate::figure::duration(most)));
         let verdict = if self.kept { "" } else { "; the rate was not kept" };
         format!("{of}: {} requested{reached}{most}{verdict}", self.rate)
     }

@@ -67,11 +67,8 @@ pub(super) fn summary(scene: &Scene<'_>) -> Option<GeneratorSummary> {
     } else {
         GeneratorState::Served
     };
-    let lag = format!(
-        "its threads ran {} late (p99), {} late (max)",
-        figure::duration(lag_p99),
-        figure::duration(lag_max)
-    );
+    let lag =
+        format!("its threads ran {} late (p99), {} late (max)", figure::duration(lag_p99), figure::duration(lag_max));
     let cpu = cpu_share.map_or_else(String::new, |share| {
         format!(
             " and used {:.0} % of {}",

@@ -329,7 +329,9 @@ fn expected(
             (Verdict::Fail, format!("expected {}, found {saw}", figure::list(&missing)))
         }
         (true, ExpectedVerdict::Fail) => (Verdict::Pass, format!("the run failed as expected: {first}")),
-        (false, ExpectedVerdict::Fail) => (Verdict::Fail, format!("expected FAIL, but the verdict is {verdict}: {first}")),
+        (false, ExpectedVerdict::Fail) => {
+            (Verdict::Fail, format!("expected FAIL, but the verdict is {verdict}: {first}"))
+        }
         (_, ExpectedVerdict::Pass) => return (verdict, rules),
     };
     let mut all = vec![rule(RuleKind::Expected, message)];

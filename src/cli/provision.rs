@@ -12,11 +12,13 @@ use crate::execute::Control;
 use crate::target;
 
 #[derive(Args)]
-#[command(after_help = "Drops and creates the scenario's tables, in databases that match `allow_databases`, and enables sync.
+#[command(
+    after_help = "Drops and creates the scenario's tables, in databases that match `allow_databases`, and enables sync.
 Prints the managed database id. `stress plan` shows the steps without taking them.
 
 Examples:
-  stress provision scenarios/mine.yaml")]
+  stress provision scenarios/mine.yaml"
+)]
 pub(super) struct Arguments {
     #[command(flatten)]
     scenario: overrides::ScenarioArguments,

@@ -37,7 +37,10 @@ impl Versions {
         let synced = answer.pointer("/send/status").and_then(Value::as_str) == Some("synced");
         if synced && self.server < self.local {
             let Self { local, server } = self;
-            say(Side::Client, format!("the status of the send is synced, but serverVersion {server} is behind {local}"));
+            say(
+                Side::Client,
+                format!("the status of the send is synced, but serverVersion {server} is behind {local}"),
+            );
         }
         violations
     }

@@ -113,7 +113,11 @@ fn about_the_judgement(registry: &mut Registry, analysis: &Analysis) {
         };
         Some((vec![("check", plain(&result.name))], held))
     });
-    registry.register("check_holds", "1 for a check that passed, 0 for one that failed; absent if the check was not made", Series::gauges(checks));
+    registry.register(
+        "check_holds",
+        "1 for a check that passed, 0 for one that failed; absent if the check was not made",
+        Series::gauges(checks),
+    );
     let findings = analysis.checks.iter().fold(BTreeMap::new(), |mut sums, result| {
         *sums.entry(result.check.as_str()).or_insert(0) += result.findings().len() as u64;
         sums
@@ -128,7 +132,11 @@ fn about_the_judgement(registry: &mut Registry, analysis: &Analysis) {
         };
         Some((vec![("threshold", plain(&result.text))], kept))
     });
-    registry.register("threshold_kept", "1 for a threshold that was kept, 0 for a broken one", Series::gauges(thresholds));
+    registry.register(
+        "threshold_kept",
+        "1 for a threshold that was kept, 0 for a broken one",
+        Series::gauges(thresholds),
+    );
 }
 
 fn durations(record: &Record) -> Series {

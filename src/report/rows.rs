@@ -32,8 +32,11 @@ pub(super) fn summary(analysis: &Analysis) -> Vec<[String; 2]> {
             .map(|(number, noun)| counted(number, noun))
             .collect();
     let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
-    let settling =
-        if totals.settling > 0 { format!(", and {} while settling", thousands(totals.settling)) } else { String::new() };
+    let settling = if totals.settling > 0 {
+        format!(", and {} while settling", thousands(totals.settling))
+    } else {
+        String::new()
+    };
     let mut rows = vec![
         row("Concurrent databases", thousands(run.databases)),
         row("Rows per iteration", thousands(run.rows)),

@@ -76,11 +76,7 @@ pub(super) fn read(path: &Path) -> Result<String, ReadProblem> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..valid].split(|byte| *byte == b'\n').count();
-        problem(
-            "file::encoding",
-            format!("is not UTF-8: line {line} has an invalid byte"),
-            Some("save it as UTF-8"),
-        )
+        problem("file::encoding", format!("is not UTF-8: line {line} has an invalid byte"), Some("save it as UTF-8"))
     })
 }
 

@@ -64,7 +64,12 @@ pub(super) fn duplicate_key(key: &str, span: Range<usize>, first: Range<usize>) 
 }
 
 pub(super) fn bad_merge(span: Range<usize>) -> Problem {
-    problem("yaml::merge", span, "`<<` merges maps, but this value is not a map", "write `<<: *name` with `&name` at a map above")
+    problem(
+        "yaml::merge",
+        span,
+        "`<<` merges maps, but this value is not a map",
+        "write `<<: *name` with `&name` at a map above",
+    )
 }
 
 pub(super) fn bad_number(text: &str, bad: BadNumber, span: Range<usize>) -> Problem {

@@ -142,8 +142,7 @@ impl Scene<'_> {
             })
             .collect();
         if versions.len() > MOST_VERSIONS {
-            described
-                .push(format!("and {}", counted((versions.len() - MOST_VERSIONS) as u64, "more version")));
+            described.push(format!("and {}", counted((versions.len() - MOST_VERSIONS) as u64, "more version")));
         }
         let (total, rows) = self.rows_between(user, table, concerned);
         let message = format!("table {table}{} differs: {}", self.of_user(user), described.join(", "));

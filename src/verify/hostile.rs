@@ -43,9 +43,8 @@ impl Scene<'_> {
             counted(denied, "attempt"),
             if taken == 0 { "none".to_owned() } else { figure::thousands(taken as u64) },
         ));
-        let open = (unseen > 0).then(|| {
-            format!("no check was made whether {} reached the server", counted(unseen, "hostile attempt"))
-        });
+        let open = (unseen > 0)
+            .then(|| format!("no check was made whether {} reached the server", counted(unseen, "hostile attempt")));
         (arrived.into_iter().map(told).collect(), open)
     }
 

@@ -107,7 +107,10 @@ fn a_leaked_row_is_a_finding_and_a_rejected_one_is_a_note() {
     state.forbidden = vec![row("'malicious1'", false), row("'malicious2'", false), row("'malicious3'", false)];
     let rejected = checked(&record, &plan, CheckKind::Isolation);
     assert_eq!(rejected.outcome, Outcome::Passed);
-    assert_eq!(rejected.notes, ["3 rows written for other users were rejected by the server and stay in the local database"]);
+    assert_eq!(
+        rejected.notes,
+        ["3 rows written for other users were rejected by the server and stay in the local database"]
+    );
     let state = record.state.as_mut().expect("it has one");
     state.forbidden[0].leaked = true;
     state.databases[0].tables[0].leaked = Some(1);

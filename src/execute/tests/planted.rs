@@ -106,7 +106,11 @@ fn a_push_that_is_forgotten_is_missing_after_it_was_acknowledged() {
 fn a_row_that_is_dropped_is_missing_after_it_was_acknowledged() {
     let (_, analysis) = judged(INSERTS, "{ fault: drop_row, at: [5, 70], databases: [1] }");
     assert_eq!(states(&analysis), [RowState::Missing]);
-    assert!(fates(&analysis).contains("1 row of database 1, iteration 2: sent and acknowledged"), "{}", fates(&analysis));
+    assert!(
+        fates(&analysis).contains("1 row of database 1, iteration 2: sent and acknowledged"),
+        "{}",
+        fates(&analysis)
+    );
 }
 
 #[test]

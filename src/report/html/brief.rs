@@ -142,9 +142,7 @@ const fn of_rule(rule: &Rule) -> Option<(&'static str, Option<&'static str>)> {
             "To measure the effect of a change, run the scenario again after it and compare:",
             Some("stress compare THIS_RUN OTHER_RUN"),
         ),
-        RuleKind::Killed => {
-            ("Run the scenario to its end. The record shows no failure, but it is incomplete.", None)
-        }
+        RuleKind::Killed => ("Run the scenario to its end. The record shows no failure, but it is incomplete.", None),
         RuleKind::TimeLimit => {
             ("Raise the time limit, or reduce the load:", Some("stress run scenario.yaml --time-limit 30m"))
         }
@@ -153,10 +151,9 @@ const fn of_rule(rule: &Rule) -> Option<(&'static str, Option<&'static str>)> {
             "Run the scenario on a faster or less busy machine, or with fewer databases:",
             Some("stress run scenario.yaml --databases 2"),
         ),
-        RuleKind::NothingRan | RuleKind::NothingSynced | RuleKind::PhaseSkipped => (
-            "Check what the scenario plans, and why nothing came of it:",
-            Some("stress plan scenario.yaml --explain"),
-        ),
+        RuleKind::NothingRan | RuleKind::NothingSynced | RuleKind::PhaseSkipped => {
+            ("Check what the scenario plans, and why nothing came of it:", Some("stress plan scenario.yaml --explain"))
+        }
         RuleKind::NotChecked | RuleKind::NotMeasured => {
             ("A check or a threshold could not be evaluated, and may hide a failure. It shows the reason.", None)
         }
