@@ -355,7 +355,7 @@ fn a_slip_is_underlined_and_said() {
         ("kind: insert", "kind: inserts", "\"delete\", \"insert\", \"update\", \"query\""),
         ("databases: 2", "databases: many", "Incorrect type"),
         ("time_limit: 60s", "time_limit: 60", "Incorrect type"),
-        ("time_limit: 60s", "time_limit: soon", "a duration has a unit"),
+        ("time_limit: 60s", "time_limit: soon", "a duration with its unit"),
         ("rounds: 3", "rounds: 10001", "above the maximum of 10000"),
         ("verify: [converged]", "verify: [convergd]", "\"converged\""),
         ("target: embedded", "target: { embedded: { writers: 65 } }", "above the maximum of 64"),

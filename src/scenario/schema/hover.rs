@@ -165,6 +165,15 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_says_what_to_write() {
+        let schema = json_schema();
+        for (definition, example) in [("duration", "`30s`"), ("rate", "`2/s`")] {
+            let message = schema["$defs"][definition]["patternErrorMessage"].as_str().unwrap_or_default();
+            assert!(message.contains(example), "{definition}: {message}");
+        }
+    }
+
+    #[test]
     fn every_name_has_its_meaning() {
         fn enums(schema: &Value, found: &mut Vec<Value>) {
             match schema {
