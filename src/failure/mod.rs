@@ -67,7 +67,7 @@ pub enum FailureKind {
     Sql,
     /// Answers contradict each other: a version decreases, or the status is `synced` while the server lacks changes.
     Invariant,
-    /// The phase changed another number of rows than `expect_rows`.
+    /// The phase changed a different number of rows than `expect_rows`.
     RowCount,
     /// A worker thread of `stress` panicked.
     Crash,

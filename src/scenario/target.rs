@@ -190,7 +190,7 @@ pub struct CloudsyncOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub managed_database_id: Option<String>,
     /// A key of the `CloudSync` management API with the role workspace-admin. With it, `stress` registers the database
-    /// and enables sync for its tables; without it, somebody does this on the dashboard.
+    /// and enables sync for its tables; without it, you do this on the dashboard.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub management_key: Option<String>,
     /// The API key that all databases use without `rls`. Default: the key in `connection_string`.
@@ -201,7 +201,7 @@ pub struct CloudsyncOptions {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<String>,
     /// Prepare the server before the run: create the database, drop and create the tables with their policies, and enable
-    /// sync. Enabling sync needs `management_key`, or somebody at the dashboard. Default: false.
+    /// sync. Enabling sync needs `management_key`, or a manual step on the dashboard. Default: false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub provision: bool,
     /// What happens on the server after the run: `keep` changes nothing; `drop` disables sync, drops the scenario's tables
