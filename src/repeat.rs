@@ -1,5 +1,5 @@
-//! A scenario run again and again: how often it failed, how sure that is, and of what. The document (`repeat.json`) is
-//! what `stress compare` takes instead of a run directory. Pure: it is given what each run came to.
+//! A series of runs of one scenario: how often it failed, with a confidence interval, and the kinds of failures. Its
+//! document (`repeat.json`) can replace a run directory in `stress compare`. Pure: the caller makes the runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -13,20 +13,20 @@ use crate::statistics::{Interval, wilson};
 /// The version of the document's format.
 pub const REPEAT_VERSION: u32 = 1;
 
-/// The file's name.
+/// The name of the file.
 pub const REPEAT_FILE: &str = "repeat.json";
 
 /// Runs of one scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Repeat {
-    /// [`REPEAT_VERSION`].
+    /// The version of the document's format: [`REPEAT_VERSION`].
     pub version: u32,
     /// The scenario's name.
     pub scenario: String,
-    /// How many runs were asked for; fewer are listed when they were interrupted.
+    /// The requested number of runs. An interrupted series lists fewer.
     pub wanted: u64,
-    /// The runs, in their order.
+    /// The runs, in order.
     pub runs: Vec<RunSummary>,
 }
 
@@ -34,29 +34,29 @@ pub struct Repeat {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunSummary {
-    /// The run's directory, seen from the document's.
+    /// The run directory, relative to that of the document.
     pub directory: String,
-    /// The values of the scenario's `matrix`, when it has one.
+    /// The values of the scenario's `matrix`, if it has one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub combination: String,
-    /// The run's seed.
+    /// The seed of the run.
     pub seed: u64,
-    /// What it came to.
+    /// The verdict.
     pub verdict: RunVerdict,
     /// The kinds of failures and the checks with findings, as reports name them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub kinds: BTreeSet<String>,
 }
 
-/// A verdict, as the document writes it.
+/// A verdict, as the document spells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunVerdict {
-    /// All is as it must be.
+    /// Every check and threshold passed.
     Pass,
-    /// Not enough was done to know.
+    /// The run did too little to pass or fail.
     Unknown,
-    /// Something is not as it must be.
+    /// A check or a threshold failed.
     Fail,
 }
 
@@ -81,7 +81,7 @@ impl From<RunVerdict> for Verdict {
 }
 
 impl RunSummary {
-    /// A run in short.
+    /// The summary of a run.
     pub fn of(analysis: &Analysis, directory: impl Into<String>, combination: impl Into<String>) -> Self {
         let failures =
             analysis.errors.groups.iter().filter(|group| group.count > 0).map(|group| group.kind.to_string());
@@ -97,27 +97,27 @@ impl RunSummary {
 }
 
 impl Repeat {
-    /// Runs that are still to be made.
+    /// The number of runs that are still to be made.
     pub fn new(scenario: impl Into<String>, wanted: u64) -> Self {
         Self { version: REPEAT_VERSION, scenario: scenario.into(), wanted, runs: Vec::new() }
     }
 
-    /// How many runs came to this.
+    /// The number of runs with this verdict.
     pub fn count(&self, verdict: RunVerdict) -> u64 {
         self.runs.iter().filter(|run| run.verdict == verdict).count() as u64
     }
 
-    /// How often runs fail, with 95 % confidence.
+    /// The 95 % confidence interval of the share of runs that fail.
     pub fn failing(&self) -> Interval {
         wilson(self.count(RunVerdict::Fail), self.runs.len() as u64)
     }
 
-    /// The verdict over all: the worst of any run; nothing is known without one.
+    /// The verdict on the series: the worst of its runs; UNKNOWN without runs.
     pub fn verdict(&self) -> Verdict {
         self.runs.iter().map(|run| run.verdict).max().map_or(Verdict::Unknown, Verdict::from)
     }
 
-    /// In how many runs each kind of failure or finding came up, the most frequent first.
+    /// The kinds of failures and findings with the number of runs in which they occurred, most frequent first.
     pub fn kinds(&self) -> Vec<(&str, u64)> {
         let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
         for kind in self.runs.iter().flat_map(|run| &run.kinds) {
@@ -128,7 +128,7 @@ impl Repeat {
         kinds
     }
 
-    /// What all runs came to, as text; the last line is the verdict.
+    /// A summary of the series as text; the last line is the verdict.
     pub fn text(&self) -> String {
         let (all, failed) = (self.runs.len() as u64, self.count(RunVerdict::Fail));
         let mut text = String::new();
@@ -139,10 +139,10 @@ impl Repeat {
         let unknown = self.count(RunVerdict::Unknown);
         let unknown = if unknown == 0 { String::new() } else { format!(", {unknown} unknown") };
         let missing = self.wanted.saturating_sub(all);
-        let missing = if missing == 0 { String::new() } else { format!("; {missing} more were not made") };
+        let missing = if missing == 0 { String::new() } else { format!("; {missing} more did not run") };
         let _ = writeln!(
             text,
-            "{}: {failed} of {} failed{unknown} (it fails between {:.1} % and {:.1} % of the time, with 95 % confidence){missing}",
+            "{}: {failed} of {} failed{unknown} (95 % confidence interval: {:.1} % to {:.1} %){missing}",
             self.verdict(),
             counted(all, "run"),
             failing.low * 100.0,
@@ -190,11 +190,11 @@ mod tests {
             text.lines().collect::<Vec<_>>(),
             [
                 "  locked           in 1 of 20 runs",
-                "FAIL: 1 of 20 runs failed (it fails between 0.9 % and 23.6 % of the time, with 95 % confidence)"
+                "FAIL: 1 of 20 runs failed (95 % confidence interval: 0.9 % to 23.6 %)"
             ]
         );
         let never = repeat(&[RunVerdict::Pass; 40]);
-        assert!(never.text().contains("between 0.0 % and 8.8 %"), "{}", never.text());
+        assert!(never.text().contains("interval: 0.0 % to 8.8 %"), "{}", never.text());
     }
 
     #[test]

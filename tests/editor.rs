@@ -239,7 +239,7 @@ fn hovering_a_key_shows_its_documentation() {
     let uri = editor.open("hover.yaml", &text);
     let mut wrong = Vec::new();
     for (line, word, shown) in [
-        ("scale:", "scale", "How much"),
+        ("scale:", "scale", "The amount of load"),
         ("scale:", "databases", "Default: 2."),
         ("scale:", "time_limit", "`10m`"),
         ("target:", "target", "Default: `embedded`"),
@@ -248,9 +248,9 @@ fn hovering_a_key_shows_its_documentation() {
         ("barrier:", "barrier", "at the same moment"),
         ("think:", "think", "`500ms`"),
         ("settle:", "wait", "`1s`"),
-        ("thresholds:", "thresholds", "Always on"),
-        ("kind: insert", "insert", "Rows inserted"),
-        ("verify:", "converged", "The same rows"),
+        ("thresholds:", "thresholds", "always apply"),
+        ("kind: insert", "insert", "Inserts rows"),
+        ("verify:", "converged", "the same rows"),
     ] {
         let told = editor.hover(&uri, &text, line, word);
         if !told.contains(shown) {
@@ -358,7 +358,7 @@ fn a_slip_is_underlined_and_said() {
         ("kind: insert", "kind: inserts", "\"delete\", \"insert\", \"update\", \"query\""),
         ("databases: 2", "databases: many", "Incorrect type"),
         ("time_limit: 60s", "time_limit: 60", "Incorrect type"),
-        ("time_limit: 60s", "time_limit: soon", "a duration has a unit"),
+        ("time_limit: 60s", "time_limit: soon", "a duration with its unit"),
         ("rounds: 3", "rounds: 10001", "above the maximum of 10000"),
         ("verify: [converged]", "verify: [convergd]", "\"converged\""),
         ("target: embedded", "target: { embedded: { writers: 65 } }", "above the maximum of 64"),

@@ -1,5 +1,4 @@
-//! Cards for the server's engineers: per group of failures on the server's side, what it takes to find them in the
-//! server's own logs.
+//! Cards for the server's engineers: for each group of server failures, the facts that find them in the server's logs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,50 +9,50 @@ use super::{ErrorGroup, ErrorTable, Scene};
 use crate::failure::{FailureKind, Side};
 use crate::record::{Event, StepKind, WorkerRecord};
 
-/// Groups that get a card.
+/// The maximum number of cards.
 const CARDS: usize = 10;
-/// Requests on a card.
+/// The maximum number of requests on a card.
 const REQUESTS: usize = 5;
-/// Jobs on a card.
+/// The maximum number of jobs on a card.
 const JOBS: usize = 10;
 
-/// A group of failures on the server's side.
+/// The facts about a group of failures on the server side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Card {
-    /// What failed.
+    /// The kind of failure.
     pub kind: FailureKind,
-    /// The message of the first, in full.
+    /// The full message of the first failure.
     pub message: String,
-    /// The jobs that failed, as the server names them, the first ones.
+    /// The server's ids of the first failed jobs.
     pub jobs: Vec<String>,
-    /// Requests that met it, the first ones.
+    /// The first requests that failed, in order of time.
     pub requests: Vec<Request>,
-    /// How many there are in all.
+    /// The number of requests that failed.
     pub total: u64,
 }
 
-/// A request that met a failure.
+/// A request that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The database.
+    /// The number of the database, from 1.
     pub database: u32,
-    /// Its site id, once known.
+    /// The site id of the database, if known.
     pub site_id: Option<String>,
-    /// The how manyeth sync call of that database it was, from 1.
+    /// The position of the request among the sync calls of its database, from 1.
     pub order: u64,
-    /// What was called.
+    /// The call.
     pub step: StepKind,
-    /// The iteration, counted from 1; 0 outside of them.
+    /// The number of the iteration, from 1; 0 outside iterations.
     pub iteration: u64,
     /// The phase.
     pub phase: String,
-    /// When it was made, by this machine's clock.
+    /// The start of the request, by the clock of this machine.
     pub from: Timestamp,
-    /// When its answer was there.
+    /// The arrival of the answer, by the clock of this machine.
     pub until: Timestamp,
-    /// The job, as the server names it.
+    /// The server's id of the failed job, if any.
     pub job: Option<String>,
-    /// When that failed, as the server tells.
+    /// The time at which the job failed, as the server reports it.
     pub failed_at: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Where failures cluster: the iterations one by one, and the clusters in words.
+//! Where failures cluster: a timeline of the iterations, and the clusters in words.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,25 +8,25 @@ use super::errors::Occurrence;
 use crate::figure;
 use crate::verify::databases;
 
-/// Fewer failures than this make no cluster.
+/// The minimum number of failures for a cluster.
 const FEWEST: usize = 3;
 
 /// One iteration, over all databases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimelineRow {
-    /// The iteration, counted from 1.
+    /// The number of the iteration, from 1.
     pub iteration: u64,
-    /// When its first step began, since the run's start.
+    /// The start of its first step, since the start of the run.
     pub start: Duration,
-    /// When its last step ended.
+    /// The end of its last step, since the start of the run.
     pub end: Duration,
-    /// Rows deleted, inserted and updated.
+    /// The number of rows deleted, inserted and updated.
     pub rows: u64,
-    /// Sync calls.
+    /// The number of sync calls.
     pub syncs: u64,
-    /// Failures seen, whatever became of them.
+    /// The number of all failures: counted, ignored and retried ones.
     pub failures: u64,
-    /// Failures that count.
+    /// The number of failures that count in `errors.total`.
     pub errors: u64,
 }
 
@@ -65,7 +65,7 @@ pub(super) fn timeline(scene: &Scene<'_>, occurrences: &[Occurrence<'_>]) -> Vec
         .collect()
 }
 
-/// Where the failures cluster, in words; or that they are spread evenly.
+/// Sentences about where the failures cluster, or that they are spread evenly. Empty if there are too few failures.
 pub(super) fn in_words(scene: &Scene<'_>, occurrences: &[Occurrence<'_>]) -> Vec<String> {
     let inside: Vec<&Occurrence<'_>> = occurrences.iter().filter(|one| one.database.is_some()).collect();
     if inside.len() < FEWEST {
@@ -77,7 +77,7 @@ pub(super) fn in_words(scene: &Scene<'_>, occurrences: &[Occurrence<'_>]) -> Vec
             .flatten()
             .collect();
     if words.is_empty() {
-        return vec!["none, they are spread evenly over databases, iterations and phases".to_owned()];
+        return vec!["none; the failures are spread evenly over databases, iterations and phases".to_owned()];
     }
     words
 }
@@ -104,7 +104,8 @@ fn by_phase(scene: &Scene<'_>, inside: &[&Occurrence<'_>]) -> Option<String> {
     Some(format!("{share} in phase{plural} {}", figure::list(&few)))
 }
 
-/// The fewest places, a third of all at most and at least one, that hold four fifths of the failures.
+/// The smallest set of places with at least four fifths of the failures; `None` if it would need more than a third of all
+/// places.
 fn few<P: Ord + Copy>(places: impl Iterator<Item = P>, there_are: usize) -> Option<(Vec<P>, String)> {
     let mut counts: BTreeMap<P, usize> = BTreeMap::new();
     for place in places {
@@ -132,7 +133,7 @@ fn few<P: Ord + Copy>(places: impl Iterator<Item = P>, there_are: usize) -> Opti
     None
 }
 
-/// Failures that begin late, or end early.
+/// Whether the failures start late in the run, or stop early.
 fn by_time(scene: &Scene<'_>, inside: &[&Occurrence<'_>]) -> Option<String> {
     let end = scene.end().max(1);
     let first = inside.first()?.at;
@@ -140,9 +141,9 @@ fn by_time(scene: &Scene<'_>, inside: &[&Occurrence<'_>]) -> Option<String> {
     let percent = |at: u64| u128::from(at) * 100 / u128::from(end);
     let when = |at: u64| format!("{} ({} % of the run)", figure::duration(Duration::from_micros(at)), percent(at));
     if percent(first) >= 30 {
-        Some(format!("none came up before {}", when(first)))
+        Some(format!("none occurred before {}", when(first)))
     } else if percent(last) <= 50 {
-        Some(format!("none came up after {}", when(last)))
+        Some(format!("none occurred after {}", when(last)))
     } else {
         None
     }

@@ -1,38 +1,38 @@
-//! Each database's part in the run.
+//! A summary of the run for each database.
 
 use super::Scene;
 use super::errors::Occurrence;
 use crate::record::WorkerRecord;
 
-/// One database's part in the run.
+/// What one database did in the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseSummary {
-    /// The database, counted from 1.
+    /// The number of the database, from 1.
     pub database: u32,
-    /// Its user, counted from 1.
+    /// The number of its user, from 1.
     pub user: u32,
-    /// Its site id, once known.
+    /// Its site id, if known.
     pub site_id: Option<String>,
-    /// Iterations completed.
+    /// The number of completed iterations.
     pub iterations: u64,
-    /// Whether every step of the scenario was done.
+    /// Whether the database ran every step of the scenario.
     pub completed: bool,
-    /// The message of the panic that ended it.
+    /// The message of the panic that ended its worker, if any.
     pub crash: Option<String>,
-    /// Rows deleted, inserted and updated.
+    /// The number of rows deleted, inserted and updated.
     pub rows: u64,
-    /// Its calls of `send`, settling included.
+    /// The calls of `send`, settling included.
     pub sends: Calls,
-    /// Its calls of `receive`, `check` and `sync`, settling included.
+    /// The calls of `receive`, `check` and `sync`, settling included.
     pub receives: Calls,
-    /// Failures that count.
+    /// The number of failures that count in `errors.total`.
     pub errors: u64,
 }
 
-/// Calls made, and how many failed.
+/// The number of calls, and the number of failed ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Calls {
-    /// Calls made.
+    /// All calls.
     pub made: u64,
     /// Calls that failed.
     pub failed: u64,

@@ -1,4 +1,4 @@
-//! Where the databases' time went, and whether a `rate` was kept: what of the load is the generator's own.
+//! How the databases spent their time, and whether a `rate` was kept.
 
 use std::time::Duration;
 
@@ -8,20 +8,21 @@ use crate::plan::StepPlan;
 use crate::record::{Event, Part, StepKind};
 use crate::scenario::Rate;
 
-/// Where the databases' time went, all together, from the first thing each did to its last before settling.
+/// How the databases spent their time: sums over all databases, from the first step of each to its last one before
+/// settling.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Effort {
-    /// Running the phases' SQL.
+    /// Running the SQL of phases.
     pub sql: Duration,
     /// In sync calls.
     pub sync: Duration,
     /// Opening and closing sessions.
     pub session: Duration,
-    /// Waiting because the scenario says so: barriers, `wait`, `think`, `rate`.
+    /// Waiting as the scenario demands: barriers, `wait`, `think`, `rate`.
     pub waiting: Duration,
-    /// In statements on the server.
+    /// In SQL on the server (`admin`).
     pub admin: Duration,
-    /// Between all that: recording, logs, looking for leaks and at sizes.
+    /// Everything in between, in `stress` itself: recording, logging, checking for leaks, measuring sizes.
     pub harness: Duration,
 }
 
@@ -51,7 +52,7 @@ impl Effort {
         *part = part.saturating_add(Duration::from_micros(event.took));
     }
 
-    /// Its parts by name.
+    /// The parts with their names in reports.
     pub const fn parts(&self) -> [(&'static str, Duration); 6] {
         [
             ("SQL", self.sql),
@@ -59,7 +60,7 @@ impl Effort {
             ("sessions", self.session),
             ("waiting", self.waiting),
             ("SQL on the server", self.admin),
-            ("the harness", self.harness),
+            ("stress itself", self.harness),
         ]
     }
 }
@@ -67,19 +68,19 @@ impl Effort {
 /// Whether a `rate` was kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RateKept {
-    /// The phase that is repeated by it; absent for iterations.
+    /// The phase that the rate repeats; `None` if the rate starts iterations.
     pub phase: Option<String>,
-    /// The rate.
+    /// The requested rate.
     pub rate: Rate,
-    /// Starts per second and database, as they came to be; absent when none had a second one.
+    /// The actual number of starts per second and database; `None` if no database had two starts.
     pub reached: Option<f64>,
-    /// How late the starts were.
+    /// The delays of the starts.
     pub late: Latency,
-    /// Whether none was late by a whole turn.
+    /// Whether no start was late by more than one interval of the rate.
     pub kept: bool,
 }
 
-/// Every `rate` of the plan that something was started by.
+/// Every `rate` of the plan that started something.
 pub(super) fn rates(scene: &Scene<'_>) -> Vec<RateKept> {
     let plan = scene.plan;
     let iterations = plan.rate.map(|rate| (None, rate));
@@ -97,7 +98,7 @@ fn kept(scene: &Scene<'_>, phase: Option<String>, rate: Rate) -> Option<RateKept
         for event in worker.events.iter().filter(|event| event.step == StepKind::Pace && event.phase == name) {
             late.record(event.late);
             let start = event.at.saturating_add(event.took);
-            // A phase's turns start anew in each iteration; an iteration's never do.
+            // The schedule of a phase starts anew in each iteration; the schedule of iterations never does.
             if let Some((iteration, earlier)) = before
                 && (phase.is_none() || iteration == event.iteration)
             {
@@ -113,7 +114,7 @@ fn kept(scene: &Scene<'_>, phase: Option<String>, rate: Rate) -> Option<RateKept
 }
 
 impl RateKept {
-    /// In words.
+    /// The requested rate, the actual one and the delays, in words.
     pub fn words(&self) -> String {
         let of = self.phase.as_ref().map_or_else(|| "iterations".to_owned(), |phase| format!("`{phase}`"));
         let unit = match self.rate.per_second() {
@@ -121,14 +122,15 @@ impl RateKept {
             rate if rate * 60.0 >= 0.1 => (60.0, "m"),
             _ => (3600.0, "h"),
         };
-        let reached = self.reached.map_or_else(String::new, |reached| {
-            format!(", {:.2}/{} reached by each database", reached * unit.0, unit.1)
-        });
-        let most = self.late.max().map_or_else(String::new, |most| {
-            format!("; the last of them began up to {} late", crate::figure::duration(most))
-        });
-        let verdict = if self.kept { "" } else { ": the rate was not kept" };
-        format!("{of} {} wanted{reached}{most}{verdict}", self.rate)
+        let reached = self
+            .reached
+            .map_or_else(String::new, |reached| format!(", {:.2}/{} reached per database", reached * unit.0, unit.1));
+        let most = self
+            .late
+            .max()
+            .map_or_else(String::new, |most| format!("; starts were up to {} late", crate::figure::duration(most)));
+        let verdict = if self.kept { "" } else { "; the rate was not kept" };
+        format!("{of}: {} requested{reached}{most}{verdict}", self.rate)
     }
 }
 

@@ -1,5 +1,5 @@
-//! What failed, grouped by kind, side and fingerprint; what the rules of `errors:` make of it; and sticky failures of
-//! the server counted once.
+//! The failures of a run, grouped by kind, side and fingerprint, with the effect of the rules under `errors:`. A failed
+//! job that the server reports repeatedly counts once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,80 +8,80 @@ use super::Scene;
 use crate::failure::{Failure, FailureKind, Side};
 use crate::plan::rule::{Treatment, treatment};
 
-/// A failure where it happened, and what is made of it.
+/// A failure with its place in the run and its treatment.
 #[derive(Debug, Clone)]
 pub(super) struct Occurrence<'a> {
     pub(super) failure: std::borrow::Cow<'a, Failure>,
-    /// The database; none outside a worker.
+    /// The database; `None` for failures outside a worker.
     pub(super) database: Option<u32>,
     pub(super) iteration: u64,
     pub(super) phase: &'a str,
-    /// Microseconds since the run's start.
+    /// Microseconds since the start of the run.
     pub(super) at: u64,
-    /// Whether the call was made again afterwards.
+    /// Whether the call was retried afterwards.
     pub(super) retried: bool,
     pub(super) treatment: Treatment,
-    /// Whether it is one of `errors.total`.
+    /// Whether the failure counts in `errors.total`.
     pub(super) counts: bool,
 }
 
-/// What failed, grouped.
+/// The failures of a run, counted and grouped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ErrorTable {
-    /// Failures that count.
+    /// The number of failures that count in `errors.total`.
     pub total: u64,
-    /// Failures seen, whatever became of them.
+    /// The number of all failures: counted, ignored and retried ones.
     pub seen: u64,
-    /// Failures after which the call was made again.
+    /// The number of failures after which the call was retried.
     pub retried: u64,
-    /// Failures that a rule ignores.
+    /// The number of failures that a rule ignores.
     pub ignored: u64,
-    /// Failures that a rule only warns about.
+    /// The number of failures that a rule only warns about.
     pub warned: u64,
-    /// The groups, the most frequent first.
+    /// The groups, most frequent first.
     pub groups: Vec<ErrorGroup>,
 }
 
 /// Failures of one kind, side and fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorGroup {
-    /// What failed.
+    /// The kind of failure.
     pub kind: FailureKind,
-    /// On whose side.
+    /// The side on which the failures happened.
     pub side: Side,
-    /// The message with digits and ids folded.
+    /// The message with digits and ids replaced by placeholders.
     pub fingerprint: String,
-    /// How many count in `errors.total`.
+    /// The number of failures that count in `errors.total`.
     pub count: u64,
-    /// How many were seen, whatever became of them.
+    /// The number of all failures: counted, ignored and retried ones.
     pub seen: u64,
-    /// How many jobs of the server failed, when it named any: each is reported again and again, and counts once.
+    /// The number of failed jobs, if the server names them. The server reports each repeatedly; it counts once.
     pub jobs: u64,
-    /// After how many the call was made again.
+    /// The number of failures after which the call was retried.
     pub retried: u64,
-    /// How many a rule ignores.
+    /// The number of failures that a rule ignores.
     pub ignored: u64,
-    /// How many a rule only warns about.
+    /// The number of failures that a rule only warns about.
     pub warned: u64,
-    /// The databases in which they came up, in order.
+    /// The databases with such failures, in ascending order.
     pub databases: Vec<u32>,
-    /// The iterations in which they came up, in order; 0 stands for before the first and after the last.
+    /// The iterations with such failures, in ascending order; 0 means before the first or after the last.
     pub iterations: Vec<u64>,
-    /// The phases in which they came up, in order of their first failure.
+    /// The phases with such failures, in order of their first failure.
     pub phases: Vec<String>,
     /// Where the first of them stands in the scenario; none for what is no phase of it, such as settling.
     pub pointer: Option<String>,
-    /// The HTTP status of the first, when known.
+    /// The HTTP status of the first failure, if known.
     pub http: Option<u16>,
-    /// The machine-readable code of the first, when known.
+    /// The machine-readable code of the first failure, if known.
     pub code: Option<String>,
-    /// The message of the first, in full.
+    /// The full message of the first failure.
     pub sample: String,
-    /// When the first came up, since the run's start.
+    /// The time of the first failure, since the start of the run.
     pub first: Duration,
 }
 
-/// Every failure of the record in order of time, with what is made of it.
+/// Every failure of the record in order of time, with its treatment.
 pub(super) fn occurrences<'a>(scene: &Scene<'a>) -> Vec<Occurrence<'a>> {
     let mut occurrences: Vec<Occurrence<'a>> = Vec::new();
     for (worker, event) in scene.events() {
@@ -116,7 +116,7 @@ pub(super) fn occurrences<'a>(scene: &Scene<'a>) -> Vec<Occurrence<'a>> {
     occurrences
 }
 
-/// Panics that no event tells of.
+/// Panics that no event reports.
 fn crashes<'a>(scene: &Scene<'a>) -> Vec<Occurrence<'a>> {
     let told = |worker: &crate::record::WorkerRecord| {
         worker.events.iter().flat_map(|event| &event.failures).any(|failure| failure.kind == FailureKind::Crash)
@@ -142,7 +142,7 @@ fn crashes<'a>(scene: &Scene<'a>) -> Vec<Occurrence<'a>> {
         .collect()
 }
 
-/// Decides which failures count: final ones that no rule lets pass, and a failed job only once.
+/// Decides which failures count: those that were not retried and that no rule excuses; a failed job counts once.
 fn count(occurrences: &mut [Occurrence<'_>]) {
     let mut jobs = BTreeSet::new();
     for occurrence in occurrences {

@@ -1,48 +1,48 @@
-//! Whether the load generator itself got to run: threads that wait for a processor make no load, and measure their own
-//! waiting.
+//! Whether the machine was fast enough for the load generator: threads that wait for a processor make no load, and
+//! measure their own waiting.
 
 use std::time::Duration;
 
 use super::Scene;
 use crate::figure;
 
-/// A thread that comes to run this late, one time in a hundred, is strained.
+/// If threads run this late at p99, the generator is strained.
 const STRAINED: Duration = Duration::from_millis(100);
-/// This late, it is starved: what was measured is the machine.
+/// If threads run this late at p99, the generator is starved, and the figures describe the machine.
 const STARVED: Duration = Duration::from_secs(1);
-/// The share of all processors from which on the generator may limit the load.
+/// The share of all processors above which the generator may limit the load.
 const BUSY: f64 = 0.9;
-/// Shorter runs say nothing about the share.
+/// Shorter runs are too short to measure the share.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// How the generator was served by its machine.
+/// Whether the machine was fast enough for the load generator.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GeneratorSummary {
-    /// In a word.
+    /// The state in one word.
     pub state: GeneratorState,
-    /// How late its threads came to run, 99 of 100 times at most.
+    /// The delay with which its threads ran: 99th percentile.
     pub lag_p99: Duration,
-    /// How late at most.
+    /// The delay with which its threads ran: maximum.
     pub lag_max: Duration,
-    /// Processor time by time passed and processors, from 0 to 1; absent where the system does not tell.
+    /// The share of all processors that the process used, from 0 to 1; `None` if the system does not report it.
     pub cpu_share: Option<f64>,
-    /// In words.
+    /// A sentence about it.
     pub words: String,
 }
 
-/// How the generator was served by its machine, in a word.
+/// Whether the machine was fast enough for the load generator, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GeneratorState {
-    /// It ran when it wanted to.
+    /// Its threads ran on time.
     Served,
-    /// It had to wait, or used the whole machine: latencies hold some of that.
+    /// Its threads had to wait, or used the whole machine: latencies include some of this waiting.
     Strained,
-    /// It hardly got to run: the run says nothing about the target.
+    /// Its threads hardly ran: the run says nothing about the target.
     Starved,
 }
 
 impl GeneratorState {
-    /// Its name in reports.
+    /// The state's name in reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Served => "served",
@@ -67,25 +67,22 @@ pub(super) fn summary(scene: &Scene<'_>) -> Option<GeneratorSummary> {
     } else {
         GeneratorState::Served
     };
-    let lag = format!(
-        "its threads ran up to {} late (p99), {} at most",
-        figure::duration(lag_p99),
-        figure::duration(lag_max)
-    );
+    let lag =
+        format!("its threads ran {} late (p99), {} late (max)", figure::duration(lag_p99), figure::duration(lag_max));
     let cpu = cpu_share.map_or_else(String::new, |share| {
         format!(
-            ", and used {:.0} % of {}",
+            " and used {:.0} % of {}",
             share * 100.0,
             figure::counted(scene.record.machine.cpus as u64, "processor")
         )
     });
     let meaning = match state {
         GeneratorState::Served => "",
-        GeneratorState::Strained => "; latencies hold some of the generator's own waiting",
-        GeneratorState::Starved => "; what was measured is this machine, not the target",
+        GeneratorState::Strained => "; latencies include time that the generator waited for a processor",
+        GeneratorState::Starved => "; the figures describe this machine, not the target",
     };
     let hub = if scene.record.target.kind == "embedded" {
-        "; the hub ran in the same process, and its work is in these figures"
+        "; the hub ran in the same process, so these figures include its work"
     } else {
         ""
     };

@@ -1,5 +1,5 @@
-//! Growth over the run: sizes and send latency by iteration, their slopes, and whether the last iteration met the same
-//! system as the first.
+//! Growth over the run: sizes and send latency by iteration, their trends, and whether the last iteration ran against the
+//! same system as the first.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,60 +8,60 @@ use super::Scene;
 use crate::figure::{self, counted};
 use crate::record::GrowthSample;
 
-/// Fewer iterations than this show no trend.
+/// The minimum number of iterations for a trend.
 const FEWEST: usize = 3;
-/// A trend that makes this of what it was makes another system of it.
+/// A trend that multiplies or divides a measure by this much makes a different system.
 const ANOTHER: f64 = 1.5;
-/// How much of the differences between iterations a trend must explain (the coefficient of determination).
+/// The minimum coefficient of determination (R²) of a trend.
 const EXPLAINED: f64 = 0.5;
 
 /// Growth over the run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Growth {
-    /// What was measured in at least three iterations.
+    /// The measures that have values for at least three iterations.
     pub rows: Vec<GrowthRow>,
-    /// Deletions that the server remembers at the end, by table.
+    /// The number of deletions that the server remembers at the end, by table.
     pub tombstones: Vec<(String, u64)>,
-    /// Whether the last iteration met the same system as the first, in words; nothing when it cannot be said.
+    /// A sentence whether the last iteration ran against the same system as the first; `None` without enough values.
     pub words: Option<String>,
 }
 
 /// One measure over the iterations, the mean of all databases.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GrowthRow {
-    /// What was measured.
+    /// The measure.
     pub measure: Measure,
-    /// The first iteration that was measured, and the last.
+    /// The first and the last iteration with a value.
     pub iterations: (u64, u64),
-    /// The value in the first.
+    /// The value in the first iteration, in the unit of the measure.
     pub first: f64,
-    /// The value in the last.
+    /// The value in the last iteration, in the unit of the measure.
     pub last: f64,
-    /// By how much it grows per iteration (least squares).
+    /// The growth per iteration (least squares), in the unit of the measure.
     pub slope: f64,
-    /// How many times the first value the trend makes of it; nothing when there is no trend.
+    /// The last value of the trend, as a multiple of its first one; `None` if there is no trend.
     pub times: Option<f64>,
 }
 
-/// What was measured.
+/// A measure of growth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
-    /// Rows of all tables.
+    /// The number of rows in all tables.
     Rows,
-    /// Rows that sync keeps beside them.
+    /// The number of rows in the metadata tables of sync.
     Metadata,
-    /// Bytes of the file.
+    /// The size of the database file, in bytes.
     File,
-    /// Bytes of the write-ahead log.
+    /// The size of the write-ahead log, in bytes.
     Wal,
-    /// Microseconds of a send.
+    /// The duration of a send, in microseconds.
     Send,
 }
 
 impl Measure {
     const ALL: [Self; 5] = [Self::Rows, Self::Metadata, Self::File, Self::Wal, Self::Send];
 
-    /// Its name in reports.
+    /// The measure's name in reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rows => "rows",
@@ -72,7 +72,7 @@ impl Measure {
         }
     }
 
-    /// A value as people read it.
+    /// A value with its unit.
     pub fn shown(self, value: f64) -> String {
         let whole = figure::whole(value.abs());
         let sign = if value < 0.0 && whole > 0 { "-" } else { "" };
@@ -84,7 +84,7 @@ impl Measure {
         format!("{sign}{shown}")
     }
 
-    /// Whether its growth makes another system: a log is emptied and filled again and again.
+    /// Whether growth of this measure makes a different system. A write-ahead log grows and shrinks all the time.
     const fn tells(self) -> bool {
         match self {
             Self::Rows | Self::Metadata | Self::File | Self::Send => true,
@@ -167,17 +167,17 @@ fn in_words(rows: &[GrowthRow]) -> Option<String> {
             (times >= ANOTHER || times <= 1.0 / ANOTHER).then(|| {
                 let (measure, shown) = (row.measure.as_str(), |value| row.measure.shown(value));
                 let sign = if row.slope < 0.0 { "" } else { "+" };
-                format!("{measure} {sign}{} per iteration, {times:.1} times the first", shown(row.slope))
+                format!("{measure} {sign}{} per iteration, to {times:.1} times the first value", shown(row.slope))
             })
         })
         .collect();
     Some(if changed.is_empty() {
         format!(
-            "iteration {last} met the same system as iteration {first}: {} without a trend",
+            "iteration {last} ran against the same system as iteration {first}: no trend in {}",
             counted(rows.len() as u64, "measure")
         )
     } else {
-        format!("iteration {last} met another system than iteration {first}: {}", changed.join("; "))
+        format!("iteration {last} ran against a different system than iteration {first}: {}", changed.join("; "))
     })
 }
 
@@ -190,7 +190,7 @@ struct Line {
 }
 
 impl Line {
-    /// By least squares; nothing when the points do not spread.
+    /// The line by least squares; `None` if all points have the same x.
     fn through(points: &[(f64, f64)]) -> Option<Self> {
         let count = points.len() as f64;
         let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
@@ -245,13 +245,13 @@ mod tests {
         let words = growth.words.expect("it can be said");
         assert_eq!(
             words,
-            "iteration 5 met another system than iteration 1: metadata rows +1,000 per iteration, 5.0 times the first"
+            "iteration 5 ran against a different system than iteration 1: metadata rows +1,000 per iteration, to 5.0 times the first value"
         );
     }
 
     #[test]
     fn what_stays_is_the_same_system() {
         let words = grown(|iteration| 1000 + iteration % 2).words.expect("it can be said");
-        assert!(words.starts_with("iteration 5 met the same system as iteration 1"), "{words}");
+        assert!(words.starts_with("iteration 5 ran against the same system as iteration 1"), "{words}");
     }
 }

@@ -1,4 +1,4 @@
-//! The thresholds, evaluated: what was measured, and whether the limit holds.
+//! The evaluation of thresholds: the measured values, and whether they meet the limits.
 
 use std::time::Duration;
 
@@ -13,21 +13,29 @@ use crate::verify::{CheckResult, Outcome, was_cut};
 
 use super::SETTLE;
 
-/// What came of a threshold.
+/// The result of a threshold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ThresholdResult {
     /// Where it stands in the scenario; none for one that is always on.
     pub pointer: Option<String>,
     /// The expression as written.
     pub text: String,
-    /// What it limits.
+    /// The metric that it limits.
     pub metric: Metric,
-    /// How much a broken one weighs.
+    /// What happens if the limit is not met.
     pub severity: Severity,
-    /// The measured value, when there is one.
+    /// The measured value, if there is one.
     pub measured: Option<Measured>,
-    /// Whether the limit holds.
+    /// Whether the value meets the limit.
     pub state: LimitState,
+}
+
+impl ThresholdResult {
+    /// The sentence about a threshold that is not met.
+    pub fn not_met(&self) -> String {
+        let measured = self.measured.map(|measured| format!(": the value is {measured}")).unwrap_or_default();
+        format!("{} is not met{measured}", self.text)
+    }
 }
 
 /// A measured value.
@@ -43,19 +51,19 @@ pub enum Measured {
     BytesPerSecond(f64),
 }
 
-/// Whether a limit holds.
+/// Whether a value meets its limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LimitState {
-    /// It holds.
+    /// The value meets the limit.
     Kept,
-    /// It does not hold.
+    /// The value does not meet the limit.
     Broken,
-    /// It could not be measured, and why.
+    /// There is no value, for this reason.
     NotMeasured(String),
 }
 
 impl ThresholdResult {
-    /// Whether it is always on.
+    /// Whether the threshold always applies, without being written.
     pub fn is_built_in(&self) -> bool {
         self.pointer.is_none()
     }
@@ -91,7 +99,7 @@ pub(super) fn evaluate(
     scene.plan.thresholds.iter().map(|threshold| scale.weigh(threshold)).collect()
 }
 
-/// Everything that can be measured.
+/// The data from which values are measured.
 struct Scale<'a> {
     scene: &'a Scene<'a>,
     occurrences: &'a [Occurrence<'a>],
@@ -126,8 +134,8 @@ impl Scale<'_> {
         if threshold.op.holds(measured.number(), limit) {
             LimitState::Kept
         } else if threshold.metric.unit() == Unit::Databases && was_cut(self.scene.record) {
-            // That the work was cut is for another rule to say: it is no fault of the databases.
-            LimitState::NotMeasured("the run was cut".to_owned())
+            // Another rule reports that the run ended early; it is not the databases' fault.
+            LimitState::NotMeasured("the run ended early".to_owned())
         } else {
             LimitState::Broken
         }
@@ -135,7 +143,7 @@ impl Scale<'_> {
 
     fn measure(&self, threshold: &ThresholdPlan) -> Result<Measured, String> {
         let labels = &threshold.labels;
-        let nothing = || "nothing was done".to_owned();
+        let nothing = || "nothing ran".to_owned();
         match threshold.metric {
             Metric::ErrorsTotal | Metric::Errors => Ok(Measured::Count(self.errors(labels))),
             Metric::SendDuration => self.calls(threshold, |step| step.sends() && !step.receives()),
@@ -148,7 +156,7 @@ impl Scale<'_> {
             Metric::RowsRate => self.timing.rows_per_second.map(Measured::RowsPerSecond).ok_or_else(nothing),
             Metric::BytesRate => self.timing.bytes_per_second.map(Measured::BytesPerSecond).ok_or_else(nothing),
             Metric::SettleDuration => {
-                self.timing.settle.map(Measured::Duration).ok_or_else(|| "it did not settle".to_owned())
+                self.timing.settle.map(Measured::Duration).ok_or_else(|| "the run did not settle".to_owned())
             }
             Metric::DatabasesCompleted => Ok(Measured::Count(completed(self.scene))),
             Metric::FindingsTotal => self.findings(labels),
@@ -160,7 +168,7 @@ impl Scale<'_> {
         self.occurrences.iter().filter(fits).count() as u64
     }
 
-    /// Findings of the checks that were done; with a check that was not done, the others' findings still count.
+    /// The number of findings. If a check was not made, the findings of the others still count.
     fn findings(&self, labels: &Labels) -> Result<Measured, String> {
         let wanted = |result: &&CheckResult| labels.check.is_none_or(|check| check == result.check);
         let asked: Vec<&CheckResult> = self.checks.iter().filter(wanted).collect();
@@ -175,7 +183,7 @@ impl Scale<'_> {
         }
     }
 
-    /// The statistic of the durations of steps. Settling is no load: it is left out unless asked for by name.
+    /// The statistic of the durations of steps. Steps of settling are included only if the label `phase` names settling.
     fn calls(&self, threshold: &ThresholdPlan, wanted: fn(StepKind) -> bool) -> Result<Measured, String> {
         let labels = &threshold.labels;
         let in_phase = |event: &Event| match &labels.phase {
@@ -195,11 +203,11 @@ impl Scale<'_> {
             Some(Statistic::Max) => latency.max(),
             Some(Statistic::Mean) | None => latency.mean(),
         };
-        duration.map(Measured::Duration).ok_or_else(|| "no such step was done".to_owned())
+        duration.map(Measured::Duration).ok_or_else(|| "no such step ran".to_owned())
     }
 }
 
-/// Databases whose worker did everything.
+/// The number of databases that completed all their steps.
 pub(super) fn completed(scene: &Scene<'_>) -> u64 {
     scene.workers.iter().filter(|worker| worker.completed && worker.crash.is_none()).count() as u64
 }

@@ -1,6 +1,6 @@
-//! The judgement of a run: from a record and a plan to everything a report says, the verdict and the rule that decided
-//! included. Pure: the same record gives an equal analysis, in whatever order the workers stand in it. It must not
-//! know how a report looks.
+//! The judgement of a run: from a record and a plan to everything that a report says, including the verdict and its
+//! reason. Pure: the same record always gives an equal analysis, in whatever order it lists the workers. Nothing here
+//! knows how a report looks.
 
 mod cards;
 mod clusters;
@@ -36,38 +36,38 @@ use crate::record::{LogExcerpt, Record};
 use crate::verify::{CheckResult, verify};
 use scene::{SETTLE, Scene};
 
-/// A run, judged.
+/// A judged run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis {
-    /// Which run it was.
+    /// The run, its scenario, its target and its machine.
     pub run: Run,
-    /// What was done, counted.
+    /// Totals of what the run did.
     pub totals: Totals,
-    /// How long things took.
+    /// Durations, latencies and rates.
     pub timing: Timing,
-    /// Each database, in index order.
+    /// A summary of each database, in ascending order.
     pub databases: Vec<DatabaseSummary>,
-    /// What failed, grouped.
+    /// The failures of a run, counted and grouped.
     pub errors: ErrorTable,
-    /// Where the failures cluster, in words.
+    /// Sentences about where the failures cluster.
     pub clusters: Vec<String>,
-    /// The iterations one by one.
+    /// A summary of each iteration.
     pub timeline: Vec<TimelineRow>,
-    /// What finds the failures of the server in its own logs.
+    /// The facts that find server failures in the server's logs.
     pub cards: Vec<Card>,
-    /// The beginning and the end of the logs of databases in which something failed.
+    /// The beginning and the end of the logs of databases with failures.
     pub logs: Vec<(u32, LogExcerpt)>,
     /// Growth over the run.
     pub growth: Growth,
-    /// How the load generator was served; absent when it was not measured.
+    /// Whether the machine was fast enough for the load generator; `None` if that was not measured.
     pub generator: Option<GeneratorSummary>,
-    /// What came of the checks on the data.
+    /// The results of the checks.
     pub checks: Vec<CheckResult>,
-    /// What came of the thresholds.
+    /// The results of the thresholds.
     pub thresholds: Vec<ThresholdResult>,
     /// The verdict.
     pub verdict: Verdict,
-    /// The rules that led to it, the one that decided first. Never empty.
+    /// The reasons for the verdict; the first one decided. Never empty.
     pub rules: Vec<Rule>,
 }
 

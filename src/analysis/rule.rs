@@ -1,53 +1,53 @@
 //! The rules that a verdict follows from: what each is called, and where in the scenario it points.
 
-/// Why the verdict is what it is.
+/// A reason for the verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// What speaks for the verdict.
+    /// The kind of reason.
     pub kind: RuleKind,
-    /// What happened, in words.
+    /// The reason in words.
     pub message: String,
     /// Where the threshold, check or phase that it is about stands in the scenario; none when it is about none.
     pub pointer: Option<String>,
 }
 
-/// What can speak for a verdict.
+/// The kinds of reasons for a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuleKind {
-    /// Everything was done and holds.
+    /// Everything ran and passed.
     Held,
-    /// The scenario says how the run must end.
+    /// The scenario's `expect` decides.
     Expected,
-    /// A worker panicked.
+    /// A worker thread of `stress` panicked.
     Crash,
-    /// A rule of `errors:` says that this failure fails the run.
+    /// A rule under `errors:` fails the run because of a failure.
     ErrorRule,
-    /// A check does not hold.
+    /// A check failed.
     Check,
-    /// A threshold is broken.
+    /// A threshold is not met.
     Threshold,
-    /// The run has no end.
+    /// The record has no end.
     Killed,
-    /// The time limit cut the work.
+    /// The time limit ended the run early.
     TimeLimit,
     /// The run was interrupted or stopped.
     Interrupted,
-    /// Nothing was done.
+    /// Neither SQL nor a sync call ran.
     NothingRan,
     /// No sync call succeeded.
     NothingSynced,
-    /// The load generator hardly got to run.
+    /// The machine was too slow for the load generator.
     Starved,
-    /// A phase was never done.
+    /// A phase never ran.
     PhaseSkipped,
-    /// A check that was asked for could not be done.
+    /// A check of the scenario could not be made.
     NotChecked,
     /// A threshold could not be measured.
     NotMeasured,
 }
 
 impl RuleKind {
-    /// Its name in `report.json`.
+    /// The kind's name in `report.json`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Held => "held",

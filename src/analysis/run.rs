@@ -5,40 +5,40 @@ use std::time::Duration;
 use super::Scene;
 use crate::record::{EndReason, Machine, TargetFacts};
 
-/// Which run it was, and on what.
+/// A run, with its scenario, its target and its machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     /// The run's id.
     pub id: String,
     /// The scenario's name.
     pub scenario: String,
-    /// The scenario's one line.
+    /// The scenario's description.
     pub description: String,
-    /// The scenario's path as given.
+    /// The path of the scenario, as given on the command line.
     pub path: String,
-    /// The seed of every generated value.
+    /// The seed of all generated values.
     pub seed: u64,
-    /// Databases planned.
+    /// The planned number of databases.
     pub databases: u64,
-    /// Users planned, when row-level security is on.
+    /// The planned number of users, with row-level security.
     pub users: Option<u64>,
-    /// Iterations planned, of each database.
+    /// The planned number of iterations of each database.
     pub iterations: u64,
-    /// Rows per iteration.
+    /// The planned `scale.rows`.
     pub rows: u64,
-    /// The pragmas of every database's connections, as `name = value`: part of what is measured.
+    /// The pragmas of every connection, as `name = value`.
     pub pragmas: Vec<String>,
     /// The version of `stress` that ran.
     pub stress: String,
-    /// The target, as it presented itself.
+    /// The facts that the target reported about itself.
     pub target: TargetFacts,
     /// The machine.
     pub machine: Machine,
-    /// When it started.
+    /// The start of the run.
     pub started: jiff::Timestamp,
-    /// From start to finish; to the last thing recorded when it has no end.
+    /// The duration of the run; up to its last recorded step if the record has no end.
     pub duration: Duration,
-    /// How it ended; absent when it was killed.
+    /// The reason why the run ended; `None` if it was killed.
     pub ended: Option<EndReason>,
 }
 

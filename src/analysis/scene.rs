@@ -3,10 +3,10 @@
 use crate::plan::Plan;
 use crate::record::{Event, Record, WorkerRecord};
 
-/// The name of the rounds after the last iteration, where a phase's name stands.
+/// The name of settling, in place of a phase's name.
 pub(super) const SETTLE: &str = "settle";
 
-/// What is judged, the workers in index order.
+/// The data to judge, with the workers in ascending order.
 pub(super) struct Scene<'a> {
     pub(super) record: &'a Record,
     pub(super) plan: &'a Plan,
@@ -24,12 +24,12 @@ impl<'a> Scene<'a> {
         self.workers.iter().flat_map(|worker| worker.events.iter().map(move |event| (*worker, event)))
     }
 
-    /// The events of the load: all but those of settling.
+    /// The events of the load: all events except those of settling.
     pub(super) fn load(&self) -> impl Iterator<Item = (&'a WorkerRecord, &'a Event)> {
         self.events().filter(|(_, event)| event.phase != SETTLE)
     }
 
-    /// Microseconds since the start until the last thing recorded.
+    /// The end of the run, or its last recorded event, in microseconds since the start.
     pub(super) fn end(&self) -> u64 {
         let last_event = self.events().map(|(_, event)| event.at.saturating_add(event.took)).max();
         let ended = self.record.ended.map(|ended| ended.at);

@@ -40,7 +40,7 @@ fn a_run_in_which_everything_holds_passes_and_says_what_it_did() {
     assert_eq!(analysis.verdict, Verdict::Pass);
     assert_eq!(
         analysis.rules[0].message,
-        "2 databases, 5 iterations, 28,000 rows changed, 30 sends, 30 checks; all checks held"
+        "2 databases, 5 iterations, 28,000 rows changed, 30 sends, 30 checks; all checks passed"
     );
     let totals = &analysis.totals;
     assert_eq!((totals.deleted, totals.inserted, totals.updated), (8_000, 10_000, 10_000));
@@ -60,7 +60,7 @@ fn one_failure_that_counts_fails_the_run() {
     assert!(
         analysis.rules[0]
             .message
-            .starts_with("errors.total == 0 does not hold: it is 1, most of all locked on the server side")
+            .starts_with("errors.total == 0 is not met: the value is 1; most frequent: locked on the server side")
     );
     let group = &analysis.errors.groups[0];
     assert_eq!((group.kind, group.side, group.count), (FailureKind::Locked, Side::Server, 1));
@@ -140,7 +140,7 @@ fn a_crash_fails_the_run_before_anything_else() {
     record.workers[1].crash = Some("index out of bounds".into());
     diverge(&mut record);
     let analysis = analyze(&record, &plan);
-    assert_eq!(analysis.rules[0].message, "database 2 crashed: index out of bounds");
+    assert_eq!(analysis.rules[0].message, "the worker of database 2 crashed: index out of bounds");
     assert_eq!(analysis.errors.groups[0].kind, FailureKind::Crash);
 }
 
@@ -151,7 +151,7 @@ fn a_divergence_fails_the_run_unless_findings_are_allowed() {
     diverge(&mut record);
     let analysis = analyze(&record, &plan);
     assert_eq!((analysis.verdict, analysis.rules[0].kind), (Verdict::Fail, RuleKind::Check));
-    assert!(analysis.rules[0].message.starts_with("converged: table test_sync is not the same"));
+    assert!(analysis.rules[0].message.starts_with("converged: table test_sync differs"));
     plan.thresholds = with_built_in(vec![threshold("findings.total <= 2")]);
     assert_eq!(decided(&record, &plan).0, Verdict::Pass);
     plan.thresholds = with_built_in(vec![threshold("findings.total <= 1")]);
@@ -290,7 +290,7 @@ fn of_two_thresholds_of_equal_text_only_the_one_that_aborts_stopped_the_run() {
     record.ended = Some(Ended { at: 9, reason: EndReason::Stopped });
     fail(&mut record, 1, 2, "insert", StepKind::Send, locked());
     let rules = analyze(&record, &plan).rules;
-    let stopped = |rule: &Rule| (rule.message.ends_with("; this stopped the run"), rule.pointer.clone());
+    let stopped = |rule: &Rule| (rule.message.ends_with("; this stopped the run early"), rule.pointer.clone());
     let told: Vec<_> = rules.iter().map(stopped).collect();
     assert_eq!(told, [(true, Some("/thresholds/1".to_owned())), (false, Some("/thresholds/0".to_owned()))]);
 }
@@ -303,7 +303,7 @@ fn a_worker_that_gave_up_fails_the_run() {
     let analysis = analyze(&record, &plan);
     assert_eq!(
         analysis.rules[0].message,
-        "databases.completed == all does not hold: it is 1; not completed: database 2"
+        "databases.completed == all is not met: the value is 1; not completed: database 2"
     );
     record.workers.pop();
     assert_eq!(analyze(&record, &plan).databases.len(), 2);
@@ -347,7 +347,7 @@ fn clusters_are_named_and_an_even_spread_is_too() {
     }
     let clusters = analyze(&record, &plan).clusters;
     assert_eq!(clusters[0], "all 4 are in database 3");
-    assert!(clusters.last().is_some_and(|words| words.starts_with("none came up before")), "{clusters:?}");
+    assert!(clusters.last().is_some_and(|words| words.starts_with("none occurred before")), "{clusters:?}");
     let mut even = crate::fixture::record(&plan);
     for database in 1..=6 {
         for iteration in 1..=5 {
@@ -357,7 +357,7 @@ fn clusters_are_named_and_an_even_spread_is_too() {
         }
     }
     let words = analyze(&even, &plan).clusters;
-    assert_eq!(words, ["none, they are spread evenly over databases, iterations and phases"]);
+    assert_eq!(words, ["none; the failures are spread evenly over databases, iterations and phases"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! How long things took: latency per step and per phase, rates, the load's duration.
+//! Timing: latencies per step and per phase, rates, the duration of the load.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,40 +8,40 @@ use super::{Effort, RateKept, SETTLE, Scene, Totals};
 use crate::latency::Latency;
 use crate::record::{Event, StepKind};
 
-/// How long things took.
+/// Durations, latencies and rates of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timing {
-    /// From the first to the last thing done before settling; none when nothing was.
+    /// The duration from the first to the last step before settling; `None` if no step ran.
     pub load: Option<Duration>,
-    /// How long settling took, when it was done.
+    /// The duration of settling, if the run settled.
     pub settle: Option<Duration>,
-    /// How many rounds it took.
+    /// The number of settling rounds.
     pub rounds: Option<u32>,
-    /// Rows changed per second of the load.
+    /// Rows changed per second, over the duration of the load.
     pub rows_per_second: Option<f64>,
-    /// Payload bytes per second of the load.
+    /// Payload bytes sent and received per second, over the duration of the load.
     pub bytes_per_second: Option<f64>,
-    /// Where the databases' time went.
+    /// How the databases spent their time.
     pub effort: Effort,
     /// Whether the scenario's rates were kept.
     pub rates: Vec<RateKept>,
-    /// SQL and sync calls by what they do, settling left out.
+    /// Latencies of SQL and sync calls by kind of step, settling excluded.
     pub steps: Vec<LatencyRow>,
-    /// The same by phase, in the plan's order, settling at the end.
+    /// Latencies by phase, in the plan's order, with settling at the end.
     pub phases: Vec<LatencyRow>,
 }
 
 /// The latencies of one kind of step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LatencyRow {
-    /// The phase; all when absent.
+    /// The phase; `None` for all phases.
     pub phase: Option<String>,
-    /// What was done.
+    /// The kind of step.
     pub step: StepKind,
-    /// How long it took, failed ones included.
+    /// The durations of the steps, failed ones included.
     pub latency: Latency,
-    /// With a `rate`: how long it took from when its iteration (or repetition) was to begin. Calls that wait for a slow
-    /// one before them count that waiting, as their users would.
+    /// With a `rate`: the durations from the scheduled start of the iteration or repetition. They include the time that a
+    /// step waited for a slow one before it, as a user would experience it.
     pub intended: Option<Latency>,
 }
 
@@ -65,7 +65,7 @@ impl Timing {
     }
 }
 
-/// From the first to the last thing done before settling.
+/// The duration from the first to the last step before settling.
 fn load(scene: &Scene<'_>) -> Option<Duration> {
     let start = scene.load().map(|(_, event)| event.at).min()?;
     let end = scene.load().map(|(_, event)| event.at.saturating_add(event.took)).max()?;
@@ -80,7 +80,7 @@ fn is_timed(event: &Event) -> bool {
     event.step.is_load()
 }
 
-/// Latencies of one kind of step, as they are gathered.
+/// Latencies of one kind of step, while they are collected.
 #[derive(Default)]
 struct Gathered {
     latency: Latency,

@@ -1,28 +1,28 @@
-//! What was done, counted as it really happened: not what the scale promises.
+//! Totals of what the run actually did, as opposed to what its scale asks for.
 
 use super::{SETTLE, Scene};
 use crate::record::{Event, Total};
 
-/// What was done, counted.
+/// Totals of what the run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Rows deleted.
+    /// Deletes rows.
     pub deleted: u64,
-    /// Rows inserted.
+    /// Inserts rows.
     pub inserted: u64,
-    /// Rows updated.
+    /// Updates rows.
     pub updated: u64,
-    /// Rows read.
+    /// Reads rows.
     pub queried: u64,
-    /// Calls of `send`.
+    /// Calls of `send`, settling excluded.
     pub sends: u64,
-    /// Calls of `receive`.
+    /// Calls of `receive`, settling excluded.
     pub receives: u64,
-    /// Calls of `check`.
+    /// Calls of `check`, settling excluded.
     pub checks: u64,
-    /// Calls of `sync`.
+    /// Calls of `sync`, settling excluded.
     pub syncs: u64,
-    /// Sync calls while settling; in none of the others.
+    /// Sync calls of settling.
     pub settling: u64,
     /// Sync calls that failed, settling included.
     pub failed: u64,
@@ -64,7 +64,7 @@ impl Totals {
         }
     }
 
-    /// Rows deleted, inserted and updated.
+    /// The number of rows deleted, inserted and updated.
     pub const fn changed(&self) -> u64 {
         self.deleted.saturating_add(self.inserted).saturating_add(self.updated)
     }
@@ -74,13 +74,13 @@ impl Totals {
         self.changed().saturating_add(self.queried)
     }
 
-    /// Sync calls, settling left out.
+    /// All sync calls, settling excluded.
     pub const fn sync_calls(&self) -> u64 {
         self.sends + self.receives + self.checks + self.syncs
     }
 }
 
-/// A record from elsewhere can hold any number: it must not overflow a sum.
+/// Adds without overflow, because a damaged record can hold any number.
 fn add(sum: &mut u64, more: u64) {
     *sum = sum.saturating_add(more);
 }

@@ -1,5 +1,5 @@
-//! The verdict and the rules behind it. A failure is proven by what happened; a pass has to be earned by what was done;
-//! everything else is unknown.
+//! The verdict and the rules behind it. FAIL needs proof of a failure, PASS needs enough work without one; everything else
+//! is UNKNOWN.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,14 +16,14 @@ use crate::scenario::{ExpectedVerdict, Severity};
 use crate::template::Number;
 use crate::verify::{CheckResult, Outcome};
 
-/// What a run comes to.
+/// The verdict on a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Enough was done, and all of it is as it must be.
+    /// The run did its work, and every check and threshold passed.
     Pass,
-    /// Something is not as it must be.
+    /// A check or a threshold failed, or a worker crashed.
     Fail,
-    /// Nothing is known to be wrong, and not enough was done to know.
+    /// Nothing failed, but the run did too little to pass.
     Unknown,
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What the verdict rests on.
+/// The facts for the verdict.
 pub(super) struct Facts<'a> {
     pub(super) scene: &'a Scene<'a>,
     pub(super) occurrences: &'a [Occurrence<'a>],
@@ -54,7 +54,7 @@ pub(super) struct Facts<'a> {
     pub(super) generator: Option<&'a GeneratorSummary>,
 }
 
-/// The verdict, and the rules that led to it, the one that decided first.
+/// The verdict and the reasons for it; the first one decided.
 pub(super) fn decide(facts: &Facts<'_>) -> (Verdict, Vec<Rule>) {
     let scene = facts.scene;
     let failed = failures(facts);
@@ -69,22 +69,22 @@ pub(super) fn decide(facts: &Facts<'_>) -> (Verdict, Vec<Rule>) {
     expected(scene, facts.occurrences, facts.checks, verdict, rules)
 }
 
-/// Everything that fails the run.
+/// The reasons to fail the run.
 fn failures(facts: &Facts<'_>) -> Vec<Rule> {
     let Facts { scene, occurrences, errors, checks, thresholds, generator: _ } = *facts;
     let mut rules = Vec::new();
     for worker in &scene.workers {
         if let Some(message) = &worker.crash {
-            rules.push(rule(RuleKind::Crash, format!("database {} crashed: {message}", worker.database)));
+            rules.push(rule(RuleKind::Crash, format!("the worker of database {} crashed: {message}", worker.database)));
         }
     }
     let decisive = occurrences.iter().find(|one| one.counts && one.treatment == Treatment::Fail);
     if let Some(one) = decisive {
         let failure = &one.failure;
-        let message = format!("a rule of `errors:` fails the run for {}: {}", failure.kind, failure.message);
+        let message = format!("a rule under `errors:` fails the run on {}: {}", failure.kind, failure.message);
         rules.push(rule(RuleKind::ErrorRule, message));
     }
-    // Who limits findings otherwise than to none says by that how many are allowed.
+    // A scenario with its own limit for findings allows some of them; then only that limit counts.
     let allowed = !thresholds.iter().any(|result| result.metric.unit() == Unit::Findings && result.is_built_in());
     for result in checks {
         if let (Outcome::Failed(findings), false) = (&result.outcome, allowed) {
@@ -103,38 +103,37 @@ fn failures(facts: &Facts<'_>) -> Vec<Rule> {
         rule(RuleKind::Threshold, self::broken(scene, result, errors)).at(result.pointer.as_deref())
     };
     rules.extend(broken.into_iter().map(threshold));
-    // What stopped the run decided it; the rest may be its consequence.
+    // The threshold that stopped the run decides; the others may be consequences of the stop.
     let stopped: Vec<Rule> = stopped
         .into_iter()
         .map(|result| {
             let rule = threshold(result);
-            Rule { message: format!("{}; this stopped the run", rule.message), ..rule }
+            Rule { message: format!("{}; this stopped the run early", rule.message), ..rule }
         })
         .collect();
     rules.splice(0..0, stopped);
     rules
 }
 
-/// Whether the run ended early because this threshold was broken for good.
+/// Whether this threshold stopped the run.
 fn has_stopped(scene: &Scene<'_>, result: &ThresholdResult) -> bool {
     let stopped = scene.record.ended.is_some_and(|ended| ended.reason == EndReason::Stopped);
     stopped && scene.plan.thresholds.iter().any(|threshold| threshold.abort && threshold.pointer == result.pointer)
 }
 
 fn broken(scene: &Scene<'_>, result: &ThresholdResult, errors: &ErrorTable) -> String {
-    let measured = result.measured.map(|measured| measured.to_string()).unwrap_or_default();
     let unit = result.metric.unit();
     // Which group is the largest says nothing about failures that labels choose.
     let detail = if unit == Unit::Failures && result.metric.labels().is_empty() {
         let largest = errors.groups.iter().find(|group| group.count > 0);
-        largest.map(|group| format!(", most of all {} on the {} side: {}", group.kind, group.side, group.sample))
+        largest.map(|group| format!("; most frequent: {} on the {} side: {}", group.kind, group.side, group.sample))
     } else if unit == Unit::Databases {
         let undone = undone(scene);
         (!undone.is_empty()).then(|| format!("; not completed: {}", crate::verify::databases(&undone)))
     } else {
         None
     };
-    format!("{} does not hold: it is {measured}{}", result.text, detail.unwrap_or_default())
+    format!("{}{}", result.not_met(), detail.unwrap_or_default())
 }
 
 /// The databases whose worker did not do everything.
@@ -143,16 +142,16 @@ fn undone(scene: &Scene<'_>) -> Vec<u32> {
     scene.plan.databases.iter().map(|database| database.index).filter(|index| !done(*index)).collect()
 }
 
-/// Everything that leaves open whether the run would pass.
+/// The reasons why the run cannot pass although nothing failed.
 fn doubts(facts: &Facts<'_>) -> Vec<Rule> {
     let Facts { scene, checks, thresholds, generator, .. } = *facts;
     let mut rules = Vec::new();
     match scene.record.ended.map(|ended| ended.reason) {
         Some(EndReason::Done) => {}
-        None => rules.push(rule(RuleKind::Killed, "the record has no end: the run was killed, or is still going on")),
+        None => rules.push(rule(RuleKind::Killed, "the record has no end: the run was killed or is still running")),
         Some(EndReason::TimeLimit) => {
             let limit = figure::duration(scene.plan.time_limit);
-            rules.push(rule(RuleKind::TimeLimit, format!("the time limit of {limit} cut the work")));
+            rules.push(rule(RuleKind::TimeLimit, format!("the time limit of {limit} ended the run early")));
         }
         Some(EndReason::Interrupted) => rules.push(rule(RuleKind::Interrupted, "the run was interrupted")),
         Some(EndReason::Stopped) => rules.push(rule(RuleKind::Interrupted, "the run was stopped early")),
@@ -168,7 +167,7 @@ fn doubts(facts: &Facts<'_>) -> Vec<Rule> {
             rules.push(rule(RuleKind::NotChecked, message).at(result.pointer.as_deref()));
         }
     }
-    // Why one that is always on could not be measured has been said by another rule.
+    // For a built-in threshold, another rule already says why there is no value.
     for result in thresholds.iter().filter(|result| !result.is_built_in()) {
         if let (LimitState::NotMeasured(reason), Severity::Fail) = (&result.state, result.severity) {
             let message = format!("{} could not be measured: {reason}", result.text);
@@ -180,13 +179,13 @@ fn doubts(facts: &Facts<'_>) -> Vec<Rule> {
 
 fn nothing_done(scene: &Scene<'_>) -> Option<Rule> {
     if !scene.events().any(|(_, event)| event.step.is_work()) {
-        return Some(rule(RuleKind::NothingRan, "nothing ran: no statement and no sync call was made"));
+        return Some(rule(RuleKind::NothingRan, "nothing ran: neither SQL nor a sync call"));
     }
     let synced = scene.events().any(|(_, event)| event.step.is_sync() && event.failures.is_empty());
     (scene.plan.syncs() && !synced).then(|| rule(RuleKind::NothingSynced, "nothing synced: no sync call succeeded"))
 }
 
-/// Phases that no database ever did. One whose repeat is computed may come to none.
+/// Phases that no database ran. A phase whose `repeat` is computed may rightly run zero times.
 fn skipped(scene: &Scene<'_>) -> Vec<Rule> {
     let plan = scene.plan;
     let done = |name: &str| scene.events().any(|(_, event)| event.phase == name && event.step.is_of_its_phase());
@@ -206,7 +205,7 @@ fn skipped(scene: &Scene<'_>) -> Vec<Rule> {
         .collect()
 }
 
-/// What a passed run did.
+/// What a run did that passed.
 fn held(scene: &Scene<'_>) -> String {
     let totals = Totals::of(scene);
     let calls =
@@ -217,12 +216,12 @@ fn held(scene: &Scene<'_>) -> String {
         format!("{} changed", counted(totals.changed(), "row")),
     ];
     done.extend(calls.into_iter().filter(|(number, _)| *number > 0).map(|(number, noun)| counted(number, noun)));
-    let synced = if scene.plan.syncs() { "" } else { "; no sync was asked for" };
-    let checks = if scene.plan.checks.is_empty() { "no check was asked for" } else { "all checks held" };
+    let synced = if scene.plan.syncs() { "" } else { "; the scenario makes no sync calls" };
+    let checks = if scene.plan.checks.is_empty() { "the scenario has no checks" } else { "all checks passed" };
     format!("{}{synced}; {checks}", done.join(", "))
 }
 
-/// What a scenario that says how it must end makes of the verdict.
+/// Applies the scenario's `expect` to the verdict.
 fn expected(
     scene: &Scene<'_>,
     occurrences: &[Occurrence<'_>],
@@ -246,10 +245,12 @@ fn expected(
         (true, _) if !missing.is_empty() => {
             let saw =
                 if seen.is_empty() { "none".to_owned() } else { figure::list(&seen.into_iter().collect::<Vec<_>>()) };
-            (Verdict::Fail, format!("expected to see {}, saw {saw}", figure::list(&missing)))
+            (Verdict::Fail, format!("expected {}, found {saw}", figure::list(&missing)))
         }
-        (true, ExpectedVerdict::Fail) => (Verdict::Pass, format!("it fails as expected: {first}")),
-        (false, ExpectedVerdict::Fail) => (Verdict::Fail, format!("expected to fail, but it is {verdict}: {first}")),
+        (true, ExpectedVerdict::Fail) => (Verdict::Pass, format!("the run failed as expected: {first}")),
+        (false, ExpectedVerdict::Fail) => {
+            (Verdict::Fail, format!("expected FAIL, but the verdict is {verdict}: {first}"))
+        }
         (_, ExpectedVerdict::Pass) => return (verdict, rules),
     };
     let mut all = vec![rule(RuleKind::Expected, message)];

@@ -20,13 +20,13 @@ use crate::record::{EndReason, Record};
 /// What is seen of a run while it goes on.
 #[derive(Args)]
 pub(super) struct Watch {
-    /// Print the verdict's line alone
+    /// Print only the line with the verdict
     #[arg(long, short)]
     pub(super) quiet: bool,
     /// Show no progress
     #[arg(long)]
     no_progress: bool,
-    /// Print the SQL of every phase as it is run, one line per database
+    /// Print the SQL of every phase as it runs, one line per database
     #[arg(long, short, conflicts_with = "quiet")]
     verbose: bool,
 }
@@ -34,7 +34,7 @@ pub(super) struct Watch {
 /// A run to be made.
 pub(super) struct Attempt<'a> {
     pub(super) variation: &'a Variation,
-    /// The scenario's path as given.
+    /// The path of the scenario, as given on the command line.
     pub(super) path: &'a str,
     /// The directory under which the run's own is made.
     pub(super) out: &'a Path,

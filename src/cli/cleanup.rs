@@ -14,10 +14,12 @@ use crate::target::{self, Attendant};
 
 #[derive(Args)]
 #[command(
-    after_help = "Disables sync, forgets the devices that runs of this scenario registered (their records are read from
-the run directories; it takes a `management_key`), drops the tables, and the database when nothing else
-is in it, and removes the databases that are reused (`session.reuse`). `allow_databases` says which databases may be touched. Access tokens of a run that died
-expire an hour after its time limit: it takes a token's text to revoke it, and nobody keeps that.
+    after_help = "Disables sync for the scenario's tables and drops them, removes the devices that its runs registered, and
+deletes the local databases that `session.reuse` keeps. Also drops the server's database if nothing else
+is in it. Only databases that match `allow_databases` are changed. Removing devices needs a
+`management_key`; their ids come from the records in the run directories.
+
+If a run crashed, its access tokens cannot be revoked. They expire one hour after its time limit.
 
 Examples:
   stress cleanup scenarios/mine.yaml"
@@ -25,7 +27,7 @@ Examples:
 pub(super) struct Arguments {
     #[command(flatten)]
     scenario: overrides::ScenarioArguments,
-    /// The directory under which the runs' own directories are
+    /// The directory that contains the run directories
     #[arg(long, value_name = "DIR", env = "STRESS_OUT", default_value = "runs")]
     out: PathBuf,
 }

@@ -14,11 +14,11 @@ use crate::repeat::{REPEAT_FILE, REPEAT_VERSION, Repeat};
 
 #[derive(Args)]
 #[command(
-    after_help = "A and B are run directories, or what `stress run --repeat` left: repeat.json or its directory. Each further one is
-compared with A, too.
+    after_help = "A and B are run directories, or series of runs: the repeat.json that `stress run --repeat` writes, or its
+directory. Further arguments are compared with A, too.
 
-It is a regression when the verdict got worse, runs or calls fail significantly more often, there is a new kind of
-error or finding, or a latency quantile is worse by more than the bound and by more than 1 ms, with p < 0.01.
+These are regressions: a worse verdict; runs or calls that fail significantly more often; a new kind of error or
+finding; a latency percentile that is worse by more than the bound and by more than 1 ms (p < 0.01).
 
 Exit codes:
   0    no significant regression
@@ -32,19 +32,19 @@ Examples:
   stress compare monday/small tuesday/small wednesday/small --html week.html"
 )]
 pub(super) struct Arguments {
-    /// Before
+    /// The baseline
     #[arg(value_name = "A")]
     before: PathBuf,
-    /// After
+    /// The runs to compare with the baseline
     #[arg(value_name = "B", required = true)]
     after: Vec<PathBuf>,
-    /// By how many percent a latency may get worse
+    /// The increase in latency that is not a regression, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = 10.0, value_parser = percent)]
     bound: f64,
-    /// The form of the comparison
+    /// The format of the comparison
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     format: Format,
-    /// Lay the runs over each other on an HTML page, too [file: compare.html]
+    /// Also write an HTML page that shows the runs in the same charts [default file: compare.html]
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "compare.html", value_parser = page)]
     html: Option<PathBuf>,
 }
@@ -52,14 +52,14 @@ pub(super) struct Arguments {
 /// The forms of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// Tables and colours for people
+    /// Tables for the terminal
     Terminal,
     /// A JSON document
     Json,
     /// Markdown, for pull requests and wikis
     #[value(alias = "md")]
     Markdown,
-    /// One HTML file with charts, which opens from disk
+    /// One self-contained HTML file with charts
     Html,
 }
 

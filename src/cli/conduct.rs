@@ -22,7 +22,7 @@ const DESCRIPTORS_BESIDE: u64 = 128;
 /// A run to be made.
 pub(super) struct Run<'a> {
     pub(super) variation: &'a Variation,
-    /// The scenario's path as given.
+    /// The path of the scenario, as given on the command line.
     pub(super) path: &'a str,
     pub(super) directory: &'a RunDirectory,
     pub(super) control: &'a Control,

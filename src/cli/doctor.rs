@@ -20,19 +20,19 @@ const ROOM: u64 = 1 << 30;
 const DATABASES: usize = 4;
 
 #[derive(Args)]
-#[command(after_help = "With a scenario its server, keys and scale are looked at, too. Nothing is changed anywhere.
-Exit code 3 when there is a problem.
+#[command(after_help = "With a scenario, also checks its server, keys and scale. Changes nothing.
+Exits with code 3 if there is a problem.
 
 Examples:
   stress doctor
   stress doctor scenarios/mine.yaml --target cloudsync")]
 pub(super) struct Arguments {
-    /// The scenario that is to be run
+    /// The scenario to check
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]
     overlay: overrides::Overlay,
-    /// The directory under which runs are made
+    /// The directory that contains the run directories
     #[arg(long, value_name = "DIR", env = "STRESS_OUT", default_value = "runs")]
     out: PathBuf,
 }

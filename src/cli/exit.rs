@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use crate::analysis::Verdict;
 
-/// What the process tells its caller.
+/// The exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
-    /// The verdict is PASS, or the command did what it was asked to.
+    /// The verdict is PASS, or the command succeeded.
     Pass,
     /// The verdict is UNKNOWN.
     Unknown,
@@ -15,7 +15,7 @@ pub enum Exit {
     Fail,
     /// Wrong arguments, or an invalid scenario.
     Usage,
-    /// The run could not be made: no extension, no server, no disk.
+    /// The run could not start: no extension, no server, no disk space.
     CouldNotRun,
     /// Stopped by a signal.
     Interrupted,
@@ -38,7 +38,7 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
-    /// All of them, in the order of their codes.
+    /// All exit codes, in ascending order.
     pub(super) const ALL: [Self; 6] =
         [Self::Pass, Self::Fail, Self::Usage, Self::CouldNotRun, Self::Unknown, Self::Interrupted];
 
@@ -56,14 +56,16 @@ impl Exit {
     pub(super) const fn meaning(self) -> &'static str {
         match self {
             Self::Pass => {
-                "PASS: every check held, every threshold was kept, something was really synced if a sync was asked for; or the command did what it was asked to"
+                "PASS: every check and every threshold passed, and rows were synced if the scenario syncs; or the command succeeded"
             }
-            Self::Fail => "FAIL: something broke; the last line names the rule. `compare`: a regression",
-            Self::Usage => "wrong usage, or an invalid scenario",
-            Self::CouldNotRun => "could not run: no extension, no server, no disk; or a report could not be written",
-            Self::Unknown => "UNKNOWN: nothing was synced, a phase never ran, the time limit cut the work",
+            Self::Fail => "FAIL: a check or a threshold failed; the last line names it. For `compare`: a regression",
+            Self::Usage => "wrong arguments, or an invalid scenario",
+            Self::CouldNotRun => {
+                "the run could not start: no extension, no server, no disk space; or a report could not be written"
+            }
+            Self::Unknown => "UNKNOWN: nothing was synced, a phase never ran, or the time limit cut the run short",
             Self::Interrupted => {
-                "interrupted; the first Ctrl-C finishes the running steps and reports, the second stops now"
+                "interrupted; the first Ctrl-C finishes the running steps and reports, the second stops at once"
             }
         }
     }

@@ -28,13 +28,13 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Get the official package of this platform with npm
+    /// Install the official package for this platform, with npm
     Install {
-        /// The version to get
+        /// The version to install
         #[arg(long, value_name = "VERSION", default_value = VERSION)]
         version: String,
     },
-    /// Print the path of the extension that a run would use
+    /// Print the path of the extension that runs use
     Path,
 }
 

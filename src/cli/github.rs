@@ -118,9 +118,8 @@ fn issues(analysis: &Analysis) -> Vec<Issue> {
     let counted = |result: &ThresholdResult| result.is_built_in() && told_apart.contains(&result.metric.unit());
     let broken = |result: &&ThresholdResult| result.state == LimitState::Broken && !counted(result);
     for result in analysis.thresholds.iter().filter(broken) {
-        let measured = result.measured.map(|measured| measured.to_string()).unwrap_or_default();
         let pointer = result.pointer.as_deref().unwrap_or("/thresholds");
-        let issue = Issue::new(pointer, "run::threshold", format!("{} does not hold: it is {measured}", result.text));
+        let issue = Issue::new(pointer, "run::threshold", result.not_met());
         match result.severity {
             Severity::Fail if failed => issues.push(issue),
             Severity::Fail => {}

@@ -18,16 +18,16 @@ use crate::target::embedded::{Hub, HubOptions};
   stress hub --data hub
   stress hub --data hub --address 127.0.0.1:0")]
 pub(super) struct Arguments {
-    /// Where it listens; port 0 takes a free one.
+    /// The address to listen on; port 0 selects a free port.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7800")]
     address: SocketAddr,
-    /// The directory of its databases; created if missing, and used again by the next hub.
+    /// The directory for the hub's databases. Created if missing; the next hub can reuse it.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// The key of administrators and of sync without row-level security [default: a random one]
+    /// The API key for administrators, and for sync without row-level security [default: random]
     #[arg(long, value_name = "KEY", env = "STRESS_HUB_API_KEY", hide_env_values = true)]
     api_key: Option<Secret>,
-    /// The key of the management API [default: a random one]
+    /// The key for the management API [default: random]
     #[arg(long, value_name = "KEY", env = "STRESS_HUB_MANAGEMENT_KEY", hide_env_values = true)]
     management_key: Option<Secret>,
 }

@@ -14,7 +14,7 @@ use crate::load::{self, Overrides};
   stress list
   stress list my/scenarios")]
 pub(super) struct Arguments {
-    /// The directory to look in
+    /// The directory with the scenarios
     #[arg(value_name = "DIR", default_value = "scenarios")]
     directory: PathBuf,
 }

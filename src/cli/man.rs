@@ -14,7 +14,7 @@ use super::terminal::Terminal;
   stress man ~/.local/share/man/man1
   man stress-run")]
 pub(super) struct Arguments {
-    /// Where the pages go
+    /// The directory for the pages
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }

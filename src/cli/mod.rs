@@ -45,8 +45,8 @@ use terminal::{Color, Terminal};
 
 pub use exit::Exit;
 
-/// Load-tests database sync: many SQLite databases write and sync at once, and a verdict says what broke, where, and
-/// on whose side.
+/// Load-tests database sync: many SQLite databases write and sync at the same time. The verdict says what broke, where,
+/// and on which side.
 #[derive(Parser)]
 #[command(
     name = "stress",
@@ -58,7 +58,7 @@ pub use exit::Exit;
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Whether to colour the output [default: where it is a terminal and NO_COLOR is not set]
+    /// When to colour the output [default: on a terminal, unless NO_COLOR is set]
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto, hide_default_value = true)]
     color: Color,
 }
@@ -69,35 +69,35 @@ enum Command {
     Run(run::Arguments),
     /// Check scenarios without running them
     Validate(validate::Arguments),
-    /// Show what a scenario will do
+    /// Show what a scenario will do, without running it
     Plan(plan::Arguments),
-    /// List the scenarios of a directory
+    /// List the scenarios in a directory
     List(list::Arguments),
-    /// Write a commented scenario that runs as it is
+    /// Create a commented scenario that is ready to run
     New(new::Arguments),
-    /// Judge a finished run again
+    /// Report a recorded run again, in any format
     Report(report::Arguments),
-    /// Look whether everything a run needs is there, and say what to do
+    /// Check that everything a run needs is in place
     Doctor(doctor::Arguments),
-    /// Prepare a scenario's database in the cloud: tables, policies, sync
+    /// Prepare a scenario's database on the server: tables, policies, sync
     Provision(provision::Arguments),
-    /// Drop what a scenario has in the cloud, and forget its devices
+    /// Remove a scenario's tables and devices from the server
     Cleanup(cleanup::Arguments),
-    /// Install the CloudSync extension, or show where it is
+    /// Install the CloudSync extension, or print its path
     Extension(extension::Arguments),
-    /// Say what changed between two runs, or two series of runs
+    /// Compare runs, or series of runs, and report regressions
     Compare(compare::Arguments),
-    /// Plant every failure there is and see whether the checker finds it
+    /// Inject every fault of the embedded target and test that runs report it
     Selftest(selftest::Arguments),
-    /// Start the embedded hub alone, for several processes to share, until Ctrl-C
+    /// Run the embedded hub on its own, for several processes to share
     Hub(hub::Arguments),
     /// Print the JSON schema of a scenario
     Schema(schema::Arguments),
-    /// Print what a shell needs to complete commands and flags
+    /// Print the completion script for a shell
     Completions(completions::Arguments),
-    /// Write a manual page of every command
+    /// Write manual pages for all commands
     Man(man::Arguments),
-    /// Tell about a command or a topic
+    /// Print help for a command or a topic
     Help(help::Arguments),
 }
 

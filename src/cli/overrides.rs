@@ -16,7 +16,7 @@ use crate::template::Scope;
 /// Arguments shared by the commands that read one scenario.
 #[derive(Args)]
 pub(super) struct ScenarioArguments {
-    /// The scenario
+    /// The scenario file
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
     #[command(flatten)]
@@ -26,31 +26,31 @@ pub(super) struct ScenarioArguments {
 /// What is laid over a scenario.
 #[derive(Args)]
 pub(super) struct Overlay {
-    /// Lay one of the scenario's profiles over it
+    /// Apply one of the scenario's profiles
     #[arg(long, value_name = "NAME", env = "STRESS_PROFILE")]
     profile: Option<String>,
-    /// Sync with this target
+    /// The target to sync with
     #[arg(long, value_name = "TARGET", env = "STRESS_TARGET", value_parser = target)]
     target: Option<TargetKind>,
-    /// Set a variable of the scenario; also STRESS_VAR_<NAME>
+    /// Set a variable of the scenario; the environment variable STRESS_VAR_<NAME> does the same
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     var: Vec<(String, Value)>,
     /// Set variables from a YAML file
     #[arg(long, value_name = "FILE", env = "STRESS_VARS_FILE")]
     vars_file: Option<PathBuf>,
-    /// Databases that work at once
+    /// The number of databases that write and sync at the same time
     #[arg(long, value_name = "N", env = "STRESS_DATABASES")]
     databases: Option<u64>,
-    /// Rows per phase
+    /// The number of rows per phase
     #[arg(long, value_name = "N", env = "STRESS_ROWS")]
     rows: Option<u64>,
-    /// Iterations of each database
+    /// The number of iterations of each database
     #[arg(long, value_name = "N", env = "STRESS_ITERATIONS")]
     iterations: Option<u64>,
-    /// The longest the run may take, such as 10m
+    /// The maximum duration of the run, such as 10m
     #[arg(long, value_name = "TIME", env = "STRESS_TIME_LIMIT")]
     time_limit: Option<String>,
-    /// The seed of every generated value
+    /// The seed of all generated values
     #[arg(long, value_name = "N", env = "STRESS_SEED")]
     seed: Option<u64>,
 }

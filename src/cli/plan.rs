@@ -16,7 +16,7 @@ use crate::target;
 pub(super) struct Arguments {
     #[command(flatten)]
     scenario: overrides::ScenarioArguments,
-    /// Say where each value came from: the file, a profile, a flag, the environment
+    /// Show where each value comes from: the file, a profile, a flag or the environment
     #[arg(long)]
     explain: bool,
 }

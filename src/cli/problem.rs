@@ -15,7 +15,7 @@ use crate::target::embedded::HubError;
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) exit: Exit,
-    /// What is wrong.
+    /// The problem, in words.
     pub(super) message: String,
     /// What to do about it.
     pub(super) help: Option<String>,

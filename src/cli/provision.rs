@@ -15,15 +15,17 @@ use crate::execute::Control;
 use crate::target;
 
 #[derive(Args)]
-#[command(after_help = "The tables of the scenario are dropped and created; `allow_databases` says in which databases.
-Prints the managed database id. `stress plan` shows the steps beforehand.
+#[command(
+    after_help = "Drops and creates the scenario's tables, in databases that match `allow_databases`, and enables sync.
+Prints the managed database id. `stress plan` shows the steps without taking them.
 
 Examples:
-  stress provision scenarios/mine.yaml")]
+  stress provision scenarios/mine.yaml"
+)]
 pub(super) struct Arguments {
     #[command(flatten)]
     scenario: overrides::ScenarioArguments,
-    /// The directory under which the runs' own directories are
+    /// The directory that contains the run directories
     #[arg(long, value_name = "DIR", env = "STRESS_OUT", default_value = "runs")]
     out: PathBuf,
 }

@@ -20,18 +20,18 @@ const RUNS: &str = "runs";
   stress report runs/small/latest
   stress report runs/small/latest --format html > small.html
   stress report runs/small/latest --report junit=junit.xml,csv=steps.csv
-  stress report --serve            the newest run of runs/, also while it goes on")]
+  stress report --serve            the newest run in runs/, also while it is running")]
 pub(super) struct Arguments {
-    /// The run's directory, as `stress run` names it; with `--serve` the newest of `runs/` when it is left out.
+    /// The run directory, such as `runs/small/latest`. With `--serve`, the default is the newest run in `runs/`.
     #[arg(required_unless_present = "serve")]
     run_dir: Option<PathBuf>,
-    /// Show the report on a page of this machine, which follows the run while it goes on, until Ctrl-C.
+    /// Serve the report as a local web page that follows the run while it is running, until Ctrl-C.
     #[arg(long, conflicts_with_all = ["format", "reports"])]
     serve: bool,
-    /// The page's port; 0 takes a free one.
+    /// The port of the web page; 0 selects a free port.
     #[arg(long, value_name = "PORT", default_value_t = 7801, requires = "serve")]
     port: u16,
-    /// The form of the report on stdout, the same as --report FORMAT=-
+    /// The format of the report on stdout; the same as --report FORMAT=-
     #[arg(long, value_enum)]
     format: Option<Format>,
     #[command(flatten)]

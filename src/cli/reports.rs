@@ -23,18 +23,18 @@ const OTLP: &str = "otlp";
 /// The forms of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// Tables and colours for people
+    /// Tables for the terminal
     Terminal,
-    /// The frozen document of schemas/report.schema.json
+    /// A JSON document; schemas/report.schema.json describes it
     Json,
     /// Markdown, for pull requests and wikis
     #[value(alias = "md")]
     Markdown,
-    /// One page with charts, which opens from disk
+    /// One self-contained HTML file with charts
     Html,
-    /// JUnit XML, for whatever shows the results of tests
+    /// JUnit XML, for tools that show test results
     Junit,
-    /// The steps one by one, for spreadsheets and data frames
+    /// One line per step, for spreadsheets and data frames
     Csv,
     /// OpenMetrics text, for Prometheus
     Prometheus,
@@ -79,8 +79,9 @@ pub(super) enum Wanted {
 /// The reports that are asked for.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct ReportArguments {
-    /// Write the report, also several times: html=PATH, junit=PATH, markdown=PATH, json=PATH, csv=PATH,
-    /// prometheus=PATH, terminal=PATH, with `-` to stdout; otlp[=ADDRESS] sends it to an OpenTelemetry collector
+    /// Write the report to a file: html=PATH, junit=PATH, markdown=PATH, json=PATH, csv=PATH, prometheus=PATH,
+    /// terminal=PATH; PATH - is stdout. otlp[=ADDRESS] sends it to an OpenTelemetry collector. Can be given several
+    /// times, or several formats with commas
     #[arg(long = "report", value_name = "FORMAT=PATH", value_delimiter = ',', value_parser = wanted)]
     pub(super) reports: Vec<Wanted>,
 }

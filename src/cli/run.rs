@@ -34,18 +34,18 @@ const GREATEST_SEED: u64 = (1 << 53) - 1;
 pub(super) struct Arguments {
     #[command(flatten)]
     scenario: overrides::ScenarioArguments,
-    /// Run it so often, each time with the next seed, and say how often it failed
+    /// Run the scenario N times, each time with the next seed, and report how often it failed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     repeat: Option<u64>,
-    /// The directory under which the run's own directory is made
+    /// The directory in which the run directory is created
     #[arg(long, value_name = "DIR", env = "STRESS_OUT", default_value = "runs")]
     out: PathBuf,
-    /// Keep the databases of a run that passed, too
+    /// Keep the databases even if the run passes
     #[arg(long)]
     keep: bool,
     #[command(flatten)]
     reports: ReportArguments,
-    /// Print the report as JSON, the same as --report json=-; with --repeat, what all runs came to
+    /// Print the report as JSON; the same as --report json=-. With --repeat, print a summary of all runs as JSON
     #[arg(long, conflicts_with = "quiet")]
     json: bool,
     #[command(flatten)]
@@ -102,7 +102,7 @@ impl Arguments {
 /// What all runs of one call of the command have in common.
 struct Session<'a> {
     arguments: &'a Arguments,
-    /// The scenario's path as given.
+    /// The path of the scenario, as given on the command line.
     path: String,
     source: Source,
     /// What of the scenario was written in a profile or elsewhere.

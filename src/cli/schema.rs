@@ -7,7 +7,7 @@ use super::problem::Problem;
 use super::terminal::Terminal;
 use crate::scenario::schema::json_schema;
 
-/// Print the JSON schema of scenarios, for editors: the same that `validate` enforces.
+/// Print the JSON schema of scenarios, for editors. `validate` checks scenarios against the same schema.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stress schema > scenario.schema.json")]

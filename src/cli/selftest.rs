@@ -26,15 +26,15 @@ const FULL: (u64, u64) = (5, 20);
 #[command(after_help = "Examples:
   stress selftest
   stress selftest --only drop_row
-  stress selftest --full           # every planted failure 5 times, and 100 clean runs")]
+  stress selftest --full           # every fault 5 times, and 100 clean runs")]
 pub(super) struct Arguments {
-    /// Every planted failure with several seeds, and a hundred clean runs
+    /// Inject every fault with five seeds, and make 100 clean runs
     #[arg(long)]
     full: bool,
-    /// The first seed; the others follow it
+    /// The first seed; the runs after it use the next ones
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Only the cases with this planted failure, such as drop_row
+    /// Only inject this fault, such as drop_row
     #[arg(long, value_name = "FAULT", value_parser = fault)]
     only: Option<FaultKind>,
 }

@@ -19,27 +19,27 @@ use crate::load::{Overrides, load};
   stress validate scenarios/large.yaml --profile medium
   stress validate 'scenarios/*.yaml' --format sarif > stress.sarif
 
-On GitHub Actions (GITHUB_ACTIONS=true) problems are marked on the lines of the pull request, too.")]
+On GitHub Actions (GITHUB_ACTIONS=true), problems also appear on the lines of the pull request.")]
 pub(super) struct Arguments {
     /// Scenario files, or patterns such as 'scenarios/*.yaml'.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// Check with this profile only, instead of with every profile of the file.
+    /// Check only this profile instead of every profile of the file.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// How problems are written.
+    /// The format of the problems.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 
-/// How problems are written.
+/// The format of the problems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people: the place underlined, and what to write instead.
+    /// Text that underlines the problem and says what to write instead.
     Text,
     /// One JSON document on stdout.
     Json,
-    /// Workflow commands of GitHub Actions, which mark the lines of a pull request.
+    /// Workflow commands of GitHub Actions, which annotate the lines of a pull request.
     Github,
     /// SARIF 2.1.0 on stdout, for code scanning.
     Sarif,

@@ -5,10 +5,10 @@ use crate::analysis::Verdict;
 use crate::record::StepKind;
 use crate::statistics::RankTest;
 
-/// What changed from the first to the second.
+/// The changes from the first side to the second.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// Whether the two are of the same scenario and scale; what is not the same, in words.
+    /// Sentences about differences in scenario, scale, target or machine, which make a comparison less meaningful.
     pub notes: Vec<String>,
     /// The verdicts.
     pub verdicts: VerdictChange,
@@ -16,35 +16,35 @@ pub struct Comparison {
     pub steps: Vec<StepChange>,
     /// Statements and sync calls that failed.
     pub errors: ShareChange,
-    /// Kinds of errors and findings that only the second has.
+    /// Kinds of errors and findings that only the second side has.
     pub new_errors: Vec<ErrorName>,
-    /// Kinds of errors and findings that only the first has.
+    /// Kinds of errors and findings that only the first side has.
     pub gone_errors: Vec<ErrorName>,
-    /// Rows changed per second, the median of the runs.
+    /// Rows changed per second: the median of the runs.
     pub rows_per_second: [Option<f64>; 2],
-    /// How long a run took in microseconds, the median of the runs.
+    /// The duration of a run, in microseconds: the median of the runs.
     pub duration: [Option<f64>; 2],
-    /// What got worse beyond chance and bound, in words; empty when nothing did.
+    /// Sentences about the regressions; empty if there are none.
     pub regressions: Vec<String>,
 }
 
-/// The verdicts of both.
+/// The verdicts of both sides.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerdictChange {
-    /// The worst verdict of each.
+    /// The worst verdict of each side.
     pub worst: [Verdict; 2],
-    /// Runs that failed.
+    /// The share of runs that failed.
     pub failed: ShareChange,
 }
 
-/// How often something happened.
+/// The share of runs or calls in which something happened, on both sides.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ShareChange {
-    /// Hits and trials of the first.
+    /// Hits and trials of the first side.
     pub first: (u64, u64),
-    /// Hits and trials of the second.
+    /// Hits and trials of the second side.
     pub second: (u64, u64),
-    /// The probability of so different shares by chance.
+    /// The p-value: the probability of such a difference by chance alone.
     pub p: f64,
 }
 
@@ -53,24 +53,24 @@ pub struct ShareChange {
 pub struct StepChange {
     /// The step.
     pub step: StepKind,
-    /// How many were measured.
+    /// The number of measured steps on each side.
     pub counts: [usize; 2],
-    /// Whether the second's are shifted; nothing where one has none.
+    /// The shift of the second side against the first; `None` if a side has no such steps.
     pub shift: Option<RankTest>,
-    /// Quantile by quantile.
+    /// The changes of the percentiles.
     pub quantiles: Vec<QuantileChange>,
 }
 
-/// One quantile of a step's latencies.
+/// The change of one percentile of a step's latencies.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuantileChange {
     /// `p50`, `p95`, `p99`.
     pub name: &'static str,
-    /// In microseconds, the median of the runs where runs are compared.
+    /// Both values, in microseconds; medians of the runs if runs are compared.
     pub values: [f64; 2],
-    /// The probability of so different quantiles by chance.
+    /// The p-value: the probability of such a difference by chance alone.
     pub p: f64,
-    /// Whether it is significantly worse, by more than the bound.
+    /// Whether the second side is significantly worse, by more than the bound.
     pub is_regression: bool,
 }
 

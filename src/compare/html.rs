@@ -1,5 +1,5 @@
-//! Runs laid over each other on one HTML page: verdicts side by side, kinds of errors, latencies and throughput, and
-//! what the comparison of each with the first one says.
+//! An HTML page that compares runs: verdicts side by side, kinds of errors, latencies and throughput in common charts, and
+//! the comparison of each run with the first one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,23 +17,23 @@ use crate::statistics::quantile;
 
 const PAGE: &str = include_str!("compare.html");
 
-/// The percentiles that are drawn, each where there are enough calls for it.
+/// The percentiles in the charts, each only if there are enough calls for it.
 const PERCENTS: [f64; 17] =
     [0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 99.95, 99.99];
 
-/// Kinds of errors shown.
+/// The maximum number of kinds of errors.
 const MOST_ERRORS: usize = 200;
 
-/// A run, or a series of runs, as it was named.
+/// A run, or a series of runs, with the path that names it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
-    /// Where it was found.
+    /// The path, as given on the command line.
     pub path: String,
     /// The runs.
     pub samples: Vec<Sample>,
 }
 
-/// All series on one page; the comparisons are those of each further one with the first.
+/// All series on one page, with the comparisons of each later series with the first one.
 pub fn html(series: &[Series], comparisons: &[Comparison]) -> String {
     let names: Vec<String> = (0..series.len()).map(name).collect();
     let groups = [throughput(series, &names), latencies(series, &names)];
@@ -69,7 +69,7 @@ pub fn html(series: &[Series], comparisons: &[Comparison]) -> String {
     )
 }
 
-/// `A`, `B`, …, `Z`, then by number.
+/// The name of a series: `A`, `B`, …, `Z`, then numbers.
 fn name(index: usize) -> String {
     u8::try_from(index)
         .ok()
@@ -118,7 +118,7 @@ fn throughput(series: &[Series], names: &[String]) -> Group {
     series::throughput(&works)
 }
 
-/// A chart for each step, a line for each series.
+/// A chart for each step, with a line for each series.
 fn latencies(series: &[Series], names: &[String]) -> Group {
     let steps: BTreeSet<StepKind> =
         series.iter().flat_map(|series| &series.samples).flat_map(|sample| sample.durations.keys().copied()).collect();
@@ -151,7 +151,7 @@ fn latencies(series: &[Series], names: &[String]) -> Group {
     }
 }
 
-/// Kinds of errors and findings, and in how many runs of each series they were.
+/// Kinds of errors and findings, with the number of runs of each series in which they occurred.
 fn errors(series: &[Series]) -> Vec<Value> {
     let row = |error: &&ErrorName| {
         let runs = |series: &Series| {

@@ -1,5 +1,5 @@
-//! Two runs, or two series of runs, side by side: what changed, and whether it can be chance. Pure: from judged runs to
-//! a comparison and its text. It must not know where runs are kept.
+//! The comparison of two runs, or of two series of runs: what changed, and whether chance can explain it. Pure: from judged
+//! runs to a comparison and its text. Nothing here knows where runs are stored.
 
 mod change;
 mod html;
@@ -17,16 +17,18 @@ use crate::analysis::Verdict;
 use crate::record::StepKind;
 use crate::statistics::{fisher, mann_whitney, quantile, quantile_test};
 
-/// A difference that chance alone makes less often than this is significant.
+/// The significance level: a difference is significant if its p-value is below this.
 pub const SIGNIFICANT: f64 = 0.01;
-/// A latency that is worse by less than this many microseconds is no regression, however significant.
+/// The minimum increase in latency for a regression, in microseconds, however significant it is.
 pub const LEAST_MICROSECONDS: f64 = 1000.0;
-/// From so many runs on each side, runs are compared and not calls: calls of one run share their machine's mood.
+/// With at least this many runs on each side, runs are compared rather than calls: the calls of one run share the
+/// conditions of its machine.
 pub const ENOUGH_RUNS: usize = 5;
-/// The quantiles that are compared, and how many values it takes to have one: of fewer it would be the longest.
+/// The percentiles that are compared, with the number of values that each needs; with fewer values, it would just be the
+/// maximum.
 const QUANTILES: [(&str, f64, usize); 3] = [("p50", 0.5, 2), ("p95", 0.95, 20), ("p99", 0.99, 100)];
 
-/// Compares two series of judged runs; `bound` is the share by which a latency may get worse (0.1 for 10 %).
+/// Compares two series of judged runs; `bound` is the increase in latency that is not a regression (0.1 for 10 %).
 pub fn compare(first: &[Sample], second: &[Sample], bound: f64) -> Comparison {
     let verdicts = verdicts(first, second);
     let errors = share(first, second, |sample| (sample.failed_calls, sample.calls));
@@ -47,7 +49,7 @@ pub fn compare(first: &[Sample], second: &[Sample], bound: f64) -> Comparison {
     comparison
 }
 
-/// Better to worse.
+/// The rank of a verdict, from better to worse.
 fn badness(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Pass => 0,
@@ -112,7 +114,7 @@ fn median(runs: &[Sample], value: fn(&Sample) -> Option<f64>) -> Option<f64> {
     quantile(&runs.iter().filter_map(value).collect::<Vec<f64>>(), 0.5)
 }
 
-/// What makes the two hard to compare.
+/// The differences that make the two sides hard to compare.
 fn notes(first: &[Sample], second: &[Sample]) -> Vec<String> {
     let mut facts: BTreeMap<&str, [BTreeSet<&str>; 2]> = BTreeMap::new();
     for (side, runs) in [first, second].into_iter().enumerate() {
@@ -124,7 +126,7 @@ fn notes(first: &[Sample], second: &[Sample]) -> Vec<String> {
     let mut notes: Vec<String> = facts
         .into_iter()
         .filter(|(_, [ours, theirs])| ours != theirs)
-        .map(|(name, [ours, theirs])| format!("{name} is not the same: {} before, {} now", told(&ours), told(&theirs)))
+        .map(|(name, [ours, theirs])| format!("{name} differs: {} before, {} now", told(&ours), told(&theirs)))
         .collect();
     if first.len().min(second.len()) < ENOUGH_RUNS {
         notes.push(format!(
@@ -139,7 +141,7 @@ fn regressions(comparison: &Comparison) -> Vec<String> {
     let mut regressions = Vec::new();
     let [before, after] = comparison.verdicts.worst;
     if badness(after) > badness(before) {
-        regressions.push(format!("the verdict is {after}, it was {before}"));
+        regressions.push(format!("the verdict is {after}, was {before}"));
     }
     let grew = |change: &ShareChange| change.p < SIGNIFICANT && change.second_share() > change.first_share();
     if grew(&comparison.verdicts.failed) {

@@ -1,4 +1,4 @@
-//! A comparison as text: for a terminal, as Markdown, as JSON. Nothing is computed here.
+//! A comparison as text: for a terminal, as Markdown, as JSON. Nothing here computes.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use super::{Comparison, QuantileChange, ShareChange};
 use crate::analysis::Verdict;
 use crate::figure;
 
-/// What the first and the second are called.
+/// The names of the two sides.
 const SIDES: [&str; 2] = ["A", "B"];
-const HEADER: [&str; 7] = ["step", "quantile", SIDES[0], SIDES[1], "change", "p", ""];
+const HEADER: [&str; 7] = ["step", "percentile", SIDES[0], SIDES[1], "change", "p", ""];
 
-/// The comparison in lines for a terminal; the last one is the verdict.
+/// The comparison as lines for a terminal; the last one is the verdict.
 pub fn terminal(comparison: &Comparison, width: usize) -> String {
     let mut text = String::new();
     for line in facts(comparison) {
@@ -56,7 +56,7 @@ pub fn markdown(comparison: &Comparison) -> String {
     text
 }
 
-/// The comparison as a JSON document; latencies in microseconds.
+/// The comparison as a JSON document. Latencies are in microseconds.
 pub fn json(comparison: &Comparison) -> Value {
     let pair = |change: &ShareChange| {
         json!({
@@ -141,7 +141,7 @@ pub(super) fn rows(comparison: &Comparison) -> impl Iterator<Item = [String; 7]>
     })
 }
 
-/// How the latencies as a whole are shifted, with the size of the effect.
+/// Sentences about the shift of all latencies of a step, with the size of the effect.
 pub(super) fn shifts(comparison: &Comparison, [a, b]: [&str; 2]) -> Vec<String> {
     let told = comparison.steps.iter().filter_map(|step| {
         let (name, shift) = (step.step.as_str(), step.shift?);
@@ -149,7 +149,7 @@ pub(super) fn shifts(comparison: &Comparison, [a, b]: [&str; 2]) -> Vec<String> 
         let chance = shift.superiority * 100.0;
         let p = probability(shift.p);
         Some(format!(
-            "{name}: a call of {b} is slower than one of {a} with {chance:.0} % (p {p}; {before} and {after} calls)"
+            "{name}: a call of {b} is slower than a call of {a} with a probability of {chance:.0} % (p {p}; {before} and {after} calls)"
         ))
     });
     told.collect()
@@ -178,11 +178,11 @@ pub(super) fn share(change: &ShareChange) -> String {
     format!("{} → {} (p {})", of(change.first), of(change.second), probability(change.p))
 }
 
-/// `12.0 ms, it was 8.0 ms (+50 %, p 0.002)`.
+/// `12.0 ms, was 8.0 ms (+50 %, p 0.002)`.
 pub(super) fn change(change: &QuantileChange) -> String {
     let [before, after] = change.values;
     let (now, was, by) = (microseconds(after), microseconds(before), percent(before, after));
-    format!("{now}, it was {was} ({by}, p {})", probability(change.p))
+    format!("{now}, was {was} ({by}, p {})", probability(change.p))
 }
 
 pub(super) fn microseconds(microseconds: f64) -> String {
@@ -197,7 +197,7 @@ fn probability(p: f64) -> String {
     if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
 }
 
-/// Text in which nothing means anything to Markdown.
+/// Text without special meaning in Markdown.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars() {

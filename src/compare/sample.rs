@@ -1,4 +1,4 @@
-//! What of a judged run is compared.
+//! The parts of a judged run that a comparison uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,7 +9,7 @@ use crate::plan::CheckKind;
 use crate::record::{Record, StepKind};
 use crate::report::html::series::Work;
 
-/// The phase's name of the rounds after the load, which are not its latency.
+/// The name of settling, in place of a phase's name. Its latencies are not compared.
 const SETTLE: &str = "settle";
 
 /// One run.
@@ -17,38 +17,38 @@ const SETTLE: &str = "settle";
 pub struct Sample {
     /// The run's id.
     pub id: String,
-    /// What should be the same for a comparison to mean something, by name.
+    /// Facts that should be equal for a meaningful comparison, by name.
     pub facts: BTreeMap<&'static str, String>,
-    /// What it came to.
+    /// The verdict.
     pub verdict: Verdict,
-    /// What decided that, in words.
+    /// The reason for the verdict.
     pub rule: String,
-    /// When rows were changed.
+    /// The times at which rows were changed.
     pub(super) work: Vec<Work>,
-    /// How long each step took, in microseconds, settling left out.
+    /// The durations of the steps, in microseconds, settling excluded.
     pub durations: BTreeMap<StepKind, Vec<f64>>,
-    /// Statements and sync calls made.
+    /// The number of statements and sync calls.
     pub calls: u64,
-    /// Those that failed.
+    /// The number of statements and sync calls that failed.
     pub failed_calls: u64,
-    /// The kinds of what was wrong.
+    /// The kinds of failures and findings.
     pub errors: BTreeSet<ErrorName>,
     /// Rows changed per second.
     pub rows_per_second: Option<f64>,
-    /// How long it took, in microseconds.
+    /// The duration of the run, in microseconds.
     pub duration: f64,
 }
 
-/// What can be wrong, by what it is and not by how often.
+/// A kind of failure or finding, regardless of how often it occurs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorName {
     /// Failures with the same kind, side and fingerprint.
     Failure {
-        /// What failed.
+        /// The kind of failure.
         kind: FailureKind,
-        /// On whose side.
+        /// The side on which it happened.
         side: Side,
-        /// The message with digits and ids folded.
+        /// The message with digits and ids replaced by placeholders.
         fingerprint: String,
     },
     /// A check with findings.
@@ -56,7 +56,7 @@ pub enum ErrorName {
 }
 
 impl Sample {
-    /// What of a run is compared.
+    /// The parts of a run that a comparison uses.
     pub fn of(record: &Record, analysis: &Analysis) -> Self {
         let events = || record.workers.iter().flat_map(|worker| &worker.events);
         let mut durations: BTreeMap<StepKind, Vec<f64>> = BTreeMap::new();

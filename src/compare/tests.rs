@@ -32,7 +32,7 @@ fn a_latency_that_is_much_worse_is_a_regression_and_a_better_one_is_not() {
     let worse = compare(std::slice::from_ref(&fast), std::slice::from_ref(&slow), 0.1);
     // Four of 400 calls are above the p99 of both, which can be chance.
     assert_eq!(worse.regressions.len(), 2, "{:?}", worse.regressions);
-    assert!(worse.regressions[0].starts_with("send p50 is 30.0 ms, it was 20.0 ms (+50 %, p < 0.001)"));
+    assert!(worse.regressions[0].starts_with("send p50 is 30.0 ms, was 20.0 ms (+50 %, p < 0.001)"));
     assert!(terminal(&worse, 100).contains("WORSE"));
     assert_eq!(compare(&[slow], &[fast], 0.1).regressions, Vec::<String>::new());
 }
@@ -56,9 +56,9 @@ fn with_enough_runs_it_is_runs_that_are_compared() {
     assert_eq!(
         worse,
         [
-            "send p50 is 59.9 ms, it was 20.0 ms (+200 %, p 0.007)",
-            "send p95 is 65.3 ms, it was 21.8 ms (+200 %, p 0.007)",
-            "send p99 is 65.8 ms, it was 21.9 ms (+200 %, p 0.007)",
+            "send p50 is 59.9 ms, was 20.0 ms (+200 %, p 0.007)",
+            "send p95 is 65.3 ms, was 21.8 ms (+200 %, p 0.007)",
+            "send p99 is 65.8 ms, was 21.9 ms (+200 %, p 0.007)",
         ]
     );
 }
@@ -71,7 +71,7 @@ fn a_worse_verdict_and_a_new_finding_are_regressions() {
     fixture::diverge(&mut record);
     let bad = Sample::of(&record, &analyze(&record, &plan));
     let worse = compare(std::slice::from_ref(&good), std::slice::from_ref(&bad), 0.1);
-    assert_eq!(worse.regressions[0], "the verdict is FAIL, it was PASS");
+    assert_eq!(worse.regressions[0], "the verdict is FAIL, was PASS");
     assert!(worse.new_errors.contains(&ErrorName::Finding(CheckKind::Converged)), "{worse:?}");
     let better = compare(&[bad], &[good], 0.1);
     assert_eq!((better.regressions.len(), better.gone_errors.is_empty()), (0, false));
@@ -83,7 +83,7 @@ fn what_cannot_be_compared_is_noted() {
     let mut other = sample(&[]);
     other.facts.insert("the number of rows", "7".to_owned());
     let comparison = compare(&[sample(&[])], &[other], 0.1);
-    assert!(comparison.notes.iter().any(|note| note.starts_with("the number of rows is not the same")));
+    assert!(comparison.notes.iter().any(|note| note.starts_with("the number of rows differs")));
 }
 
 proptest! {

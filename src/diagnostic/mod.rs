@@ -1,5 +1,5 @@
-//! Problems made visible: a source with its problems and issues becomes diagnostics, and these become text. It must not
-//! know where problems come from, and it prints nothing itself.
+//! Diagnostics: the problems of a source become diagnostics, and these become text. Nothing here knows where problems come
+//! from, and nothing here prints.
 
 mod sarif;
 
@@ -20,28 +20,28 @@ use serde_json::{Value, json};
 use crate::scenario::Issue;
 use crate::source::Source;
 
-/// The most diagnostics that are shown; further ones are counted.
+/// The maximum number of diagnostics to show; the rest are only counted.
 const SHOWN: usize = 50;
-/// A line longer than this many bytes is shown in part.
+/// Of a line longer than this many bytes, only a part is shown.
 const LONG: usize = 2_000;
 
-/// A problem with the text it is about.
+/// A problem, with its place in a text.
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
-    /// The file's name, or what else is at fault, such as `--profile`.
+    /// The name of the file, or something else that is wrong, such as `--profile`.
     pub subject: String,
     /// A stable code, such as `scenario::unknown_key`.
     pub code: &'static str,
-    /// What is wrong.
+    /// The problem, in words.
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
-    /// Whether it can be left as it is.
+    /// Whether this is only a warning.
     pub warning: bool,
     place: Option<Place>,
 }
 
-/// Where it is.
+/// The place of a problem.
 #[derive(Debug, Clone)]
 struct Place {
     file: Arc<File>,
@@ -57,7 +57,7 @@ struct File {
     lines: Vec<usize>,
 }
 
-/// A place as people count: lines and characters from 1.
+/// A position in a text. Lines and characters count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     /// The line.
@@ -67,7 +67,7 @@ pub struct Position {
 }
 
 impl Diagnostic {
-    /// A problem that is in no file's text.
+    /// A problem without a place in a text.
     pub fn free(subject: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
         Self { subject: subject.into(), code, message: message.into(), help: None, warning: false, place: None }
     }
@@ -79,19 +79,19 @@ impl Diagnostic {
         self
     }
 
-    /// Makes it a warning, or not.
+    /// Sets whether the problem is only a warning.
     #[must_use]
     pub fn warning(mut self, warning: bool) -> Self {
         self.warning = warning;
         self
     }
 
-    /// Where it starts.
+    /// The start of the problem in its text.
     pub fn position(&self) -> Option<Position> {
         self.place.as_ref().map(|place| place.file.position(place.span.start))
     }
 
-    /// The bytes it is about.
+    /// The bytes of the problem in its text.
     pub fn span(&self) -> Option<Range<usize>> {
         self.place.as_ref().map(|place| place.span.clone())
     }
@@ -104,7 +104,7 @@ impl Diagnostic {
         format!("{}{place}: {severity}[{code}]: {}{}", visible(subject), visible(message), self.arrow())
     }
 
-    /// A workflow command of GitHub Actions, which puts the problem on the line of a pull request.
+    /// A workflow command of GitHub Actions, which annotates the line of a pull request.
     pub fn github(&self) -> String {
         let property = |text: &str| escape(text).replace(':', "%3A").replace(',', "%2C");
         let severity = if self.warning { "warning" } else { "error" };
@@ -119,7 +119,7 @@ impl Diagnostic {
         )
     }
 
-    /// The same for programs.
+    /// The diagnostic as JSON.
     pub fn json(&self) -> Value {
         let at = self.position();
         json!({
@@ -139,7 +139,7 @@ impl Diagnostic {
     }
 }
 
-/// Everything wrong with a source: its own problems and the issues of its meaning, in the order of the text.
+/// The diagnostics of a source: its YAML problems and the issues of its meaning, in the order of the text.
 pub fn diagnose(source: &Source, issues: &[Issue]) -> Vec<Diagnostic> {
     let subject = shown_path(&source.path);
     let file = Arc::new(File::new(subject.clone(), &source.text));
@@ -164,7 +164,7 @@ pub fn diagnose(source: &Source, issues: &[Issue]) -> Vec<Diagnostic> {
         }
     });
     let mut all: Vec<Diagnostic> = of_problems.chain(of_issues).collect();
-    // What aliases repeat is told once, where it is written.
+    // A problem that aliases repeat is reported once, at the place where it is written.
     let aliased = |diagnostic: &Diagnostic| diagnostic.place.as_ref().is_some_and(|place| place.other.is_some());
     all.sort_by_key(|diagnostic| (diagnostic.span().map(|span| (span.start, span.end)), aliased(diagnostic)));
     let mut seen = HashSet::new();
@@ -172,7 +172,7 @@ pub fn diagnose(source: &Source, issues: &[Issue]) -> Vec<Diagnostic> {
     all
 }
 
-/// Diagnostics as people read them on a terminal: the text, the place underlined, and what to write instead.
+/// Diagnostics for a terminal: the text with the problem underlined, and what to write instead.
 pub fn render(diagnostics: &[Diagnostic], color: bool, width: usize) -> String {
     let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme)
@@ -195,7 +195,7 @@ pub fn render(diagnostics: &[Diagnostic], color: bool, width: usize) -> String {
     text
 }
 
-/// Diagnostics, one a line.
+/// Diagnostics, one per line.
 pub fn render_lines(diagnostics: &[Diagnostic]) -> String {
     let mut text: String = diagnostics.iter().take(SHOWN).map(|diagnostic| diagnostic.line() + "\n").collect();
     text.push_str(&more(diagnostics));
@@ -210,18 +210,18 @@ fn more(diagnostics: &[Diagnostic]) -> String {
     }
 }
 
-/// How a path is shown: as it was given, with `/`.
+/// A path as it was given, with `/` as separator.
 pub(crate) fn shown_path(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Text without control characters, which a terminal would obey. Keeps the number of bytes.
+/// Text without control characters, which could change the terminal. Keeps the number of bytes.
 fn visible(text: &str) -> String {
     let harmless = |character: char| !character.is_ascii_control() || matches!(character, '\n' | '\t' | '\r');
     text.chars().map(|character| if harmless(character) { character } else { '?' }).collect()
 }
 
-/// What GitHub's commands want escaped in any value.
+/// A value with the escapes that GitHub's commands require.
 fn escape(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
@@ -280,11 +280,11 @@ impl SourceCode for File {
     }
 }
 
-/// A diagnostic as miette wants it.
+/// A diagnostic in the form that miette renders.
 #[derive(Debug)]
 struct Report<'d> {
     diagnostic: &'d Diagnostic,
-    /// The message, which names the subject when there is no place that does.
+    /// The message. It names the subject if there is no place that does.
     message: String,
     labels: Vec<LabeledSpan>,
 }
@@ -346,7 +346,7 @@ impl miette::Diagnostic for Report<'_> {
     }
 }
 
-/// How many errors and warnings: `2 errors, 1 warning`.
+/// The number of errors and warnings: `2 errors, 1 warning`.
 pub fn count(diagnostics: &[Diagnostic]) -> String {
     let warnings = diagnostics.iter().filter(|diagnostic| diagnostic.warning).count();
     let mut text = String::new();

@@ -1,14 +1,14 @@
-//! Problems in SARIF, the format that code scanning reads. It must not know which files were asked for and why.
+//! Diagnostics as SARIF, the format of code scanning. Nothing here knows which files the user named.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::Diagnostic;
 
-/// What stays as it is in a path that becomes an address.
+/// The characters of a path that an address does not encode.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// The problems of files as a SARIF 2.1.0 log. A problem that is in no text belongs to its file as a whole.
+/// The problems of files as a SARIF 2.1.0 log. A problem without a place belongs to its file as a whole.
 pub fn sarif(files: &[(&str, &[Diagnostic])]) -> Value {
     let mut codes: Vec<&str> = files.iter().flat_map(|(_, all)| all.iter().map(|one| one.code)).collect();
     codes.sort_unstable();
@@ -56,7 +56,7 @@ fn result(file: &str, diagnostic: &Diagnostic, codes: &[&str]) -> Value {
     })
 }
 
-/// From its first character to the one behind its last.
+/// The region from the first character to the one after the last.
 fn region(diagnostic: &Diagnostic) -> Option<Value> {
     let (place, from) = (diagnostic.place.as_ref()?, diagnostic.position()?);
     let to = place.file.position(place.span.end);
@@ -70,7 +70,7 @@ fn merged(mut one: Value, other: Value) -> Value {
     one
 }
 
-/// A path as an address: relative ones stay relative to where the command ran.
+/// A path as an address. Relative paths stay relative to the working directory of the command.
 fn address(path: &str) -> String {
     let path = path.replace('\\', "/");
     let encoded = utf8_percent_encode(&path, PATH).to_string();

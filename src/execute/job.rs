@@ -16,7 +16,7 @@ pub struct Job<'a> {
     pub scenario: &'a Scenario,
     /// Its path as given.
     pub path: &'a str,
-    /// What the databases sync with.
+    /// The server that the databases sync with.
     pub target: &'a Connected,
     /// The run's directory, which exists.
     pub directory: &'a Path,

@@ -1,4 +1,4 @@
-//! What documents say: the JSON answers of the sync calls, and messages that are JSON documents themselves.
+//! Classification of JSON documents: the answers of sync calls, and error messages that are JSON.
 
 use serde_json::Value;
 
@@ -8,8 +8,8 @@ use super::raw::{Call, RawError};
 use super::verdict::{Failure, Verdict};
 use super::{code, text};
 
-/// What a successful answer of a sync call reports as failed. `settled` says that nothing is under way any more, so
-/// that a send that is still `out-of-sync` stays so.
+/// The failures that the answer of a successful sync call reports. With `settled`, no change is in transit any more, so a
+/// send that is still `out-of-sync` is a failure.
 pub fn classify_answer(call: Call, answer: &Value, settled: bool) -> Vec<Failure> {
     let mut failures = Vec::new();
     match call {
@@ -37,11 +37,11 @@ fn send_status(send: &Value, settled: bool) -> Option<Failure> {
     let status = send.get("status").and_then(Value::as_str).unwrap_or_default();
     let server_version = send.get("serverVersion").and_then(Value::as_i64);
     if status == "error" || server_version.is_some_and(|version| version < 0) {
-        let message = format!("the send's answer could not be understood, what was sent may be lost: {send}");
+        let message = format!("the answer of the send could not be parsed, so the sent changes may be lost: {send}");
         return Some(Failure::new(Kind::BadAnswer, Side::Network, message));
     }
     (settled && status == "out-of-sync").then(|| {
-        let message = format!("the server still misses changes: {send}");
+        let message = format!("changes are still missing on the server: {send}");
         Failure::new(Kind::OutOfSync, Side::Server, message)
     })
 }
@@ -54,7 +54,7 @@ fn failed_job(job: &Value, otherwise: Kind) -> Option<Failure> {
     let message = string(job, "message").unwrap_or_else(|| job.to_string());
     let code = string(job, "code");
     let verdict = said_by_server(code.as_deref(), &message).unwrap_or_else(|| Verdict::new(otherwise, Side::Server));
-    // The server calls a wrong schema retryable although it never heals (fact sheet, section 4, row 5).
+    // The server calls a wrong schema retryable, although a retry never helps (fact sheet, section 4, row 5).
     let advised = job.get("retryable").and_then(Value::as_bool).unwrap_or(verdict.retryable);
     let hopeless = matches!(verdict.kind, Kind::SchemaMismatch | Kind::NotInitialised | Kind::TooLarge);
     let mut failure = Verdict { retryable: advised && !hopeless, code, ..verdict }.failure(&message);
@@ -67,7 +67,7 @@ fn failed_job(job: &Value, otherwise: Kind) -> Option<Failure> {
     Some(failure)
 }
 
-/// `receive.error`: what arrived could not be stored here.
+/// `receive.error`: the local database could not store the received changes.
 fn not_applied(error: &Value) -> Option<Failure> {
     let message = match error {
         Value::Null => return None,
@@ -76,7 +76,7 @@ fn not_applied(error: &Value) -> Option<Failure> {
     };
     let lower = message.to_lowercase();
     let verdict = if lower == "receive failed" || lower == "check failed" {
-        // The cause is lost on its way through `cloudsync_network_sync`.
+        // `cloudsync_network_sync` loses the cause.
         Verdict { retryable: true, ..Verdict::new(Kind::BadAnswer, Side::Server) }
     } else {
         text::database(&lower).unwrap_or_else(|| Verdict::new(Kind::ClientApply, Side::Client))
@@ -84,7 +84,7 @@ fn not_applied(error: &Value) -> Option<Failure> {
     Some(verdict.failure(&message))
 }
 
-/// What a message says that is a JSON document: an error body of the server, or an answer raised as an error.
+/// Classifies a message that is a JSON document: an error body of the server, or an answer raised as an error.
 pub(super) fn from_message(error: &RawError) -> Option<Failure> {
     if !error.call.is_remote() || !error.message.trim_start().starts_with('{') {
         return None;

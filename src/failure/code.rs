@@ -1,15 +1,15 @@
-//! What codes say: SQLite's result codes, HTTP statuses, the server's machine-readable codes.
+//! Classification by codes: SQLite's result codes, HTTP statuses, the server's machine-readable codes.
 
 use super::kind::{FailureKind, Side};
 use super::raw::Call;
 use super::verdict::Verdict;
 
-/// What SQLite's own result code says; nothing for `SQLITE_ERROR`, which says nothing.
+/// Classifies SQLite's result code. `None` for `SQLITE_ERROR`, which has no specific meaning.
 pub(super) fn sqlite(call: Call, primary: i32, extended: i32) -> Option<Verdict> {
     let (kind, side) = match primary {
         5 | 6 => (FailureKind::Locked, Side::Client),
         8 | 10 | 13 | 14 => (FailureKind::Disk, Side::Client),
-        // The interrupt is ours: the call took longer than it was allowed to.
+        // `stress` itself interrupts a call that exceeds its time limit.
         9 => (FailureKind::Timeout, if call.is_remote() { Side::Network } else { Side::Client }),
         11 | 26 => (FailureKind::Corrupt, Side::Client),
         18 => (FailureKind::TooLarge, Side::Client),
@@ -19,7 +19,7 @@ pub(super) fn sqlite(call: Call, primary: i32, extended: i32) -> Option<Verdict>
     Some(Verdict { code: Some(name(primary, extended)), ..Verdict::new(kind, side) })
 }
 
-/// The name of an extended result code that tells more than the primary one, else the primary's.
+/// The name of the extended result code if it is more specific than the primary one, otherwise of the primary code.
 fn name(primary: i32, extended: i32) -> String {
     let known = match extended {
         261 => "SQLITE_BUSY_RECOVERY",
@@ -50,7 +50,7 @@ fn name(primary: i32, extended: i32) -> String {
     known.to_owned()
 }
 
-/// What an HTTP status says, when it says more than that the server failed.
+/// Classifies an HTTP status. `None` if the status only means that the server failed.
 pub(super) fn http(status: u16) -> Option<Verdict> {
     let (kind, side, retryable) = match status {
         401 | 403 => (FailureKind::Auth, Side::Configuration, false),
@@ -64,7 +64,7 @@ pub(super) fn http(status: u16) -> Option<Verdict> {
     Some(Verdict { retryable, http: Some(status), ..Verdict::new(kind, side) })
 }
 
-/// What a machine-readable code of the server says; nothing for those that only say that something failed.
+/// Classifies a machine-readable code of the server. `None` for codes that only mean that something failed.
 pub(super) fn server(code: &str) -> Option<Verdict> {
     let (kind, side) = match code {
         "tenant_unreachable" | "database_paused" | "database_unreachable" => (FailureKind::Unavailable, Side::Server),

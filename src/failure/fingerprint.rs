@@ -1,9 +1,10 @@
-//! Folding what varies out of a message (digits, hexadecimal ids, UUIDs), so that equal failures can be grouped.
+//! Fingerprints of messages: placeholders replace digits, hexadecimal ids and UUIDs, so that equal failures can be
+//! grouped.
 
-/// The longest fingerprint: enough to tell messages apart, whatever a server sends as a body.
+/// The maximum length of a fingerprint. It is enough to distinguish messages, however long a server's error body is.
 const LONGEST: usize = 240;
 
-/// A message with its numbers as `N`, hexadecimal ids as `<hex>` and UUIDs as `<uuid>`, on one line.
+/// The message on one line, with numbers replaced by `N`, hexadecimal ids by `<hex>` and UUIDs by `<uuid>`.
 pub fn fingerprint(message: &str) -> String {
     let mut folded = String::new();
     let mut rest = message.trim();

@@ -1,12 +1,12 @@
-//! What holds between the answers of one database: versions only grow, and `synced` means that the server has
-//! everything. It costs no extra call.
+//! Invariants between the answers that one database receives: versions never decrease, and `synced` means that the
+//! server has every change. Checking them needs no extra call.
 
 use serde_json::Value;
 
 use super::kind::{FailureKind as Kind, Side};
 use super::verdict::Failure;
 
-/// The versions of a send's answer.
+/// The versions in the answer of a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Versions {
     local: i64,
@@ -14,18 +14,18 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// Those of an answer; nothing when it has none, or when it says that it failed.
+    /// The versions in an answer. `None` if the answer has none, or reports a failure.
     pub fn of(answer: &Value) -> Option<Self> {
         let number = |name: &str| answer.pointer(&format!("/send/{name}")).and_then(Value::as_i64);
         let versions = Self { local: number("localVersion")?, server: number("serverVersion")? };
         (versions.local >= 0 && versions.server >= 0).then_some(versions)
     }
 
-    /// What an answer says that cannot be, after an earlier answer of the same database.
+    /// The contradictions between this answer and an earlier one of the same database.
     pub fn violations(self, earlier: Option<Self>, answer: &Value) -> Vec<Failure> {
         let mut violations = Vec::new();
         let mut say = |side, message| violations.push(Failure::new(Kind::Invariant, side, message));
-        // A failed job takes back what was announced, and is a failure of its own (fact sheet, section 1.2).
+        // A failed job lowers the announced version; it is already a failure of its own (fact sheet, section 1.2).
         let explained = answer.pointer("/send/lastFailure").is_some_and(|job| !job.is_null());
         if let Some(earlier) = earlier {
             if self.server < earlier.server && !explained {
@@ -38,7 +38,10 @@ impl Versions {
         let synced = answer.pointer("/send/status").and_then(Value::as_str) == Some("synced");
         if synced && self.server < self.local {
             let Self { local, server } = self;
-            say(Side::Client, format!("the send's status is synced, but serverVersion {server} is behind {local}"));
+            say(
+                Side::Client,
+                format!("the status of the send is synced, but serverVersion {server} is behind {local}"),
+            );
         }
         violations
     }

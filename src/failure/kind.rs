@@ -5,73 +5,73 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What failed.
+/// The kind of failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
-    /// `database is locked`, `database table is locked`, `SQLITE_BUSY`.
+    /// A lock was not available: `database is locked`, `database table is locked`, `SQLITE_BUSY`.
     Locked,
     /// The server answered with an HTTP error status.
     Http,
-    /// The server asked to slow down (HTTP 429).
+    /// The server received too many requests (HTTP 429).
     RateLimited,
-    /// The server refused the credential (HTTP 401, 403).
+    /// The server refused the credentials (HTTP 401, 403).
     Auth,
-    /// The server's project or database is paused or not reachable from its own API (HTTP 503 `database_paused`, …).
+    /// The project or its database is paused, or the server's API cannot reach it (HTTP 503 `database_paused`, …).
     Unavailable,
     /// The managed database does not exist (HTTP 404).
     NotFound,
-    /// No answer: refused, not resolved, reset, TLS, cut off.
+    /// No complete answer: the connection was refused, reset or cut off, the host was not found, or TLS failed.
     Network,
-    /// The call or statement took longer than it was allowed to.
+    /// The call or the statement exceeded its time limit.
     Timeout,
-    /// The answer could not be understood.
+    /// The server's answer could not be parsed.
     BadAnswer,
-    /// The server reports that it could not store what was sent (`send.lastFailure`).
+    /// The server reports that it could not store the sent changes (`send.lastFailure`).
     ServerApply,
-    /// The server reports that it could not prepare what is to be received (`receive.lastFailure`).
+    /// The server reports that it could not prepare the changes for a receive (`receive.lastFailure`).
     ServerPrepare,
-    /// What was received could not be stored here (`receive.error`).
+    /// The local database could not store the received changes (`receive.error`).
     ClientApply,
-    /// The send's status stays `out-of-sync`: the server misses changes.
+    /// The status of the send stays `out-of-sync`: changes are missing on the server.
     OutOfSync,
-    /// The tables of the two sides are not the same (`schema hash is unknown`).
+    /// The tables differ between the local database and the server (`schema hash is unknown`).
     SchemaMismatch,
-    /// Sync is not enabled for the database or table.
+    /// Sync is not enabled for the database or the table.
     NotInitialised,
-    /// A payload or row is larger than allowed.
+    /// A payload or a row exceeds the size limit.
     TooLarge,
-    /// A constraint, or a trigger's own refusal.
+    /// A constraint failed, or a trigger rejected the statement.
     Constraint,
-    /// Wrong address, id or call order.
+    /// An address or id is wrong, or the calls are in the wrong order.
     Configuration,
-    /// The disk is full or a file cannot be written.
+    /// The disk is full, or a file cannot be written.
     Disk,
     /// The database file is damaged.
     Corrupt,
     /// Any other SQL error.
     Sql,
-    /// Answers contradict each other: a version goes back, or `synced` while the server is behind.
+    /// Answers contradict each other: a version decreases, or the status is `synced` while the server lacks changes.
     Invariant,
-    /// The phase did not change as many rows as `expect_rows` says.
+    /// The phase changed a different number of rows than `expect_rows`.
     RowCount,
-    /// A worker panicked.
+    /// A worker thread of `stress` panicked.
     Crash,
 }
 
-/// On whose side a failure happened.
+/// The side on which a failure happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// The local database file.
+    /// The local database.
     Client,
-    /// Between client and server.
+    /// The connection between the client and the server.
     Network,
-    /// The sync server or the database behind it.
+    /// The sync server, or the database behind it.
     Server,
-    /// The scenario, credentials or addresses.
+    /// The scenario, the credentials or the addresses.
     Configuration,
-    /// This tool.
+    /// `stress` itself.
     Harness,
 }
 
@@ -104,7 +104,7 @@ impl FailureKind {
         Self::Crash,
     ];
 
-    /// Its name in scenarios and reports.
+    /// The kind's name in scenarios and reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Locked => "locked",
@@ -134,7 +134,7 @@ impl FailureKind {
         }
     }
 
-    /// Whether a failure of this kind can pass by itself, when nothing more is known about it.
+    /// Whether a retry can help with a failure of this kind, if nothing more is known about it.
     pub(super) const fn heals(self) -> bool {
         match self {
             Self::Locked
@@ -175,7 +175,7 @@ impl Side {
     /// All sides, in the order of their declaration.
     pub const ALL: [Self; 5] = [Self::Client, Self::Network, Self::Server, Self::Configuration, Self::Harness];
 
-    /// Its name in scenarios and reports.
+    /// The kind's name in scenarios and reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Client => "client",

@@ -1,6 +1,6 @@
-//! The error taxonomy: what a failure is called, on whose side it happened, and whether trying again is worth it.
-//! A pure table from SQLite codes, answers and texts to a [`Failure`]. It must not know who reported the error or what
-//! it means for the verdict.
+//! The classification of errors: the kind of a failure, the side on which it happened, and whether a retry can help.
+//! A pure function from SQLite codes, server answers and messages to a [`Failure`]. Nothing here knows who reported the
+//! error or what it means for the verdict.
 
 mod answer;
 mod code;
@@ -22,7 +22,7 @@ pub use secret::Secret;
 pub use secrets::Secrets;
 pub use verdict::Failure;
 
-/// What an error is: codes first, the answer of the server second, texts last.
+/// Classifies an error: by its codes first, by the server's answer second, by its message last.
 pub fn classify(error: &RawError) -> Failure {
     let by_code = error.sqlite.and_then(|(primary, extended)| code::sqlite(error.call, primary, extended));
     let failure = by_code.map_or_else(

@@ -2,10 +2,10 @@
 
 use super::secrets::Secrets;
 
-/// The call during which an error came up.
+/// The call that returned an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
-    /// Opening, loading, pragmas, initialising.
+    /// Opening a database: loading the extension, setting pragmas, initialising sync.
     Open,
     /// A statement of the scenario.
     Sql,
@@ -15,14 +15,14 @@ pub enum Call {
     Receive,
     /// `cloudsync_network_sync`.
     Sync,
-    /// Cleaning up, terminating, closing.
+    /// Closing a database.
     Close,
-    /// SQL on the server through its HTTP endpoint.
+    /// SQL on the server, over HTTP.
     Admin,
 }
 
 impl Call {
-    /// Whether the call talks to a server, so that what it says can be the server's words.
+    /// Whether the call talks to a server, so that its message can come from the server.
     pub(super) const fn is_remote(self) -> bool {
         match self {
             Self::Send | Self::Receive | Self::Sync | Self::Admin => true,
@@ -31,16 +31,16 @@ impl Call {
     }
 }
 
-/// An error as it came, before it is understood.
+/// An error before its classification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawError {
-    /// The call it came from.
+    /// The call that returned the error.
     pub call: Call,
-    /// SQLite's result code and extended result code, when SQLite reported it.
+    /// SQLite's result code and extended result code, if SQLite returned the error.
     pub sqlite: Option<(i32, i32)>,
-    /// The HTTP status, when our own HTTP call reported it.
+    /// The HTTP status, if an HTTP call of `stress` itself returned the error.
     pub http: Option<u16>,
-    /// The message in full.
+    /// The full message.
     pub message: String,
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What stands where a secret stood.
+/// The replacement for a secret.
 pub(super) const HIDDEN: &str = "[hidden]";
 
 /// A text that neither `Debug` nor `Display` shows: only [`Self::expose`] does.

@@ -1,5 +1,5 @@
-//! Hiding secrets by their value: what a server or a library says may repeat what it was sent, as it was, encoded for
-//! an address, for JSON or in base64. It must not know where a secret comes from.
+//! Hiding secrets by their value. A message of a server or a library may repeat a secret as it is, URL-encoded, escaped
+//! for JSON, or in base64. Nothing here knows where a secret comes from.
 
 use std::fmt;
 
@@ -10,27 +10,27 @@ use serde_json::Value;
 
 use super::secret::{HIDDEN, Secret};
 
-/// Shorter texts are words like any other: hiding them would hide the message.
+/// Shorter values are ordinary words: hiding them would make messages unreadable.
 const SHORTEST: usize = 6;
-/// What `encodeURIComponent` and most libraries encode.
+/// The characters that `encodeURIComponent` and most libraries encode.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Values that must be seen nowhere, in every form they may take.
+/// Values that no message may show, in every encoding.
 #[derive(Clone, Default)]
 pub struct Secrets {
-    /// The longest first, so that no part of one is left.
+    /// The longest value comes first, so that no part of it is left.
     forms: Vec<String>,
 }
 
 impl Secrets {
-    /// Of these values.
+    /// Hides these values.
     pub fn new<'a>(values: impl IntoIterator<Item = &'a Secret>) -> Self {
         let mut secrets = Self::default();
         values.into_iter().for_each(|value| secrets.add(value));
         secrets
     }
 
-    /// Hides this value, too.
+    /// Hides this value as well.
     pub fn add(&mut self, secret: &Secret) {
         let value = secret.expose();
         if value.len() < SHORTEST {

@@ -1,11 +1,11 @@
-//! What texts say, when no code says it: the fact sheet's real messages, lower-cased, each with its meaning.
+//! Classification by message, for errors without a specific code: the real messages of the fact sheet, in lower case.
 
 use super::code;
 use super::kind::{FailureKind as Kind, Side};
 use super::raw::Call;
 use super::verdict::{Failure, Verdict};
 
-/// How a text has to occur in a message.
+/// How a text must occur in a message.
 enum Text {
     /// Anywhere.
     Holds(&'static str),
@@ -15,7 +15,7 @@ enum Text {
 
 use Text::{Holds, Is};
 
-/// Texts that mean the same on whichever side they come up.
+/// Texts that mean the same on both sides.
 const DATABASE: &[(Text, Kind)] = &[
     (Holds("database is locked"), Kind::Locked),
     (Holds("database table is locked"), Kind::Locked),
@@ -36,7 +36,7 @@ const DATABASE: &[(Text, Kind)] = &[
     (Holds("unable to open database file"), Kind::Disk),
 ];
 
-/// Texts that only a server says.
+/// Texts that only a server uses.
 const SERVER: &[(Text, Kind, Side)] = &[
     (Holds("authorization denied"), Kind::Auth, Side::Configuration),
     (Holds("unauthorized"), Kind::Auth, Side::Configuration),
@@ -54,7 +54,7 @@ const SERVER: &[(Text, Kind, Side)] = &[
     (Holds("parse error"), Kind::BadAnswer, Side::Server),
 ];
 
-/// Texts of the extension, of curl inside it, and of our own HTTP client.
+/// Texts of the extension, of the curl inside it, and of our own HTTP client.
 const CALLS: &[(Text, Kind, Side)] = &[
     (Holds("failed to connect to"), Kind::Network, Side::Network),
     (Holds("could not resolve host"), Kind::Network, Side::Network),
@@ -107,7 +107,7 @@ const CALLS: &[(Text, Kind, Side)] = &[
     (Holds("unable to apply payload changes"), Kind::ClientApply, Side::Client),
 ];
 
-/// What the message of a call says, its HTTP status too when it is known.
+/// Classifies the message of a call, together with its HTTP status if that is known.
 pub(super) fn classify(call: Call, http: Option<u16>, message: &str) -> Failure {
     let status = http.or_else(|| status_in(call, message));
     let verdict = said(call, status, message);
@@ -130,7 +130,7 @@ fn said(call: Call, status: Option<u16>, message: &str) -> Verdict {
     }
 }
 
-/// The words of a server that no rule knows: SQL's when the call was SQL, else an HTTP error's body.
+/// The kind of a server's message that no rule knows: an SQL error if the call was SQL, otherwise an HTTP error.
 const fn unknown_answer(call: Call) -> Kind {
     match call {
         Call::Admin => Kind::Sql,
@@ -145,21 +145,21 @@ fn remote(status: Option<u16>, lower: &str) -> Option<Verdict> {
     if is_bad_protocol(lower) {
         return Some(Verdict::new(Kind::Configuration, Side::Configuration));
     }
-    // The extension's own words come before the server's: they say in which step the server was quoted.
+    // The extension's own words are checked before the server's, because they name the step that quotes the server.
     if let Some((_, kind, side)) = CALLS.iter().find(|(text, ..)| text.fits(lower)) {
         return Some(Verdict::new(*kind, *side));
     }
     server(lower)
 }
 
-/// What a status says, given the text with it: a limit of the plan is no wrong credential.
+/// Classifies an HTTP status together with its text: a limit of the plan is not a wrong credential.
 pub(super) fn refused(status: u16, lower: &str) -> Option<Verdict> {
     let verdict = code::http(status)?;
     let side = if verdict.kind == Kind::Auth && lower.contains("limit") { Side::Server } else { verdict.side };
     Some(Verdict { side, ..verdict })
 }
 
-/// What the words of a server say, in a body or in a failed job; lower-cased.
+/// Classifies a server's text, from a body or a failed job, in lower case.
 pub(super) fn server(lower: &str) -> Option<Verdict> {
     if let Some((_, kind)) = DATABASE.iter().find(|(text, _)| text.fits(lower)) {
         return Some(Verdict::new(*kind, Side::Server));
@@ -167,7 +167,7 @@ pub(super) fn server(lower: &str) -> Option<Verdict> {
     SERVER.iter().find(|(text, ..)| text.fits(lower)).map(|(_, kind, side)| Verdict::new(*kind, *side))
 }
 
-/// What SQLite or the extension says about the local database file; lower-cased.
+/// Classifies a text of SQLite or the extension about the local database file, in lower case.
 pub(super) fn database(lower: &str) -> Option<Verdict> {
     let (_, kind) = DATABASE.iter().find(|(text, _)| text.fits(lower))?;
     Some(Verdict::new(*kind, Side::Client))
@@ -209,8 +209,8 @@ fn is_bad_protocol(lower: &str) -> bool {
     lower.starts_with("protocol \"") && lower.ends_with("not supported")
 }
 
-/// The status in the body of a gateway that answers with a page of its own: `<title>502 Bad Gateway</title>`,
-/// `500 Internal Server Error`, `HTTP 500`. Only these places: elsewhere a 500 is a number of rows.
+/// The HTTP status in the body of a gateway's own error page: `<title>502 Bad Gateway</title>`,
+/// `500 Internal Server Error`, `HTTP 500`. Only these places count: elsewhere, 500 may be a number of rows.
 fn status_in(call: Call, message: &str) -> Option<u16> {
     if !call.is_remote() {
         return None;

@@ -5,42 +5,42 @@ use serde::{Deserialize, Serialize};
 use super::fingerprint::fingerprint;
 use super::kind::{FailureKind, Side};
 
-/// A failure, understood.
+/// A classified error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
-    /// What failed.
+    /// The kind of failure.
     pub kind: FailureKind,
-    /// On whose side.
+    /// The side on which the failures happened.
     pub side: Side,
-    /// Whether trying again is worth it.
+    /// Whether a retry can help.
     pub retryable: bool,
-    /// The HTTP status, when known.
+    /// The HTTP status, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<u16>,
     /// The machine-readable code of the server (`internal_error`, …) or the extended SQLite code (`SQLITE_BUSY_SNAPSHOT`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The server's job id, by which a sticky failure is counted once.
+    /// The server's job id. The server repeats a failed job in every answer; the id makes it count once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
-    /// When it failed, as the server tells.
+    /// The time of the failure, as the server reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_at: Option<String>,
-    /// The message with digits and ids folded, by which failures are grouped.
+    /// The message with digits and ids replaced by placeholders. Reports group failures by it.
     pub fingerprint: String,
-    /// The message in full.
+    /// The full message.
     pub message: String,
 }
 
 impl Failure {
-    /// A failure of our own making, such as a wrong number of rows or a worker that panicked.
+    /// A failure that `stress` itself detects, such as a wrong number of rows or a panicked worker.
     pub fn new(kind: FailureKind, side: Side, message: impl Into<String>) -> Self {
         Verdict::new(kind, side).failure(&message.into())
     }
 }
 
-/// What a rule of the table says about an error.
+/// The classification that a rule gives to an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) kind: FailureKind,

@@ -151,9 +151,9 @@ fn problems_of_a_profile_are_told_where_the_profile_stands_and_once() {
     assert_eq!(
         all,
         [
-            "s.yaml:2:7: error[scenario::value]: the text `g d` cannot be `name` -> use letters, digits, `-` and `_`, and start with a letter or digit",
+            "s.yaml:2:7: error[scenario::value]: `name` cannot be the text `g d` -> use letters, digits, `-` and `_`, and start with a letter or digit",
             "s.yaml:8:19: error[scenario::unknown_key]: unknown key `databses` in `scale` -> did you mean `databases`?",
-            "s.yaml:9:41: error[scenario::type]: `rows` wants a whole number or a quoted template, found the text `x` -> write a number, or quote a template: `\"{{ scale.rows }}\"`",
+            "s.yaml:9:41: error[scenario::type]: `rows` must be a whole number or a quoted template, found the text `x` -> write a number, or quote a template: `\"{{ scale.rows }}\"`",
         ]
     );
 }

@@ -51,7 +51,7 @@ pub enum CheckKind {
 }
 
 impl CheckPlan {
-    /// The name of its findings.
+    /// The kind of the check, by which reports name its findings.
     pub fn kind(&self) -> CheckKind {
         match &self.question {
             Question::Named(name) => CheckKind::from(*name),
@@ -65,7 +65,7 @@ impl CheckKind {
     pub const ALL: [Self; 6] =
         [Self::Converged, Self::Server, Self::Isolation, Self::Bootstrap, Self::Query, Self::Integrity];
 
-    /// Its name in scenarios and reports.
+    /// The kind's name in scenarios and reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Converged => "converged",

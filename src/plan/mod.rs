@@ -42,13 +42,13 @@ pub struct Plan {
     pub name: String,
     /// Its one line.
     pub description: String,
-    /// The seed of every generated value.
+    /// The seed of all generated values.
     pub seed: u64,
     /// The scope of the whole run, in which its templates are rendered.
     pub scope: Scope,
     /// What the databases sync with; secrets are still templates.
     pub target: TargetPlan,
-    /// The databases, in index order.
+    /// A summary of each database, in ascending order.
     pub databases: Vec<DatabasePlan>,
     /// The users, in index order; without row-level security one, whom nothing distinguishes.
     pub users: Vec<UserPlan>,
@@ -66,7 +66,7 @@ pub struct Plan {
     pub time_limit: Duration,
     /// The synced tables, in the order of their creation.
     pub tables: Vec<TablePlan>,
-    /// How long a connection lives.
+    /// How long a connection stays open.
     pub open: OpenPolicy,
     /// Whether the databases are those of the scenario's last run.
     pub reuse: bool,
@@ -86,7 +86,7 @@ pub struct Plan {
     pub thresholds: Vec<ThresholdPlan>,
     /// What to do about failures of a class.
     pub errors: Vec<ErrorRule>,
-    /// What a scenario that is meant to fail must show.
+    /// The outcome of a scenario that fails on purpose.
     pub expect: Option<Expect>,
 }
 
@@ -95,7 +95,7 @@ pub struct Plan {
 pub struct DatabasePlan {
     /// Counted from 1.
     pub index: u32,
-    /// Its user, counted from 1.
+    /// The number of its user, from 1.
     pub user: u32,
     /// What it authenticates with on purpose, instead of what its user has.
     pub credential: Option<WrongCredential>,

@@ -17,7 +17,7 @@ pub enum Treatment {
     Ignore,
     /// It is told, and is none.
     Warn,
-    /// The run fails, whatever the thresholds say.
+    /// Fails the run, whatever the thresholds allow.
     Fail,
 }
 

@@ -115,7 +115,7 @@ pub struct Varying<'p> {
 /// What a parameter is bound to at a row.
 #[derive(Debug)]
 pub enum AtRow<'t> {
-    /// The row's number.
+    /// The number of the row.
     Row(i64),
     /// A text, in the caller's buffer.
     Text(&'t str),

@@ -28,7 +28,7 @@ pub struct Leak {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GrowthSample {
-    /// The iteration, counted from 1.
+    /// The number of the iteration, from 1.
     pub iteration: u64,
     /// The file's size in bytes.
     pub file: u64,
@@ -72,11 +72,11 @@ pub struct Generator {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogExcerpt {
-    /// Lines of the whole log.
+    /// The number of lines in the whole log.
     pub lines: u64,
-    /// Its first lines.
+    /// The first lines.
     pub first: Vec<String>,
-    /// Its last lines, as far as they are not among the first.
+    /// The last lines, except those in `first`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub last: Vec<String>,
 }

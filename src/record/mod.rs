@@ -32,7 +32,7 @@ pub struct Record {
     pub stress: String,
     /// The run's id: the last part of its directory's name.
     pub id: String,
-    /// The scenario's path as given.
+    /// The path of the scenario, as given on the command line.
     pub path: String,
     /// The scenario as resolved: profile, variables and overrides applied, seed set, secrets still templates.
     pub scenario: Scenario,
@@ -40,7 +40,7 @@ pub struct Record {
     pub started: Timestamp,
     /// The machine it ran on.
     pub machine: Machine,
-    /// The target, as it presented itself.
+    /// The facts that the target reported about itself.
     pub target: TargetFacts,
     /// One per database, in index order.
     pub workers: Vec<WorkerRecord>,
@@ -66,19 +66,19 @@ pub struct Machine {
     pub os: String,
     /// `x86_64`, `aarch64`.
     pub arch: String,
-    /// Logical processors.
+    /// The number of logical processors.
     pub cpus: usize,
     /// The version of SQLite linked in.
     pub sqlite: String,
 }
 
-/// The target, as it presented itself.
+/// The facts that the target reported about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetFacts {
     /// `embedded` or `cloudsync`.
     pub kind: String,
-    /// What `cloudsync_version()` answered.
+    /// The result of `cloudsync_version()`.
     pub version: String,
     /// The address the databases sync with.
     pub address: String,
@@ -91,16 +91,16 @@ pub struct TargetFacts {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkerRecord {
-    /// The database, counted from 1.
+    /// The number of the database, from 1.
     pub database: u32,
-    /// Its user, counted from 1.
+    /// The number of its user, from 1.
     pub user: u32,
     /// The database's site id (32 hex digits), once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site_id: Option<String>,
-    /// Iterations completed.
+    /// The number of completed iterations.
     pub iterations: u64,
-    /// Whether every step of the scenario was done.
+    /// Whether the database ran every step of the scenario.
     pub completed: bool,
     /// The message of the panic that ended the worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,11 +138,11 @@ pub struct Event {
     pub iteration: u64,
     /// The phase's name; `setup`, `settle`, `session` and the like outside a phase.
     pub phase: String,
-    /// What was done.
+    /// The kind of step.
     pub step: StepKind,
-    /// Start, in microseconds since the run's start.
+    /// The start, in microseconds since the start of the run.
     pub at: u64,
-    /// Duration in microseconds.
+    /// The duration, in microseconds.
     pub took: u64,
     /// Rows changed (`sql`), or rows received.
     #[serde(default, skip_serializing_if = "usual::is_zero")]
@@ -173,9 +173,9 @@ pub struct Event {
 pub struct SettleRecord {
     /// Rounds made.
     pub rounds: u32,
-    /// Start, in microseconds since the run's start.
+    /// The start, in microseconds since the start of the run.
     pub at: u64,
-    /// Duration in microseconds.
+    /// The duration, in microseconds.
     pub took: u64,
     /// The databases that were not quiet after the last round, and what they wait for.
     pub stuck: Vec<Stuck>,
@@ -185,7 +185,7 @@ pub struct SettleRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stuck {
-    /// The database.
+    /// The number of the database, from 1.
     pub database: u32,
     /// Whether it still has changes to send (absent: it could not be asked).
     pub unsent: Option<bool>,

@@ -31,9 +31,9 @@ pub struct FinalState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseState {
-    /// The database, counted from 1.
+    /// The number of the database, from 1.
     pub database: u32,
-    /// Its user, counted from 1.
+    /// The number of its user, from 1.
     pub user: u32,
     /// What `PRAGMA integrity_check` answered; `ok` when all is well, absent when nothing is to be verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,7 +108,7 @@ pub struct BootstrapState {
     pub site_id: Option<String>,
     /// Its tables; empty when it failed.
     pub tables: Vec<TableState>,
-    /// Why it could not be done.
+    /// The reason why the check could not be made; null if it was made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
 }
@@ -124,7 +124,7 @@ pub struct Difference {
     pub table: String,
     /// How many rows differ.
     pub total: u64,
-    /// Some of them.
+    /// Some of these rows.
     pub rows: Vec<RowDifference>,
 }
 
@@ -132,7 +132,7 @@ pub struct Difference {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RowDifference {
-    /// Its primary key, as SQL literals.
+    /// The primary key, as SQL literals.
     pub key: String,
     /// What each holder has, in a fixed order: databases by index, server, bootstrap.
     pub holders: Vec<Holding>,
@@ -144,7 +144,7 @@ pub struct RowDifference {
     pub clocks: Vec<CellClock>,
 }
 
-/// What a holder has of a row.
+/// A row in one holder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Holding {
@@ -161,19 +161,19 @@ pub struct Holding {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CellClock {
-    /// The database.
+    /// The number of the database, from 1.
     pub database: u32,
     /// The column; the extension's own name for the row as a whole.
     pub column: String,
-    /// How often the cell was changed.
+    /// The number of changes of the cell.
     pub col_version: i64,
     /// The database version of its last change.
     pub db_version: i64,
     /// The site that made it, as hex digits.
     pub site_id: String,
-    /// The causal length: odd while the row lives.
+    /// The causal length: odd while the row exists.
     pub cl: i64,
-    /// Its place within that version.
+    /// The position of the change within that version.
     pub seq: i64,
 }
 
@@ -204,7 +204,7 @@ pub struct ForbiddenRow {
     pub database: u32,
     /// The table.
     pub table: String,
-    /// Its primary key, as SQL literals.
+    /// The primary key, as SQL literals.
     pub key: String,
     /// The row as SQL literals in column order.
     pub row: String,

@@ -57,21 +57,21 @@ pub enum Part {
 /// The total of a run to which a step adds: SQL its rows, a sync call itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Total {
-    /// Rows deleted.
+    /// Deletes rows.
     Deleted,
-    /// Rows inserted.
+    /// Inserts rows.
     Inserted,
-    /// Rows updated.
+    /// Updates rows.
     Updated,
-    /// Rows read.
+    /// Reads rows.
     Queried,
-    /// Calls of `send`.
+    /// Calls of `send`, settling excluded.
     Sends,
-    /// Calls of `receive`.
+    /// Calls of `receive`, settling excluded.
     Receives,
-    /// Calls of `check`.
+    /// Calls of `check`, settling excluded.
     Checks,
-    /// Calls of `sync`.
+    /// Calls of `sync`, settling excluded.
     Syncs,
 }
 

@@ -1,4 +1,4 @@
-//! Growth and cards in rows and lines, the same for a terminal and for Markdown.
+//! Growth and cards as rows and lines, shared by the terminal and the Markdown report.
 
 use super::text::plain;
 use crate::analysis::{Card, Growth, GrowthRow, Request};
@@ -17,7 +17,7 @@ pub(super) fn growth(row: &GrowthRow) -> [String; 5] {
     ]
 }
 
-/// What stands under the table of growth.
+/// The lines below the table of growth.
 pub(super) fn growth_notes(growth: &Growth) -> Vec<String> {
     let buried = growth.tombstones.iter().filter(|(_, rows)| *rows > 0);
     let buried: Vec<String> = buried.map(|(table, rows)| format!("{} of {table}", counted(*rows, "row"))).collect();
@@ -25,7 +25,7 @@ pub(super) fn growth_notes(growth: &Growth) -> Vec<String> {
     growth.words.iter().cloned().chain(kept).map(|line| plain(&line)).collect()
 }
 
-/// A card: its title, and its lines.
+/// The title and the lines of a card.
 pub(super) fn card(card: &Card) -> (String, Vec<String>) {
     let title = format!("{} × {}: {}", card.kind, thousands(card.total), plain(&card.message));
     let mut lines = Vec::new();
@@ -50,7 +50,7 @@ fn request(request: &Request) -> String {
         iteration => format!("iteration {iteration}, {}", request.phase),
     };
     plain(&format!(
-        "{} to {}: database {}{site}, its sync call {} ({}; {place}){job}{failed}",
+        "{} to {}: database {}{site}, sync call {} of this database ({}; {place}){job}{failed}",
         millisecond(request.from),
         millisecond(request.until),
         request.database,

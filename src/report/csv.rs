@@ -1,9 +1,9 @@
-//! The steps of a run as CSV, one a line, for spreadsheets and data frames. Times are seconds.
+//! The steps of a run as CSV, one step per line, for spreadsheets and data frames. Times are in seconds.
 
 use super::text::plain;
 use crate::record::{Event, Record, WorkerRecord};
 
-/// The columns, in order. New ones go to the end.
+/// The columns, in order. New columns go to the end.
 const COLUMNS: [&str; 16] = [
     "database",
     "user",
@@ -23,8 +23,7 @@ const COLUMNS: [&str; 16] = [
     "message",
 ];
 
-/// The steps of a run, database by database in the order in which each did them. Of several failures of a step the
-/// first is named.
+/// The steps of a run: database by database, in order of time. A step with several failures shows the first one.
 #[expect(clippy::missing_panics_doc, reason = "it cannot: it writes text to memory")]
 pub fn csv(record: &Record) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
@@ -63,7 +62,7 @@ fn seconds(microseconds: u64) -> String {
     format!("{}.{:06}", microseconds / 1_000_000, microseconds % 1_000_000)
 }
 
-/// Text from elsewhere, which no spreadsheet takes for a formula.
+/// Text of foreign origin, escaped so that no spreadsheet takes it for a formula.
 fn text(text: &str) -> String {
     let text = plain(text);
     if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }

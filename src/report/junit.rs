@@ -1,5 +1,5 @@
-//! The report as JUnit XML, for whatever shows the results of tests: every expectation of the scenario is a test case. The
-//! file is green when the verdict is PASS, and only then.
+//! The report as JUnit XML, for tools that show test results. Every check, threshold and other condition of the scenario is
+//! a test case. All test cases succeed exactly if the verdict is PASS.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
@@ -10,7 +10,7 @@ use crate::figure::counted;
 use crate::scenario::Severity;
 use crate::verify::{CheckResult, Outcome};
 
-/// The most rows of a finding that are told; `report.json` has all that were recorded.
+/// The maximum number of rows per finding; `report.json` has all recorded rows.
 const MOST_ROWS: usize = 10;
 
 /// The report as JUnit XML.
@@ -28,7 +28,7 @@ pub fn junit(analysis: &Analysis) -> String {
         let mut case = case(analysis, "verify", &result.name, status);
         say(&mut case, &result.notes);
         if let (Outcome::Failed(_), TestCaseStatus::Success { .. }) = (&result.outcome, &case.status) {
-            say(&mut case, &[format!("it does not hold, and the scenario allows that: {}", findings(result))]);
+            say(&mut case, &[format!("the check failed, but the scenario allows that: {}", findings(result))]);
         }
         suite.add_test_case(case);
     }
@@ -44,7 +44,7 @@ pub fn junit(analysis: &Analysis) -> String {
     document(suite)
 }
 
-/// The same for a run that could not be made.
+/// The JUnit report of a run that could not start.
 pub fn junit_unmade(scenario: &str, message: &str) -> String {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
     let first = plain(message.lines().next().unwrap_or_default());
@@ -61,7 +61,7 @@ fn document(suite: TestSuite) -> String {
     report.time = suite.time;
     report.add_test_suite(suite);
     let text = report.to_string().expect("a text takes everything");
-    // Jenkins' schema does not know it there.
+    // Jenkins' schema does not allow this attribute here.
     text.replacen(&format!(" skipped=\"{}\"", report.skipped), "", 1)
 }
 
@@ -81,13 +81,12 @@ fn lines<'a>(lines: impl Iterator<Item = &'a str>) -> String {
     lines.map(plain).collect::<Vec<_>>().join("\n")
 }
 
-/// Whether this kind of rule led to the verdict FAIL. What a scenario expects to break does not.
+/// Whether this kind of rule led to the verdict FAIL. A failure that the scenario expects does not.
 fn decides(analysis: &Analysis, kind: RuleKind) -> bool {
     analysis.verdict == Verdict::Fail && analysis.rules.iter().any(|rule| rule.kind == kind)
 }
 
-/// What no other test case tells: crashes, rules of `errors:`, an expectation that was not met; and whatever leaves the
-/// verdict open.
+/// Test cases for the remaining rules: crashes, rules under `errors:`, an unmet `expect`, and the reasons for UNKNOWN.
 fn verdict(analysis: &Analysis) -> TestCaseStatus {
     let own = |kind: RuleKind| match kind {
         RuleKind::Held | RuleKind::Check | RuleKind::Threshold => false,
@@ -135,7 +134,7 @@ fn skipped(reason: &str) -> TestCaseStatus {
     status
 }
 
-/// The findings of a check with some of their rows, one thing a line.
+/// The findings of a check with some of their rows, one item per line.
 fn findings(result: &CheckResult) -> String {
     let mut told = Vec::new();
     for finding in result.findings() {
@@ -156,11 +155,8 @@ fn findings(result: &CheckResult) -> String {
 fn threshold(result: &ThresholdResult, decides: bool) -> TestCaseStatus {
     match (&result.state, result.severity) {
         (LimitState::Broken, Severity::Fail) if decides => {
-            let measured = result.measured.map(|measured| measured.to_string()).unwrap_or_default();
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status
-                .set_type("threshold")
-                .set_message(plain(&format!("{} does not hold: it is {measured}", result.text)));
+            status.set_type("threshold").set_message(plain(&result.not_met()));
             status
         }
         (LimitState::Kept | LimitState::Broken, _) => TestCaseStatus::success(),
@@ -168,7 +164,7 @@ fn threshold(result: &ThresholdResult, decides: bool) -> TestCaseStatus {
     }
 }
 
-/// What identifies the run, its versions, its target and its machine.
+/// Properties of the run: its id, its versions, its target and its machine.
 fn properties(analysis: &Analysis) -> Vec<[String; 2]> {
     let run = &analysis.run;
     let property = |name: &str, value: String| [name.to_owned(), plain(&value)];

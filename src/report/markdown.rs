@@ -1,4 +1,4 @@
-//! The report as Markdown, for pull requests and wikis. What comes from elsewhere is escaped.
+//! The report as Markdown, for pull requests and wikis. Text of foreign origin is escaped.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::analysis::Analysis;
 use crate::figure::counted;
 use crate::verify::{CheckResult, Outcome};
 
-/// The longest message shown; `report.json` has it in full.
+/// The maximum length of a message, in characters; `report.json` has the full message.
 const LONGEST_MESSAGE: usize = 1000;
 
 /// The report as Markdown.
@@ -50,7 +50,7 @@ pub fn markdown(analysis: &Analysis) -> String {
         check(&mut page, result);
     }
     if analysis.checks.is_empty() {
-        page.push_str("None was asked for.\n");
+        page.push_str("The scenario has no checks.\n");
     }
     page.push('\n');
     line(&mut page, "## Thresholds");
@@ -76,7 +76,7 @@ fn growth(page: &mut String, analysis: &Analysis) {
     }
 }
 
-/// What finds the failures of the server in its own logs.
+/// The cards: the facts that find server failures in the server's logs.
 fn cards(page: &mut String, analysis: &Analysis) {
     if analysis.cards.is_empty() {
         return;
@@ -93,12 +93,12 @@ fn cards(page: &mut String, analysis: &Analysis) {
     page.push('\n');
 }
 
-/// The beginning and the end of the logs of databases in which something failed.
+/// The beginning and the end of the logs of databases with failures.
 fn logs(page: &mut String, analysis: &Analysis) {
     for (database, log) in &analysis.logs {
         line(page, &format!("## Log of database {database}"));
         let left_out = log.lines.saturating_sub((log.first.len() + log.last.len()) as u64);
-        // Indented text is shown as it is, whatever it holds.
+        // Markdown shows indented text literally.
         for text in &log.first {
             let _ = writeln!(page, "    {}", plain(text));
         }
@@ -149,7 +149,7 @@ fn table<const N: usize>(page: &mut String, header: &[&str; N], rows: impl IntoI
     page.push('\n');
 }
 
-/// Text that Markdown shows as it is, on one line, in a table too.
+/// Text escaped so that Markdown shows it literally, on one line, also in a table.
 fn escaped(text: &str) -> String {
     let mut shown = String::new();
     for c in cut(&plain(text), LONGEST_MESSAGE).chars() {

@@ -1,5 +1,5 @@
-//! A judged run in the forms people and programs read: one plain function per format, from an analysis to text. Nothing
-//! is judged or measured here, and nothing is printed.
+//! Reports of a judged run, for people and programs: one function per format, from an analysis to text. Nothing here
+//! judges, measures or prints.
 
 mod beside;
 mod csv;

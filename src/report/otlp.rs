@@ -1,5 +1,5 @@
-//! The report for OpenTelemetry: the messages that a collector takes over HTTP, one span per step and the totals as
-//! metrics. Times are the run's own, and so are the ids: a run that is sent twice is the same run.
+//! The report for OpenTelemetry: the messages for a collector over HTTP, with one span per step and the totals as metrics.
+//! Times and ids come from the run, so that a run that is sent twice stays one run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,21 +20,21 @@ use super::text::plain;
 use crate::analysis::{Analysis, Verdict};
 use crate::record::{Event, Record, WorkerRecord};
 
-/// Spans of one message: collectors refuse very large ones.
+/// The maximum number of spans per message, because collectors refuse very large messages.
 const SPANS: usize = 2_000;
-/// The upper bounds of the durations' buckets in seconds.
+/// The upper bounds of the histogram buckets for durations, in seconds.
 const BOUNDS: [f64; 15] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// A message for a collector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Export {
-    /// Where it goes, below the collector's address.
+    /// The path below the collector's address.
     pub path: &'static str,
     /// The message, as protobuf.
     pub body: Vec<u8>,
 }
 
-/// What a collector is told about a run, message by message.
+/// The messages about a run.
 pub fn otlp<'a>(record: &'a Record, analysis: &'a Analysis) -> impl Iterator<Item = Export> + 'a {
     let run = Run { record, analysis, start: nanoseconds(record) };
     let metrics = Export { path: "/v1/metrics", body: run.metrics().encode_to_vec() };
@@ -47,7 +47,7 @@ pub fn otlp<'a>(record: &'a Record, analysis: &'a Analysis) -> impl Iterator<Ite
     std::iter::once(metrics).chain(traces)
 }
 
-/// A run, and when it started, in nanoseconds of Unix time.
+/// A run and its start, in nanoseconds of Unix time.
 #[derive(Clone, Copy)]
 struct Run<'a> {
     record: &'a Record,
@@ -77,7 +77,7 @@ impl<'a> Run<'a> {
             text("os.type", &run.machine.os),
             text("host.arch", &run.machine.arch),
             text("stress.scenario", &run.scenario),
-            // A text, because not every reader keeps 64 bits.
+            // As text, because not every reader keeps 64 bits.
             text("stress.seed", &run.seed.to_string()),
             text("stress.target", &run.target.kind),
             text("stress.target.version", &run.target.version),
@@ -90,7 +90,7 @@ impl<'a> Run<'a> {
         xxh3_64(format!("{} {part}", self.record.id).as_bytes()).to_be_bytes().to_vec()
     }
 
-    /// The span of a part of the run, from and to microseconds since its start.
+    /// The span of a part of the run; its start and end are in microseconds since the start of the run.
     fn span(self, part: &str, parent: Option<&str>, name: String, from: u64, to: u64) -> Span {
         Span {
             trace_id: xxh3_128(self.record.id.as_bytes()).to_be_bytes().to_vec(),
@@ -204,9 +204,9 @@ impl<'a> Run<'a> {
             (vec![text("error.type", kind.as_str()), text("stress.side", &side.to_string())], count)
         });
         let metrics = vec![
-            self.sum("stress.rows", "{row}", "Rows by what was done to them", rows),
+            self.sum("stress.rows", "{row}", "Rows by operation", rows),
             self.sum("stress.payload", "By", "Payload of all sync calls", [(Vec::new(), totals.bytes)]),
-            self.sum("stress.errors", "{error}", "Failures that count", errors),
+            self.sum("stress.errors", "{error}", "Failures that count in errors.total", errors),
             self.durations(),
         ];
         let scope = ScopeMetrics { scope: Some(self.scope()), metrics, ..ScopeMetrics::default() };
@@ -262,7 +262,7 @@ impl<'a> Run<'a> {
             data_points: points.into_values().collect(),
             aggregation_temporality: AggregationTemporality::Cumulative.into(),
         };
-        let description = "How long the steps took, settling included";
+        let description = "Duration of steps, settling included";
         metric("stress.step.duration", "s", description, metric::Data::Histogram(histogram))
     }
 }
@@ -277,12 +277,12 @@ fn metric(name: &str, unit: &str, description: &str, data: metric::Data) -> Metr
     }
 }
 
-/// When the run started, in nanoseconds of Unix time.
+/// The start of the run, in nanoseconds of Unix time.
 fn nanoseconds(record: &Record) -> u64 {
     u64::try_from(record.started.as_nanosecond()).unwrap_or_default()
 }
 
-/// The protocol's whole numbers have a sign.
+/// A number for the protocol, whose integers are signed.
 fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -1,5 +1,5 @@
-//! The report as OpenMetrics text, for Prometheus and whatever reads its format: seconds and bytes, one series per step,
-//! kind of error, check and threshold. The scenario is a label of each.
+//! The report as OpenMetrics text, for Prometheus and tools that read its format. Units are seconds and bytes; there is one
+//! series per step, kind of error, check and threshold. The scenario is a label of every series.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::analysis::{Analysis, LimitState, Verdict};
 use crate::record::Record;
 use crate::verify::Outcome;
 
-/// The upper bounds of the durations' buckets: one millisecond, doubled to almost nine minutes.
+/// The upper bounds of the histogram buckets for durations: one millisecond, doubled up to almost nine minutes.
 const BUCKETS: (f64, f64, u16) = (0.001, 2.0, 20);
 
 /// The report as OpenMetrics text.
@@ -29,7 +29,7 @@ pub fn prometheus(record: &Record, analysis: &Analysis) -> String {
     about_the_judgement(&mut registry, analysis);
     registry.register_with_unit(
         "step_duration",
-        "How long the steps took, settling included",
+        "Duration of steps, settling included",
         Unit::Seconds,
         durations(record),
     );
@@ -50,22 +50,22 @@ fn about_the_run(registry: &mut Registry, analysis: &Analysis) {
         ("os", plain(&run.machine.os)),
         ("arch", plain(&run.machine.arch)),
     ];
-    // Not of the type info, which the older text format does not have: it is read by both.
-    registry.register("run", "Which run it was, always 1", Series::gauges([(info, 1.0)]));
+    // Not of type info: the older text format does not have that type, and must be able to read this file.
+    registry.register("run", "Labels that identify the run; always 1", Series::gauges([(info, 1.0)]));
     let started = run.started.as_millisecond() as f64 / 1000.0;
     let unit = Unit::Seconds;
-    registry.register_with_unit("run_started", "When the run started, as Unix time", unit, ConstGauge::new(started));
+    registry.register_with_unit("run_started", "Start of the run, as Unix time", unit, ConstGauge::new(started));
     let duration = run.duration.as_secs_f64();
-    registry.register_with_unit("run_duration", "From start to finish", Unit::Seconds, ConstGauge::new(duration));
+    registry.register_with_unit("run_duration", "Duration of the run", Unit::Seconds, ConstGauge::new(duration));
     for (name, help, measured) in [
-        ("load_duration", "From the first to the last thing done before settling", analysis.timing.load),
-        ("settle_duration", "How long settling took", analysis.timing.settle),
+        ("load_duration", "Duration from the first to the last step before settling", analysis.timing.load),
+        ("settle_duration", "Duration of settling", analysis.timing.settle),
     ] {
         if let Some(measured) = measured {
             registry.register_with_unit(name, help, Unit::Seconds, ConstGauge::new(measured.as_secs_f64()));
         }
     }
-    registry.register("databases", "Databases planned", ConstGauge::new(run.databases as f64));
+    registry.register("databases", "Planned number of databases", ConstGauge::new(run.databases as f64));
 }
 
 fn about_the_work(registry: &mut Registry, analysis: &Analysis) {
@@ -78,7 +78,7 @@ fn about_the_work(registry: &mut Registry, analysis: &Analysis) {
         ("received", totals.received),
     ];
     let rows = rows.map(|(operation, count)| (vec![("operation", operation.to_owned())], count));
-    registry.register("rows", "Rows by what was done to them", Series::counters(rows));
+    registry.register("rows", "Rows by operation", Series::counters(rows));
     let calls = [
         ("send", totals.sends),
         ("receive", totals.receives),
@@ -87,7 +87,7 @@ fn about_the_work(registry: &mut Registry, analysis: &Analysis) {
         ("settle", totals.settling),
     ];
     let calls = calls.map(|(call, count)| (vec![("call", call.to_owned())], count));
-    registry.register("sync_calls", "Sync calls; those of settling apart", Series::counters(calls));
+    registry.register("sync_calls", "Sync calls; those of settling are a series of their own", Series::counters(calls));
     registry.register("sync_calls_failed", "Sync calls that failed", ConstCounter::new(totals.failed));
     registry.register_with_unit("payload", "Payload of all sync calls", Unit::Bytes, ConstCounter::new(totals.bytes));
     let errors = analysis.errors.groups.iter().fold(BTreeMap::new(), |mut sums, group| {
@@ -95,7 +95,7 @@ fn about_the_work(registry: &mut Registry, analysis: &Analysis) {
         sums
     });
     let errors = errors.into_iter().map(|((kind, side), count)| (vec![("kind", kind), ("side", side)], count));
-    registry.register("errors", "Failures that count", Series::counters(errors));
+    registry.register("errors", "Failures that count in errors.total", Series::counters(errors));
 }
 
 fn about_the_judgement(registry: &mut Registry, analysis: &Analysis) {
@@ -113,7 +113,11 @@ fn about_the_judgement(registry: &mut Registry, analysis: &Analysis) {
         };
         Some((vec![("check", plain(&result.name))], held))
     });
-    registry.register("check_holds", "1 for a check that holds; absent when not done", Series::gauges(checks));
+    registry.register(
+        "check_holds",
+        "1 for a check that passed, 0 for one that failed; absent if the check was not made",
+        Series::gauges(checks),
+    );
     let findings = analysis.checks.iter().fold(BTreeMap::new(), |mut sums, result| {
         *sums.entry(result.check.as_str()).or_insert(0) += result.findings().len() as u64;
         sums
@@ -128,7 +132,11 @@ fn about_the_judgement(registry: &mut Registry, analysis: &Analysis) {
         };
         Some((vec![("threshold", plain(&result.text))], kept))
     });
-    registry.register("threshold_kept", "1 for a threshold that was kept", Series::gauges(thresholds));
+    registry.register(
+        "threshold_kept",
+        "1 for a threshold that was kept, 0 for a broken one",
+        Series::gauges(thresholds),
+    );
 }
 
 fn durations(record: &Record) -> Series {
@@ -151,7 +159,7 @@ fn durations(record: &Record) -> Series {
 /// Labels of a point.
 type Labels = Vec<(&'static str, String)>;
 
-/// One metric's points, in the order in which they are written: the library's own families have none.
+/// The points of one metric, in the order in which they are written; the library's own families have no order.
 #[derive(Debug)]
 struct Series {
     kind: MetricType,
@@ -171,7 +179,7 @@ impl Series {
         Self { kind: MetricType::Counter, points: points.collect() }
     }
 
-    /// Of points with the same labels, as a query that is asked twice has them, the least counts.
+    /// Merges points with the same labels, such as those of a query that the scenario makes twice: the lowest value wins.
     fn gauges(points: impl IntoIterator<Item = (Labels, f64)>) -> Self {
         let mut least: Vec<(Labels, f64)> = Vec::new();
         for (labels, value) in points {

@@ -1,4 +1,4 @@
-//! The rows of the tables, the same for a terminal and for Markdown.
+//! The rows of the tables, shared by the terminal and the Markdown report.
 
 use crate::analysis::{Analysis, Calls, DatabaseSummary, ErrorGroup, LatencyRow, LimitState, ThresholdResult};
 use crate::figure::{self, counted, thousands};
@@ -9,10 +9,10 @@ use crate::verify::{CheckResult, Outcome, TracedRow};
 
 use super::text::plain;
 
-/// Beyond this many databases only the worst are shown.
+/// The maximum number of databases in the table; if there are more, it shows the worst ones.
 pub(super) const MOST_DATABASES: usize = 20;
 
-/// The seed's table.
+/// The table of results, with the rows of the original shell script.
 pub(super) fn summary(analysis: &Analysis) -> Vec<[String; 2]> {
     let run = &analysis.run;
     let totals = &analysis.totals;
@@ -32,8 +32,11 @@ pub(super) fn summary(analysis: &Analysis) -> Vec<[String; 2]> {
             .map(|(number, noun)| counted(number, noun))
             .collect();
     let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
-    let settling =
-        if totals.settling > 0 { format!(", and {} to settle", thousands(totals.settling)) } else { String::new() };
+    let settling = if totals.settling > 0 {
+        format!(", and {} while settling", thousands(totals.settling))
+    } else {
+        String::new()
+    };
     let mut rows = vec![
         row("Concurrent databases", thousands(run.databases)),
         row("Rows per iteration", thousands(run.rows)),
@@ -64,21 +67,21 @@ pub(super) fn summary(analysis: &Analysis) -> Vec<[String; 2]> {
 fn duration(analysis: &Analysis) -> String {
     let cut = match analysis.run.ended {
         Some(EndReason::Done) => "",
-        Some(EndReason::TimeLimit) => ", cut by the time limit",
+        Some(EndReason::TimeLimit) => ", ended early by the time limit",
         Some(EndReason::Interrupted) => ", interrupted",
         Some(EndReason::Stopped) => ", stopped early",
         None => ", then killed",
     };
     let settle = match (analysis.timing.settle, analysis.timing.rounds) {
         (Some(settle), Some(rounds)) => {
-            format!(", {} of it to settle in {}", figure::duration(settle), counted(u64::from(rounds), "round"))
+            format!(", including {} of settling in {}", figure::duration(settle), counted(u64::from(rounds), "round"))
         }
         _ => String::new(),
     };
     format!("{}{settle}{cut}", figure::duration(analysis.run.duration))
 }
 
-/// Where the databases' time went, in percent; what is under half a percent is left out.
+/// How the databases spent their time, in percent; parts below half a percent are left out.
 pub(super) fn shares(analysis: &Analysis) -> Option<String> {
     let parts = analysis.timing.effort.parts();
     let all: std::time::Duration = parts.iter().map(|(_, part)| *part).sum();
@@ -91,7 +94,7 @@ pub(super) fn shares(analysis: &Analysis) -> Option<String> {
 fn errors(analysis: &Analysis) -> String {
     let errors = &analysis.errors;
     let apart: Vec<String> =
-        [(errors.retried, "tried again"), (errors.ignored, "ignored"), (errors.warned, "only warned about")]
+        [(errors.retried, "retried"), (errors.ignored, "ignored"), (errors.warned, "warned about")]
             .into_iter()
             .filter(|(number, _)| *number > 0)
             .map(|(number, what)| format!("{} {what}", thousands(number)))
@@ -99,7 +102,7 @@ fn errors(analysis: &Analysis) -> String {
     if apart.is_empty() {
         thousands(errors.total)
     } else {
-        format!("{}; apart from them {}", thousands(errors.total), apart.join(", "))
+        format!("{}; not counted: {}", thousands(errors.total), apart.join(", "))
     }
 }
 
@@ -120,7 +123,7 @@ fn error_types(analysis: &Analysis) -> String {
 
 pub(super) const LATENCY: [&str; 6] = ["step", "count", "p50", "p95", "p99", "max"];
 
-/// The rows of a step: its own latencies and, with a `rate`, those from its intended start.
+/// The rows of a step: its latencies and, with a `rate`, its latencies from the scheduled start.
 pub(super) fn latency(row: &LatencyRow) -> Vec<[String; 6]> {
     let step = match &row.phase {
         Some(phase) if phase != row.step.as_str() => format!("{}: {}", plain(phase), row.step.as_str()),
@@ -131,7 +134,7 @@ pub(super) fn latency(row: &LatencyRow) -> Vec<[String; 6]> {
         let quantile = |percent| show(latency.percentile(percent));
         [name, thousands(latency.count()), quantile(50.0), quantile(95.0), quantile(99.0), show(latency.max())]
     };
-    let intended = row.intended.as_ref().map(|latency| cells(format!("{step}, from its intended start"), latency));
+    let intended = row.intended.as_ref().map(|latency| cells(format!("{step}, from its scheduled start"), latency));
     std::iter::once(cells(step, &row.latency)).chain(intended).collect()
 }
 
@@ -163,7 +166,7 @@ fn calls(calls: Calls) -> String {
     }
 }
 
-/// The databases to show, the worst first when there are too many, and a line about the others.
+/// The databases to show (the worst ones, if there are too many) and a line about the others.
 pub(super) fn worst(databases: &[DatabaseSummary]) -> (Vec<&DatabaseSummary>, Option<String>) {
     let mut shown: Vec<&DatabaseSummary> = databases.iter().collect();
     if shown.len() <= MOST_DATABASES {
@@ -196,7 +199,7 @@ pub(super) const ERRORS: [&str; 5] = ["count", "kind", "side", "where", "first m
 pub(super) fn error(group: &ErrorGroup) -> [String; 5] {
     let apart: Vec<String> = [
         (group.seen.saturating_sub(group.count + group.retried + group.ignored + group.warned), "repeated"),
-        (group.retried, "tried again"),
+        (group.retried, "retried"),
         (group.ignored, "ignored"),
         (group.warned, "warned"),
     ]
@@ -229,23 +232,23 @@ pub(super) fn threshold(result: &ThresholdResult) -> [String; 3] {
     let state = match (&result.state, result.severity) {
         (LimitState::Kept, _) => "kept".to_owned(),
         (LimitState::Broken, Severity::Fail) => "BROKEN".to_owned(),
-        (LimitState::Broken, Severity::Warn) => "broken, only warns".to_owned(),
+        (LimitState::Broken, Severity::Warn) => "broken (warning)".to_owned(),
         (LimitState::NotMeasured(reason), _) => format!("n/a: {}", plain(reason)),
     };
     [plain(&result.text), measured, state]
 }
 
-/// A check's name and what came of it, in a word.
+/// A check's name and its outcome in a word.
 pub(super) fn check(result: &CheckResult) -> (String, &'static str) {
     let word = match &result.outcome {
-        Outcome::Passed => "holds",
-        Outcome::Failed(_) => "DOES NOT HOLD",
+        Outcome::Passed => "passed",
+        Outcome::Failed(_) => "FAILED",
         Outcome::NotChecked(_) => "not checked",
     };
     (plain(&result.name), word)
 }
 
-/// A differing row: its key, and who has what; holders of the same are named together.
+/// A differing row: its key, and its contents in each holder. Holders with the same contents share a line.
 pub(super) fn differing(traced: &TracedRow) -> (String, Vec<String>) {
     let lines = versions(&traced.row)
         .into_iter()
@@ -257,7 +260,7 @@ pub(super) fn differing(traced: &TracedRow) -> (String, Vec<String>) {
     (format!("{}: {}", plain(&traced.row.key), traced.state.as_str()), lines)
 }
 
-/// What there is of a row, none for that it is not there, and who has it.
+/// Contents of a row (`None` if it does not exist), and the holders that have them.
 pub(super) fn versions(row: &RowDifference) -> Vec<(Option<&str>, Vec<Holder>)> {
     let mut versions: Vec<(Option<&str>, Vec<Holder>)> = Vec::new();
     for Holding { holder, row, unsent: _ } in &row.holders {
@@ -286,7 +289,7 @@ pub(super) fn names(holders: &[Holder]) -> String {
     figure::list(&others)
 }
 
-/// What identifies the run and its versions.
+/// The rows that identify the run and its versions.
 pub(super) fn identity(analysis: &Analysis) -> Vec<[String; 2]> {
     let run = &analysis.run;
     let row = |name: &str, value: String| [name.to_owned(), plain(&value)];

@@ -1,4 +1,4 @@
-//! The report for a terminal: tables that fit its width, colours as escapes, and the verdict as the last line.
+//! The report for a terminal: tables that fit its width, colours as escape sequences, and the verdict as the last line.
 
 use std::fmt::Write;
 
@@ -12,13 +12,13 @@ use crate::analysis::{Analysis, GeneratorState, LimitState, Verdict};
 use crate::figure::counted;
 use crate::verify::{CheckResult, Finding, Outcome, TracedRow};
 
-/// The narrowest terminal that tables are made for.
+/// The minimum width of tables, in characters.
 const NARROWEST: usize = 40;
-/// The longest message shown; `report.json` has it in full.
+/// The maximum length of a message, in characters; `report.json` has the full message.
 const LONGEST_MESSAGE: usize = 400;
-/// The most rows of a finding that are shown; `report.json` has all that were recorded.
+/// The maximum number of rows per finding; `report.json` has all recorded rows.
 const MOST_ROWS: usize = 10;
-/// Iterations of the timeline that are shown.
+/// The maximum number of iterations in the timeline.
 const TIMELINE: usize = 40;
 
 const BOLD: Style = Style::new().bold();
@@ -26,7 +26,7 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const OPEN: Style = AnsiColor::Yellow.on_default().bold();
 
-/// The report in lines of at most `width` characters, with escapes for colours. Its last line is the verdict.
+/// The report in lines of at most `width` characters, with escape sequences for colours. Its last line is the verdict.
 pub fn terminal(analysis: &Analysis, width: usize) -> String {
     let mut page = Page { text: String::new(), width: width.max(NARROWEST) };
     page.heading("Run");
@@ -49,7 +49,7 @@ pub fn terminal(analysis: &Analysis, width: usize) -> String {
 
 fn latency(page: &mut Page, analysis: &Analysis) {
     if !analysis.timing.steps.is_empty() {
-        page.heading("Latency per step, settling left out");
+        page.heading("Latency per step, without settling");
         page.table(&rows::LATENCY, analysis.timing.steps.iter().flat_map(rows::latency).map(Into::into));
     }
     if !analysis.timing.phases.is_empty() {
@@ -61,7 +61,7 @@ fn latency(page: &mut Page, analysis: &Analysis) {
 fn growth(page: &mut Page, analysis: &Analysis) {
     let growth = &analysis.growth;
     if !growth.rows.is_empty() {
-        page.heading("Growth, the mean of all databases");
+        page.heading("Growth (mean of all databases)");
         page.table(&beside::GROWTH, growth.rows.iter().map(|row| beside::growth(row).into()));
     }
     for note in beside::growth_notes(growth) {
@@ -79,7 +79,7 @@ fn growth(page: &mut Page, analysis: &Analysis) {
     }
 }
 
-/// What finds the failures of the server in its own logs.
+/// The cards: the facts that find server failures in the server's logs.
 fn cards(page: &mut Page, analysis: &Analysis) {
     if !analysis.cards.is_empty() {
         page.heading("For the server's logs (UTC, by this machine's clock)");
@@ -147,7 +147,7 @@ fn errors(page: &mut Page, analysis: &Analysis) {
 fn checks(page: &mut Page, analysis: &Analysis) {
     page.heading("Checks");
     if analysis.checks.is_empty() {
-        page.lines("none was asked for", 0);
+        page.lines("the scenario has no checks", 0);
     }
     let mut shown: Vec<&[TracedRow]> = Vec::new();
     for result in &analysis.checks {
@@ -173,14 +173,14 @@ fn check<'a>(page: &mut Page, result: &'a CheckResult, shown: &mut Vec<&'a [Trac
     }
 }
 
-/// A finding with its rows; rows that another finding has shown are not repeated.
+/// A finding with its rows. Rows that another finding already shows are not repeated.
 fn finding<'a>(page: &mut Page, finding: &'a Finding, shown: &mut Vec<&'a [TracedRow]>) {
     page.lines(&format!("  {}", short(&finding.message)), 4);
     if finding.rows.is_empty() {
         return;
     }
     if shown.contains(&finding.rows.as_slice()) {
-        page.lines("    the rows are those above", 4);
+        page.lines("    the same rows as above", 4);
         return;
     }
     shown.push(&finding.rows);
@@ -204,7 +204,7 @@ fn verdict(page: &mut Page, analysis: &Analysis) {
     page.heading("Verdict");
     let warned = analysis.thresholds.iter().filter(|result| result.state == LimitState::Broken).count();
     if warned > 0 && analysis.verdict == Verdict::Pass {
-        page.lines("Thresholds are broken that only warn.", 0);
+        page.lines("Some broken thresholds only warn.", 0);
     }
     let rule = analysis.rules.first().map(|rule| plain(&rule.message)).unwrap_or_default();
     let line = format!("{}: {rule}", analysis.verdict);
@@ -227,12 +227,12 @@ fn verdict(page: &mut Page, analysis: &Analysis) {
     let _ = writeln!(page.text, "\n{style}{line}{style:#}");
 }
 
-/// A message as it is shown here: harmless, and no longer than anybody reads.
+/// A message without control characters, cut to the maximum length.
 fn short(message: &str) -> String {
     cut(&plain(message), LONGEST_MESSAGE)
 }
 
-/// What has been written so far.
+/// The text written so far.
 struct Page {
     text: String,
     width: usize,

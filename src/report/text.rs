@@ -1,6 +1,6 @@
-//! Text from elsewhere made harmless, and cut to a width.
+//! Text of foreign origin, made harmless and cut to a width.
 
-/// A message on one line, with its control characters shown and not obeyed: a server must not colour our report.
+/// A message on one line, with visible control characters, so that a server cannot change the look of the report.
 pub(super) fn plain(message: &str) -> String {
     let mut shown = String::new();
     for c in message.trim().chars() {
@@ -17,12 +17,12 @@ pub(super) fn plain(message: &str) -> String {
     shown
 }
 
-/// Characters that turn, break or hide the text around them.
+/// Characters that reverse, break or hide the text around them.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-/// At most so many characters; `…` stands for the rest.
+/// The text cut to at most `width` characters; `…` replaces the rest.
 pub(super) fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
@@ -32,13 +32,13 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     short
 }
 
-/// Lines of at most `width` characters, broken between words where that is possible, the later ones indented.
+/// Lines of at most `width` characters, broken between words if possible; lines after the first are indented.
 pub(super) fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
     let width = width.max(indent + 8);
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut length = 0;
-    // Whether the line has no words yet, only what the text itself begins with, or the indent.
+    // Whether the line has no words yet, but only the text's own leading spaces or the indent.
     let mut empty = true;
     for (at, word) in text.split(' ').enumerate() {
         let mut word: Vec<char> = word.chars().collect();

@@ -3,12 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A whole number, or a template that gives one: `1000` or `"{{ scale.rows }}"`.
+/// A whole number, or a template that evaluates to one: `1000` or `"{{ scale.rows }}"`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "a whole number, or a template that gives one")]
+#[serde(untagged, expecting = "a whole number, or a template that evaluates to one")]
 pub enum Count {
     /// The number itself.
     Number(u64),
-    /// A template, rendered where the number is needed.
+    /// A template, evaluated when the number is needed.
     Template(#[schemars(regex(pattern = r"\{\{"))] String),
 }

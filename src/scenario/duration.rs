@@ -7,7 +7,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
-/// At most six numbers with units. The digits are limited so that the sum always fits.
+/// One to six numbers with units. The number of digits is limited so that the sum always fits into a `Duration`.
 const PATTERN: &str = concat!(
     r"^ *[0-9]{1,9}(\.[0-9]{1,9})? *(ns|us|µs|ms|s|m|h|d)",
     r"( *[0-9]{1,9}(\.[0-9]{1,9})? *(ns|us|µs|ms|s|m|h|d)){0,5} *$"
@@ -19,12 +19,12 @@ const PATTERN: &str = concat!(
 pub struct HumanDuration(Duration);
 
 impl HumanDuration {
-    /// This many seconds.
+    /// A duration of this many seconds.
     pub const fn from_secs(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
     }
 
-    /// This many milliseconds.
+    /// A duration of this many milliseconds.
     pub const fn from_millis(milliseconds: u64) -> Self {
         Self(Duration::from_millis(milliseconds))
     }
@@ -98,7 +98,7 @@ fn parse(text: &str) -> Option<Duration> {
     (parts > 0).then(|| Duration::new(seconds, below))
 }
 
-/// Takes the bytes from the start for which `fits` holds; at least one.
+/// Takes the leading bytes for which `fits` holds; `None` if there are none.
 fn take<'t>(text: &mut &'t str, fits: impl Fn(u8) -> bool) -> Option<&'t str> {
     let end = text.bytes().position(|byte| !fits(byte)).unwrap_or(text.len());
     let (taken, rest) = text.split_at_checked(end)?;

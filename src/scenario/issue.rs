@@ -1,23 +1,23 @@
-//! Something wrong in a scenario, by its address.
+//! A problem in a scenario, addressed by its JSON pointer.
 
 use std::ops::Range;
 
-/// Something wrong in a scenario: where (a JSON pointer into the document), what, and what to write instead.
+/// A problem in a scenario: its place (a JSON pointer into the document), a message, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issue {
     /// The JSON pointer of the value at fault, such as `/phases/0/sql`.
     pub pointer: String,
-    /// Whether the key of that value is at fault, not the value.
+    /// Whether the problem is the key rather than its value.
     pub at_key: bool,
-    /// Bytes of the value's text (after unquoting and unfolding) that are at fault; all of it when absent.
+    /// The bytes of the value's text (after YAML quotes and folds are resolved) that are wrong; `None` means all of it.
     pub range: Option<Range<usize>>,
     /// A stable code, such as `scenario::unknown_key`.
     pub code: &'static str,
-    /// What is wrong: a lower-case fragment that names the thing.
+    /// The problem, as a lower-case fragment that names the value.
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
-    /// Whether the run can go on all the same.
+    /// Whether this is only a warning, with which the scenario still runs.
     pub warning: bool,
 }
 
@@ -49,7 +49,7 @@ impl Issue {
         self
     }
 
-    /// Points at the key, not the value.
+    /// Points at the key rather than its value.
     #[must_use]
     pub fn at_key(mut self) -> Self {
         self.at_key = true;
@@ -63,7 +63,7 @@ impl Issue {
         self
     }
 
-    /// Makes it a warning.
+    /// Makes the problem a warning.
     #[must_use]
     pub fn warning(mut self) -> Self {
         self.warning = true;

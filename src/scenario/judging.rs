@@ -1,4 +1,4 @@
-//! What must hold, as written: settling, checks, thresholds, rules for errors, and what is expected to fail.
+//! The conditions for a verdict, as written: settling, checks, thresholds, rules for errors, expected failures.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,14 +7,15 @@ use serde_json::Value;
 use super::HumanDuration;
 use crate::failure::{FailureKind, Side};
 
-/// Sync rounds after the last iteration, until every database has nothing unsent and two receives brought nothing.
+/// Sync rounds after the last iteration. They end when every database has sent everything and two receives in a row
+/// brought no rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settle {
-    /// The most rounds. Default: 10.
+    /// The maximum number of rounds. 0 skips settling. Default: 10.
     #[schemars(range(min = 0, max = 10_000))]
     pub rounds: u32,
-    /// The pause between two rounds. Default: `1s` on `cloudsync`, `10ms` on `embedded`, whose answers are never late.
+    /// The pause between two rounds. Default: `1s` on `cloudsync`, `10ms` on `embedded`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait: Option<HumanDuration>,
 }
@@ -29,23 +30,23 @@ impl Default for Settle {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "`converged`, `server`, `isolation`, `bootstrap` or `{query: {…}}`")]
 pub enum Check {
-    /// A check by name.
+    /// A check without options.
     Name(CheckName),
     /// A check with options.
     Options(CheckOptions),
 }
 
-/// The checks by name.
+/// The checks without options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckName {
-    /// The same rows with the same content in every database of a user (in all databases without `rls`).
+    /// All databases of a user hold the same rows with the same content. Without `rls`, all databases do.
     Converged,
-    /// The server's rows are those of the databases.
+    /// The server holds the same rows as the databases.
     Server,
     /// No database holds a row that its user's select policy forbids.
     Isolation,
-    /// A new, empty database that syncs from nothing ends up the same.
+    /// A new, empty database receives the same rows when it syncs for the first time.
     Bootstrap,
 }
 
@@ -53,19 +54,19 @@ pub enum CheckName {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckOptions {
-    /// A query whose single value must be the one given.
+    /// Runs a query and compares its result with an expected value.
     Query(Query),
 }
 
-/// A query whose single value must be the one given.
+/// A query and the value it must return.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
-    /// Where it runs: on the `server`, or on each of the `databases`.
+    /// Where the query runs: on the `server`, or on each of the `databases`.
     pub on: QueryOn,
-    /// A query that gives one row with one column.
+    /// A query that returns one row with one column.
     pub sql: String,
-    /// The value it must give: a number, a text, or null. May be a template.
+    /// The value that the query must return: a number, a text or null. May be a template.
     pub equals: Value,
 }
 
@@ -79,136 +80,138 @@ pub enum QueryOn {
     Databases,
 }
 
-/// A limit: `metric[{label="value"}] [statistic] op value`, such as `send.duration p99 < 30s`.
+/// A limit for a metric: `metric[{label="value"}] [statistic] operator value`, such as `send.duration p99 < 30s`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "a threshold such as `errors.total == 0`, or `{expr: …, severity: warn}`")]
 pub enum Threshold {
-    /// The expression alone.
+    /// The limit without options.
     Text(String),
-    /// With options.
+    /// The limit with options.
     Options(ThresholdOptions),
 }
 
-/// A threshold with options.
+/// A limit with options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ThresholdOptions {
-    /// The expression, such as `check.duration{phase="insert"} p95 < 10s`.
+    /// The limit, such as `check.duration{phase="insert"} p95 < 10s`.
     pub expr: String,
-    /// `fail` (default) or `warn`: a broken one is shown and does not fail the run.
+    /// What happens if the limit is not met: `fail` fails the run, `warn` only reports it. Default: `fail`.
     #[serde(default)]
     pub severity: Severity,
-    /// End the run early once it is broken beyond repair (`errors` and `findings` only). Default: false.
+    /// End the run as soon as the limit can no longer be met. Only for limits of `errors` and `findings`, which never
+    /// decrease. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub abort: bool,
 }
 
-/// How much a broken threshold weighs.
+/// What happens if a limit is not met.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The run fails.
     #[default]
     Fail,
-    /// It is shown.
+    /// The report shows a warning, and the run can still pass.
     Warn,
 }
 
-/// What to do about a class of failures.
+/// A rule for a class of failures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorRule {
-    /// Which failures; all that is given must fit.
+    /// The failures that the rule applies to. A failure must match every key given here.
     #[serde(rename = "match")]
     pub matches: ErrorMatch,
-    /// What is done, in order.
+    /// The actions for these failures, in order: `[{retry: {times: 3}}, count]`.
     #[serde(rename = "do")]
     #[schemars(length(min = 1))]
     pub actions: Vec<ErrorAction>,
 }
 
-/// Which failures a rule is about.
+/// The failures that a rule applies to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ErrorMatch {
-    /// The failure's kind, as reports name it: `locked`, `http`, `network`, ….
+    /// The kind of failure, such as `locked`, `http` or `network`. `stress help failures` lists them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<FailureKind>,
-    /// On whose side it happened.
+    /// The side on which the failure happened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub side: Option<Side>,
-    /// The HTTP status, such as 503.
+    /// The HTTP status code, such as 503.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 100, max = 599))]
     pub http: Option<u16>,
-    /// Text that the message contains.
+    /// A text that the error message must contain, such as `paused`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }
 
-/// What is done about a failure.
+/// An action for a failure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "`count`, `ignore`, `warn`, `fail`, `stop` or `{retry: {times: 3, backoff: 500ms}}`")]
 pub enum ErrorAction {
-    /// An action by name.
+    /// An action without options.
     Name(ErrorActionName),
     /// An action with options.
     Options(ErrorActionOptions),
 }
 
-/// Actions by name.
+/// The actions without options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ErrorActionName {
-    /// Counted in `errors.total`; fails the run unless a threshold allows it.
+    /// Counts the failure in `errors.total`. It fails the run unless a threshold allows it.
     Count,
-    /// Shown apart, not counted.
+    /// Does not count the failure. Reports list it separately.
     Ignore,
-    /// Shown as a warning, not counted.
+    /// Does not count the failure. Reports show it as a warning.
     Warn,
-    /// The run fails, whatever the thresholds say.
+    /// Fails the run, whatever the thresholds allow.
     Fail,
-    /// The run fails and ends early.
+    /// Fails the run and ends it at once.
     Stop,
 }
 
-/// Actions with options.
+/// The actions with options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ErrorActionOptions {
-    /// The call is made again; each try is shown.
+    /// Repeats the call. Reports show every attempt.
     Retry(Retry),
 }
 
-/// Trying again.
+/// How a call is repeated after a failure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
-    /// The most further tries.
+    /// The maximum number of retries after the first attempt.
     #[schemars(range(min = 1, max = 1000))]
     pub times: u32,
-    /// The pause before each. Default: `500ms`.
+    /// The pause before each retry. Default: `500ms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<HumanDuration>,
 }
 
-/// What a scenario that is meant to fail must show.
+/// The outcome of a scenario that fails on purpose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
-    /// The verdict the judging must come to.
+    /// The verdict that the run must reach: `pass` or `fail`.
     pub verdict: ExpectedVerdict,
-    /// Kinds of failures or findings that must appear, as reports name them.
+    /// The kinds of failures and findings that must occur, as reports name them: `[auth]`. `stress help failures` and
+    /// `stress help findings` list them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<String>,
 }
 
-/// The verdicts that can be expected.
+/// The verdicts that a scenario can expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ExpectedVerdict {
-    /// As every run.
+    /// The run must pass, as every run without `expect` must.
     Pass,
-    /// A failure is what the scenario proves.
+    /// The run must fail. If it does, `stress` reports PASS.
     Fail,
 }

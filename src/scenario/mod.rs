@@ -1,6 +1,6 @@
-//! The scenario as written: the types of the YAML file. Their doc comments are the texts of the JSON schema and of
-//! the editor's hover help, so they are written for authors. Nothing here knows where a value stands in a file
-//! (`source.rs` does) or what it means for a run (`plan/` does).
+//! The scenario as written: the types of the YAML file. Their doc comments become the descriptions in the JSON schema
+//! and in editor hovers, so they are written for authors of scenarios. Nothing here knows where a value stands in a
+//! file (`source` does) or what it means for a run (`plan` does).
 
 mod count;
 mod duration;
@@ -34,79 +34,86 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// A load scenario for database sync: which tables, which phases of SQL, at which scale, against which target, and
-/// what must hold at the end for the run to pass.
+/// A load test for database sync: the tables, the phases of SQL, the scale, the target, and the conditions under which
+/// the run passes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "stress scenario, version 1")]
 pub struct Scenario {
-    /// The version of this format. Always `1`.
+    /// The version of the scenario format. Always `1`.
     #[schemars(range(min = 1, max = 1))]
     pub version: u32,
-    /// The scenario's name: letters, digits, `-` and `_`. It names the run directory and the reports.
+    /// The scenario's name: letters, digits, `-` and `_`. Run directories and reports are named after it.
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"), length(max = 80))]
     pub name: String,
-    /// One line that says what this scenario puts under load. Shown by `stress list`.
+    /// One line about what the scenario tests. `stress list` shows it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// Names of your own for use in templates: `vars: {table: notes}` makes `{{ table }}` mean `notes`.
-    /// Overridden by `--var table=x`, `--vars-file f.yaml` and the environment (`STRESS_VAR_TABLE=x`).
+    /// Your own template variables. With `vars: {table: notes}`, `{{ table }}` becomes `notes`.
+    /// `--var table=x`, `--vars-file f.yaml` and the environment (`STRESS_VAR_TABLE=x`) override them.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub vars: Map<String, Value>,
-    /// How much: databases, iterations, rows, and the time limit of the whole run.
+    /// The amount of load: databases, iterations, rows, and the time limit of the run.
     #[serde(default)]
     pub scale: Scale,
-    /// Named variations laid over this file key by key: `profiles: {small: {scale: {rows: 1000}}}`, chosen with `--profile small`.
+    /// Named sets of overrides, merged into this file key by key. `profiles: {small: {scale: {rows: 1000}}}` defines one,
+    /// and `--profile small` selects it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub profiles: BTreeMap<String, Map<String, Value>>,
-    /// Runs the scenario once per combination; each key is a template variable. Example: `matrix: {journal: [wal, delete]}`.
+    /// Runs the scenario once for each combination of values. Each key is a template variable:
+    /// `matrix: {journal: [wal, delete]}` runs it twice, with `{{ journal }}` set to `wal` and then to `delete`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub matrix: BTreeMap<String, Vec<Value>>,
-    /// The seed of every generated value. The same file and seed give the same data everywhere. Default: random, printed first and last.
+    /// The seed of all generated values. The same file with the same seed generates the same data on every machine.
+    /// Default: random; `stress run` prints it at the start and at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 9_007_199_254_740_991_u64))]
     pub seed: Option<u64>,
-    /// What the databases sync with: `embedded` (a hub started for the run on loopback, nothing to install) or
-    /// `{cloudsync: {…}}` (the real extension and an `SQLiteCloud` project). Default: `embedded`.
+    /// The server that the databases sync with: `embedded` (a hub that `stress` starts on loopback; nothing to install)
+    /// or `{cloudsync: {…}}` (the `CloudSync` extension and an `SQLiteCloud` project). Default: `embedded`.
     #[serde(default)]
     pub target: Target,
-    /// The tables every database and the server have.
+    /// The tables that exist in every database and on the server.
     pub schema: Schema,
-    /// Row-level security. Leave it out for a run without it.
+    /// Row-level security: users, and policies for the rows they may read and write. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rls: Option<Rls>,
-    /// How long a connection lives, and its pragmas.
+    /// How the databases are opened: how long a connection lives, its pragmas, its credentials.
     #[serde(default)]
     pub session: Session,
-    /// Steps done once per database before iteration 1.
+    /// Steps that every database runs once, before its first iteration.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub setup: Vec<Step>,
-    /// The steps of one iteration, done by every database in this order.
+    /// The steps of one iteration. Every database runs them in this order.
     #[schemars(length(min = 1))]
     pub phases: Vec<Step>,
-    /// Steps done once per database after the last iteration, before settling.
+    /// Steps that every database runs once, after its last iteration and before settling.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teardown: Vec<Step>,
-    /// After the last iteration: sync rounds until every database is quiet; none where no step asks for a sync call.
+    /// Sync rounds after the last iteration, until no database has anything left to send or to receive. Skipped if no
+    /// step makes a sync call.
     #[serde(default)]
     pub settle: Settle,
-    /// What is checked at the end, on the data themselves. Default: `[converged, server]`, and `isolation` with `rls`;
-    /// nothing where no step asks for a sync call.
+    /// Checks of the data at the end of the run. Default: `[converged, server]`, plus `isolation` with `rls`; no checks
+    /// if no step makes a sync call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify: Option<Vec<Check>>,
-    /// Limits on what was measured. Always on: no errors, every database completed, and no finding of `verify`.
+    /// Limits for metrics, such as `send.duration p99 < 5s`. Three limits always apply: no errors, every database
+    /// completes, and `verify` has no findings. `stress help metrics` lists the metrics.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<Threshold>,
-    /// What to do about failures of a class; the first rule that matches decides. Default: every failure counts and fails the run.
+    /// Rules for failures: ignore them, retry the call, stop the run, and so on. The first rule that matches a failure
+    /// applies. Default: every failure is counted in `errors.total`, and one is enough to fail the run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ErrorRule>,
-    /// For a scenario that proves a failure can be seen: the run passes when it fails in the way named here.
+    /// The failure that this scenario provokes on purpose. The run passes only if it fails in this way:
+    /// `expect: {verdict: fail, kinds: [auth]}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Expect>,
 }
 
 impl Scenario {
-    /// The scenario as a YAML file that reads back as the same scenario.
+    /// The scenario as YAML. Loading this YAML gives the same scenario again.
     ///
     /// # Panics
     ///
@@ -118,24 +125,26 @@ impl Scenario {
     }
 }
 
-/// How much load.
+/// The amount of load.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scale {
-    /// How many databases write and sync at once, each on a thread of its own. Default: 2.
+    /// The number of databases that write and sync at the same time, each on its own thread. Default: 2.
     pub databases: Count,
-    /// How often each database goes through `phases`. Default: 1.
+    /// The number of times each database runs `phases`. Default: 1.
     pub iterations: Count,
-    /// How often each database starts an iteration: `2/s`, `30/m`. Iterations then begin by the clock and not when the one
-    /// before is done; reports say how late they began, and latencies also count from when they should have. Default: at once.
+    /// The rate at which each database starts iterations, such as `2/s` or `30/m`. Iterations then start on schedule,
+    /// however long the one before took. Reports show how late they started, and also measure latencies from the
+    /// scheduled start. Default: the next iteration starts as soon as the one before is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
-    /// Databases start one after another, spread evenly over this time: `30s`. Default: all at once.
+    /// Spreads the starts of the databases evenly over this time, such as `30s`. Default: all start at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ramp_up: Option<HumanDuration>,
-    /// Rows per phase and iteration, for use as `{{ scale.rows }}`. Default: 1000.
+    /// A number of rows, for use in phases as `{{ scale.rows }}`. Default: 1000.
     pub rows: Count,
-    /// The longest the whole run may take, settling included; work cut by it makes the verdict UNKNOWN. Default: `10m`.
+    /// The maximum duration of the whole run, settling included. If it cuts the run short, the verdict is UNKNOWN.
+    /// Default: `10m`.
     pub time_limit: HumanDuration,
 }
 
@@ -156,7 +165,7 @@ impl Default for Scale {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Schema {
-    /// The tables to sync, in the order of their creation.
+    /// The tables to sync, in the order in which they are created.
     #[schemars(length(min = 1))]
     pub tables: Vec<Table>,
 }
@@ -165,48 +174,50 @@ pub struct Schema {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
-    /// The table's name, unquoted. May be a template: `"{{ table }}"`.
+    /// The table's name, without SQL quotes. May be a template: `"{{ table }}"`.
     pub name: String,
-    /// Its `CREATE TABLE` statement. `CloudSync` wants a primary key that is not a single integer, and a `DEFAULT` for
-    /// every other `NOT NULL` column.
+    /// The table's `CREATE TABLE` statement. `CloudSync` requires a primary key that is not a single integer column, and
+    /// a `DEFAULT` for every other `NOT NULL` column.
     pub sql: String,
-    /// Further statements run after it in every database and on the server, such as `CREATE INDEX`.
+    /// More statements, such as `CREATE INDEX`. They run after `sql`, in every database and on the server.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<String>,
 }
 
-/// Row-level security: who may see and write which row.
+/// Row-level security: the rows that each user may read and write.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rls {
-    /// How many databases share a user. Default: 1 up to two databases, else 2.
+    /// The number of databases that belong to one user. Default: 1 if the scenario has one or two databases, otherwise 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub databases_per_user: Option<u32>,
-    /// The policies of each table, by its name.
+    /// The policies of each table, by table name.
     pub policies: BTreeMap<String, Policies>,
 }
 
-/// The four policies of a table: boolean SQL expressions. One left out denies the operation to every user.
+/// The policies of a table: one boolean SQL expression per operation. An operation without a policy is denied to every
+/// user.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policies {
-    /// Which rows a user sees; columns by their bare names: `auth_userid() = user_id`.
+    /// The rows a user may read: `auth_userid() = user_id`. Columns are written without a prefix.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub select: Option<String>,
-    /// Which rows a user may insert; columns as `NEW.column`.
+    /// The rows a user may insert: `auth_userid() = NEW.user_id`. Columns are written as `NEW.column`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub insert: Option<String>,
-    /// Which rows a user may update; columns as `OLD.column` and `NEW.column`.
+    /// The rows a user may update: `auth_userid() = OLD.user_id`. `OLD.column` is the value before the update,
+    /// `NEW.column` the value after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update: Option<String>,
-    /// Which rows a user may delete; columns as `OLD.column`.
+    /// The rows a user may delete: `auth_userid() = OLD.user_id`. Columns are written as `OLD.column`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete: Option<String>,
 }
 
 impl Policies {
-    /// Those that are given, with the operation that each is about.
+    /// The policies that are present, each with its operation.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &String)> {
         let all =
             [("select", &self.select), ("insert", &self.insert), ("update", &self.update), ("delete", &self.delete)];
@@ -220,60 +231,63 @@ impl Policies {
     }
 }
 
-/// How sessions (connections) are opened.
+/// How the databases are opened. A session is one connection to a database.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Session {
-    /// How long a connection lives. Default: `per-iteration`.
+    /// How long a connection stays open: `per-phase`, `per-iteration` or `per-run`. Default: `per-iteration`.
     pub open: OpenPolicy,
-    /// Whether the databases go on where the last run of this scenario left them, in `runs/<scenario>/databases`, instead of
-    /// being made anew: no new devices (site ids) appear, and the rows of earlier runs are still there, on the server as
-    /// well (the hub of the embedded target is kept beside them). Phases must live with those rows: one that inserts the
-    /// same ids again needs a delete before it. Not with `provision: true`, `cleanup: drop` or a hostile phase, which
-    /// take rows from one side only: `stress provision` prepares the server once, `stress cleanup` forgets the devices
-    /// and removes the databases. `bootstrap` makes a new device of each user all the same. Default: false.
+    /// Continue with the databases of the scenario's previous run instead of creating new ones. The databases stay in
+    /// `runs/<scenario>/databases`, so no new devices (site ids) are registered, and the rows of earlier runs are still
+    /// there, also on the server. A phase that inserts the same ids again must delete them first. Cannot be
+    /// combined with `provision: true`, `cleanup: drop` or a hostile phase. Run `stress provision` once to prepare the
+    /// server; `stress cleanup` removes the devices and the databases. The `bootstrap` check still creates a new device
+    /// for each user. Default: false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub reuse: bool,
-    /// Databases that authenticate wrongly on purpose: `[{databases: [3], use: expired}]`. Their sync calls must fail, which
-    /// `expect: {verdict: fail, kinds: [auth]}` or a rule under `errors` makes what the scenario proves.
+    /// Databases that authenticate with wrong credentials on purpose: `[{databases: [3], use: expired}]`. The server must
+    /// refuse their sync calls. These failures fail the run unless the scenario has `expect: {verdict: fail, kinds:
+    /// [auth]}` or a rule for them under `errors`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<WrongCredentials>,
-    /// Pragmas of every connection, such as `{journal_mode: wal, synchronous: normal}`. Default: these two, a busy timeout of
-    /// 5 s, and `temp_store: memory`; with the extension `temp_store: file` where several statements of a phase share a
-    /// transaction, since in memory the time of one that changes many rows would grow with their square.
+    /// Pragmas that every connection sets, such as `{journal_mode: wal, synchronous: normal}`. Default: these two,
+    /// `busy_timeout: 5000` (milliseconds), `foreign_keys: off` and `temp_store: memory`. On `cloudsync`, `temp_store`
+    /// defaults to `file` if several statements of a phase share a transaction: in memory, a statement that changes many
+    /// rows takes time quadratic in the number of rows.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub pragmas: Map<String, Value>,
 }
 
-/// Databases that authenticate wrongly on purpose.
+/// Databases that authenticate with wrong credentials on purpose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WrongCredentials {
-    /// Which databases, counted from 1.
+    /// The databases, numbered from 1: `[3]`.
     #[schemars(length(min = 1))]
     pub databases: Vec<u32>,
-    /// What they authenticate with.
+    /// The credentials they use: `none`, `wrong` or `expired`.
     #[serde(rename = "use")]
     pub uses: WrongCredential,
 }
 
-/// What a database authenticates with that must not be let in.
+/// Credentials that the server must refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WrongCredential {
-    /// Nothing at all.
+    /// No token and no API key.
     None,
-    /// A token or api key that the server does not know.
+    /// A token or API key that the server does not know.
     Wrong,
-    /// Its user's token, long expired. Needs `rls` and an administrator.
+    /// An expired token of the database's user. Needs `rls`, and on `cloudsync` a `connection_string` with an
+    /// administrator's API key.
     Expired,
 }
 
-/// How long a connection lives.
+/// How long a connection stays open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OpenPolicy {
-    /// A new connection for every phase, as the seed's bash workers do.
+    /// A new connection for every phase, as in the original shell script.
     PerPhase,
     /// A new connection for every iteration.
     #[default]

@@ -7,10 +7,10 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
-/// Nothing that is zero.
+/// A number above zero, and the unit that it counts per.
 const PATTERN: &str = r"^ *([1-9][0-9]{0,5}(\.[0-9]{1,3})?|0\.0{0,2}[1-9][0-9]{0,2}) */ *(s|m|h) *$";
 
-/// How often per second, minute or hour: `2/s`, `0.5/s`, `30/m`, `100/h`. Never zero.
+/// A rate per second, minute or hour: `2/s`, `0.5/s`, `30/m`, `100/h`. Never zero.
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Rate {
@@ -19,7 +19,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// How often per second.
+    /// The rate in starts per second.
     pub fn per_second(self) -> f64 {
         self.number / f64::from(seconds(self.unit))
     }
@@ -45,7 +45,7 @@ impl JsonSchema for Rate {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         schemars::json_schema!({
-            "description": "How often per second, minute or hour, such as `2/s`, `0.5/s`, `30/m` or `100/h`.",
+            "description": "A rate per second, minute or hour, such as `2/s`, `0.5/s`, `30/m` or `100/h`.",
             "type": "string",
             "pattern": PATTERN,
             "examples": ["2/s", "30/m"],
@@ -68,9 +68,7 @@ impl TryFrom<String> for Rate {
             (number.is_finite() && number > 0.0).then_some(Self { number, unit })
         });
         parsed.ok_or_else(|| {
-            format!(
-                "`{text}` is not a rate: write how often per second, minute or hour, as in `2/s`, `30/m` or `100/h`"
-            )
+            format!("`{text}` is not a rate: write a number per second, minute or hour, as in `2/s`, `30/m` or `100/h`")
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Steps as written: phases of SQL, sync calls, barriers, think time.
+//! Steps as written: phases of SQL, sync calls, barriers, pauses.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,81 +6,89 @@ use serde_json::{Map, Value};
 
 use super::{Count, HumanDuration, Rate};
 
-/// A step: a phase of SQL (`name`, `kind`, `sql`, …), or one of `sync`, `wait` and `admin` alone.
+/// A step: either a phase (`name`, `kind`, `sql` and their options), or one of `sync`, `wait` and `admin` on its own.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Step {
-    /// The phase's name, unique in the scenario; reports and thresholds use it.
+    /// The phase's name: letters, digits, `-` and `_`, unique in the scenario. Reports and thresholds refer to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"), length(max = 80))]
     pub name: Option<String>,
-    /// What the totals count the phase's rows as.
+    /// The operation that the phase performs. Totals in reports are per kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
-    /// One statement, or a list run in order. `{{ … }}` is rendered once per phase and iteration, `:name` is bound per row.
+    /// One SQL statement, or a list that runs in order. `{{ … }}` is replaced once per phase and iteration; `:name` is a
+    /// parameter, bound anew for each row.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sql: Option<Sql>,
-    /// Run the statements once per row, this many rows, `:row` counting from 1. Default: the statements run once.
+    /// The number of times the statements run; `:row` counts from 1. `rows: 1000` with one `INSERT` inserts 1000 rows.
+    /// Default: the statements run once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<Count>,
-    /// Do the whole phase this often per iteration; 0 skips it. Default: 1.
+    /// The number of times the whole phase runs per iteration, sync calls included. 0 skips the phase. Default: 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeat: Option<Count>,
-    /// How often the phase starts while it is repeated: `5/s`, `30/m`, by the clock and for each database. Needs `repeat`.
+    /// The rate at which each database starts the repetitions, such as `5/s` or `30/m`. Needs `repeat`. Default: each
+    /// repetition starts as soon as the one before is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
-    /// Parameters of your own: `bind: {id: "db{{ db }}_{{ row }}"}` gives `:id`. Without it, `:id` is `db<N>_r<I>_<J>`.
+    /// Values for your own parameters: `bind: {id: "db{{ db }}_{{ row }}"}` sets `:id`. Without `bind`, `:id` is
+    /// `db<N>_r<iteration>_<row>`.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub bind: Map<String, Value>,
-    /// How rows are grouped into transactions: `one` for the whole phase, `each` row its own, or `{batch: 500}`. Default: `one`.
+    /// How rows are grouped into transactions: `one` for the whole phase, `each` for one transaction per row, or
+    /// `{batch: 500}` for one per 500 rows. Default: `one`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transaction: Option<Transaction>,
-    /// An expression; the step is done where it is true: `db == 1 and iteration > 3`.
+    /// A condition, such as `db == 1 and iteration > 3`. The step runs only where the condition is true. Default: always.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
-    /// The sync calls after the phase's SQL, in order.
+    /// The sync calls that follow the phase's SQL, in order: `[send, receive]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sync: Vec<SyncCall>,
-    /// Make all databases start this step's sync calls at the same moment; `{skew: 1ms}` spreads them by that step.
+    /// Let the databases wait for each other and start this step's sync calls at the same moment. `{skew: 1ms}` starts
+    /// them one after another, 1 ms apart. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub barrier: Option<Barrier>,
-    /// Think time before the step: `500ms`, or `{min: 100ms, max: 1s}` for a random one.
+    /// A pause before the step: `500ms`, or `{min: 100ms, max: 1s}` for a random pause. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub think: Option<Think>,
-    /// How many rows the phase's SQL must change in all, else the step failed.
+    /// The number of rows that the phase's SQL must change in total. The step fails if it changes more or fewer.
+    /// Default: any number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expect_rows: Option<Count>,
-    /// The phase's writes are attempts against the policies of `rls`: each is judged by them, what they deny must not
-    /// arrive at the server, and the rows it leaves behind here are not compared. Checked by `isolation`.
+    /// Mark the phase's writes as attempts to break the policies of `rls`. The `isolation` check evaluates the policies
+    /// for each of these writes, and fails if a denied row reaches the server. Denied rows that stay in the local
+    /// database are not compared. Default: false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub hostile: bool,
-    /// The longest the step may take; a statement still running then is interrupted.
+    /// The maximum duration of the step. A statement that is still running then is interrupted. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<HumanDuration>,
-    /// Pause this long. A step of its own.
+    /// A step that pauses for this long, such as `1s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait: Option<HumanDuration>,
-    /// SQL run on the server by the administrator, once (by database 1, unless `when` says otherwise). A step of its own.
+    /// A step that runs SQL on the server as the administrator. Database 1 runs it, once; `when` selects other databases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin: Option<String>,
 }
 
-/// What a phase's rows are counted as.
+/// The operation that a phase performs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Rows deleted.
+    /// Deletes rows.
     Delete,
-    /// Rows inserted.
+    /// Inserts rows.
     Insert,
-    /// Rows updated.
+    /// Updates rows.
     Update,
-    /// Rows read.
+    /// Reads rows.
     Query,
 }
 
 impl Kind {
-    /// The seed's log word: `deleted`, `inserted`, `updated`, `queried`.
+    /// The word in log lines: `deleted`, `inserted`, `updated` or `queried`.
     pub fn past(self) -> &'static str {
         match self {
             Self::Delete => "deleted",
@@ -97,7 +105,7 @@ impl Kind {
 pub enum Sql {
     /// One statement.
     One(String),
-    /// Several, run in order.
+    /// Several statements, which run in order.
     Many(Vec<String>),
 }
 
@@ -108,9 +116,9 @@ pub enum Transaction {
     /// One transaction for the whole phase.
     #[default]
     One,
-    /// One per row.
+    /// One transaction per row.
     Each,
-    /// One per this many rows: `{batch: 500}`.
+    /// One transaction per this many rows: `{batch: 500}`.
     Batch(#[schemars(range(min = 1))] u64),
 }
 
@@ -128,13 +136,13 @@ pub enum SyncCall {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SyncName {
-    /// `cloudsync_network_send_changes()`: push what changed here.
+    /// `cloudsync_network_send_changes()`: sends local changes to the server.
     Send,
-    /// `cloudsync_network_receive_changes()`: pull what changed elsewhere.
+    /// `cloudsync_network_receive_changes()`: receives the changes of other databases.
     Receive,
-    /// The seed's word for `receive`; calls the older name `cloudsync_network_check_changes()`.
+    /// `cloudsync_network_check_changes()`: the older name of `receive`.
     Check,
-    /// `cloudsync_network_sync()`: both in one call.
+    /// `cloudsync_network_sync()`: sends and receives in one call.
     Sync,
 }
 
@@ -142,13 +150,13 @@ pub enum SyncName {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SyncOptions {
-    /// Pull, repeatedly if asked for.
+    /// Receives changes, with options: `{receive: {until: quiet}}`.
     Receive(ReceiveOptions),
-    /// The seed's word for `receive`.
+    /// The older name of `receive`, with the same options.
     Check(ReceiveOptions),
-    /// Both in one call.
+    /// Sends and receives in one call, with options: `{sync: {retries: 3}}`.
     Sync(SyncCallOptions),
-    /// Pause this long.
+    /// Pauses for this long before the next sync call: `{wait: 1s}`.
     Wait(HumanDuration),
 }
 
@@ -156,52 +164,52 @@ pub enum SyncOptions {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReceiveOptions {
-    /// Call again until `rows` arrived, or until it is `quiet` (two calls in a row without any). Default: one call.
+    /// Repeat the call until `rows` arrive, or until it is `quiet`: two calls in a row bring no rows. Default: one call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<ReceiveUntil>,
-    /// The most calls made for `until`. Default: 40.
+    /// The maximum number of calls with `until`. Default: 40.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub attempts: Option<u32>,
-    /// The pause between two calls. Default: `250ms`.
+    /// The pause between two calls with `until`. Default: `250ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub every: Option<HumanDuration>,
-    /// The most chunks taken by one call. Default: all.
+    /// The maximum number of chunks that one call receives. Default: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_chunks: Option<u32>,
 }
 
-/// What ends repeated receiving.
+/// The condition that ends repeated `receive` calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReceiveUntil {
     /// Rows arrived.
     Rows,
-    /// Two calls in a row brought none.
+    /// Two calls in a row brought no rows.
     Quiet,
 }
 
-/// Options of `sync`, passed to `cloudsync_network_sync(wait, retries)`.
+/// Options of `sync`, the arguments of `cloudsync_network_sync(wait, retries)`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SyncCallOptions {
-    /// The pause between two tries. Default: `100ms`.
+    /// The pause between two attempts. Default: `100ms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<HumanDuration>,
-    /// The most tries. Default: 1.
+    /// The maximum number of attempts. Default: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub retries: Option<u32>,
 }
 
-/// A common start.
+/// Whether and how the databases start their sync calls together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "`true`, `false` or `{skew: 1ms}`")]
 pub enum Barrier {
-    /// All at the same moment, or not.
+    /// `true`: all databases start at the same moment. `false`: each starts when it is ready.
     Flag(bool),
-    /// One after another.
+    /// The databases start one after another, with this delay between them.
     Skew(Skew),
 }
 
@@ -209,26 +217,26 @@ pub enum Barrier {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Skew {
-    /// Database N starts (N − 1) times this after the first.
+    /// The delay between one database and the next, such as `1ms`. Database 3 starts two delays after database 1.
     pub skew: HumanDuration,
 }
 
-/// Think time.
+/// A pause before a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "a duration, or `{min: 100ms, max: 1s}`")]
 pub enum Think {
-    /// Always this long.
+    /// The same pause every time.
     Fixed(HumanDuration),
-    /// Random between the two, from the seed.
+    /// A random pause, derived from the scenario's seed.
     Range(ThinkRange),
 }
 
-/// Random think time.
+/// A random pause.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ThinkRange {
-    /// The shortest.
+    /// The shortest pause, such as `100ms`.
     pub min: HumanDuration,
-    /// The longest.
+    /// The longest pause, such as `1s`.
     pub max: HumanDuration,
 }

@@ -1,4 +1,4 @@
-//! What the databases sync with, as written: the targets with their options, and the failures planted in the hub.
+//! The target, as written: the kinds of target with their options, and the faults of the embedded hub.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 
 use super::HumanDuration;
 
-/// What the databases sync with.
+/// The server that the databases sync with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "`embedded`, `cloudsync`, or one of them with its options")]
 #[expect(clippy::large_enum_variant, reason = "there is one in a run")]
 pub enum Target {
-    /// The target alone, with its defaults.
+    /// The target with its defaults.
     Name(TargetKind),
     /// The target with options.
     Options(TargetOptions),
@@ -27,9 +27,9 @@ impl Default for Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TargetKind {
-    /// A hub of `stress` itself on loopback. Needs nothing installed.
+    /// A hub that `stress` starts on loopback. Needs nothing else installed.
     Embedded,
-    /// The real `CloudSync` extension and an `SQLiteCloud` project.
+    /// The `CloudSync` extension and an `SQLiteCloud` project.
     Cloudsync,
 }
 
@@ -38,9 +38,9 @@ pub enum TargetKind {
 #[serde(rename_all = "lowercase")]
 #[expect(clippy::large_enum_variant, reason = "a scenario has one")]
 pub enum TargetOptions {
-    /// A hub of `stress` itself on loopback.
+    /// A hub that `stress` starts on loopback.
     Embedded(EmbeddedOptions),
-    /// The real `CloudSync` extension and an `SQLiteCloud` project.
+    /// The `CloudSync` extension and an `SQLiteCloud` project.
     Cloudsync(CloudsyncOptions),
 }
 
@@ -48,23 +48,25 @@ pub enum TargetOptions {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EmbeddedOptions {
-    /// A hub that is already running (`stress hub`), instead of one for this run: `http://127.0.0.1:7800`.
+    /// The address of a hub that is already running (see `stress hub`), such as `http://127.0.0.1:7800`. Default: the run
+    /// starts its own hub.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hub: Option<String>,
-    /// How long a request waits for the hub's database before `database is locked`. Default: `30s`.
+    /// How long a request waits for a lock on the hub's database before it fails with `database is locked`. Default: `30s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub busy_timeout: Option<HumanDuration>,
-    /// How many requests the hub works on at once, each on a connection of its own. Default: 4.
+    /// The number of requests that the hub handles at the same time, each on its own database connection. Default: 4.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 64))]
     pub writers: Option<u32>,
     /// The journal mode of the hub's database. Default: `wal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal_mode: Option<JournalMode>,
-    /// Time added to every sync request, as a far-away server would. Default: none.
+    /// A delay added to every sync request, to simulate a distant server: `100ms`. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<HumanDuration>,
-    /// Failures planted on purpose, to see the run go red.
+    /// Faults that the hub injects on purpose, to test that the run detects them: `[{fault: drop_row, rate: 0.001}]`.
+    /// `stress help faults` lists them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
 }
@@ -83,118 +85,133 @@ pub enum JournalMode {
     Memory,
 }
 
-/// One planted failure of the embedded hub. It strikes with `rate`, or at the requests named by `at`, and only for `databases` when given.
+/// One fault of the embedded hub. It occurs at the given `rate` or on the occasions in `at`, for all databases or only
+/// for those in `databases`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// What goes wrong.
+    /// The kind of fault, such as `drop_row`.
     pub fault: FaultKind,
-    /// How often, from 0 to 1, per row for the faults that concern rows and else per request. Default: always, unless `at` is given.
+    /// The probability of the fault, from 0 to 1: per row for faults that affect rows, otherwise per request. Default: 1
+    /// without `at`, 0 with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub rate: Option<f64>,
-    /// Only at these occasions, counted from 1 per database: `[1, 5]` strikes the first and the fifth time.
+    /// The occasions on which the fault occurs, counted from 1 for each database: `[1, 5]` means the first and the fifth
+    /// row or request. Default: as `rate` says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub at: Vec<u64>,
-    /// Only for these databases, counted from 1. Default: all.
+    /// The databases that the fault affects, numbered from 1. Default: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub databases: Vec<u32>,
 }
 
-/// What a planted failure does.
+/// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    /// A pushed row is acknowledged and not stored.
+    /// The server acknowledges a sent row but does not store it.
     DropRow,
-    /// A whole push is acknowledged and not stored.
+    /// The server acknowledges a whole send but stores none of its rows.
     ForgetPush,
-    /// A push is applied a second time, later, over what others wrote since.
+    /// The server applies a send a second time, later, and overwrites what others wrote in between.
     ApplyTwice,
-    /// A page of rows is delivered twice.
+    /// The server delivers a page of rows twice.
     RepeatPage,
-    /// A page of rows is skipped.
+    /// The server skips a page of rows.
     SkipPage,
-    /// Rows are delivered to users whose select policy forbids them.
+    /// The server delivers rows to users whose select policy forbids them.
     LeakRows,
-    /// Pushed rows are stored although a policy denies them.
+    /// The server stores sent rows although a policy denies them.
     IgnorePolicy,
     /// Deleted rows come back on the server.
     ResurrectRows,
-    /// HTTP 500 with a JSON error body.
+    /// The server answers with HTTP 500 and a JSON error body.
     #[serde(rename = "http_500")]
     Http500,
-    /// HTTP 503 with a JSON error body (`database_paused`).
+    /// The server answers with HTTP 503 and a JSON error body (`database_paused`).
     #[serde(rename = "http_503")]
     Http503,
-    /// HTTP 429 with a JSON error body.
+    /// The server answers with HTTP 429 and a JSON error body.
     #[serde(rename = "http_429")]
     Http429,
-    /// HTTP 500 with an empty body.
+    /// The server answers with HTTP 500 and an empty body.
     HttpEmpty,
-    /// Another connection holds the hub's write lock for longer than its busy timeout: a real `database is locked`.
+    /// Another connection holds the write lock of the hub's database for longer than `busy_timeout`, so that the request
+    /// fails with `database is locked`.
     Locked,
-    /// The answer comes two seconds late.
+    /// The server answers two seconds late.
     Slow,
-    /// The connection is closed in the middle of the answer, after the work was done.
+    /// The server does the work, then closes the connection in the middle of the answer.
     HangUp,
-    /// The answer is cut in half, with the length of the whole.
+    /// The server sends half of the answer; its `Content-Length` is that of the whole.
     TornAnswer,
-    /// A pull answers from the state of an earlier moment, and says there is no more.
+    /// The server answers a receive from an earlier state and claims that there are no more rows.
     StaleRead,
-    /// Two users' tokens are exchanged.
+    /// The server takes the user of a request for another user.
     SwapTokens,
-    /// The server's sequence goes back, so that new rows look old.
+    /// The server's sequence number goes back, so that new rows look old.
     ClockBack,
 }
 
-/// Options of the real target.
+/// Options of the `cloudsync` target.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CloudsyncOptions {
-    /// The extension's path, with or without its suffix (`.so`, `.dylib`, `.dll`). Default: `STRESS_CLOUDSYNC_EXTENSION`, then `dist/cloudsync`, then what `stress extension install` installed, then the package in `node_modules`.
+    /// The path of the extension, with or without its suffix (`.so`, `.dylib`, `.dll`). Default: the first of these that
+    /// exists: the path in `STRESS_CLOUDSYNC_EXTENSION`, `dist/cloudsync`, the copy from `stress extension install`, the
+    /// package in `node_modules`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extension: Option<String>,
-    /// The sync server. Default: `https://cloudsync.sqlite.ai`, the extension's own; another one goes through `cloudsync_network_init_custom`.
+    /// The address of the sync server. Default: `https://cloudsync.sqlite.ai`. Any other address is passed to
+    /// `cloudsync_network_init_custom`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// The project's connection string, from the environment: `"{{ env.SQLITECLOUD_CONNECTION }}"`. It has the form `sqlitecloud://host:8860/database?apikey=…`; user and password do not do.
+    /// The project's connection string. Take it from the environment: `"{{ env.SQLITECLOUD_CONNECTION }}"`. It must have
+    /// the form `sqlitecloud://host:8860/database?apikey=…`; a user name with a password does not work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection_string: Option<String>,
-    /// Where the project answers administrators over HTTP. Default: `https://` and the host of `connection_string`.
+    /// The address of the project's HTTP interface for administrators. Default: `https://` and the host of
+    /// `connection_string`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_address: Option<String>,
-    /// Where the management API answers. Default: `address`.
+    /// The address of the `CloudSync` management API. Default: `address`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub management_address: Option<String>,
-    /// The longest that one step of the administration may take, with all its tries: an SQL command, a token, the service getting ready. Default: `60s`.
+    /// The maximum duration of one administrative step, retries included: an SQL command, the creation of a token, the
+    /// wait until the service is ready. Default: `60s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_timeout: Option<HumanDuration>,
-    /// The database in the project. Default: the one in the connection string, else `test_stress_sync`.
+    /// The name of the database in the project. Default: the database in `connection_string`, otherwise
+    /// `test_stress_sync`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
-    /// The managed database id (`db_…`), from the project's `OffSync` page. Not needed with a `management_key`.
+    /// The managed database id (`db_…`), shown on the project's `OffSync` page. Not needed with `management_key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub managed_database_id: Option<String>,
-    /// A key of the `CloudSync` management API (role workspace-admin), to register the database and enable its tables without the dashboard.
+    /// A key of the `CloudSync` management API with the role workspace-admin. With it, `stress` registers the database
+    /// and enables sync for its tables; without it, you do this on the dashboard.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub management_key: Option<String>,
-    /// The api key all databases use when there is no `rls`. Default: the one in `connection_string`.
+    /// The API key that all databases use without `rls`. Default: the key in `connection_string`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub apikey: Option<String>,
-    /// With `rls`: one token per user, in the order of the users. Default: made with the key of `connection_string`, revoked after the run, and in any case expired an hour after the time limit.
+    /// The users' access tokens with `rls`, one per user in order. Default: `stress` creates them with the key in
+    /// `connection_string` and revokes them after the run; they expire one hour after the time limit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<String>,
-    /// Before the run, create the database, drop and create the tables with their policies, and enable sync (which takes a `management_key`, or a person at the dashboard). Default: false.
+    /// Prepare the server before the run: create the database, drop and create the tables with their policies, and enable
+    /// sync. Enabling sync needs `management_key`, or a manual step on the dashboard. Default: false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub provision: bool,
-    /// What happens on the server after the run: `drop` disables sync, drops the scenario's tables (and the database, when nothing else is in it) and forgets the devices of the run. Default: `keep`.
+    /// What happens on the server after the run: `keep` changes nothing; `drop` disables sync, drops the scenario's tables
+    /// and removes the run's devices. `drop` also drops the database if nothing else is in it. Default: `keep`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cleanup: Option<Cleanup>,
-    /// Patterns of database names that may be written to and dropped. Default: `["test_*"]`.
+    /// Patterns for the names of databases that `stress` may create, change and drop. Default: `["test_*"]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_databases: Option<Vec<String>>,
-    /// Settings of the extension (`cloudsync_set`), such as `{network_request_timeout: 60}`.
+    /// Settings of the extension, passed to `cloudsync_set`: `{network_request_timeout: 60}`.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub settings: Map<String, Value>,
 }
@@ -203,8 +220,9 @@ pub struct CloudsyncOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Cleanup {
-    /// It stays.
+    /// Changes nothing.
     Keep,
-    /// Its tables are dropped, and itself when nothing else is in it, if `allow_databases` covers it.
+    /// Disables sync, drops the scenario's tables, and drops the database if nothing else is in it. Only for databases
+    /// that match `allow_databases`.
     Drop,
 }

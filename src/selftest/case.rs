@@ -13,46 +13,46 @@ use crate::scenario::{EmbeddedOptions, Fault, FaultKind, Scenario, Target, Targe
 use crate::source::Source;
 use crate::verify::RowState;
 
-/// A run of the selftest: what is planted in which scenario, and what must be seen of it.
+/// A case of the self-test: a scenario, the injected fault, and what the run must report.
 #[derive(Debug, Clone)]
 pub struct Case {
-    /// The planted failure's name with what sets this case apart, or the clean scenario's name.
+    /// The name of the fault, with a suffix that distinguishes the case; or the name of the clean scenario.
     pub name: &'static str,
-    /// What the planted failure does here, or what the clean run could be mistaken for.
+    /// The effect of the fault in this case, or the reason why the clean run looks suspicious.
     pub story: &'static str,
     /// The scenario, as YAML.
     pub scenario: &'static str,
-    /// Its size, where it is not the file's own.
+    /// The size of the run; `None` for the size in the scenario.
     pub size: Option<Size>,
-    /// What is planted; nothing in a clean run.
+    /// The injected fault; `None` in a clean run.
     pub planted: Option<Planted>,
-    /// What must be seen: exactly this.
+    /// What the run must report: exactly this.
     pub wanted: Wanted,
 }
 
-/// How large a shipped scenario is run.
+/// The size at which a shipped scenario runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
-    /// Databases.
+    /// The number of databases.
     pub databases: u64,
-    /// Iterations of each.
+    /// The number of iterations of each database.
     pub iterations: u64,
-    /// Rows per phase.
+    /// The number of rows per phase.
     pub rows: u64,
 }
 
-/// A planted failure. It strikes at fixed occasions and not by chance, so that the seed does not decide what is found.
+/// An injected fault. It occurs on fixed occasions rather than by chance, so that the result does not depend on the seed.
 #[derive(Debug, Clone, Copy)]
 pub struct Planted {
-    /// What goes wrong.
+    /// The kind of fault, such as `drop_row`.
     pub fault: FaultKind,
-    /// At which occasions of each database, counted from 1; always when empty.
+    /// The occasions of each database, counted from 1; every occasion if empty.
     pub at: &'static [u64],
-    /// For which databases; all when empty.
+    /// The databases; all if empty.
     pub databases: &'static [u32],
 }
 
-/// What a run must come to. Anything beside it is a wrong alarm.
+/// What a run must report. Anything else is a false alarm.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
     /// The verdict.
@@ -61,21 +61,21 @@ pub struct Wanted {
     pub kinds: &'static [FailureKind],
     /// The checks with findings.
     pub checks: &'static [CheckKind],
-    /// What must have become of the rows that differ; anything when empty.
+    /// The states of the rows that differ; any state if empty.
     pub states: &'static [RowState],
-    /// The limits that are broken, those that are always on left out.
+    /// The broken thresholds, except built-in ones.
     pub limits: &'static [Metric],
-    /// The sides to blame.
+    /// The sides that the run blames.
     pub sides: &'static [Side],
     /// The databases in which calls failed.
     pub databases: &'static [u32],
 }
 
 impl Wanted {
-    /// All is well, and nothing was seen.
+    /// A run that passes and reports nothing.
     pub(crate) const GREEN: Self =
         Self { verdict: Verdict::Pass, kinds: &[], checks: &[], states: &[], limits: &[], sides: &[], databases: &[] };
-    /// The run fails; by what is to be added.
+    /// A run that fails; the caller adds the reasons.
     pub(crate) const RED: Self = Self { verdict: Verdict::Fail, ..Self::GREEN };
 }
 
@@ -104,17 +104,17 @@ impl Case {
         format!("selftest/{}", self.name)
     }
 
-    /// Whether this failure is planted in it.
+    /// Whether the case injects this kind of fault.
     pub fn plants(&self, fault: FaultKind) -> bool {
         self.planted.is_some_and(|planted| planted.fault == fault)
     }
 
-    /// Whether a failure is planted that the run must survive.
+    /// Whether the case injects a fault that sync must tolerate.
     pub fn is_tolerated(&self) -> bool {
         self.planted.is_some() && self.wanted.verdict == Verdict::Pass
     }
 
-    /// Whether what was planted struck, and was seen as it must be, no less and no more.
+    /// Whether the fault occurred and the run reported exactly what it must.
     pub fn is_met_by(&self, seen: &Seen) -> bool {
         self.planted.is_some() == (seen.strikes > 0) && self.wanted.is_met_by(seen)
     }

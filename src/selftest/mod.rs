@@ -1,5 +1,5 @@
-//! The checker proves itself: short runs with a failure planted in each, what must be seen of it and whom to blame, and
-//! clean runs that must stay green. Cases are data, judging them is pure; making the runs is left to the command line.
+//! The self-test: short runs with one injected fault each, what the run must report about it and which side it must blame,
+//! and clean runs that must pass. Cases are data and judging them is pure; the command line makes the runs.
 
 mod case;
 mod clean;
@@ -13,14 +13,14 @@ pub use planted::planted;
 pub use seen::Seen;
 pub use table::{line, table};
 
-/// A case that was run.
+/// A case with its result.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// The case.
     pub case: Case,
-    /// The seed it was run with.
+    /// The seed of the run.
     pub seed: u64,
-    /// What was seen, or why it could not be run.
+    /// What the run reported, or the reason why it could not start.
     pub seen: Result<Seen, NotRun>,
 }
 
@@ -29,7 +29,7 @@ pub struct Outcome {
 pub struct NotRun(pub String);
 
 impl Outcome {
-    /// Whether what was seen is what had to be seen, no less and no more.
+    /// Whether the run reported exactly what it must.
     pub fn is_as_wanted(&self) -> bool {
         self.seen.as_ref().is_ok_and(|seen| self.case.is_met_by(seen))
     }

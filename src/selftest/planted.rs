@@ -1,6 +1,6 @@
-//! The planted failures: each kind where it has something to bite, what must be seen, and whom it is fair to blame.
-//! What the server acknowledged and did not keep, or said was all and was not, is the server's; a call that got no whole
-//! answer is the network's; of an answer that is only late nobody can tell which of the two it was.
+//! The cases with injected faults: each kind of fault in a scenario where it has an effect, what the run must report, and
+//! which side it must blame. Rows that the server acknowledged but lost, or withheld, are the server's fault; a call
+//! without a complete answer is the network's; a late answer can be either.
 
 use super::{Case, Planted, Wanted};
 use crate::failure::{FailureKind, Side};
@@ -17,11 +17,11 @@ const COUNTER: &str = include_str!("scenarios/counter.yaml");
 const HANDOVER: &str = include_str!("scenarios/handover.yaml");
 const USERS: &str = include_str!("scenarios/users.yaml");
 
-/// In `notes` every database pushes six times: insert, update, delete, twice. The fourth is the last insert, whose rows
-/// with an odd size no later push brings again. In `appends`, without the deletions, it is the third.
+/// In `notes`, every database sends six times: insert, update and delete, twice. The fourth send has the last inserts; no
+/// later send repeats its rows with an odd size. In `appends`, which does not delete, it is the third send.
 const LAST_INSERT: &[u64] = &[4];
 
-/// All cases in which something is planted.
+/// All cases with an injected fault.
 pub fn planted() -> Vec<Case> {
     let mut cases = lost_on_the_server();
     cases.extend(lost_on_the_way());
@@ -46,12 +46,12 @@ const fn case(
     Case { name, story, scenario, size: None, planted: Some(planted), wanted }
 }
 
-/// The data are not what was acknowledged, and what became of the rows.
+/// A run whose data differ from what the server acknowledged, with the states of the rows.
 const fn wrong(checks: &'static [CheckKind], states: &'static [RowState]) -> Wanted {
     Wanted { checks, states, sides: &[Side::Server], ..Wanted::RED }
 }
 
-/// Calls of database 2 failed, and what they were for came through later.
+/// A run in which calls of database 2 failed, and their changes arrived later.
 const fn failed(kinds: &'static [FailureKind], sides: &'static [Side]) -> Wanted {
     Wanted { kinds, sides, databases: &[2], ..Wanted::RED }
 }
@@ -66,42 +66,42 @@ fn lost_on_the_server() -> Vec<Case> {
     vec![
         case(
             "drop_row",
-            "one row of a push is acknowledged and not stored",
+            "the server acknowledges one row of a send but does not store it",
             NOTES,
             plant(FaultKind::DropRow, &[3], &[1]),
             wrong(DATA, &[RowState::Missing]),
         ),
         case(
             "forget_push",
-            "a whole push is acknowledged and not stored",
+            "the server acknowledges a whole send but does not store it",
             NOTES,
             plant(FaultKind::ForgetPush, LAST_INSERT, &[1]),
             wrong(DATA, &[RowState::Missing]),
         ),
         case(
             "apply_twice",
-            "an old push is stored again over its writer's newer one",
+            "the server stores an old send again, over a newer one of its writer",
             COUNTER,
             plant(FaultKind::ApplyTwice, &[1], &[1]),
             wrong(DATA, &[RowState::Stale]),
         ),
         case(
             "apply_twice: agreed on",
-            "an old push undoes what another wrote, and all agree on it",
+            "an old send undoes the write of another database, and all agree on it",
             HANDOVER,
             plant(FaultKind::ApplyTwice, &[1], &[1]),
             wrong(&[CheckKind::Query], &[]),
         ),
         case(
             "resurrect_rows",
-            "a deletion is acknowledged, and the row stays",
+            "the server acknowledges a deletion, but the row stays",
             NOTES,
             plant(FaultKind::ResurrectRows, &[1], &[1]),
             wrong(DATA, &[RowState::Resurrected]),
         ),
         case(
             "clock_back",
-            "a push is stored under numbers that everybody has passed",
+            "the server stores a send under numbers that all databases have passed",
             APPENDS,
             plant(FaultKind::ClockBack, &[3], &[1]),
             wrong(&[CheckKind::Converged, CheckKind::Server, CheckKind::Bootstrap], &[RowState::Missing]),
@@ -120,21 +120,21 @@ fn lost_on_the_way() -> Vec<Case> {
         ),
         case(
             "skip_page: with deletions",
-            "a row that never reached database 2 was not deleted there",
+            "a row never reaches database 2, so it was not deleted there",
             NOTES,
             plant(FaultKind::SkipPage, &[1], &[2]),
             wrong(DATA, &[RowState::Missing]),
         ),
         case(
             "stale_read: for good",
-            "database 2 is told again and again that nothing is new",
+            "the server tells database 2 again and again that nothing is new",
             APPENDS,
             plant(FaultKind::StaleRead, &[], &[2]),
             wrong(DATA, &[RowState::Missing]),
         ),
         case(
             "repeat_page: for good",
-            "database 2 gets the same page again and again",
+            "the server sends database 2 the same page again and again",
             APPENDS,
             plant(FaultKind::RepeatPage, &[], &[2]),
             wrong(DATA, &[]),
@@ -146,21 +146,21 @@ fn users() -> Vec<Case> {
     vec![
         case(
             "leak_rows",
-            "database 1 is sent a row of another user",
+            "the server sends database 1 a row of another user",
             USERS,
             plant(FaultKind::LeakRows, &[2], &[1]),
             wrong(&[CheckKind::Isolation], &[RowState::Leaked]),
         ),
         case(
             "ignore_policy",
-            "a row written in another's name is stored",
+            "the server stores a row written in another user's name",
             USERS,
             plant(FaultKind::IgnorePolicy, &[1], &[1]),
             wrong(&[CheckKind::Isolation, CheckKind::Query], &[RowState::Leaked]),
         ),
         case(
             "swap_tokens",
-            "database 1 is taken for another user's, and its rows in that name are stored",
+            "the server takes database 1 for another user's, and stores its rows in that name",
             USERS,
             plant(FaultKind::SwapTokens, &[], &[1]),
             wrong(
@@ -175,35 +175,35 @@ fn refused() -> Vec<Case> {
     vec![
         case(
             "http_500",
-            "a request is answered with HTTP 500 and a body",
+            "the server answers a request with HTTP 500 and a body",
             NOTES,
             plant(FaultKind::Http500, &[3], &[2]),
             failed(&[FailureKind::Http], &[Side::Server]),
         ),
         case(
             "http_503",
-            "a request is answered with HTTP 503",
+            "the server answers a request with HTTP 503",
             NOTES,
             plant(FaultKind::Http503, &[3], &[2]),
             failed(&[FailureKind::Unavailable], &[Side::Server]),
         ),
         case(
             "http_429",
-            "a request is answered with HTTP 429",
+            "the server answers a request with HTTP 429",
             NOTES,
             plant(FaultKind::Http429, &[3], &[2]),
             failed(&[FailureKind::RateLimited], &[Side::Server]),
         ),
         case(
             "http_empty",
-            "a request is answered with HTTP 500 and nothing else",
+            "the server answers a request with HTTP 500 and an empty body",
             NOTES,
             plant(FaultKind::HttpEmpty, &[3], &[2]),
             failed(&[FailureKind::Http], &[Side::Server]),
         ),
         case(
             "locked",
-            "the server's database is locked: the same words as a local lock, another side",
+            "the server's database is locked: the same message as a local lock, but another side",
             NOTES,
             plant(FaultKind::Locked, &[2], &[2]),
             failed(&[FailureKind::Locked], &[Side::Server]),
@@ -222,14 +222,14 @@ fn cut_off() -> Vec<Case> {
         ),
         case(
             "torn_answer",
-            "the answer ends in its middle",
+            "the answer ends in the middle",
             NOTES,
             plant(FaultKind::TornAnswer, &[3], &[2]),
             failed(&[FailureKind::Network], &[Side::Network]),
         ),
         case(
             "slow",
-            "an answer comes two seconds late",
+            "the server answers two seconds late",
             PROMPT,
             plant(FaultKind::Slow, &[1], &[2]),
             Wanted { limits: &[Metric::SendDuration], sides: &[Side::Network, Side::Server], ..Wanted::RED },
@@ -237,54 +237,54 @@ fn cut_off() -> Vec<Case> {
     ]
 }
 
-/// What sync survives by design: seen where there is something to see, and the data whole.
+/// The faults that sync tolerates by design: the run reports failed calls, and the data are intact.
 fn tolerated() -> Vec<Case> {
     vec![
         case(
             "repeat_page: once",
-            "a page comes twice, and what followed it comes again",
+            "the server sends a page twice, and the pages after it again",
             NOTES,
             plant(FaultKind::RepeatPage, &[1], &[2]),
             Wanted::GREEN,
         ),
         case(
             "stale_read: once",
-            "what one receive withholds the next one brings",
+            "one receive withholds rows, and the next one brings them",
             NOTES,
             plant(FaultKind::StaleRead, &[2], &[2]),
             Wanted::GREEN,
         ),
         case(
             "apply_twice: nothing newer",
-            "an old push stored again changes nothing where nothing newer was written",
+            "the server stores an old send again, but nothing newer was written",
             PROMPT,
             plant(FaultKind::ApplyTwice, &[1], &[]),
             Wanted::GREEN,
         ),
         case(
             "slow: without a limit",
-            "a late answer alone breaks nothing",
+            "a late answer without a time limit breaks nothing",
             PATIENT,
             plant(FaultKind::Slow, &[2], &[2]),
             Wanted::GREEN,
         ),
         case(
-            "hang_up: tried again",
-            "a push whose answer is lost is sent again and stored once",
+            "hang_up: retried",
+            "the answer of a send is lost; the retry is stored once",
             PATIENT,
             plant(FaultKind::HangUp, &[1, 5], &[2]),
             survived(&[FailureKind::Network], &[Side::Network]),
         ),
         case(
-            "torn_answer: tried again",
-            "half an answer is no answer, and the call is made again",
+            "torn_answer: retried",
+            "an answer is cut in half, and the call is retried",
             PATIENT,
             plant(FaultKind::TornAnswer, &[1, 5], &[2]),
             survived(&[FailureKind::Network], &[Side::Network]),
         ),
         case(
-            "http_503: tried again",
-            "a paused server wakes up",
+            "http_503: retried",
+            "a paused server resumes before the retry",
             PATIENT,
             plant(FaultKind::Http503, &[1, 5], &[2]),
             survived(&[FailureKind::Unavailable], &[Side::Server]),

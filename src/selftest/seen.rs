@@ -1,4 +1,4 @@
-//! What a judged run shows, boiled down to what a case is about.
+//! The part of a judged run's report that the self-test compares.
 
 use std::collections::BTreeSet;
 
@@ -9,31 +9,31 @@ use crate::plan::threshold::Metric;
 use crate::scenario::Severity;
 use crate::verify::{RowState, databases};
 
-/// What a run showed.
+/// What a run reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     /// The verdict.
     pub verdict: Verdict,
-    /// The kinds of failures of calls, those that were tried again included.
+    /// The kinds of failures of calls, retried ones included.
     pub kinds: BTreeSet<FailureKind>,
     /// The checks with findings.
     pub checks: BTreeSet<CheckKind>,
-    /// What became of the rows that differ.
+    /// The states of the rows that differ.
     pub states: BTreeSet<RowState>,
-    /// The limits that are broken, those that are always on left out.
+    /// The broken thresholds, except built-in ones.
     pub limits: BTreeSet<Metric>,
-    /// The sides to blame.
+    /// The sides that the run blames.
     pub sides: BTreeSet<Side>,
     /// The databases in which calls failed.
     pub databases: BTreeSet<u32>,
-    /// How often the planted failure struck.
+    /// The number of times the fault occurred.
     pub strikes: u64,
-    /// The rule that decided, in words.
+    /// The reason for the verdict, in words.
     pub rule: String,
 }
 
 impl Seen {
-    /// What an analysis shows of a failure that struck so often.
+    /// What an analysis reports about a fault that occurred `struck` times.
     pub fn of(analysis: &Analysis, strikes: u64) -> Self {
         let groups = &analysis.errors.groups;
         let found = analysis.checks.iter().filter(|result| !result.findings().is_empty());
@@ -61,7 +61,7 @@ impl Seen {
         }
     }
 
-    /// What was seen, by name.
+    /// The names of everything that was reported.
     pub fn named(&self) -> String {
         let mut named: Vec<String> = self.kinds.iter().map(ToString::to_string).collect();
         named.extend(self.checks.iter().map(ToString::to_string));
@@ -71,7 +71,7 @@ impl Seen {
         format!("{}{states}", list(&named))
     }
 
-    /// Where it was blamed.
+    /// The sides that were blamed.
     pub fn blamed(&self) -> String {
         let sides: Vec<&str> = self.sides.iter().map(|side| side.as_str()).collect();
         let indexes: Vec<u32> = self.databases.iter().copied().collect();
@@ -80,7 +80,7 @@ impl Seen {
     }
 }
 
-/// `a, b`, or a dash for nothing.
+/// `a, b`, or a dash for an empty list.
 pub(super) fn list<T: AsRef<str>>(items: &[T]) -> String {
     if items.is_empty() {
         return "–".to_owned();

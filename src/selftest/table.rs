@@ -1,4 +1,4 @@
-//! The selftest's table, as text.
+//! The table of the self-test, as text.
 
 use std::fmt::Write;
 
@@ -8,16 +8,16 @@ use super::{NotRun, Outcome};
 use crate::analysis::Verdict;
 use crate::figure::counted;
 
-/// One line about a case that was run, for the progress.
+/// One line of progress about a finished case.
 pub fn line(outcome: &Outcome) -> String {
     let name = outcome.case.name;
     match &outcome.seen {
         Ok(_) if outcome.is_as_wanted() => format!("{name}: ok"),
         Ok(seen) if seen.strikes == 0 && outcome.case.planted.is_some() => {
-            format!("{name}: NOT OK, the planted failure never struck")
+            format!("{name}: NOT OK, the injected fault never occurred")
         }
         Ok(seen) => format!(
-            "{name}: NOT OK, wanted {}, saw {}: {} on {} ({})",
+            "{name}: NOT OK, expected {}, got {}: {} on {} ({})",
             outcome.case.wanted,
             seen.verdict,
             seen.named(),
@@ -36,9 +36,9 @@ pub fn table(outcomes: &[Outcome], width: usize) -> String {
     let tolerated = of(|outcome| outcome.case.is_tolerated());
     let clean = of(|outcome| outcome.case.planted.is_none());
     let sections = [
-        ("Planted: must be found and rightly blamed", &planted, "NOT FOUND"),
-        ("Tolerated by design: must stay green with the data intact", &tolerated, "NOT GREEN"),
-        ("Clean: must stay green", &clean, "NOT GREEN"),
+        ("Injected faults: the run must report them and blame the right side", &planted, "NOT FOUND"),
+        ("Faults that sync tolerates: the run must pass with intact data", &tolerated, "NOT GREEN"),
+        ("Clean runs: the run must pass", &clean, "NOT GREEN"),
     ];
     for (heading, outcomes, bad) in sections {
         if !outcomes.is_empty() {
@@ -59,11 +59,11 @@ fn rows(outcomes: &[&Outcome], bad: &str, width: usize) -> String {
         .load_style(presets::UTF8_BORDERS_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(u16::try_from(width).unwrap_or(u16::MAX))
-        .set_header(["case", "what happens", "struck", "seen", "blamed", "verdict", ""]);
+        .set_header(["case", "what happens", "times", "reported", "blamed", "verdict", ""]);
     for same in outcomes.chunk_by(|a, b| a.case.name == b.case.name) {
         let wrong = same.iter().copied().filter(|outcome| !outcome.is_as_wanted());
         let told: Vec<&Outcome> = wrong.collect();
-        // Several seeds make one row, unless they did not all come to the same.
+        // All seeds of a case share a row, unless their results differ.
         let shown = if told.is_empty() { &same[..1] } else { told.as_slice() };
         for outcome in shown {
             let verdict = match (told.is_empty(), same.len()) {
@@ -93,9 +93,9 @@ fn summary(planted: &[&Outcome], tolerated: &[&Outcome], clean: &[&Outcome]) -> 
         (all > 0).then(|| format!("{} of {} {what}", good(outcomes), counted(all, noun)))
     };
     let parts: Vec<String> = [
-        part(planted, "planted failure", "found and rightly blamed"),
-        part(tolerated, "tolerated one", "survived"),
-        part(clean, "clean run", "green"),
+        part(planted, "injected fault", "reported with the right side"),
+        part(tolerated, "tolerated fault", "survived"),
+        part(clean, "clean run", "passed"),
     ]
     .into_iter()
     .flatten()
@@ -103,6 +103,6 @@ fn summary(planted: &[&Outcome], tolerated: &[&Outcome], clean: &[&Outcome]) -> 
     let ran = !parts.is_empty();
     let all = [planted, tolerated, clean].into_iter().flatten().all(|outcome| outcome.is_as_wanted());
     let verdict = if ran && all { Verdict::Pass } else { Verdict::Fail };
-    let said = if ran { parts.join(", ") } else { "nothing was run".to_owned() };
+    let said = if ran { parts.join(", ") } else { "nothing ran".to_owned() };
     format!("{verdict}: {said}\n")
 }

@@ -94,5 +94,5 @@ fn a_clean_run_that_goes_red_is_named_with_its_seed() {
 
 #[test]
 fn nothing_run_proves_nothing() {
-    assert_eq!(table(&[], 80).trim(), "FAIL: nothing was run");
+    assert_eq!(table(&[], 80).trim(), "FAIL: nothing ran");
 }

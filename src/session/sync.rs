@@ -21,7 +21,7 @@ pub struct Synced {
     /// Whether the answer says that there is no more to receive.
     pub(crate) complete: bool,
     pub(crate) failures: Vec<Failure>,
-    /// The versions of a send's answer.
+    /// The versions in the answer of a send.
     pub(crate) versions: Option<Versions>,
     /// The answer, or the error's message, for the log.
     pub(crate) text: String,

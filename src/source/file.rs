@@ -1,21 +1,21 @@
-//! From path to text: only regular files, only so many bytes, only UTF-8. It must not know YAML.
+//! From a path to text: only regular files of limited size in UTF-8. Nothing here knows YAML.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// The most a scenario file may hold: 4 MiB.
+/// The maximum size of a scenario file in bytes: 4 MiB.
 pub const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Why a file could not be read at all.
+/// The reason why a file could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadProblem {
     /// The file.
     pub path: PathBuf,
     /// A stable code, such as `file::missing`.
     pub code: &'static str,
-    /// What is wrong, after the path.
+    /// The problem; the path comes before it.
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path) -> Result<String, ReadProblem> {
     let unreadable = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => problem("file::missing", "does not exist".into(), Some("check the path")),
         io::ErrorKind::PermissionDenied => {
-            problem("file::unreadable", "may not be read by this user".into(), Some("check its permissions"))
+            problem("file::unreadable", "is not readable by this user".into(), Some("check its permissions"))
         }
         _ => problem("file::unreadable", format!("cannot be read: {error}"), None),
     };
@@ -49,7 +49,7 @@ pub(super) fn read(path: &Path) -> Result<String, ReadProblem> {
         problem("file::too_large", format!("is larger than 4 MiB{size}"), Some("a scenario is a few kilobytes of YAML"))
     };
 
-    // Asked before opening, because opening a FIFO waits for its writer.
+    // The metadata are read before the file is opened, because opening a FIFO waits for its writer.
     let metadata = path.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
         let help = "name the files in it, as in `scenarios/*.yaml`";
@@ -76,11 +76,7 @@ pub(super) fn read(path: &Path) -> Result<String, ReadProblem> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..valid].split(|byte| *byte == b'\n').count();
-        problem(
-            "file::encoding",
-            format!("is not UTF-8: line {line} holds a byte that is not"),
-            Some("save it as UTF-8"),
-        )
+        problem("file::encoding", format!("is not UTF-8: line {line} has an invalid byte"), Some("save it as UTF-8"))
     })
 }
 

@@ -1,4 +1,4 @@
-//! Maps and lists that are still open while the tree is built, and what `<<` adds to a map when it is closed.
+//! Maps and lists that are still open while the tree is built, and the entries that `<<` adds to a map at its end.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -29,11 +29,11 @@ pub(super) struct OpenMap {
     pub(super) merges: Vec<(usize, Range<usize>)>,
 }
 
-/// A key whose value is still to come.
+/// A key whose value has not been read yet.
 pub(super) struct Key {
     pub(super) text: String,
     pub(super) span: Range<usize>,
-    /// What becomes of its value.
+    /// What to do with its value.
     pub(super) use_: KeyUse,
 }
 
@@ -44,7 +44,7 @@ pub(super) enum KeyUse {
     Drop,
 }
 
-/// A collection that is not read: an unquoted template, or a map or list as a key.
+/// A collection that is skipped: an unquoted template, or a map or list as a key.
 pub(super) struct Skipped {
     pub(super) start: usize,
     pub(super) open: usize,
@@ -52,7 +52,7 @@ pub(super) struct Skipped {
 }
 
 impl OpenMap {
-    /// Adds the entries of `<<` that the map does not have itself. Gives their weight and height.
+    /// Adds the entries of `<<` that the map does not have itself. Returns their weight and height.
     pub(super) fn merge(&mut self, nodes: &[Node]) -> (usize, usize) {
         let (mut weight, mut height) = (0, 0);
         for (target, place) in std::mem::take(&mut self.merges) {

@@ -7,21 +7,21 @@ use super::node::{Kind, Nodes};
 use super::pointer::escape;
 use super::scalar;
 
-/// The most ambiguous scalars that are told about; nobody reads further.
+/// The maximum number of ambiguous scalars to report; nobody reads more.
 const MAX_LOOKALIKES: usize = 1_000;
 
-/// A plain scalar that older YAML readers take for something else.
+/// An unquoted scalar that YAML 1.1 readers take for something else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lookalike {
     /// The JSON pointer of the value.
     pub pointer: String,
     /// The scalar as written, such as `no` or `010`.
     pub text: String,
-    /// What it is here.
+    /// Its meaning in YAML 1.2.
     pub meaning: Meaning,
 }
 
-/// What an ambiguous scalar is, in YAML 1.2.
+/// The meaning of an ambiguous scalar in YAML 1.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
     /// `yes`, `no`, `on`, `off`: text, not a boolean.
@@ -30,7 +30,7 @@ pub enum Meaning {
     Decimal,
 }
 
-/// Ambiguous unquoted scalars, each reported at the place it is written, not again where an alias repeats it.
+/// Ambiguous unquoted scalars, each at the place where it is written, and not again where an alias repeats it.
 pub(super) fn lookalikes(nodes: &Nodes, text: &str) -> Vec<Lookalike> {
     let mut found = Vec::new();
     if let Some(root) = nodes.root() {

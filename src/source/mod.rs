@@ -1,5 +1,5 @@
-//! A scenario file as text, value and places: the one YAML parse and the one reader of scenario files. Every problem
-//! elsewhere names a JSON pointer; only this room turns it into bytes. It must not know what a scenario means.
+//! A scenario file as text, value and places. Only this room reads and parses scenario files. Problems elsewhere have a
+//! JSON pointer; only this room turns the pointer into bytes. Nothing here knows what a scenario means.
 
 mod file;
 mod frame;
@@ -28,25 +28,25 @@ pub use span::Place;
 /// A YAML file, parsed.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// Where it was read from, or a name for text that came from elsewhere.
+    /// The path of the file, or a name for text that is not from a file.
     pub path: PathBuf,
     /// The text as written.
     pub text: String,
-    /// What it says; as far as it could be read when it is not [complete](Self::is_complete).
+    /// The value of the document; null if the text is not [complete](Self::is_complete).
     pub value: Value,
-    /// Everything wrong with it as YAML, in the order of the text.
+    /// The problems in the YAML, in the order of the text.
     pub problems: Vec<Problem>,
     positions: node::Nodes,
     complete: bool,
 }
 
 impl Source {
-    /// Reads and parses a file. Only what cannot be read at all is an `Err`; what is wrong in the text is in `problems`.
+    /// Reads and parses a file. `Err` means that the file cannot be read; problems in its text are in `problems`.
     pub fn read(path: &Path) -> Result<Self, ReadProblem> {
         Ok(Self::parse(path, file::read(path)?))
     }
 
-    /// Parses `text`; `path` is the name that problems give.
+    /// Parses `text`; `path` is the name in problems.
     pub fn parse(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
         let text = text.into();
         let tree::Tree { nodes, problems, complete } = tree::build(&text);
@@ -54,23 +54,23 @@ impl Source {
         Self { path: path.into(), text, value, problems, positions: nodes, complete }
     }
 
-    /// Whether the text was read to its end, so that its value is worth checking.
+    /// Whether the parser reached the end of the text, so that the value can be checked.
     pub fn is_complete(&self) -> bool {
         self.complete
     }
 
-    /// The bytes of the value at `pointer`, of its key, or of a part of the value's text. A place that cannot be mapped
-    /// falls back to the whole value, a pointer that does not exist to its nearest parent.
+    /// The bytes of the value at `pointer`, of its key, or of a part of the value's text. If the part cannot be located,
+    /// returns the whole value; if the pointer does not exist, its nearest parent.
     pub fn span(&self, pointer: &str, at_key: bool, inside: Option<Range<usize>>) -> Range<usize> {
         self.place(pointer, at_key, inside).span
     }
 
-    /// As [`span`](Self::span), with the alias through which the value is reached.
+    /// Like [`span`](Self::span), with the alias that refers to the value.
     pub fn place(&self, pointer: &str, at_key: bool, inside: Option<Range<usize>>) -> Place {
         span::place(&self.text, &self.positions, pointer, at_key, inside)
     }
 
-    /// The unquoted scalars that older YAML readers take for something else. Keys are not among them.
+    /// The unquoted values that YAML 1.1 readers take for something else. Keys are not included.
     pub fn lookalikes(&self) -> Vec<Lookalike> {
         lookalike::lookalikes(&self.positions, &self.text)
     }

@@ -1,5 +1,5 @@
-//! The parsed tree with its places: an arena, so that an alias costs one node however much it stands for.
-//! It must not know the parser.
+//! The parsed tree with its places: an arena, in which an alias is one node, however large its value is. Nothing here knows
+//! the parser.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,11 +8,11 @@ use std::ops::Range;
 use saphyr_parser::ScalarStyle;
 use serde_json::{Map, Value};
 
-/// The most levels of maps and lists inside each other, aliases expanded.
+/// The maximum depth of nested maps and lists, with aliases expanded.
 pub const MAX_DEPTH: usize = 64;
-/// The most values in a file, aliases expanded. Text counts once more per 256 bytes.
+/// The maximum number of values in a file, with aliases expanded. A text counts once more for every 256 bytes.
 pub const MAX_NODES: usize = 200_000;
-/// The longest key, in bytes.
+/// The maximum length of a key, in bytes.
 pub(super) const MAX_KEY: usize = 256;
 
 /// All nodes of a document; the last one is the root.
@@ -25,14 +25,14 @@ impl fmt::Debug for Nodes {
     }
 }
 
-/// A node and the bytes it was written in.
+/// A node with its bytes in the file.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) span: Range<usize>,
     pub(super) kind: Kind,
-    /// How many nodes it stands for once aliases are expanded; long texts count for more.
+    /// The number of nodes after aliases are expanded; long texts count as several.
     pub(super) weight: usize,
-    /// How many levels it has once aliases are expanded.
+    /// The number of levels after aliases are expanded.
     pub(super) height: usize,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Entry {
     pub(super) key: String,
     pub(super) key_span: Range<usize>,
     pub(super) node: usize,
-    /// The `*alias` after `<<` that brought it here.
+    /// The `*alias` after `<<` that added the entry.
     pub(super) merged: Option<Range<usize>>,
 }
 
@@ -58,7 +58,7 @@ impl Nodes {
         self.0.len().checked_sub(1)
     }
 
-    /// The node an alias stands for, or the node itself, and the alias's own place.
+    /// The node that an alias refers to, or the node itself, with the place of the alias.
     pub(super) fn resolve(&self, id: usize) -> (usize, Option<Range<usize>>) {
         let node = &self.0[id];
         match node.kind {
@@ -68,7 +68,7 @@ impl Nodes {
         }
     }
 
-    /// The document as a value. Depth and size were limited while the tree was built.
+    /// The document as a value. The builder has already limited its depth and size.
     pub(super) fn value(&self) -> Value {
         self.root().map_or(Value::Null, |root| self.value_of(root))
     }

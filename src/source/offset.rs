@@ -1,10 +1,10 @@
-//! Offsets in the text: from the parser's characters to bytes, and from its generous spans to the exact ones.
+//! Offsets in the text: from the parser's character offsets to bytes, and from its rough spans to exact ones.
 
 use std::ops::Range;
 
 use saphyr_parser::{ScalarStyle, Span};
 
-/// From character to byte, needed only for text that is not ASCII.
+/// A table from character offsets to byte offsets. ASCII text does not need it.
 pub(super) struct ByteTable {
     offsets: Option<Vec<usize>>,
     length: usize,
@@ -36,13 +36,13 @@ pub(super) fn floor(text: &str, offset: usize) -> usize {
     (0..=offset.min(text.len())).rev().find(|offset| text.is_char_boundary(*offset)).unwrap_or(0)
 }
 
-/// Where the line that holds `offset` starts.
+/// The start of the line that contains `offset`.
 pub(super) fn line_start(text: &str, offset: usize) -> usize {
     let before = &text[..floor(text, offset)];
     before.rfind('\n').map_or(0, |newline| newline + 1)
 }
 
-/// Where the line that holds `offset` ends, without trailing whitespace.
+/// The end of the line that contains `offset`, without trailing whitespace.
 pub(super) fn line_end(text: &str, offset: usize) -> usize {
     let offset = floor(text, offset);
     let line = text[offset..].split('\n').next().unwrap_or_default();

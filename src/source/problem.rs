@@ -2,16 +2,16 @@
 
 use std::ops::Range;
 
-/// Something wrong in a file, before it is known what the file means.
+/// A problem in the YAML of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Bytes of the text at fault.
+    /// The bytes of the text that are wrong.
     pub span: Range<usize>,
-    /// Another place that explains it, and what it is.
+    /// Another place that explains the problem, with its label.
     pub other: Option<(Range<usize>, &'static str)>,
     /// A stable code, such as `yaml::duplicate_key`.
     pub code: &'static str,
-    /// What is wrong.
+    /// The problem, in words.
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,

@@ -1,8 +1,8 @@
-//! What an unquoted scalar means: the core schema of YAML 1.2. It must not know where the scalar stands.
+//! The value of an unquoted scalar, by the core schema of YAML 1.2. Nothing here knows the scalar's place in the file.
 
 use serde_json::Value;
 
-/// An unquoted scalar that is a number in YAML and none that we can hold.
+/// An unquoted scalar that is a number in YAML, but not one that JSON can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BadNumber {
     /// `.inf` or `.nan`.
@@ -31,18 +31,18 @@ pub(super) fn plain(text: &str) -> Result<Value, BadNumber> {
     Ok(Value::String(text.to_string()))
 }
 
-/// Whether older readers take this scalar, text here, for a boolean.
+/// Whether YAML 1.1 readers take this scalar for a boolean. Here it is text.
 pub(super) fn is_old_boolean(text: &str) -> bool {
     ["yes", "no", "on", "off"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// Whether older readers take this scalar, decimal here, for an octal number.
+/// Whether YAML 1.1 readers take this scalar for an octal number. Here it is decimal.
 pub(super) fn is_old_octal(text: &str) -> bool {
     let digits = text.trim_start_matches(['-', '+']);
     digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// `None` if it is no integer.
+/// The integer that the scalar spells; `None` if it is not an integer.
 fn integer(text: &str) -> Option<Result<Value, BadNumber>> {
     for (prefix, radix) in [("0o", 8), ("0x", 16)] {
         if let Some(digits) = text.strip_prefix(prefix) {

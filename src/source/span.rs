@@ -8,14 +8,14 @@ use serde_json::Value;
 use super::node::{Kind, Nodes};
 use super::{offset, segments};
 
-/// Where a value was written.
+/// The place of a value in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The bytes to point at.
     pub span: Range<usize>,
-    /// The `*alias` through which the value is reached, when it was written elsewhere.
+    /// The `*alias` that refers to the value, if the value is written elsewhere.
     pub alias: Option<Range<usize>>,
-    /// Whether the pointer names something that was written; else `span` is the nearest parent's.
+    /// Whether the pointer names a value in the file; otherwise `span` is that of the nearest parent.
     pub exact: bool,
 }
 
@@ -57,21 +57,21 @@ pub(super) fn place(text: &str, nodes: &Nodes, pointer: &str, at_key: bool, insi
         (Some(part), _) => part,
         (None, Some(key)) if at_key || span.is_empty() || (!exact && is_collection) => key,
         (None, _) if span.is_empty() => dash_before(text, span.start),
-        // A whole section is pointed at by its first line.
+        // For a whole section, the first line is enough.
         (None, _) if is_collection => span.start..offset::line_end(text, span.start).clamp(span.start, span.end),
         (None, _) => span,
     };
     Place { span: offset::floor(text, span.start)..offset::floor(text, span.end), alias, exact }
 }
 
-/// The `-` of a list item that is empty.
+/// The `-` of an empty list item.
 fn dash_before(text: &str, start: usize) -> Range<usize> {
     let before = text[..start].trim_end();
     if before.ends_with('-') { before.len() - 1..before.len() } else { start..start }
 }
 
-/// The bytes of a range of the value's text, by walking over both texts at once. They hold the same characters in the
-/// same order but for whitespace, quotes and escapes, so whitespace is skipped on both sides.
+/// Maps a range of the value's text to bytes of the file, by walking over both texts at once. Both have the same
+/// characters in the same order, apart from whitespace, quotes and escapes; so whitespace is skipped on both sides.
 fn map_inside(
     text: &str,
     span: &Range<usize>,
@@ -114,7 +114,7 @@ struct Written<'t> {
 }
 
 impl Written<'_> {
-    /// The next character that is not whitespace once unescaped, and where it is written.
+    /// The next character that is not whitespace after unescaping, and its place in the file.
     fn next_visible(&mut self) -> Option<(char, Range<usize>)> {
         loop {
             let (character, range) = self.next()?;

@@ -1,4 +1,4 @@
-//! What can be wrong with a file as YAML, in words: each problem with its code and what to write instead.
+//! The messages about YAML problems: each problem with its code and what to write instead.
 
 use std::ops::Range;
 
@@ -11,20 +11,20 @@ fn problem(code: &'static str, span: Range<usize>, message: impl Into<String>, h
     Problem { span, other: None, code, message: message.into(), help }
 }
 
-/// What is written there, shortened to be quoted in a message.
+/// The text of a span, shortened for a message.
 fn written(text: &str, span: &Range<usize>) -> String {
     let line = text[span.clone()].lines().next().unwrap_or_default().trim();
     if line.chars().count() <= 40 { line.to_string() } else { line.chars().take(40).chain(['…']).collect() }
 }
 
 pub(super) fn empty(text: &str) -> Problem {
-    let message = if text.trim().is_empty() { "the file is empty" } else { "the file holds no keys, only comments" };
+    let message = if text.trim().is_empty() { "the file is empty" } else { "the file has no keys" };
     let help = "a scenario starts with `version: 1` and `name: …`; `stress schema` prints all its keys";
     problem("yaml::empty", 0..line_end(text, 0), message, help)
 }
 
 pub(super) fn second_document(span: Range<usize>) -> Problem {
-    let help = "one file holds one scenario: move what follows `---` to a file of its own";
+    let help = "a file contains one scenario: move the text after `---` to another file";
     problem("yaml::second_document", span, "a second document starts here", help)
 }
 
@@ -64,7 +64,12 @@ pub(super) fn duplicate_key(key: &str, span: Range<usize>, first: Range<usize>) 
 }
 
 pub(super) fn bad_merge(span: Range<usize>) -> Problem {
-    problem("yaml::merge", span, "`<<` merges maps, and this is none", "write `<<: *name` with `&name` at a map above")
+    problem(
+        "yaml::merge",
+        span,
+        "`<<` merges maps, but this value is not a map",
+        "write `<<: *name` with `&name` at a map above",
+    )
 }
 
 pub(super) fn bad_number(text: &str, bad: BadNumber, span: Range<usize>) -> Problem {
@@ -81,25 +86,25 @@ pub(super) fn too_deep(text: &str, start: usize) -> Problem {
 }
 
 pub(super) fn too_many(text: &str, start: usize) -> Problem {
-    let message = format!("the file holds more than {} values", node::MAX_NODES);
+    let message = format!("the file has more than {} values", node::MAX_NODES);
     problem("yaml::too_many", start..next(text, start), message, "generate rows with `rows:` and templates instead")
 }
 
 pub(super) fn alias_bomb(text: &str, span: Range<usize>) -> Problem {
     let alias = written(text, &span);
-    let message = format!("with the alias `{alias}` the file stands for more than {} values", node::MAX_NODES);
+    let message = format!("with the alias `{alias}` expanded, the file has more than {} values", node::MAX_NODES);
     problem("yaml::too_many", span, message, "aliases of aliases multiply: write the values out, or use fewer")
 }
 
 pub(super) fn self_alias(text: &str, span: Range<usize>) -> Problem {
-    let message = format!("the alias `{}` stands inside the value it repeats", written(text, &span));
+    let message = format!("the alias `{}` is inside the value that it repeats", written(text, &span));
     problem("yaml::alias", span, message, "move it out of that value")
 }
 
-/// A syntax error in words. `template` is the start of a map that looks like a template, `opened` that of the innermost
-/// open map or list.
+/// A syntax error in words. `template` is the start of a map that looks like a template; `opened` is the start of the
+/// innermost open map or list.
 pub(super) fn explain(text: &str, info: &str, at: usize, template: Option<usize>, opened: Option<usize>) -> Problem {
-    // The parser notices at the start of the next line what is wrong at the end of one.
+    // The parser reports a problem at the end of a line at the start of the next one.
     let at = floor(text, at);
     let start =
         if at > 0 && (at == text.len() || at == line_start(text, at)) { text[..at].trim_end().len() } else { at };
@@ -128,7 +133,7 @@ pub(super) fn explain(text: &str, info: &str, at: usize, template: Option<usize>
         (
             "invalid indentation in",
             "text in brackets or quotes must stay indented",
-            "indent this line, or close what is open",
+            "indent this line, or close the bracket or the quote",
         ),
         (
             "simple key expect",
@@ -137,7 +142,7 @@ pub(super) fn explain(text: &str, info: &str, at: usize, template: Option<usize>
         ),
         (
             "did not find expected key",
-            "this does not fit what is before it on the line or above",
+            "this does not fit the text before it",
             "quote the whole text, or check the indentation",
         ),
     ];
@@ -156,12 +161,12 @@ pub(super) fn explain(text: &str, info: &str, at: usize, template: Option<usize>
             return problem("yaml::syntax", key, message, "align it with the keys of its map");
         }
         let help = "quote the whole text, or put it on the next line after `>-`";
-        return problem("yaml::syntax", here, "`: ` inside text that is not quoted", help);
+        return problem("yaml::syntax", here, "`: ` inside unquoted text", help);
     }
     if let Some(opened) = opened.filter(|_| info.contains("flow")) {
         let (what, close) = if text[opened..].starts_with('{') { ("map", '}') } else { ("list", ']') };
-        let message = format!("the {what} in brackets wants `,` or `{close}` here");
-        let mut problem = problem("yaml::syntax", here, message, "close it, or quote text that holds brackets");
+        let message = format!("expected `,` or `{close}` in this {what}");
+        let mut problem = problem("yaml::syntax", here, message, "close it, or quote text that contains brackets");
         problem.other = Some((opened..opened + 1, "opened here"));
         return problem;
     }
@@ -178,7 +183,7 @@ pub(super) fn explain(text: &str, info: &str, at: usize, template: Option<usize>
     )
 }
 
-/// The problem, if the line up to `start` or right behind it has an unquoted template in a place that breaks YAML.
+/// The problem of an unquoted template that breaks YAML, if the line has one before `start` or directly after it.
 fn unquoted_template(text: &str, line: usize, start: usize) -> Option<Problem> {
     let end = line_end(text, line);
     let braces = line + text[line..end].find("{{")?;
@@ -202,7 +207,7 @@ fn unquoted_template(text: &str, line: usize, start: usize) -> Option<Problem> {
     let span = value..value + length;
     let template = written(text, &span);
     let message =
-        format!("text that starts with a template, or holds one inside brackets, must be quoted: `{template}`");
+        format!("text must be quoted if it starts with a template, or contains one inside brackets: `{template}`");
     Some(problem("yaml::template", span, message, &format!("write `\"{template}\"`")))
 }
 

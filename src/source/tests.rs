@@ -135,7 +135,7 @@ fn an_unquoted_template_is_told_to_be_quoted_and_read_as_meant() {
 fn syntax_errors_say_what_to_write() {
     for (text, code, message) in [
         ("", "yaml::empty", "empty"),
-        ("# only\n", "yaml::empty", "comments"),
+        ("# only\n", "yaml::empty", "no keys"),
         ("~", "yaml::empty", "keys"),
         ("a: 1\n---\nb: 2\n", "yaml::second_document", "second document"),
         ("a: !!str 5\n", "yaml::tag", "`!!str`"),
@@ -143,7 +143,7 @@ fn syntax_errors_say_what_to_write() {
         ("? [a]\n: b\n", "yaml::key", "`[a]`"),
         (": b\n", "yaml::key", "missing"),
         (&format!("? {}\n: b\n", "k".repeat(300)), "yaml::key", "256 bytes"),
-        ("a: SELECT 'a: b'\n", "yaml::syntax", "`: ` inside text"),
+        ("a: SELECT 'a: b'\n", "yaml::syntax", "`: ` inside unquoted text"),
         ("a: b\n c: d\n", "yaml::syntax", "indentation of the lines above"),
         ("a:\n\tb: 1\n", "yaml::syntax", "tab"),
         ("a: [1, 2\n", "yaml::syntax", "`]`"),

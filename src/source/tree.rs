@@ -1,5 +1,5 @@
-//! From the parser's events to the tree: limits, duplicate and merge keys, anchors. Everything that can be wrong short
-//! of the syntax itself is collected, so that one reading tells all. It must not know what a scenario is.
+//! From the parser's events to the tree: limits, duplicate keys, merge keys, anchors. All problems except syntax errors are
+//! collected, so that one pass reports all of them. Nothing here knows what a scenario is.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -12,14 +12,14 @@ use super::frame::{Frame, Key, KeyUse, Open, OpenMap, Skipped};
 use super::node::{Entry, Kind, MAX_DEPTH, MAX_KEY, MAX_NODES, Node, Nodes};
 use super::{Problem, offset, scalar, syntax};
 
-/// A text, parsed.
+/// A parsed text.
 pub(super) struct Tree {
     pub(super) nodes: Nodes,
     pub(super) problems: Vec<Problem>,
     pub(super) complete: bool,
 }
 
-/// Reading cannot go on; the problem that says why has been noted.
+/// Parsing cannot continue. The problem is already in the list.
 struct Stop;
 
 /// Parses `text`.
@@ -79,7 +79,7 @@ impl Builder<'_> {
                         self.skipped.as_ref().filter(|skipped| skipped.template).map(|skipped| skipped.start);
                     let opened = self.frames.last().map(|frame| frame.start);
                     let problem = syntax::explain(self.text, error.info(), at, template, opened);
-                    // A template that was noticed on this line is what broke it.
+                    // If the line has an unquoted template, that is the cause of this error.
                     let line = offset::line_start(self.text, problem.span.start);
                     let known = |known: &Problem| {
                         known.code == "yaml::template" && offset::line_start(self.text, known.span.start) == line
@@ -166,7 +166,7 @@ impl Builder<'_> {
         let end = (span.start + usize::from(span.end > span.start)).max(start + 1);
         let span = start..offset::floor(self.text, end);
         if template {
-            // Read as the text that was meant, so that nothing after it suffers.
+            // The template is read as the text that the author meant, so that parsing can continue.
             self.problems.push(syntax::template(self.text, span.clone()));
             let raw = self.text[span.clone()].to_string();
             return self.scalar(&raw, ScalarStyle::DoubleQuoted, 0, false, span);
@@ -210,7 +210,7 @@ impl Builder<'_> {
     }
 
     fn key(&mut self, text: &str, style: ScalarStyle, span: Range<usize>) {
-        // Pointers repeat keys, so a long one would be copied for everything below it.
+        // Pointers contain keys, so a long key would be copied into every pointer below it.
         if text.len() > MAX_KEY {
             self.problems.push(syntax::long_key(self.text, &span));
             return self.set_key(Key { text: String::new(), span, use_: KeyUse::Drop });
@@ -245,7 +245,7 @@ impl Builder<'_> {
             return Err(Stop);
         };
         let Node { weight, height, .. } = self.nodes[target];
-        // Counted before it is expanded: this is what stops an alias bomb.
+        // The alias counts before it is expanded, which stops an alias bomb.
         if self.count + weight > MAX_NODES {
             self.problems.push(syntax::alias_bomb(self.text, span));
             return Err(Stop);
@@ -286,7 +286,7 @@ impl Builder<'_> {
         self.finish(Node { span, kind, weight: frame.weight, height: frame.height + 1 }, frame.anchor);
     }
 
-    /// Puts a finished node into the map or list it belongs to.
+    /// Adds a finished node to its map or list.
     fn finish(&mut self, node: Node, anchor: usize) {
         let id = self.nodes.len();
         let (weight, height) = (node.weight, node.height);

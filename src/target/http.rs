@@ -280,10 +280,7 @@ mod tests {
             let answer = Answer { status: 403, headers: HeaderMap::new(), text };
             let error = judged("/x", answer, || http.secrets_of(request)).expect_err("refused");
             let shown = http.failed("ask", &error).to_string();
-            assert!(
-                shown.starts_with("failed to ask at http://host (HTTP 403): no [hidden] and [hidden]\n"),
-                "{shown}"
-            );
+            assert_eq!(shown, "failed to ask at http://host (HTTP 403): no [hidden] and [hidden]");
             assert!(!failure::classify(&error).message.contains("of+"), "{error:?}");
         }
     }

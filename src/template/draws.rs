@@ -6,11 +6,11 @@ use rand_chacha::ChaCha8Rng;
 /// The seed, and the place: the salt of the value, database, iteration, repetition, row.
 pub(super) type Key = [u64; 6];
 
-/// The generator of one place.
+/// The random generator of one place.
 #[derive(Debug)]
 pub(super) struct Draws {
     key: Key,
-    /// Seeded at the first draw: most rows never draw.
+    /// Created at the first draw, because most rows never draw.
     rng: Option<ChaCha8Rng>,
 }
 
@@ -24,7 +24,7 @@ impl Draws {
         self.key
     }
 
-    /// A whole number below `bound`; 0 when there is none.
+    /// A random whole number from 0 to `bound` − 1; 0 if `bound` is 0.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
         if bound == 0 { 0 } else { self.rng().random_range(0..bound) }
     }

@@ -7,7 +7,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use super::generate;
 
-/// Instructions one rendering may take: enough for any real statement, and an end to `range(10**9)`.
+/// The maximum number of instructions for one rendering: enough for any real statement, and a stop for `range(10**9)`.
 const FUEL: u64 = 5_000_000;
 
 pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {

@@ -12,11 +12,11 @@ use super::generate::GENERATORS;
 use super::problem::TemplateProblem;
 use super::scope::Scope;
 
-/// An expression, such as that of `when`.
+/// An expression, such as the condition in `when`.
 #[derive(Clone)]
 pub struct Expression {
     source: String,
-    /// Where the expression starts in the text it is part of.
+    /// The byte at which the expression starts in the surrounding text.
     offset: usize,
     compiled: Arc<Compiled>,
 }
@@ -26,7 +26,7 @@ struct Compiled {
     variables: BTreeSet<String>,
 }
 
-/// Expressions by their text: a scenario uses the same few again and again, and each keeps 9 KB.
+/// Compiled expressions by their text. A scenario repeats the same few expressions, and each compiled one takes 9 KB.
 static COMPILED: LazyLock<Mutex<HashMap<String, Arc<Compiled>>>> = LazyLock::new(Mutex::default);
 
 impl PartialEq for Expression {
@@ -70,7 +70,7 @@ impl Expression {
         &self.source
     }
 
-    /// The variables it uses, each with its place.
+    /// The variables that the expression uses, each with its byte range.
     pub fn variables(&self) -> BTreeMap<String, Option<Range<usize>>> {
         let place = |name: &String| {
             let start = self.offset + self.source.find(name.as_str())?;
@@ -79,7 +79,7 @@ impl Expression {
         self.compiled.variables.iter().map(|name| (name.clone(), place(name))).collect()
     }
 
-    /// Its value.
+    /// The value of the expression. An undefined value is an error.
     pub fn evaluate(&self, scope: &Scope) -> Result<Value, TemplateProblem> {
         let value = self
             .compiled
@@ -95,7 +95,7 @@ impl Expression {
         Ok(value)
     }
 
-    /// Whether it holds.
+    /// Whether the expression is true.
     pub fn holds(&self, scope: &Scope) -> Result<bool, TemplateProblem> {
         self.evaluate(scope).map(|value| value.is_true())
     }

@@ -1,5 +1,5 @@
-//! Generated values: pure functions of the seed and the place (database, iteration, row, and the name of the value),
-//! so that the same file and seed give the same data everywhere, whatever the threads do.
+//! Generated values. Each depends only on the seed and the place (database, iteration, row, and the name of the value),
+//! so the same file and seed give the same data on every machine, in whatever order the threads run.
 
 use minijinja::{Environment, Error, ErrorKind, State, value::Value};
 use rand::{Rng, RngExt};
@@ -11,15 +11,15 @@ use super::scope::{SELF, Scope};
 /// The functions whose value differs from row to row.
 pub const GENERATORS: [&str; 7] = ["uuid", "uuid7", "int", "text", "bytes", "pick", "name"];
 
-/// How each is called, and what it gives.
+/// Each function with its arguments, and its result.
 pub const GENERATED: [(&str, &str); 7] = [
     ("uuid()", "A random UUID (version 4)."),
-    ("uuid7()", "A UUID that grows with the iteration and the row (version 7)."),
+    ("uuid7()", "A UUID that increases with the iteration and the row (version 7)."),
     ("int(lo, hi)", "A whole number from `lo` to `hi`, both included."),
-    ("text(length)", "So many letters and digits."),
-    ("bytes(length)", "A blob of so many bytes."),
-    ("pick([a, b, …])", "One of the list."),
-    ("name()", "A first and a last name."),
+    ("text(length)", "A text of `length` lower-case letters and digits."),
+    ("bytes(length)", "A blob of `length` bytes."),
+    ("pick([a, b, …])", "One value of the list."),
+    ("name()", "A first name and a last name, such as `Ada Hopper`."),
 ];
 
 const FIRST_NAMES: [&str; 24] = [
@@ -53,7 +53,7 @@ const LAST_NAMES: [&str; 24] = [
     "Lamport", "Liskov", "Lovelace", "McCarthy", "Milner", "O'Neill", "Perlman", "Ritchie", "Thompson", "Turing",
     "Wilson", "Wirth",
 ];
-/// 2026-01-01T00:00:00Z in milliseconds, where the time of `uuid7()` starts: the clock would not be reproducible.
+/// 2026-01-01T00:00:00Z in milliseconds: the start of time for `uuid7()`. The real clock would not be reproducible.
 const EPOCH: u64 = 1_767_225_600_000;
 const LONGEST: u64 = 64 * 1024 * 1024;
 
@@ -73,7 +73,7 @@ pub(super) fn register(environment: &mut Environment<'static>) {
     });
     environment.add_function("int", |state: &State<'_, '_>, low: i64, high: i64| {
         if low > high {
-            return Err(wrong(format!("int({low}, {high}): the first must not be above the second")));
+            return Err(wrong(format!("int({low}, {high}): the first number must not be greater than the second")));
         }
         draw(state, |rng, _| Ok(rng.random_range(low..=high)))
     });
@@ -94,7 +94,7 @@ pub(super) fn register(environment: &mut Environment<'static>) {
     });
     environment.add_function("pick", |state: &State<'_, '_>, choices: Vec<Value>| {
         if choices.is_empty() {
-            return Err(wrong("pick([]): there is nothing to pick from".to_owned()));
+            return Err(wrong("pick([]): the list is empty".to_owned()));
         }
         draw(state, |rng, _| Ok(choices[rng.random_range(0..choices.len())].clone()))
     });
@@ -110,7 +110,7 @@ pub(super) fn register(environment: &mut Environment<'static>) {
 fn draw<T>(state: &State<'_, '_>, value: impl FnOnce(&mut ChaCha8Rng, &Key) -> Result<T, Error>) -> Result<T, Error> {
     let scope = state.lookup(SELF);
     let scope = scope.as_ref().and_then(|scope| scope.downcast_object_ref::<Scope>());
-    let draws = scope.and_then(Scope::draws).ok_or_else(|| wrong("generated values have no place here".to_owned()))?;
+    let draws = scope.and_then(Scope::draws).ok_or_else(|| wrong("values cannot be generated here".to_owned()))?;
     let mut draws = draws.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let key = draws.key();
     value(draws.rng(), &key)
@@ -124,7 +124,7 @@ fn random_bytes<const N: usize>(rng: &mut ChaCha8Rng) -> [u8; N] {
 
 fn checked_length(function: &str, length: u64) -> Result<usize, Error> {
     if length > LONGEST {
-        return Err(wrong(format!("{function}({length}): at most {LONGEST} is allowed")));
+        return Err(wrong(format!("{function}({length}): the maximum length is {LONGEST}")));
     }
     usize::try_from(length).map_err(|_| wrong(format!("{function}({length}): too long")))
 }

@@ -4,12 +4,12 @@ use super::problem::TemplateProblem;
 use super::scope::Scope;
 use super::text::Text;
 
-/// A whole number, or a text that gives one.
+/// A whole number, or a template that evaluates to one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Number {
     /// The number itself.
     Fixed(u64),
-    /// To be rendered.
+    /// The template.
     Rendered(Text),
 }
 
@@ -23,7 +23,7 @@ impl Number {
                 let number = u64::try_from(value.clone()).ok().or_else(|| value.as_str()?.trim().parse().ok());
                 number.ok_or_else(|| TemplateProblem {
                     range: None,
-                    message: format!("`{}` gives `{value}`, and a whole number from 0 is wanted", text.source()),
+                    message: format!("`{}` is `{value}`, but must be a whole number, 0 or more", text.source()),
                 })
             }
         }

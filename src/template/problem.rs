@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-/// What is wrong with a template.
+/// A problem in a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateProblem {
-    /// Bytes of the template's text at fault, where known.
+    /// The bytes of the template's text that are wrong, if known.
     pub range: Option<Range<usize>>,
-    /// What is wrong.
+    /// The problem, in words.
     pub message: String,
 }
 

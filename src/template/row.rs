@@ -7,7 +7,7 @@ use super::problem::TemplateProblem;
 use super::scope::Scope;
 use super::text::{Part, Text, append};
 
-/// A text with everything rendered that does not depend on the row.
+/// A text in which every part that does not depend on the row is already rendered.
 #[derive(Debug, Clone)]
 pub enum Folded {
     /// The same value for every row.
@@ -19,9 +19,9 @@ pub enum Folded {
 /// A text that can differ from row to row.
 #[derive(Debug, Clone)]
 pub enum RowText {
-    /// The row's number.
+    /// The number of the row.
     Row,
-    /// Text with the row's number or expressions in it.
+    /// Text that contains the number of the row, or expressions.
     Pieces(Vec<Piece>),
     /// Evaluated for every row.
     Value(Text),
@@ -30,9 +30,9 @@ pub enum RowText {
 /// A piece of a text that can differ from row to row.
 #[derive(Debug, Clone)]
 pub enum Piece {
-    /// The same for every row.
+    /// The same value for every row.
     Literal(String),
-    /// The row's number.
+    /// The number of the row.
     Row,
     /// Evaluated for every row.
     Expression(Expression),
@@ -41,7 +41,7 @@ pub enum Piece {
 /// What a text is at a row.
 #[derive(Debug)]
 pub enum RowValue<'t> {
-    /// The row's number.
+    /// The number of the row.
     Row(u64),
     /// A text, in the caller's buffer.
     Text(&'t str),
@@ -82,7 +82,7 @@ impl RowText {
 }
 
 impl Text {
-    /// The same text with everything rendered that does not depend on the row.
+    /// Renders every part of the text that does not depend on the row.
     pub fn fold(&self, scope: &Scope) -> Result<Folded, TemplateProblem> {
         if let [Part::Expression(expression)] = self.parts() {
             return Ok(if !expression.varies_by_row() {

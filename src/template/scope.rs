@@ -1,4 +1,5 @@
-//! The names a template may use, with their values: the author's `vars`, `scale`, and where in the run it is rendered.
+//! The names that a template can use, with their values: the author's `vars`, `scale`, and the place in the run where the
+//! template is rendered.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,24 +9,24 @@ use serde_json::Map;
 
 use super::draws::Draws;
 
-/// The names that are always there, and what each means; the author's own come from `vars` and `matrix`.
+/// The names that are always defined, each with its meaning. The author's own names come from `vars` and `matrix`.
 pub const NAMES: [(&str, &str); 10] = [
-    ("db", "The database, counted from 1."),
-    ("iteration", "The iteration, counted from 1; 0 in `setup` and `teardown`."),
-    ("row", "The row within the phase, counted from 1."),
-    ("rows", "How many rows the phase has."),
-    ("repeat", "Which repetition of the phase it is, counted from 1."),
-    ("user", "The user of the database, counted from 1."),
-    ("user_id", "The user's id, a UUID: what `auth_userid()` gives in a policy."),
+    ("db", "The number of the database, from 1."),
+    ("iteration", "The number of the iteration, from 1; 0 in `setup` and `teardown`."),
+    ("row", "The number of the row within the phase, from 1."),
+    ("rows", "The phase's number of rows."),
+    ("repeat", "The number of the phase's repetition, from 1."),
+    ("user", "The number of the database's user, from 1."),
+    ("user_id", "The user's id, a UUID. `auth_userid()` returns it in a policy."),
     ("seed", "The seed of the run."),
-    ("scale", "The scale of the run: `scale.databases`, `scale.iterations`, `scale.rows`."),
-    ("env", "The environment, such as `env.SQLITECLOUD_CONNECTION`; under `target` alone."),
+    ("scale", "The scale of the run: `scale.databases`, `scale.iterations`, `scale.rows`. Only in templates."),
+    ("env", "Environment variables, such as `env.SQLITECLOUD_CONNECTION`. Only in templates under `target`."),
 ];
 
-/// What is the same for the whole run.
+/// The values that stay the same during the whole run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Variables {
-    /// The author's own names.
+    /// The author's own names, with their values.
     pub vars: Map<String, serde_json::Value>,
     /// `scale`.
     pub scale: Map<String, serde_json::Value>,
@@ -33,7 +34,7 @@ pub struct Variables {
     pub seed: u64,
 }
 
-/// Where in the run a template is rendered, and so what its names mean.
+/// The place in the run where a template is rendered. It decides the values of the names.
 #[derive(Debug, Clone)]
 pub struct Scope {
     run: Arc<Run>,
@@ -48,7 +49,7 @@ struct Run {
     seed: u64,
 }
 
-/// The place, as far as it is known.
+/// The place in the run. Fields that are not known yet are `None`.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Place {
     db: Option<u32>,
@@ -157,19 +158,19 @@ impl Scope {
         scope
     }
 
-    /// A whole number below `bound`, drawn for this place.
+    /// A random whole number from 0 to `bound` − 1, drawn for this place; 0 if `bound` is 0.
     pub fn draw_below(&self, bound: u64) -> u64 {
         let draws = self.draws.as_ref().map(|draws| draws.lock().unwrap_or_else(PoisonError::into_inner).below(bound));
         draws.unwrap_or(0)
     }
 
-    /// The generator of this place's values.
+    /// The random generator of this place.
     pub(super) fn draws(&self) -> Option<&Arc<Mutex<Draws>>> {
         self.draws.as_ref()
     }
 }
 
-/// The name under which the generator functions find the scope they are called in.
+/// The name under which the generator functions find the scope that they are called in.
 pub(super) const SELF: &str = "__scope";
 
 impl Object for Scope {

@@ -12,7 +12,7 @@ use super::expression::{Expression, depends_on_row};
 use super::problem::TemplateProblem;
 use super::scope::Scope;
 
-/// A text with `{{ … }}` in it.
+/// A text that may contain `{{ … }}`.
 #[derive(Clone)]
 pub struct Text {
     source: String,
@@ -22,11 +22,11 @@ pub struct Text {
 /// A piece of a text.
 #[derive(Clone)]
 pub(super) enum Part {
-    /// Text as it is.
+    /// Plain text.
     Literal(String),
     /// `{{ expression }}`.
     Expression(Expression),
-    /// A whole template with statements (`{% … %}`), rendered as one.
+    /// A whole template with statements (`{% … %}`), rendered in one piece.
     Statements(BTreeSet<String>),
 }
 
@@ -58,7 +58,7 @@ impl Text {
         &self.parts
     }
 
-    /// The variables it uses (`scale.rows` for a key of one), each with its place where known.
+    /// The variables that the text uses, such as `db` or `scale.rows`, each with its byte range if known.
     pub fn variables(&self) -> BTreeMap<String, Option<Range<usize>>> {
         let mut variables = BTreeMap::new();
         for part in &*self.parts {
@@ -80,12 +80,12 @@ impl Text {
         variables
     }
 
-    /// Whether its value can differ from row to row.
+    /// Whether the value can differ from row to row.
     pub fn varies_by_row(&self) -> bool {
         self.parts.iter().any(Part::varies_by_row)
     }
 
-    /// The text with all of `{{ … }}` rendered.
+    /// The text with every `{{ … }}` replaced by its value.
     pub fn render(&self, scope: &Scope) -> Result<String, TemplateProblem> {
         let mut text = String::with_capacity(self.source.len());
         for part in &*self.parts {
@@ -94,7 +94,8 @@ impl Text {
         Ok(text)
     }
 
-    /// The value of the text: that of its expression, with its type, when it is a single `{{ … }}`, else the rendered text.
+    /// The value of the text. A single `{{ … }}` gives the value of its expression, with its type; everything else gives
+    /// the rendered text.
     pub fn value(&self, scope: &Scope) -> Result<Value, TemplateProblem> {
         match &*self.parts {
             [Part::Expression(expression)] => expression.evaluate(scope),
@@ -167,7 +168,7 @@ fn compile_parts(source: &str) -> Result<Vec<Part>, TemplateProblem> {
     Ok(parts)
 }
 
-/// Where `}}` closes the expression, strings and maps in it passed over.
+/// The position of the `}}` that closes the expression. Strings and maps inside the expression are skipped.
 fn end_of_expression(text: &str) -> Option<usize> {
     let mut quote = None;
     let mut depth = 0_u32;

@@ -1,13 +1,13 @@
-//! The checks on whole tables: by digest, with the differing rows where the record holds them.
+//! The checks of whole tables: by digest, with the differing rows if the record holds them.
 
 use super::{CheckResult, Finding, Outcome, Scene, TracedRow, databases, fates, trace};
 use crate::figure::counted;
 use crate::record::{BootstrapState, Holder, Holding, TableState};
 
-/// The most versions of a table that a finding describes.
+/// The maximum number of versions of a table that a finding describes.
 const MOST_VERSIONS: usize = 5;
 
-/// A table as one holder has it.
+/// The contents of a table in one holder: a database or the server.
 struct Held<'a> {
     holder: Holder,
     table: Option<&'a TableState>,
@@ -24,7 +24,7 @@ fn find<'a>(tables: &'a [TableState], name: &str) -> Option<&'a TableState> {
 }
 
 impl Scene<'_> {
-    /// The databases of each user hold the same rows.
+    /// Checks that the databases of each user hold the same rows.
     pub(super) fn converged(&self, result: &mut CheckResult) {
         let mut findings = Vec::new();
         let mut unread = self.unread_databases();
@@ -38,11 +38,11 @@ impl Scene<'_> {
         result.conclude(findings, unread);
     }
 
-    /// The server's rows are those of the databases, both ways.
+    /// Checks that the server and the databases hold the same rows.
     pub(super) fn server(&self, result: &mut CheckResult) {
         let Some(server) = &self.state.server else {
             let why = self.record.failures.first().map(|failure| format!(": {}", failure.message));
-            let reason = format!("the server was not asked or could not be read{}", why.unwrap_or_default());
+            let reason = format!("the server's rows were not read{}", why.unwrap_or_default());
             result.outcome = Outcome::NotChecked(reason);
             return;
         };
@@ -63,7 +63,8 @@ impl Scene<'_> {
         result.conclude(findings, unread);
     }
 
-    /// A new database that synced from nothing holds what the server shows its user, or else what its peers hold.
+    /// Checks that a new database received the rows that the server shows its user; if those are unknown, the rows that
+    /// the user's other databases hold.
     pub(super) fn bootstrap(&self, result: &mut CheckResult) {
         let mut findings = Vec::new();
         let mut open = None;
@@ -107,7 +108,7 @@ impl Scene<'_> {
         self.plan.tables.iter().map(|table| table.name.as_str())
     }
 
-    /// A table as each database of a group holds it.
+    /// The contents of a table in each database of a group.
     fn held_by(&self, user: u32, table: &str) -> Vec<Held<'_>> {
         self.databases()
             .into_iter()
@@ -116,7 +117,7 @@ impl Scene<'_> {
             .collect()
     }
 
-    /// The finding that a table is not the same for all of them.
+    /// The finding that a table differs between the holders.
     fn compare(&self, user: u32, table: &str, held: &[Held<'_>], concerned: fn(Holder) -> bool) -> Option<Finding> {
         let mut versions: Vec<((u64, &str), Vec<Holder>)> = Vec::new();
         for one in held {
@@ -141,17 +142,16 @@ impl Scene<'_> {
             })
             .collect();
         if versions.len() > MOST_VERSIONS {
-            described
-                .push(format!("and there are {} more", counted((versions.len() - MOST_VERSIONS) as u64, "version")));
+            described.push(format!("and {}", counted((versions.len() - MOST_VERSIONS) as u64, "more version")));
         }
         let (total, rows) = self.rows_between(user, table, concerned);
-        let message = format!("table {table}{} is not the same: {}", self.of_user(user), described.join(", "));
+        let message = format!("table {table}{} differs: {}", self.of_user(user), described.join(", "));
         let mut told = fates::in_words(&rows, total);
         told.extend(rows.iter().flat_map(|row| fates::clocks(&row.row)));
         Some(Finding { message, total, fates: told, rows })
     }
 
-    /// The finding that some of them do not hold what the last one holds.
+    /// The finding that some holders differ from the last one.
     fn compare_to_last(
         &self,
         user: u32,
@@ -169,8 +169,8 @@ impl Scene<'_> {
         if self.plan.rls { format!(" of user {user}") } else { String::new() }
     }
 
-    /// The rows of the record in which the holders concerned differ, from each other or from the rest, and how many
-    /// rows of the table are not the same everywhere.
+    /// The number of rows of the table that differ anywhere, and those rows of the record in which the holders concerned
+    /// differ from each other or from the rest.
     fn rows_between(&self, user: u32, table: &str, concerned: fn(Holder) -> bool) -> (u64, Vec<TracedRow>) {
         let found = self.state.differences.iter().find(|it| it.user == user && it.table == table);
         let Some(difference) = found else { return (0, Vec::new()) };
@@ -198,7 +198,7 @@ fn is_database(holder: Holder) -> bool {
     }
 }
 
-/// The holder that was read without this table.
+/// The reason if some holders were read without this table.
 fn missing(held: &[Held<'_>], table: &str) -> Option<String> {
     let holders: Vec<Holder> = held.iter().filter(|one| one.table.is_none()).map(|one| one.holder).collect();
     (!holders.is_empty()).then(|| format!("table {table} of {} could not be read", names(&holders)))

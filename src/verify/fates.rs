@@ -1,4 +1,4 @@
-//! What became of differing rows, in sentences.
+//! Sentences about the rows that differ: what happened to them.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use super::trace::{RowState, TracedRow};
 use crate::figure::{counted, list};
 use crate::record::{CellClock, RowDifference};
 
-/// Groups of rows that a finding tells of.
+/// The maximum number of groups of rows in a finding.
 const MOST_GROUPS: usize = 6;
 
-/// What became of rows, in sentences: rows with the same fate are counted together.
+/// Sentences about rows. Rows with the same fate share a sentence.
 pub(super) fn in_words(rows: &[TracedRow], total: u64) -> Vec<String> {
     let mut groups: BTreeMap<(RowState, &str, &str), u64> = BTreeMap::new();
     for row in rows {
@@ -27,15 +27,15 @@ pub(super) fn in_words(rows: &[TracedRow], total: u64) -> Vec<String> {
         })
         .collect();
     if more > 0 {
-        sentences.push(format!("and {} with fewer rows", counted(more as u64, "other fate")));
+        sentences.push(format!("and {} with fewer rows", counted(more as u64, "other group")));
     }
     if (rows.len() as u64) < total && !sentences.is_empty() {
-        sentences.insert(0, format!("of {}, {} were looked at:", counted(total, "row"), rows.len()));
+        sentences.insert(0, format!("{} of {} were examined:", rows.len(), counted(total, "row")));
     }
     sentences
 }
 
-/// The clocks of a row's cells where the databases do not agree, in words.
+/// Sentences about the clocks of a row's cells, for cells in which the databases disagree.
 pub(super) fn clocks(row: &RowDifference) -> Vec<String> {
     let mut columns: BTreeMap<&str, Vec<&CellClock>> = BTreeMap::new();
     for clock in &row.clocks {

@@ -1,4 +1,4 @@
-//! What hostile phases attempted: what the policies deny must not have arrived.
+//! Hostile phases: the writes that the policies deny must not have reached the server.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,12 @@ use super::{CheckResult, Finding, Scene};
 use crate::figure::{self, counted};
 use crate::record::{Attempt, Operation};
 
-/// Keys that are named.
+/// The maximum number of keys in a finding.
 const NAMED: usize = 5;
 
 impl Scene<'_> {
-    /// Findings for denied attempts that the server took; notes on the others, and what could not be looked at.
+    /// Findings for the denied writes that reached the server, a note about the others, and the reason if some could not
+    /// be examined.
     pub(super) fn hostile(&self, result: &mut CheckResult) -> (Vec<Finding>, Option<String>) {
         let mut arrived: BTreeMap<(u32, &str, &str, Operation), Vec<&Attempt>> = BTreeMap::new();
         let (mut denied, mut allowed, mut unseen) = (0, 0, 0);
@@ -35,19 +36,19 @@ impl Scene<'_> {
         let taken: usize = arrived.values().map(Vec::len).sum();
         let some_allowed = match allowed {
             0 => String::new(),
-            allowed => format!("; {} allowed by the policies", counted(allowed, "other").replace(" other", " more")),
+            allowed => format!("; the policies allow {} more", figure::thousands(allowed)),
         };
         result.notes.push(format!(
-            "hostile phases made {} that the policies deny, of which {} arrived{some_allowed}",
+            "hostile phases made {} that the policies deny; {} reached the server{some_allowed}",
             counted(denied, "attempt"),
             if taken == 0 { "none".to_owned() } else { figure::thousands(taken as u64) },
         ));
-        let open =
-            (unseen > 0).then(|| format!("whether {} arrived was not looked at", counted(unseen, "hostile attempt")));
+        let open = (unseen > 0)
+            .then(|| format!("no check was made whether {} reached the server", counted(unseen, "hostile attempt")));
         (arrived.into_iter().map(told).collect(), open)
     }
 
-    /// A row that is gone proves nothing where others may delete it.
+    /// Whether the attempt proves a broken policy. A missing row proves nothing if other users may delete it.
     fn is_proof(&self, attempt: &Attempt) -> bool {
         let honest_deletes = self.plan.phases.iter().any(|step| match &step.action {
             crate::plan::Action::Sql(sql) => sql.kind == crate::scenario::Kind::Delete && !sql.hostile,
@@ -69,7 +70,7 @@ fn told(((database, phase, table, operation), attempts): ((u32, &str, &str, Oper
     }
     let total = attempts.len() as u64;
     let mut finding = Finding::new(format!(
-        "the server let database {database} {verb} {} of {table} against the policy, in phase {phase}: {}",
+        "the server let database {database} {verb} {} of {table} although the policy denies it, in phase {phase}: {}",
         counted(total, "row"),
         figure::list(&keys),
     ));

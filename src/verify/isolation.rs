@@ -1,4 +1,4 @@
-//! Isolation: nobody holds, or ever received, a row that the select policy of its user forbids.
+//! Isolation: no database holds, or ever received, a row that the select policy of its user forbids.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use super::{CheckResult, Finding, Hop, Outcome, RowState, Scene, TracedRow};
 use crate::figure::{self, counted};
 use crate::record::{DatabaseState, FinalState, Holder, Holding, Leak, Record, RowDifference, TableState};
 
-/// Keys that are named of what came and may have gone.
+/// The maximum number of keys in a finding about received rows.
 const NAMED: usize = 5;
 
 impl Scene<'_> {
-    /// No database holds a row that its user's policy forbids and that came from elsewhere.
+    /// Checks that no database holds a row that its user's policy forbids and that it received from the server.
     pub(super) fn isolation(&self, result: &mut CheckResult) {
         if !self.plan.rls {
             result.outcome = Outcome::NotChecked("the run has no row-level security".to_owned());
@@ -37,25 +37,26 @@ impl Scene<'_> {
         open = open.or(unseen);
         result.notes.extend(self.watched());
         if stayed > 0 {
-            let rows = counted(stayed, "row");
-            let (were, stay) = if stayed == 1 { ("was", "stays") } else { ("were", "stay") };
+            let (were, stay, exist) = if stayed == 1 { ("was", "stays", "exists") } else { ("were", "stay", "exist") };
             result.notes.push(if findings.is_empty() {
-                format!("{rows} written here for others {were} rejected by the server and {stay} local")
+                let rows = counted(stayed, "row");
+                format!("{rows} written for other users {were} rejected by the server and {stay} in the local database")
             } else {
-                // What leaked may since have gone where it came from.
-                format!("{rows} besides that {stay} forbidden {were} written here, or came from where it is no more")
+                // A leaked row may since have been deleted at its origin.
+                let rows = counted(stayed, "more forbidden row");
+                format!("{rows} {were} written locally, or no longer {exist} elsewhere")
             });
         }
         result.conclude(findings, self.unread_databases().or(open));
     }
 
-    /// How many receives were looked at as they came.
+    /// The number of receives after which the received rows were checked.
     fn watched(&self) -> Option<String> {
         let workers = &self.record.workers;
         let watched = workers.iter().map(|worker| worker.watched).fold(0, u64::saturating_add);
         let all = workers.iter().flat_map(|worker| &worker.events).filter(|event| event.step.receives()).count();
         let looked = format!(
-            "what came was looked at after {} of {}",
+            "received rows were checked after {} of {}",
             figure::thousands(watched),
             counted(all as u64, "receive")
         );
@@ -78,7 +79,7 @@ impl Scene<'_> {
             state: RowState::Leaked,
             hop: Hop::Server,
             of: String::new(),
-            words: format!("in database {}, whose user must not see it", database.database),
+            words: format!("in database {}, whose user must not see this row", database.database),
         });
         let message = format!(
             "database {} holds {} of {} that the select policy of its user{} forbids",
@@ -95,23 +96,23 @@ fn of(database: &DatabaseState, table: &TableState, row: &crate::record::Forbidd
     row.database == database.database && row.table == table.table
 }
 
-/// Leaked rows that are listed, where nobody counted them.
+/// The number of leaked rows in the record, for records without a count of their own.
 fn listed(state: &FinalState, database: &DatabaseState, table: &TableState) -> u64 {
     state.forbidden.iter().filter(|row| row.leaked && of(database, table, row)).count() as u64
 }
 
-/// Forbidden rows that were counted, but of which nobody looked whether they came from elsewhere.
+/// The reason for a table with forbidden rows whose origin was not examined.
 fn unexamined(database: &DatabaseState, table: &TableState) -> String {
     format!(
-        "database {} holds {} of {} that its user must not see, and where they came from could not be looked up",
+        "database {} holds {} of {} that its user must not see, but their origin is unknown",
         database.database,
         counted(table.forbidden, "row"),
         table.table,
     )
 }
 
-/// What receives brought that the policy forbids, whether it was still there at the end or not. One finding per
-/// database and table.
+/// The received rows that the policy forbids, whether they were still there at the end or not. One finding per database
+/// and table.
 pub(super) fn seen(record: &Record) -> Vec<Finding> {
     let mut leaks: BTreeMap<(u32, &str), Vec<&Leak>> = BTreeMap::new();
     for worker in &record.workers {

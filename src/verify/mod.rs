@@ -1,5 +1,5 @@
-//! The checks on the data: what databases and server held at the end, compared. Pure: from a record and a plan to
-//! findings. It must not know what a finding means for the verdict.
+//! The checks of the data: they compare what the databases and the server hold at the end of a run. Pure functions from a
+//! record and a plan to findings. Nothing here knows what a finding means for the verdict.
 
 mod data;
 mod fates;
@@ -20,12 +20,12 @@ use crate::plan::{CheckKind, CheckPlan, Plan};
 use crate::record::Record;
 use scene::Scene;
 
-/// Does every check of the plan on what the record holds, in the plan's order; behind them, whether the files are sound.
+/// Makes every check of the plan on the data in the record, in the plan's order, and after them the integrity check.
 pub fn verify(record: &Record, plan: &Plan) -> Vec<CheckResult> {
     let Some(state) = &record.state else {
-        let reason = "the data were not looked at: the run ended before";
+        let reason = "the data were not read, because the run ended first";
         let undone = |check: &CheckPlan| match check.kind() {
-            // What a receive brought was seen when it came.
+            // Received rows were already checked during the run.
             CheckKind::Isolation if plan.rls => {
                 let mut result = CheckResult::new(check, Outcome::Passed);
                 result.conclude(isolation::seen(record), Some(reason.to_owned()));
@@ -50,7 +50,7 @@ pub fn verify(record: &Record, plan: &Plan) -> Vec<CheckResult> {
     results
 }
 
-/// A note that concerns several checks is made with the first of them.
+/// Keeps a note that concerns several checks only on the first of them.
 fn say_once(results: &mut [CheckResult]) {
     let mut said = BTreeSet::new();
     for result in results {
@@ -73,7 +73,7 @@ impl Scene<'_> {
         result
     }
 
-    /// Every file is sound, whatever it holds.
+    /// Checks that no database file is damaged.
     fn integrity(&self) -> CheckResult {
         let findings: Vec<Finding> = self
             .databases()
@@ -93,7 +93,7 @@ impl Scene<'_> {
         result
     }
 
-    /// A difference is only proven once the databases had their time: what is late is not lost.
+    /// Turns a failed check into an open one if the run was cut before settling: a late row is not a lost row.
     fn tell_late_from_lost(&self, result: &mut CheckResult) {
         let data = match result.check {
             CheckKind::Converged | CheckKind::Server | CheckKind::Bootstrap | CheckKind::Query => true,
@@ -111,7 +111,7 @@ impl Scene<'_> {
         if was_cut(self.record) && !settled {
             let first = findings.first().map(|finding| finding.message.clone()).unwrap_or_default();
             result.outcome = Outcome::NotChecked(format!(
-                "the run was cut before the databases had settled, so what differs may be late and not lost: {first}"
+                "the run ended before the databases had settled, so the differing rows may be late rather than lost: {first}"
             ));
         } else {
             result.notes.extend(stuck);

@@ -1,4 +1,4 @@
-//! The checks by a query of the author's: one value, on the server or on every database.
+//! The checks by a query of the author: one value, on the server or on every database.
 
 use serde_json::Value;
 
@@ -21,13 +21,13 @@ pub(super) fn check(scene: &Scene<'_>, index: usize, check: &CheckPlan, result: 
     for holder in holders {
         let found = scene.state.queries.iter().find(|answer| answer.check == index && answer.holder == holder);
         match found.map(value) {
-            None => open = open.or_else(|| Some(format!("{} was not asked", name(holder)))),
+            None => open = open.or_else(|| Some(format!("{} was not queried", name(holder)))),
             Some(Err(reason)) => {
-                open = open.or_else(|| Some(format!("{} could not be asked: {reason}", name(holder))));
+                open = open.or_else(|| Some(format!("{} could not be queried: {reason}", name(holder))));
             }
             Some(Ok(value)) if same(value, wanted) => {}
             Some(Ok(value)) => {
-                findings.push(Finding::new(format!("{} answers {value}, not {wanted}", name(holder))));
+                findings.push(Finding::new(format!("{} returned {value}, expected {wanted}", name(holder))));
             }
         }
     }
@@ -45,7 +45,7 @@ fn value(answer: &QueryAnswer) -> Result<&Value, &str> {
     }
 }
 
-/// Equal values; whole numbers and fractions of the same value are equal, as in SQL.
+/// Whether two values are equal. As in SQL, `1` equals `1.0`.
 fn same(found: &Value, wanted: &Value) -> bool {
     match (found.as_f64(), wanted.as_f64()) {
         (Some(found_number), Some(wanted_number)) if found.is_f64() || wanted.is_f64() => {

@@ -3,42 +3,42 @@
 use super::TracedRow;
 use crate::plan::{CheckKind, CheckPlan, Question};
 
-/// What came of one check.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckResult {
     /// The check.
     pub check: CheckKind,
     /// Where it stands in the scenario; none for one that its author did not write.
     pub pointer: Option<String>,
-    /// What reports call it: the check's name, and the query of a `query`.
+    /// The check's name in reports; for a `query`, with the SQL.
     pub name: String,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// What a reader should know about it whatever came of it.
+    /// Remarks for the reader, whatever the outcome.
     pub notes: Vec<String>,
 }
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// It holds.
+    /// The value meets the limit.
     Passed,
-    /// It does not hold.
+    /// The value does not meet the limit.
     Failed(Vec<Finding>),
-    /// It could not be done, and why.
+    /// The check could not be made, for this reason.
     NotChecked(String),
 }
 
-/// One thing that is not as it must be.
+/// One violation of a check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
-    /// What it is, with table, user, databases and numbers.
+    /// The violation in words, with the table, the user, the databases and the numbers.
     pub message: String,
-    /// How many rows it is about, when it is about rows and they were counted.
+    /// The number of rows concerned; 0 if the finding is not about rows or they were not counted.
     pub total: u64,
-    /// What became of them, in words.
+    /// Sentences about what happened to these rows.
     pub fates: Vec<String>,
-    /// Some of them.
+    /// Some of these rows.
     pub rows: Vec<TracedRow>,
 }
 
@@ -47,7 +47,7 @@ impl CheckResult {
         Self { check: check.kind(), pointer: check.pointer.clone(), name: title(check), outcome, notes: Vec::new() }
     }
 
-    /// Findings fail a check; without any, a part that could not be looked at leaves it open.
+    /// Sets the outcome: findings fail the check; without findings, a part that could not be examined leaves it open.
     pub(super) fn conclude(&mut self, findings: Vec<Finding>, open: Option<String>) {
         self.outcome = match (findings.is_empty(), open) {
             (true, None) => Outcome::Passed,
@@ -59,7 +59,7 @@ impl CheckResult {
         };
     }
 
-    /// Its findings; none when it holds or was not done.
+    /// The findings; empty if the check passed or was not made.
     pub fn findings(&self) -> &[Finding] {
         match &self.outcome {
             Outcome::Failed(findings) => findings,

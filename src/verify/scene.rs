@@ -4,7 +4,7 @@ use crate::figure::{self, counted};
 use crate::plan::Plan;
 use crate::record::{DatabaseState, EndReason, FinalState, Record};
 
-/// What the checks look at.
+/// The data that the checks use.
 pub(super) struct Scene<'a> {
     pub(super) record: &'a Record,
     pub(super) plan: &'a Plan,
@@ -12,7 +12,7 @@ pub(super) struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// The databases that were still busy after settling, and what each waits for.
+    /// Notes about the databases that were still busy after settling.
     pub(super) fn stuck(&self) -> Vec<String> {
         let Some(settle) = &self.record.settle else { return Vec::new() };
         let mut stuck: Vec<_> = settle.stuck.iter().collect();
@@ -21,12 +21,12 @@ impl Scene<'_> {
             .into_iter()
             .map(|stuck| {
                 let unsent = match stuck.unsent {
-                    Some(true) => "has changes to send",
-                    Some(false) => "has sent everything",
-                    None => "could not say whether it has changes to send",
+                    Some(true) => "had changes to send",
+                    Some(false) => "had sent everything",
+                    None => "did not report whether it had changes to send",
                 };
                 format!(
-                    "database {} was not quiet after {}: it {unsent}, and {} of its last two receives brought rows or failed; what it misses may be late and not lost",
+                    "database {} was not quiet after {}: it {unsent}, and {} of its last two receives brought rows or failed; rows missing there may be late rather than lost",
                     stuck.database,
                     counted(u64::from(settle.rounds), "round"),
                     stuck.busy_receives,
@@ -41,7 +41,7 @@ impl Scene<'_> {
         databases
     }
 
-    /// The user whose rows a database holds; without row-level security all are one group.
+    /// The group of a database: its user. Without row-level security, all databases are one group.
     pub(super) fn group(&self, user: u32) -> u32 {
         if self.plan.rls { user } else { 1 }
     }
@@ -58,7 +58,7 @@ impl Scene<'_> {
     }
 }
 
-/// Whether the run ended before its work was done, by no fault of the system under test.
+/// Whether the run ended before its work was done, for a reason other than the system under test.
 pub(crate) fn was_cut(record: &Record) -> bool {
     match record.ended.map(|ended| ended.reason) {
         None | Some(EndReason::TimeLimit | EndReason::Interrupted) => true,

@@ -29,12 +29,12 @@ fn a_database_that_differs_is_a_finding_that_names_rows_and_holders() {
     diverge(&mut record);
     let converged = checked(&record, &plan, CheckKind::Converged);
     let [finding] = converged.findings() else { panic!("one finding: {converged:?}") };
-    assert_eq!(finding.message, "table test_sync is not the same: database 1 has 1,000 rows, database 2 has 998 rows");
+    assert_eq!(finding.message, "table test_sync differs: database 1 has 1,000 rows, database 2 has 998 rows");
     assert_eq!((finding.total, finding.rows.len()), (3, 3));
     let server = checked(&record, &plan, CheckKind::Server);
     assert_eq!(
         server.findings()[0].message,
-        "table test_sync is not the same: database 1 and the server have 1,000 rows, database 2 has 998 rows"
+        "table test_sync differs: database 1 and the server have 1,000 rows, database 2 has 998 rows"
     );
     assert_eq!(checked(&record, &plan, CheckKind::Integrity).outcome, Outcome::Passed);
 }
@@ -58,7 +58,7 @@ fn users_are_compared_among_their_own() {
     state.databases[3].tables[0] = table(7, &"e".repeat(32));
     let converged = checked(&record, &plan, CheckKind::Converged);
     assert_eq!(converged.findings().len(), 1);
-    assert!(converged.findings()[0].message.starts_with("table test_sync of user 2 is not the same: database 3 has"));
+    assert!(converged.findings()[0].message.starts_with("table test_sync of user 2 differs: database 3 has"));
 }
 
 #[test]
@@ -107,7 +107,10 @@ fn a_leaked_row_is_a_finding_and_a_rejected_one_is_a_note() {
     state.forbidden = vec![row("'malicious1'", false), row("'malicious2'", false), row("'malicious3'", false)];
     let rejected = checked(&record, &plan, CheckKind::Isolation);
     assert_eq!(rejected.outcome, Outcome::Passed);
-    assert_eq!(rejected.notes, ["3 rows written here for others were rejected by the server and stay local"]);
+    assert_eq!(
+        rejected.notes,
+        ["3 rows written for other users were rejected by the server and stay in the local database"]
+    );
     let state = record.state.as_mut().expect("it has one");
     state.forbidden[0].leaked = true;
     state.databases[0].tables[0].leaked = Some(1);
@@ -116,7 +119,7 @@ fn a_leaked_row_is_a_finding_and_a_rejected_one_is_a_note() {
         leaked.findings()[0].message,
         "database 1 holds 1 row of test_sync that the select policy of its user 1 forbids"
     );
-    assert!(leaked.notes[0].starts_with("2 rows"), "{:?}", leaked.notes);
+    assert!(leaked.notes[0].starts_with("2 more forbidden rows"), "{:?}", leaked.notes);
 }
 
 #[test]
@@ -132,7 +135,7 @@ fn forbidden_rows_are_judged_by_their_counts_however_few_are_listed() {
     held(&mut record, Some(4_000));
     let leaked = checked(&record, &plan, CheckKind::Isolation);
     assert_eq!(leaked.findings()[0].total, 4_000);
-    assert!(leaked.notes[0].starts_with("1,000 rows"), "{:?}", leaked.notes);
+    assert!(leaked.notes[0].starts_with("1,000 more forbidden rows"), "{:?}", leaked.notes);
     held(&mut record, None);
     let unexamined = checked(&record, &plan, CheckKind::Isolation);
     assert!(matches!(unexamined.outcome, Outcome::NotChecked(_)), "{unexamined:?}");
@@ -198,7 +201,7 @@ fn a_query_must_give_its_value() {
         assert_eq!(result.name, "query SELECT count(*) FROM test_sync");
         assert_eq!(result.outcome == Outcome::Passed, holds, "{value}");
     }
-    assert_eq!(checked(&record, &plan, CheckKind::Query).findings()[0].message, "the server answers null, not 0");
+    assert_eq!(checked(&record, &plan, CheckKind::Query).findings()[0].message, "the server returned null, expected 0");
 }
 
 #[test]

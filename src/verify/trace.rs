@@ -1,5 +1,5 @@
-//! What became of a row that is not the same everywhere: its state, the last hop where it was seen, and who wrote it, in
-//! words. Only facts of the record speak: a write whose send failed is indeterminate, not lost.
+//! What happened to a row that differs between holders: its state, the last hop where it was seen, and its writer, in
+//! words. Only facts of the record count: a write whose send failed is indeterminate, not lost.
 
 use schemars::JsonSchema;
 
@@ -7,22 +7,22 @@ use super::{Scene, databases};
 use crate::figure::counted;
 use crate::record::{CellClock, Event, Holder, RowDifference, StepKind};
 
-/// What became of a row.
+/// The state of a row that differs between holders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
 pub enum RowState {
-    /// It was sent, and somebody who must have it does not.
+    /// The row was sent, but a database or the server does not hold it.
     Missing,
-    /// It was deleted, and is there again.
+    /// The row was deleted, but exists again.
     Resurrected,
-    /// Nobody wrote it.
+    /// No database wrote the row.
     Phantom,
-    /// Somebody still has an earlier state of it.
+    /// A database or the server still holds an earlier version of the row.
     Stale,
-    /// Somebody has it who must not.
+    /// A database holds the row although its user must not see it.
     Leaked,
-    /// Nobody wrote it, and it says what another row says.
+    /// No database wrote the row, and its values are those of another row.
     Duplicated,
-    /// It may still be on its way: its send failed or did not happen, or its receiver was not quiet yet.
+    /// The row may still be in transit: its send failed or was not made, or the receiving database was not quiet yet.
     Indeterminate,
 }
 
@@ -38,7 +38,7 @@ impl RowState {
         Self::Indeterminate,
     ];
 
-    /// Its name in reports.
+    /// The state's name in reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -52,26 +52,26 @@ impl RowState {
     }
 }
 
-/// The last place where a row was seen on its way from its writer to all.
+/// The last place where a row was seen on its way from its writer to the other databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hop {
     /// In the database that wrote it.
     Written,
-    /// A send that came after it was acknowledged.
+    /// In a later send of its writer, which the server acknowledged.
     Acknowledged,
     /// On the server.
     Server,
-    /// In this many databases of this many.
+    /// In some of the databases.
     Received {
-        /// Databases that have it as it should be.
+        /// The number of databases that hold the row correctly.
         by: u32,
-        /// Databases that should.
+        /// The number of databases that should hold it.
         of: u32,
     },
 }
 
 impl Hop {
-    /// Its name in reports.
+    /// The state's name in reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Written => "written",
@@ -82,18 +82,18 @@ impl Hop {
     }
 }
 
-/// A row that is not the same everywhere, and what became of it.
+/// A row that differs between holders, and what happened to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TracedRow {
-    /// The row, with what each holder has.
+    /// The row, with its contents in each holder.
     pub row: RowDifference,
     /// What became of it.
     pub state: RowState,
-    /// Where it was last seen as it should be.
+    /// The last place where the row was seen correctly.
     pub hop: Hop,
-    /// Who wrote it, as far as its key says: `of database 3, iteration 12`; empty when it does not.
+    /// The row's writer, if its key names it: `of database 3, iteration 12`; otherwise empty.
     pub of: String,
-    /// What became of it, in words.
+    /// What happened to the row, in words.
     pub words: String,
 }
 
@@ -105,7 +105,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// `'db3_r12_7'`, the default id; `'db3_r7'` for rows that belong to no iteration.
+    /// Reads the default id, `'db3_r12_7'`; or `'db3_r7'` for rows outside iterations.
     fn of(key: &str) -> Option<Self> {
         let id = key.strip_prefix("'db")?;
         let id = &id[..id.find('\'')?];
@@ -117,25 +117,25 @@ impl Writer {
     }
 }
 
-/// What one database has of a row.
+/// A row in one database.
 #[derive(Clone, Copy)]
 struct Copy<'a> {
     database: u32,
     row: Option<&'a str>,
-    /// Whether its change of the row waits to be sent.
+    /// Whether the database still has to send its change of the row, if known.
     unsent: Option<bool>,
 }
 
-/// What the server has of a row.
+/// A row on the server.
 #[derive(Clone, Copy)]
 enum OnServer<'a> {
-    /// It could not be asked.
+    /// The server was not read.
     Unknown,
     Absent,
     Present(&'a str),
 }
 
-/// A row with everything that speaks about it.
+/// A row with everything that the record says about it.
 struct Case<'a> {
     scene: &'a Scene<'a>,
     copies: Vec<Copy<'a>>,
@@ -143,18 +143,18 @@ struct Case<'a> {
     tombstone: Option<bool>,
     clocks: &'a [CellClock],
     writer: Option<Writer>,
-    /// When its writer had written it; nothing when it never did.
+    /// The time at which its writer had written it; `None` if it never did.
     written: Option<u64>,
 }
 
 type Fate = (RowState, Hop, String);
 
-/// What became of a row; `others` are the differing rows beside it.
+/// Finds out what happened to a row; `others` are the other differing rows.
 pub(super) fn trace(scene: &Scene<'_>, row: &RowDifference, others: &[RowDifference]) -> TracedRow {
     let case = Case::new(scene, row);
     let (mut state, hop, mut words) = case.fate();
     if state == RowState::Phantom && others.iter().any(|other| says_the_same(row, other)) {
-        (state, words) = (RowState::Duplicated, format!("{words}; it says what another row says"));
+        (state, words) = (RowState::Duplicated, format!("{words}; its values are those of another row"));
     }
     let of = match case.writer {
         Some(Writer { database, iteration: Some(iteration) }) => {
@@ -166,7 +166,7 @@ pub(super) fn trace(scene: &Scene<'_>, row: &RowDifference, others: &[RowDiffere
     TracedRow { row: row.clone(), state, hop, of, words }
 }
 
-/// Whether another row has the same values behind its key.
+/// Whether another row has the same values, apart from the key.
 fn says_the_same(row: &RowDifference, other: &RowDifference) -> bool {
     let values = |row: &RowDifference| -> Option<String> {
         let text = row.holders.iter().find_map(|held| held.row.as_ref())?;
@@ -212,7 +212,7 @@ impl<'a> Case<'a> {
         self.events(writer.database).find(changes).map(|event| event.at.saturating_add(event.took))
     }
 
-    /// Sends of a database since a moment: how many were acknowledged, and how many failed.
+    /// The sends of a database since a moment: the number of acknowledged ones, and the number of failed ones.
     fn sends(&self, database: u32, since: u64) -> (usize, usize) {
         let sends = |event: &&Event| event.step.sends() && event.at >= since;
         let (good, bad): (Vec<&Event>, Vec<&Event>) =
@@ -220,8 +220,8 @@ impl<'a> Case<'a> {
         (good.len(), bad.len())
     }
 
-    /// Whether a database that lacks the row had it once and deleted it. A delete phase alone says nothing: nobody knows
-    /// which rows it met, and whether this one had arrived by then. Its writer had it; elsewhere only a clock tells.
+    /// Whether a database that lacks the row once had it and deleted it. A delete phase alone proves nothing: the row may
+    /// not have arrived by then. The writer certainly had the row; for other databases, only a clock is proof.
     fn had_it_and_deleted_it(&self, database: u32) -> bool {
         let deletes = |event: &Event, since| event.step == StepKind::Delete && event.rows > 0 && event.at >= since;
         let wrote = self.writer.filter(|writer| writer.database == database).and(self.written);
@@ -229,13 +229,13 @@ impl<'a> Case<'a> {
             || self.clocks.iter().any(|clock| clock.database == database && clock.is_of_a_dead_row())
     }
 
-    /// Whether the server remembers that the row was deleted. Under row-level security it remembers in the same place
-    /// who lost sight of a row that lives on.
+    /// Whether the server remembers that the row was deleted. Under row-level security, it also remembers there which
+    /// users may no longer see a row that still exists.
     fn is_remembered_as_deleted(&self) -> bool {
         self.tombstone == Some(true) && !self.scene.plan.rls
     }
 
-    /// In databases that are reused, a row may be of an earlier run.
+    /// Whether no database wrote the row. In reused databases, it may be from an earlier run.
     fn nobody_wrote_it(&self) -> bool {
         self.writer.is_some() && self.written.is_none() && !self.scene.plan.reuse
     }
@@ -244,7 +244,7 @@ impl<'a> Case<'a> {
         self.copies.iter().filter(|copy| fits(copy)).map(|copy| copy.database).collect()
     }
 
-    /// How many databases have the row as the server has it, or have it at all.
+    /// The number of databases that hold the row as the server does or, if the server was not read, at all.
     fn received(&self) -> Hop {
         let as_it_should_be = |copy: &Copy<'_>| match self.server {
             OnServer::Present(row) => copy.row == Some(row),
@@ -265,19 +265,19 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The server does not have it.
+    /// The fate of a row that the server does not hold.
     fn not_on_server(&self, holding: &[u32]) -> Fate {
         let names = databases(holding);
         if self.nobody_wrote_it() {
-            return (RowState::Phantom, self.received(), format!("in {names}, and nobody wrote it"));
+            return (RowState::Phantom, self.received(), format!("in {names}, but no database wrote it"));
         }
         let waiting = self.those(|copy| copy.row.is_some() && copy.unsent == Some(true));
         if !waiting.is_empty() {
-            let words = format!("still waits to be sent by {}", databases(&waiting));
+            let words = format!("not sent yet by {}", databases(&waiting));
             return (RowState::Indeterminate, Hop::Written, words);
         }
         if self.tombstone == Some(true) {
-            return (RowState::Stale, self.received(), format!("deleted on the server, and still in {names}"));
+            return (RowState::Stale, self.received(), format!("deleted on the server, but still in {names}"));
         }
         let writer = self.writer.map(|writer| writer.database);
         let origin = match (writer, holding) {
@@ -291,7 +291,7 @@ impl<'a> Case<'a> {
                 (0, 0) => return (RowState::Indeterminate, Hop::Written, format!("never sent by database {origin}")),
                 (0, failed) if !said => {
                     let words =
-                        format!("written, and {} of database {origin} since failed", counted(failed as u64, "send"));
+                        format!("written, but {} of database {origin} failed since", counted(failed as u64, "send"));
                     return (RowState::Indeterminate, Hop::Written, words);
                 }
                 _ => {}
@@ -300,15 +300,15 @@ impl<'a> Case<'a> {
         let elsewhere = holding.iter().any(|database| origin.is_none_or(|origin| origin != *database));
         if elsewhere {
             let Hop::Received { by, of } = self.received() else {
-                return (RowState::Missing, Hop::Server, format!("in {names}, and not on the server"));
+                return (RowState::Missing, Hop::Server, format!("in {names}, but not on the server"));
             };
-            let words = format!("received by {by} of {of} databases, and not on the server");
+            let words = format!("received by {by} of {of} databases, but not on the server");
             return (RowState::Missing, self.received(), words);
         }
-        (RowState::Missing, Hop::Acknowledged, "acknowledged as sent, and not on the server".to_owned())
+        (RowState::Missing, Hop::Acknowledged, "sent and acknowledged, but not on the server".to_owned())
     }
 
-    /// Some databases do not have it; the server has it, or could not be asked.
+    /// The fate of a row that some databases lack, and that the server holds or was not read for.
     fn not_received(&self, lacking: &[u32]) -> Fate {
         let names = databases(lacking);
         let place = match self.server {
@@ -316,20 +316,20 @@ impl<'a> Case<'a> {
             OnServer::Unknown => "in other databases",
         };
         if self.nobody_wrote_it() {
-            return (RowState::Phantom, Hop::Server, format!("{place}, and nobody wrote it"));
+            return (RowState::Phantom, Hop::Server, format!("{place}, but no database wrote it"));
         }
         let waiting = self.those(|copy| copy.row.is_none() && copy.unsent == Some(true));
         if !waiting.is_empty() {
-            let words = format!("its deletion still waits to be sent by {}", databases(&waiting));
+            let words = format!("deleted, but the deletion was not sent yet by {}", databases(&waiting));
             return (RowState::Indeterminate, Hop::Server, words);
         }
         let deleted = self.those(|copy| copy.row.is_none() && self.had_it_and_deleted_it(copy.database));
         if !deleted.is_empty() {
-            let words = format!("deleted in {}, and {place} again", databases(&deleted));
+            let words = format!("deleted in {}, but {place} again", databases(&deleted));
             return (RowState::Resurrected, self.received(), words);
         }
         if self.is_remembered_as_deleted() && matches!(self.server, OnServer::Present(_)) {
-            let words = format!("deleted on the server, and there again, and not in {names}");
+            let words = format!("deleted on the server, but there again, and not in {names}");
             return (RowState::Resurrected, self.received(), words);
         }
         let stuck = |database: &&u32| {
@@ -338,7 +338,7 @@ impl<'a> Case<'a> {
         };
         let late: Vec<u32> = lacking.iter().filter(stuck).copied().collect();
         if late == lacking {
-            let words = format!("{place}, and {names} {} not quiet yet", if late.len() == 1 { "was" } else { "were" });
+            let words = format!("{place}, but {names} {} not quiet yet", if late.len() == 1 { "was" } else { "were" });
             return (RowState::Indeterminate, self.received(), words);
         }
         let hop = self.received();
@@ -346,10 +346,10 @@ impl<'a> Case<'a> {
             Hop::Received { by, of } => format!(" (received by {by} of {of})"),
             Hop::Written | Hop::Acknowledged | Hop::Server => String::new(),
         };
-        (RowState::Missing, hop, format!("{place}, and not received by {names}{count}"))
+        (RowState::Missing, hop, format!("{place}, but not received by {names}{count}"))
     }
 
-    /// All databases have it, in different states; or only a new one has not.
+    /// The fate of a row that all databases hold, with different values; or that only a new database lacks.
     fn differing(&self, server: Option<&str>) -> Fate {
         let Some(first) = self.copies.first().and_then(|copy| copy.row) else {
             return (RowState::Missing, Hop::Server, "on the server only".to_owned());
@@ -358,24 +358,24 @@ impl<'a> Case<'a> {
         let other = self.those(|copy| copy.row != Some(reference));
         let waiting = self.those(|copy| copy.row != Some(reference) && copy.unsent == Some(true));
         if !waiting.is_empty() {
-            let words = format!("its change still waits to be sent by {}", databases(&waiting));
+            let words = format!("changed, but the change was not sent yet by {}", databases(&waiting));
             return (RowState::Indeterminate, Hop::Written, words);
         }
         if other.is_empty() {
-            let words = "everywhere, and not received by a new database as it is".to_owned();
+            let words = "the same in all databases, but a new database does not hold it in this form".to_owned();
             return (RowState::Missing, self.received(), words);
         }
         let have = if other.len() == 1 { "has" } else { "have" };
         let words = match server {
             Some(_) if other.len() == self.copies.len() && self.copies.iter().all(|copy| copy.row == Some(first)) => {
-                "the server has another value than all databases".to_owned()
+                "the server's value differs from that of all databases".to_owned()
             }
             Some(_) if self.writer.is_some_and(|writer| other == [writer.database]) => {
-                "changed by its writer and acknowledged as sent, and the server has another value".to_owned()
+                "changed by its writer, sent and acknowledged, but the server has a different value".to_owned()
             }
-            Some(_) => format!("{} {have} another value than the server", databases(&other)),
+            Some(_) => format!("{} {have} a different value from the server", databases(&other)),
             None => format!(
-                "{} {have} another value than {}",
+                "{} {have} a different value from {}",
                 databases(&other),
                 databases(&self.those(|copy| copy.row == Some(first)))
             ),
@@ -418,7 +418,7 @@ mod tests {
     #[test]
     fn an_acknowledged_row_that_the_server_does_not_have_is_missing() {
         let found = fate(&row([Some(ROW), None, None], None));
-        let words = "acknowledged as sent, and not on the server";
+        let words = "sent and acknowledged, but not on the server";
         assert_eq!(found, (RowState::Missing, Hop::Acknowledged, words.to_owned()));
         let found = fate(&row([Some(ROW), Some(ROW), None], None));
         assert_eq!((found.0, found.1), (RowState::Missing, Hop::Received { by: 2, of: 3 }));
@@ -442,7 +442,7 @@ mod tests {
         assert_eq!(fate_in(&record, &plan, &missing).0, RowState::Missing);
         record.state.as_mut().expect("it has one").databases[0].unsent = Some(true);
         let found = fate_in(&record, &plan, &missing);
-        assert_eq!(found.2, "still waits to be sent by database 1");
+        assert_eq!(found.2, "not sent yet by database 1");
     }
 
     #[test]
@@ -452,7 +452,7 @@ mod tests {
         let late = row([Some(ROW), None, Some(ROW)], Some(ROW));
         let found = fate_in(&record, &plan, &late);
         assert_eq!(found.1, Hop::Received { by: 2, of: 3 });
-        assert_eq!(found.2, "on the server, and not received by database 2 (received by 2 of 3)");
+        assert_eq!(found.2, "on the server, but not received by database 2 (received by 2 of 3)");
         record.settle.as_mut().expect("it has one").stuck =
             vec![Stuck { database: 2, unsent: Some(false), busy_receives: 2 }];
         assert_eq!(fate_in(&record, &plan, &late).0, RowState::Indeterminate);
@@ -477,7 +477,7 @@ mod tests {
 
     #[test]
     fn a_row_that_its_writer_deleted_and_that_is_back_is_resurrected() {
-        let words = "deleted in database 1, and on the server again";
+        let words = "deleted in database 1, but on the server again";
         for database_3 in [Some(ROW), None] {
             let found = fate(&row_before_deletions([None, Some(ROW), database_3]));
             assert_eq!((found.0, found.2.as_str()), (RowState::Resurrected, words));
@@ -487,7 +487,7 @@ mod tests {
     #[test]
     fn a_row_that_never_arrived_is_missing_whatever_was_deleted_there() {
         let found = fate(&row_before_deletions([Some(ROW), None, Some(ROW)]));
-        let words = "on the server, and not received by database 2 (received by 2 of 3)";
+        let words = "on the server, but not received by database 2 (received by 2 of 3)";
         assert_eq!((found.0, found.2.as_str()), (RowState::Missing, words));
     }
 
@@ -497,7 +497,7 @@ mod tests {
         back.tombstone = Some(false);
         assert_eq!(fate(&back).0, RowState::Missing);
         back.tombstone = Some(true);
-        let words = "deleted on the server, and there again, and not in database 2";
+        let words = "deleted on the server, but there again, and not in database 2";
         assert_eq!((fate(&back).0, fate(&back).2.as_str()), (RowState::Resurrected, words));
         // Under row-level security the server also remembers who may no longer see a row that lives.
         let plan = Plan { rls: true, ..plan(3) };
@@ -508,7 +508,7 @@ mod tests {
     fn a_row_that_is_dead_by_a_database_s_clock_was_deleted_there() {
         let mut back = row_before_deletions([Some(ROW), None, None]);
         back.clocks = vec![clock(1, "name", 1), CellClock { cl: 2, ..clock(2, "__[RIP]__", 2) }];
-        let words = "deleted in database 2, and on the server again";
+        let words = "deleted in database 2, but on the server again";
         assert_eq!((fate(&back).0, fate(&back).2.as_str()), (RowState::Resurrected, words));
     }
 
@@ -516,7 +516,7 @@ mod tests {
     fn a_row_deleted_on_the_server_and_still_somewhere_is_stale() {
         let mut deleted = row([None, Some(ROW), None], None);
         deleted.tombstone = Some(true);
-        assert_eq!(fate(&deleted).2, "deleted on the server, and still in database 2");
+        assert_eq!(fate(&deleted).2, "deleted on the server, but still in database 2");
         assert_eq!(fate(&deleted).0, RowState::Stale);
     }
 
@@ -536,10 +536,10 @@ mod tests {
     #[test]
     fn another_value_is_stale_and_names_who_has_it() {
         let found = fate(&row([Some(ROW), Some("'db1_r5_7', 'row 7', 6"), Some(ROW)], Some(ROW)));
-        let words = "database 2 has another value than the server";
+        let words = "database 2 has a different value from the server";
         assert_eq!(found, (RowState::Stale, Hop::Received { by: 2, of: 3 }, words.to_owned()));
         let lost_update = fate(&row([Some("'db1_r5_7', 'row 7', 8"), Some(ROW), Some(ROW)], Some(ROW)));
-        assert!(lost_update.2.starts_with("changed by its writer and acknowledged"), "{lost_update:?}");
+        assert!(lost_update.2.starts_with("changed by its writer, sent and acknowledged"), "{lost_update:?}");
         let mut waiting = row([Some(ROW), Some("'db1_r5_7', 'row 7', 6"), Some(ROW)], Some(ROW));
         waiting.holders[1].unsent = Some(true);
         assert_eq!(fate(&waiting).0, RowState::Indeterminate);
@@ -554,9 +554,9 @@ mod tests {
         let traced = vec![trace(&Scene { record: &record, plan: &plan, state }, &missing, &[]); 7];
         assert_eq!(
             in_words(&traced, 7),
-            ["7 rows of database 1, iteration 5: acknowledged as sent, and not on the server (missing)"]
+            ["7 rows of database 1, iteration 5: sent and acknowledged, but not on the server (missing)"]
         );
-        assert_eq!(in_words(&traced, 100)[0], "of 100 rows, 7 were looked at:");
+        assert_eq!(in_words(&traced, 100)[0], "7 of 100 rows were examined:");
     }
 
     #[test]

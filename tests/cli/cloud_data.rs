@@ -37,18 +37,18 @@ fn rows_that_were_never_sent_are_told_from_rows_that_the_server_has_alone() {
     let report = judged(&standin, &format!("{server}verify: [server]\n"), &extension);
     assert_eq!(report.failed_checks(), ["server"]);
     let waits = |key, writer| [key, "written", writer];
-    let (of_1, of_2) = ("still waits to be sent by database 1", "still waits to be sent by database 2");
+    let (of_1, of_2) = ("not sent yet by database 1", "not sent yet by database 2");
     assert_eq!(
         rows(&report, "server"),
         [
             waits("'db1_r1_1'", of_1),
             // The server's own row of the same key has not arrived in the other database.
-            ["'db1_r1_2'", "received", "on the server, and database 2 was not quiet yet"],
+            ["'db1_r1_2'", "received", "on the server, but database 2 was not quiet yet"],
             waits("'db1_r1_3'", of_1),
             waits("'db2_r1_1'", of_2),
             waits("'db2_r1_2'", of_2),
             waits("'db2_r1_3'", of_2),
-            ["'the server''s'", "received", "on the server, and databases 1 and 2 were not quiet yet"],
+            ["'the server''s'", "received", "on the server, but databases 1 and 2 were not quiet yet"],
         ]
     );
     let first = &report.0["checks"][0]["findings"][0]["rows"][0];

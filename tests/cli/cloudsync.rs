@@ -112,7 +112,7 @@ fn a_run_that_never_syncs_has_its_rows_tracked_by_the_extension() {
     assert_eq!((report.verdict(), report.number("/errors/total")), ("pass", 0), "{done}");
     assert_eq!(
         report.rule(),
-        ("held", "2 databases, 2 iterations, 200 rows changed; no sync was asked for; all checks held")
+        ("held", "2 databases, 2 iterations, 200 rows changed; the scenario makes no sync calls; all checks passed")
     );
     let file = place.run_dir("test").join("databases/db1.db");
     let connection = rusqlite::Connection::open(&file).expect("a database");

@@ -44,7 +44,7 @@ fn a_run_that_asks_for_no_sync_is_judged_by_what_it_did() {
     let plan = place.stress(&["plan", "scenario.yaml"]).done().exits(0);
     assert!(plan.out.contains("settle      not at all") && plan.out.contains("sync calls  0\n"), "{plan}");
     let report = place.judged(0);
-    let held = "2 databases, 2 iterations, 80 rows changed; no sync was asked for; all checks held";
+    let held = "2 databases, 2 iterations, 80 rows changed; the scenario makes no sync calls; all checks passed";
     assert_eq!(report.rule(), ("held", held));
     let record = crate::harness::json(&place.run_dir("test").join("record.json"));
     assert!(record["settle"].is_null() && record["state"]["server"].is_null(), "{record}");
@@ -60,7 +60,7 @@ fn a_run_that_asks_for_no_sync_is_judged_by_what_it_did() {
         "scenario.yaml",
         &text.lines().filter(|line| !line.starts_with("verify")).collect::<Vec<_>>().join("\n"),
     );
-    assert!(place.judged(0).rule().1.ends_with("no sync was asked for; no check was asked for"));
+    assert!(place.judged(0).rule().1.ends_with("the scenario makes no sync calls; the scenario has no checks"));
 }
 
 #[test]

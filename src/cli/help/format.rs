@@ -1,4 +1,4 @@
-//! The topic `format`: the JSON schema of a scenario as text, every key with its documentation.
+//! The topic `format`: the JSON schema of a scenario as text. It lists every key with its description.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use serde_json::{Map, Value};
 use super::page::Page;
 use crate::scenario::schema::json_schema;
 
-/// Adds every key of a scenario: those that must be there first, and what is used in several places once.
+/// Adds every key of a scenario. Required keys come first; a definition used in several places appears once.
 pub(super) fn describe(page: Page) -> Page {
     let schema = json_schema();
     let mut reader = Reader { schema: &schema, terms: Vec::new(), seen: BTreeMap::new() };
     reader.keys("", &schema);
     page.text(
-        "`a.b` is the key `b` of `a`, `a[].b` the key `b` of every entry of the list `a`. Keys with * must be there. \
-         Editors that know YAML schemas show the same with the first line of a scenario; `stress schema` prints it.",
+        "`a.b` is the key `b` of `a`; `a[].b` is the key `b` of every entry of the list `a`. Keys marked * are required. \
+         Editors with a YAML language server show the same texts. `stress schema` prints the JSON schema.",
     )
     .terms(reader.terms)
 }
@@ -22,7 +22,7 @@ pub(super) fn describe(page: Page) -> Page {
 struct Reader<'s> {
     schema: &'s Value,
     terms: Vec<(String, String)>,
-    /// Where a definition was told.
+    /// The path at which each definition was already described.
     seen: BTreeMap<String, String>,
 }
 
@@ -30,7 +30,7 @@ impl<'s> Reader<'s> {
     /// The keys of a map.
     fn keys(&mut self, path: &str, map: &'s Value) {
         let Some(keys) = map.get("properties").and_then(Value::as_object) else { return };
-        // The only key of a map names one of several forms: it need not be this one.
+        // A map with a single key is one of several alternatives, so its key is not required.
         let required = |key: &str| {
             keys.len() > 1 && map["required"].as_array().is_some_and(|all| all.iter().any(|one| one == key))
         };
@@ -42,7 +42,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// A value: what it is, and then its own keys.
+    /// The description of a value, then its own keys.
     fn value(&mut self, path: &str, star: &str, value: &'s Value) {
         let meant = self.meant(value);
         let own = value.get("description").or_else(|| meant.get("description"));
@@ -53,7 +53,7 @@ impl<'s> Reader<'s> {
         self.inside(path, value);
     }
 
-    /// The keys inside a value, wherever in it they are.
+    /// The keys inside a value, at any depth.
     fn inside(&mut self, path: &str, value: &'s Value) {
         if let Some(name) = value.get("$ref").and_then(Value::as_str) {
             let meant = self.meant(value);
@@ -61,7 +61,7 @@ impl<'s> Reader<'s> {
                 return self.parts(path, meant);
             }
             if let Some(told) = self.seen.get(name) {
-                let told = format!("The keys of `{told}`.");
+                let told = format!("The same keys as `{told}`.");
                 return self.terms.push((format!("{path}.…"), told));
             }
             self.seen.insert(name.to_owned(), path.to_owned());
@@ -87,13 +87,13 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// What a reference stands for.
+    /// The definition that a reference points to.
     fn meant(&self, value: &'s Value) -> &'s Value {
         let target = value.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#'));
         target.and_then(|target| self.schema.pointer(target)).unwrap_or(value)
     }
 
-    /// What kind of value it is, in words: `duration`, `from 1 to 64`, `wal | delete`.
+    /// The type of a value, in words: `duration`, `from 1 to 64`, `wal | delete`.
     fn kind(&self, value: &'s Value) -> String {
         if value.get("$ref").and_then(Value::as_str) == Some("#/$defs/duration") {
             return "duration".to_owned();
@@ -123,7 +123,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// What a branch of several is called that is a map.
+    /// The name of an alternative that is a map.
     fn name(&self, branch: &'s Value) -> Option<String> {
         let keys: Vec<&String> = self.meant(branch)["properties"].as_object().map(|keys| keys.keys().collect())?;
         match keys.as_slice() {
@@ -138,12 +138,12 @@ fn branches(value: &Value) -> Vec<&Value> {
     all.map(|all| all.iter().collect()).unwrap_or_default()
 }
 
-/// Whether it is a map with keys of its own.
+/// Whether the value is a map with keys of its own.
 fn has_keys(value: &Value) -> bool {
     value.get("properties").is_some()
 }
 
-/// `from 1 to 64`, `from 1`; nothing where the type says it all.
+/// `from 1 to 64`, `from 1`; empty if the type has no limits of its own.
 fn bounds(keys: Option<&Map<String, Value>>) -> String {
     let bound = |key: &str| keys.and_then(|keys| keys.get(key)).and_then(Value::as_f64);
     let least = bound("minimum").filter(|least| *least > 0.0);

@@ -1,5 +1,4 @@
-//! `stress help`: what a command does, or what there is to know about a topic. The topics' facts come from the tables of
-//! the rooms they are about.
+//! `stress help`: the help of a command, or a topic. The topics take their facts from the rooms that they describe.
 
 mod format;
 mod page;
@@ -44,7 +43,7 @@ pub(super) fn run<Program: CommandFactory>(arguments: &Arguments, terminal: &mut
         about = found;
     }
     let typed = std::iter::once("stress").chain(arguments.about.iter().map(String::as_str)).chain(["--help"]);
-    // Help is what clap calls an error.
+    // clap returns help as an error.
     let help = command.try_get_matches_from_mut(typed).err().map(|help| help.render().ansi().to_string());
     terminal.print(&help.unwrap_or_default());
     Ok(Exit::Pass)
@@ -53,7 +52,7 @@ pub(super) fn run<Program: CommandFactory>(arguments: &Arguments, terminal: &mut
 /// The topics, for the end of `stress --help`.
 pub(super) fn topics() -> String {
     let lines = Topic::ALL.map(|topic| format!("  {:<11} {}\n", topic.name(), topic.title()));
-    format!("Topics, with `stress help TOPIC`:\n{}", lines.concat())
+    format!("Topics (`stress help TOPIC`):\n{}", lines.concat())
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! A page of help: paragraphs, terms with their meaning, and examples, laid out in the width of the terminal. It must not
-//! know what it is about.
+//! A page of help: paragraphs, terms with their meanings, and examples, laid out for the width of the terminal. Nothing
+//! here knows what the page is about.
 
 use std::fmt::Write;
 
@@ -7,9 +7,9 @@ use anstyle::Style;
 use textwrap::{Options, WordSeparator, WordSplitter};
 
 const BOLD: Style = Style::new().bold();
-/// Longer terms have a line of their own.
+/// The width of the column of terms, in characters. A longer term gets its own line.
 const TERM: usize = 20;
-/// The widest text that is read with ease.
+/// The maximum width of text, in characters. Longer lines are hard to read.
 const WIDEST: usize = 110;
 
 /// A page.
@@ -22,9 +22,9 @@ pub(super) struct Page {
 enum Block {
     Heading(String),
     Text(String),
-    /// What things are called, and what they mean.
+    /// Terms and their meanings.
     Terms(Vec<(String, String)>),
-    /// YAML, as it would be written.
+    /// YAML.
     Example(&'static str),
 }
 
@@ -50,7 +50,7 @@ impl Page {
         self
     }
 
-    /// The page in lines of at most `width` characters, as far as its words allow, with escapes for bold ones.
+    /// The page in lines of at most `width` characters, with escape sequences for bold text. A longer word is not split.
     pub(super) fn laid_out(&self, width: usize) -> String {
         let width = width.min(WIDEST);
         let mut text = String::new();
@@ -81,7 +81,7 @@ impl Page {
     }
 }
 
-/// `  term  meaning`, or the meaning under a long term.
+/// `  term  meaning`, or the meaning below a long term.
 fn lay_out(text: &mut String, term: &str, meaning: &str, width: usize) {
     let meaning = meaning.split_whitespace().collect::<Vec<_>>().join(" ");
     let indent = " ".repeat(TERM + 4);
@@ -95,7 +95,7 @@ fn lay_out(text: &mut String, term: &str, meaning: &str, width: usize) {
     }
 }
 
-/// Lines that are broken between words alone: names and addresses stay whole.
+/// Text broken into lines at spaces only, so that names and addresses stay whole.
 fn filled(text: &str, width: usize, indent: &str) -> String {
     let options = Options::new(width).initial_indent(indent).subsequent_indent(indent);
     let options = options.word_separator(WordSeparator::AsciiSpace).word_splitter(WordSplitter::NoHyphenation);

@@ -1,4 +1,4 @@
-//! The topics: what a scenario may say and what a report may say, in one place each.
+//! The topics: reference pages about scenarios and reports.
 
 use schemars::JsonSchema;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::scenario::FaultKind;
 use crate::template::{GENERATED, NAMES};
 use crate::verify::RowState;
 
-/// Something to know about.
+/// A reference page of `stress help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Topic {
     Format,
@@ -44,12 +44,12 @@ impl Topic {
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Format => "Every key of a scenario",
-            Self::Variables => "Names and functions of templates, and parameters of SQL",
-            Self::Metrics => "What thresholds limit",
-            Self::Failures => "The kinds of failures, and on whose side they are",
-            Self::Findings => "What the checks on the data find",
-            Self::Faults => "The failures that the embedded target plants",
-            Self::ExitCodes => "What the process tells its caller",
+            Self::Variables => "Template variables and functions, and SQL parameters",
+            Self::Metrics => "Metrics, for use in thresholds",
+            Self::Failures => "Kinds of failures, and the sides they happen on",
+            Self::Findings => "Checks of the data, and their findings",
+            Self::Faults => "Faults that the embedded target can inject",
+            Self::ExitCodes => "Exit codes of the process",
         }
     }
 
@@ -73,20 +73,21 @@ impl Topic {
 
 fn variables(page: Page) -> Page {
     page.text(
-        "`{{ … }}` in SQL is rendered once per phase and iteration, `:name` is bound per row, from `bind` or from the name \
-         itself. An undefined name is an error at its place in the file. Always there, in both forms where they make sense:",
+        "`{{ name }}` in SQL is replaced once per phase and iteration. `:name` is an SQL parameter, bound anew for each row; \
+         its value comes from `bind` or from the names below. An undefined name is an error. These names are always \
+         defined, as `{{ name }}` and as `:name` unless stated otherwise:",
     )
     .terms(NAMES)
-    .text("`:id` is `db<N>_r<iteration>_<row>` unless `bind` says otherwise. Generated values, in `bind`:")
+    .text("Without `bind`, `:id` is `db<N>_r<iteration>_<row>`. These functions generate values, in `bind`:")
     .terms(GENERATED)
     .text(
-        "A generated value is a pure function of the seed, the database, the iteration, the row and its own name: the same \
-         seed gives the same data everywhere. Names of the author's own:",
+        "A generated value depends only on the seed, the database, the iteration, the row and its own name, so the same \
+         seed gives the same data on every machine. A scenario defines its own names in three places:",
     )
     .terms([
-        ("vars", "`vars: {table: notes}` makes `{{ table }}`; `--var table=x`, `--vars-file` and `STRESS_VAR_TABLE` override it."),
-        ("matrix", "The value of the combination that runs."),
-        ("bind", "`bind: {body: \"{{ text(200) }}\"}` makes `:body`."),
+        ("vars", "`vars: {table: notes}` defines `{{ table }}`. `--var table=x`, `--vars-file` and `STRESS_VAR_TABLE` override it."),
+        ("matrix", "`matrix: {journal: [wal, delete]}` defines `{{ journal }}`, with one of the values in each run."),
+        ("bind", "`bind: {body: \"{{ text(200) }}\"}` defines `:body`."),
     ])
     .example(
         "vars: { table: notes }
@@ -98,15 +99,15 @@ phases:
     bind: { body: \"{{ text(200) }}\", size: \"{{ int(1, 9) }}\" }",
     )
     .text(
-        "SQL sees the functions of CloudSync under their public names on both targets, such as `cloudsync_uuid()`, and \
-         `generate_series(1, n)`. Policies see `auth_userid()`: the user whose token it is.",
+        "On both targets, SQL can call the public functions of CloudSync, such as `cloudsync_uuid()`, and \
+         `generate_series(1, n)`. Policies can call `auth_userid()`: the user who makes the request.",
     )
 }
 
 fn metrics(page: Page) -> Page {
     let meanings = variants::<Metric>();
     let terms = Metric::ALL.into_iter().zip(meanings).map(|(metric, (_, meaning))| {
-        let statistic = if metric.has_statistic() { " With a statistic." } else { "" };
+        let statistic = if metric.has_statistic() { " Takes a statistic." } else { "" };
         let labels: Vec<&str> = metric.labels().iter().map(|label| label.as_str()).collect();
         let labels = if labels.is_empty() { String::new() } else { format!(" Labels: {}.", labels.join(", ")) };
         (metric.as_str(), format!("{meaning}{statistic}{labels}"))
@@ -125,17 +126,21 @@ fn metrics(page: Page) -> Page {
         )
         .terms(terms)
         .text(
-            "Statistics: `p50`, `p99.9` and the like, `min`, `max`, `mean`. Operators: `<`, `<=`, `>`, `>=`, `==`, `!=`. A \
-             value is a number, a duration with its unit, a rate of bytes such as `10MiB/s`, or `all` databases. Settling is \
-             no load: it is left out unless `phase=\"settle\"` asks for it.",
+            "Statistics: percentiles such as `p50` and `p99.9`, `min`, `max`, `mean`. Operators: `<`, `<=`, `>`, `>=`, `==`, \
+             `!=`. A value is a number, a duration with its unit, a byte rate such as `10MiB/s`, or `all` (all databases). \
+             Latencies and rates leave out the sync calls of settling, unless the label is `phase=\"settle\"`.",
         )
-        .text(&format!("Always on, until the scenario limits the same metric without labels: {}.", always.join(", ")))
+        .text(&format!(
+            "These thresholds always apply, unless the scenario has a threshold for the same metric without labels: {}.",
+            always.join(", ")
+        ))
 }
 
 fn failures(page: Page) -> Page {
     page.text(
-        "A failure has a kind and a side. It is classified by codes first and by texts last, and reports tell it with the \
-         message that it came with. `errors:` routes a class of them, `expect: {kinds: […]}` wants to see some:",
+        "Every failure has a kind and a side. `stress` classifies a failure by its error codes, and by its message only if \
+         no code decides. Reports show the original message. `errors:` sets the actions for a class of failures; \
+         `expect: {verdict: fail, kinds: […]}` requires that certain kinds occur:",
     )
     .example(
         "errors:
@@ -150,7 +155,7 @@ fn failures(page: Page) -> Page {
 fn findings(page: Page) -> Page {
     let checks = CheckKind::ALL.into_iter().zip(variants::<CheckKind>());
     let states = RowState::ALL.into_iter().zip(variants::<RowState>());
-    page.text("`verify` compares data, never log lines. A check that does not hold has findings:")
+    page.text("`verify` compares the data in the databases and on the server. Each violation of a check is a finding:")
         .example(
             "verify:
   - converged
@@ -158,14 +163,15 @@ fn findings(page: Page) -> Page {
   - query: { on: server, sql: SELECT count(*) FROM notes WHERE id LIKE 'malicious%', equals: 0 }",
         )
         .terms(checks.map(|(check, (_, meaning))| (check.as_str(), meaning)))
-        .heading("What became of a row that is not the same everywhere")
+        .heading("States of a row that differs between databases")
         .terms(states.map(|(state, (_, meaning))| (state.as_str(), meaning)))
 }
 
 fn faults(page: Page) -> Page {
     page.text(
-        "A check never seen red is no check: the embedded target does wrong what it is told to. `rate` or `at` says how \
-         often, `databases` to whom. `stress selftest` plants each of them and looks whether it is found.",
+        "The embedded target injects the faults that a scenario lists, so that you can see each check fail. `rate` or `at` \
+         sets how often a fault occurs, `databases` which databases it affects. `stress selftest` injects every fault and \
+         tests that the run reports it.",
     )
     .example(
         "target:
@@ -177,7 +183,7 @@ fn faults(page: Page) -> Page {
     .terms(variants::<FaultKind>())
 }
 
-/// The names of an enum's variants with their documentation, in the order of their declaration.
+/// The names of an enum's variants with their doc comments, in the order of their declaration.
 pub(super) fn variants<T: JsonSchema>() -> Vec<(String, String)> {
     let schema = schemars::SchemaGenerator::default().into_root_schema_for::<T>().to_value();
     let variants = schema.get("oneOf").and_then(Value::as_array);

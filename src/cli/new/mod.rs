@@ -23,8 +23,8 @@ use table::Table;
 
 #[derive(Args)]
 #[command(
-    after_help = "On a terminal, with a name or without, it asks. With any option it does not, and neither where there is no
-terminal: what is not given has its default.
+    after_help = "On a terminal and without options, `stress new` asks questions. With any option, or without a terminal, it
+asks nothing and uses the defaults for everything that is not given.
 
 Examples:
   stress new
@@ -35,7 +35,7 @@ Examples:
 pub(super) struct Arguments {
     /// The scenario's name: letters, digits, - and _
     name: Option<String>,
-    /// Where to write it [default: scenarios/<NAME>.yaml]
+    /// The file to write [default: scenarios/<NAME>.yaml]
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]
@@ -45,34 +45,34 @@ pub(super) struct Arguments {
 /// What the arguments say.
 #[derive(Args)]
 struct Said {
-    /// Take the defaults for what is not given, and ask nothing
+    /// Ask nothing; use the defaults for everything that is not given
     #[arg(long, short)]
     yes: bool,
-    /// Sync with this target [default: embedded]
+    /// The target to sync with [default: embedded]
     #[arg(long, value_name = "TARGET", value_parser = overrides::target)]
     target: Option<TargetKind>,
-    /// The CloudSync server [default: the public one]
+    /// The address of the CloudSync server [default: the public server]
     #[arg(long, value_name = "URL")]
     address: Option<String>,
-    /// The database in the project [default: the one in the connection string]
+    /// The name of the database in the project [default: the one in the connection string]
     #[arg(long, value_name = "NAME")]
     database: Option<String>,
-    /// How much [default: small]
+    /// The amount of load [default: small]
     #[arg(long, value_enum)]
     scale: Option<Preset>,
-    /// Databases that work at once
+    /// The number of databases that write and sync at the same time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     databases: Option<u64>,
-    /// Rows per phase
+    /// The number of rows per phase
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     rows: Option<u64>,
-    /// Iterations of each database
+    /// The number of iterations of each database
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     iterations: Option<u64>,
-    /// Row-level security
+    /// Use row-level security
     #[arg(long)]
     rls: bool,
-    /// The table's SQL [default: test_sync, with four columns]
+    /// The CREATE TABLE statement [default: a table test_sync with four columns]
     #[arg(long, value_name = "SQL")]
     table: Option<String>,
 }

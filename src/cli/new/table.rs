@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use super::super::problem::Problem;
 use crate::plan::quote;
 
-/// The seed's table.
+/// The table of results, with the rows of the original shell script.
 const NAME: &str = "test_sync";
 const COLUMNS: &str = "(id TEXT PRIMARY KEY, user_id TEXT NOT NULL DEFAULT '', name TEXT, value INTEGER)";
 

@@ -97,7 +97,7 @@ fn a_push_that_is_forgotten_is_missing_after_it_was_acknowledged() {
     assert_eq!(states(&analysis), [RowState::Missing]);
     let fates = fates(&analysis);
     assert!(
-        fates.contains("of database 3, iteration") && fates.contains("acknowledged as sent, and not on the server"),
+        fates.contains("of database 3, iteration") && fates.contains("sent and acknowledged, but not on the server"),
         "{fates}"
     );
 }
@@ -106,14 +106,18 @@ fn a_push_that_is_forgotten_is_missing_after_it_was_acknowledged() {
 fn a_row_that_is_dropped_is_missing_after_it_was_acknowledged() {
     let (_, analysis) = judged(INSERTS, "{ fault: drop_row, at: [5, 70], databases: [1] }");
     assert_eq!(states(&analysis), [RowState::Missing]);
-    assert!(fates(&analysis).contains("1 row of database 1, iteration 2: acknowledged"), "{}", fates(&analysis));
+    assert!(
+        fates(&analysis).contains("1 row of database 1, iteration 2: sent and acknowledged"),
+        "{}",
+        fates(&analysis)
+    );
 }
 
 #[test]
 fn a_page_that_is_skipped_is_missing_at_its_receiver_only() {
     let (_, analysis) = judged(INSERTS, "{ fault: skip_page, at: [1], databases: [2] }");
     assert_eq!(states(&analysis), [RowState::Missing]);
-    assert!(fates(&analysis).contains("on the server, and not received by database 2 (received by 2 of 3)"));
+    assert!(fates(&analysis).contains("on the server, but not received by database 2 (received by 2 of 3)"));
 }
 
 #[test]
@@ -165,7 +169,7 @@ fn every_forbidden_row_is_decided_however_many_there_are() {
 fn rows_numbered_too_low_are_on_the_server_and_not_received() {
     let (_, analysis) = judged(INSERTS, "{ fault: clock_back, at: [2] }");
     assert_eq!(states(&analysis), [RowState::Missing]);
-    assert!(fates(&analysis).contains("on the server, and not received by"), "{}", fates(&analysis));
+    assert!(fates(&analysis).contains("on the server, but not received by"), "{}", fates(&analysis));
 }
 
 #[test]
@@ -174,7 +178,7 @@ fn a_threshold_with_abort_stops_the_run_and_decides_it() {
     let (record, analysis) = judged(&text, "{ fault: http_500 }");
     assert_eq!(record.ended.expect("it ended").reason, EndReason::Stopped);
     assert_eq!((analysis.verdict, analysis.rules[0].kind), (Verdict::Fail, RuleKind::Threshold));
-    assert!(analysis.rules[0].message.ends_with("this stopped the run"), "{}", analysis.rules[0].message);
+    assert!(analysis.rules[0].message.ends_with("this stopped the run early"), "{}", analysis.rules[0].message);
     assert!(analysis.rules[0].message.starts_with("errors{kind"));
 }
 

@@ -5,9 +5,9 @@
 pub enum Statistic {
     /// `pNN`: the duration that so many percent do not exceed.
     Percentile(f64),
-    /// The shortest.
+    /// The minimum.
     Min,
-    /// The longest.
+    /// The maximum.
     Max,
     /// The mean.
     Mean,

@@ -35,7 +35,7 @@ pub enum Metric {
     BytesRate,
     /// The duration of settling.
     SettleDuration,
-    /// Databases whose worker did everything.
+    /// The number of databases that completed all their steps.
     DatabasesCompleted,
     /// Findings of the checks.
     FindingsTotal,
@@ -44,7 +44,7 @@ pub enum Metric {
 /// What is known of a metric before a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Description {
-    /// Its name in scenarios and reports.
+    /// The kind's name in scenarios and reports.
     pub name: &'static str,
     /// What its values are.
     pub unit: Unit,
@@ -138,7 +138,7 @@ impl Metric {
         }
     }
 
-    /// Its name in scenarios and reports.
+    /// The kind's name in scenarios and reports.
     pub const fn as_str(self) -> &'static str {
         self.description().name
     }

@@ -23,7 +23,7 @@ pub struct ThresholdPlan {
     pub op: Operator,
     /// With what.
     pub value: Limit,
-    /// How much a broken one weighs.
+    /// What happens if the limit is not met.
     pub severity: Severity,
     /// Whether the run ends early once it is broken beyond repair.
     pub abort: bool,

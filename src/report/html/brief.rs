@@ -1,4 +1,4 @@
-//! A failing run in a few lines: where it broke, on whose side, since when, which rows, and what to do next.
+//! A summary of a failing run in a few lines: where it failed, on which side, since when, which rows, and what to do next.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::report::rows;
 use crate::report::text::plain;
 use crate::verify::CheckResult;
 
-/// Lines of an answer; all of them stand further below.
+/// The maximum number of lines in an answer. The page shows all of them further down.
 const MOST: usize = 3;
 
-/// Questions with their answers, for the page's template. Empty when nothing is wrong.
+/// Questions with their answers, for the page's template. Empty if nothing failed.
 pub(super) fn answers(analysis: &Analysis) -> Vec<Value> {
     let answer = |question: &str, lines: Vec<String>| {
         let lines: Vec<String> = lines.iter().map(|line| plain(line)).collect();
@@ -22,7 +22,7 @@ pub(super) fn answers(analysis: &Analysis) -> Vec<Value> {
     };
     [
         answer("Where", places(analysis)),
-        answer("On whose side", sides(analysis)),
+        answer("On which side", sides(analysis)),
         answer("Since when", since(analysis)),
         answer("Which rows", fates(analysis)),
     ]
@@ -37,12 +37,12 @@ fn places(analysis: &Analysis) -> Vec<String> {
         let [_, kind, side, place, _] = rows::error(group);
         format!("{kind} on the {side} side: {place}")
     });
-    let clusters = analysis.clusters.iter().map(|cluster| match cluster.split_once(", they") {
-        Some((_, spread)) => format!("failures{spread}"),
+    let clusters = analysis.clusters.iter().map(|cluster| match cluster.strip_prefix("none; the ") {
+        Some(spread) => spread.to_owned(),
         None => format!("failures: {cluster}"),
     });
     let found = analysis.checks.iter().flat_map(CheckResult::findings).map(|finding| finding.message.clone());
-    // Where the data are wrong is told with the rows, unless nothing else is wrong.
+    // The answer about rows already covers the findings, unless there is nothing else.
     let found = first(found.filter(|_| worst.is_none()).collect(), "finding");
     of_worst.into_iter().chain(clusters).chain(found).collect()
 }
@@ -54,7 +54,7 @@ fn sides(analysis: &Analysis) -> Vec<String> {
         sides.entry(group.side).or_default().push(failures);
     }
     for result in analysis.checks.iter().filter(|result| !result.findings().is_empty()) {
-        sides.entry(result.check.side()).or_default().push(format!("{} does not hold", result.name));
+        sides.entry(result.check.side()).or_default().push(format!("check {} failed", result.name));
     }
     sides.into_iter().map(|(side, what)| format!("{side}: {}", what.join(", "))).collect()
 }
@@ -64,7 +64,7 @@ fn since(analysis: &Analysis) -> Vec<String> {
     let share = first.as_micros() * 100 / analysis.run.duration.as_micros().max(1);
     let iteration = analysis.timeline.iter().find(|row| row.failures > 0);
     let iteration = iteration.map(|row| format!(", in iteration {}", row.iteration)).unwrap_or_default();
-    vec![format!("the first failure came after {} ({share} % of the run){iteration}", figure::duration(first))]
+    vec![format!("the first failure occurred after {} ({share} % of the run){iteration}", figure::duration(first))]
 }
 
 fn fates(analysis: &Analysis) -> Vec<String> {
@@ -77,7 +77,7 @@ fn fates(analysis: &Analysis) -> Vec<String> {
     first(rows.map(|row| format!("{} {}: {}", row.row.key, row.state.as_str(), row.words)).collect(), "row")
 }
 
-/// The first few, and how many more there are.
+/// The first few lines, and the number of the others.
 fn first(mut lines: Vec<String>, noun: &str) -> Vec<String> {
     let more = lines.len().saturating_sub(MOST) as u64;
     lines.truncate(MOST);
@@ -87,7 +87,7 @@ fn first(mut lines: Vec<String>, noun: &str) -> Vec<String> {
     lines
 }
 
-/// What to do next: a sentence, and a command where there is one.
+/// What to do next: a sentence, and a command if one helps.
 pub(super) fn next(analysis: &Analysis) -> Vec<Value> {
     let mut steps: Vec<(&str, Option<&str>)> = Vec::new();
     let counting = analysis.errors.groups.iter().filter(|group| group.count > 0);
@@ -102,7 +102,7 @@ pub(super) fn next(analysis: &Analysis) -> Vec<Value> {
     match analysis.verdict {
         Verdict::Pass | Verdict::Unknown => {}
         Verdict::Fail => steps.push((
-            "The same load again, with the same seed and so the same data (the scenario lies beside this file):",
+            "Repeat the run with the same seed, and so with the same data (the scenario is next to this file):",
             Some("stress run scenario.yaml"),
         )),
     }
@@ -112,22 +112,22 @@ pub(super) fn next(analysis: &Analysis) -> Vec<Value> {
 const fn of_side(side: Side) -> (&'static str, Option<&'static str>) {
     match side {
         Side::Server => (
-            "Give the cards under “For the server’s logs” to whoever runs the server: they say which request of which site failed, and when.",
+            "Give the cards under “For the server’s logs” to the people who run the server: they show which request of which site failed, and when.",
             None,
         ),
         Side::Network => (
-            "Look at what lies between: proxies, limits of connections, timeouts. The table of errors says which calls met it, and when.",
+            "Check the connection to the server: proxies, connection limits, timeouts. The table of errors shows which calls failed, and when.",
             None,
         ),
         Side::Client => {
-            ("Look at the databases of this run, which are kept in databases/ beside this file, and at logs/.", None)
+            ("Examine the databases of this run in databases/, next to this file, and the logs in logs/.", None)
         }
         Side::Configuration => (
-            "Correct the scenario, the credentials or the addresses; this looks at each of them:",
+            "Correct the scenario, the credentials or the addresses. This command checks them:",
             Some("stress doctor scenario.yaml"),
         ),
         Side::Harness => {
-            ("This is a fault of stress itself: please report it, with record.json from beside this file.", None)
+            ("This is a bug in stress: please report it, with the file record.json that is next to this one.", None)
         }
     }
 }
@@ -135,28 +135,27 @@ const fn of_side(side: Side) -> (&'static str, Option<&'static str>) {
 const fn of_rule(rule: &Rule) -> Option<(&'static str, Option<&'static str>)> {
     Some(match rule.kind {
         RuleKind::Check => (
-            "Look at the rows under “Data”: each says who has what, and where it was last seen as it should be. The files that held them are kept:",
+            "Examine the rows under “Data”: each shows its value in every database, and where it was last correct. The database files are kept:",
             Some("sqlite3 databases/db1.db"),
         ),
         RuleKind::Held => (
-            "To see what a change does to these figures, run again after it and compare:",
+            "To measure the effect of a change, run the scenario again after it and compare:",
             Some("stress compare THIS_RUN OTHER_RUN"),
         ),
-        RuleKind::Killed => {
-            ("Nothing was found wrong in what was recorded until then, and nothing proven: run it to its end.", None)
+        RuleKind::Killed => ("Run the scenario to its end. The record shows no failure, but it is incomplete.", None),
+        RuleKind::TimeLimit => {
+            ("Raise the time limit, or reduce the load:", Some("stress run scenario.yaml --time-limit 30m"))
         }
-        RuleKind::TimeLimit => ("Give it more time, or less to do:", Some("stress run scenario.yaml --time-limit 30m")),
-        RuleKind::Interrupted => ("Let it run to its end.", None),
+        RuleKind::Interrupted => ("Run the scenario to its end.", None),
         RuleKind::Starved => (
-            "Run it on a machine with more processors to spare, or with fewer databases:",
+            "Run the scenario on a faster or less busy machine, or with fewer databases:",
             Some("stress run scenario.yaml --databases 2"),
         ),
-        RuleKind::NothingRan | RuleKind::NothingSynced | RuleKind::PhaseSkipped => (
-            "Look at what the scenario plans, and why it came to nothing:",
-            Some("stress plan scenario.yaml --explain"),
-        ),
+        RuleKind::NothingRan | RuleKind::NothingSynced | RuleKind::PhaseSkipped => {
+            ("Check what the scenario plans, and why nothing came of it:", Some("stress plan scenario.yaml --explain"))
+        }
         RuleKind::NotChecked | RuleKind::NotMeasured => {
-            ("What could not be looked at may be wrong: the reason stands at the check or the threshold.", None)
+            ("A check or a threshold could not be evaluated, and may hide a failure. It shows the reason.", None)
         }
         RuleKind::Threshold | RuleKind::Expected | RuleKind::Crash | RuleKind::ErrorRule => return None,
     })

@@ -1,5 +1,5 @@
-//! Charts as numbers: lines over a common axis, in several views. They are drawn twice, as static pictures by `svg` and
-//! as live ones by the page's script, from the same numbers.
+//! Charts as numbers: lines over a common axis, in several views. `svg` draws them as static pictures, and the page's
+//! script draws them as live charts, from the same numbers.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::figure;
 
-/// The most lines of a chart; more cannot be told apart.
+/// The maximum number of lines in a chart; readers cannot distinguish more.
 pub(crate) const MOST_LINES: usize = 8;
 
 /// Charts over one axis, with a common cursor and zoom.
@@ -15,18 +15,18 @@ pub(crate) const MOST_LINES: usize = 8;
 pub(crate) struct Group {
     /// Its name within the page.
     pub(crate) id: &'static str,
-    /// What the charts are over.
+    /// The quantity on the x axis.
     pub(crate) axis: Axis,
-    /// Where the values lie on the axis, ascending.
+    /// The positions of the values on the axis, in ascending order.
     #[serde(serialize_with = "rounded")]
     pub(crate) x: Vec<f64>,
-    /// Moments worth a line of their own.
+    /// Moments marked with a vertical line.
     pub(crate) marks: Vec<Mark>,
-    /// The same events from several sides, the one shown first in front.
+    /// Views of the same events; the page shows the first one initially.
     pub(crate) views: Vec<View>,
 }
 
-/// What charts are over.
+/// The quantity on the x axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Axis {
@@ -34,38 +34,38 @@ pub(crate) enum Axis {
     Seconds,
     /// Iterations, counted from 1.
     Iterations,
-    /// Of all calls, the share (in percent) that took no longer; 99 is as far from 90 as 99.9 is from 99.
+    /// Percentiles, on a scale on which 99 is as far from 90 as 99.9 is from 99.
     Percentiles,
 }
 
-/// A moment.
+/// A marked moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Mark {
-    /// Where it lies on the axis.
+    /// The position on the axis.
     pub(crate) at: f64,
     /// What happened.
     pub(crate) label: &'static str,
 }
 
-/// One side from which the events are seen.
+/// A view of the events.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct View {
-    /// What a person chooses it by: `by phase`.
+    /// The label of the view: `by phase`.
     pub(crate) name: String,
-    /// What is left out, in words; empty when nothing is.
+    /// A note about lines that are left out; empty if there are none.
     pub(crate) note: String,
     /// The same charts in every view.
     pub(crate) charts: Vec<Chart>,
 }
 
-/// Lines, or stacked bars.
+/// A chart with lines or stacked bars.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Chart {
     /// Its name within the page.
     pub(crate) id: &'static str,
-    /// What it shows.
+    /// The title.
     pub(crate) title: String,
-    /// What the values are.
+    /// The unit of the values.
     pub(crate) unit: Unit,
     /// Whether the values are stacked bars, and not lines.
     pub(crate) stacked: bool,
@@ -76,18 +76,18 @@ pub(crate) struct Chart {
 /// Values by the group's axis.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Line {
-    /// What it shows.
+    /// The title.
     pub(crate) name: String,
-    /// One per place of the axis; nothing where there is none.
+    /// One value per position on the axis; `None` for a gap.
     #[serde(serialize_with = "rounded_or_absent")]
     pub(crate) values: Vec<Option<f64>>,
 }
 
-/// What values are.
+/// The unit of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Unit {
-    /// Something counted.
+    /// A count.
     Count,
     /// Rows per second.
     Rate,
@@ -98,7 +98,7 @@ pub(crate) enum Unit {
 }
 
 impl Axis {
-    /// A place on the axis as people read it.
+    /// A position on the axis, with its unit.
     pub(crate) fn shown(self, place: f64) -> String {
         match self {
             Self::Seconds if place == 0.0 => "0 s".to_owned(),
@@ -117,7 +117,7 @@ pub(crate) fn on_scale(figure: &str) -> String {
     format!("{number}{unit}")
 }
 
-/// Where a percentile lies on its axis.
+/// The position of a percentile on its axis.
 pub(crate) fn place_of_percent(percent: f64) -> f64 {
     -(1.0 - percent / 100.0).log10()
 }
@@ -127,7 +127,7 @@ fn percent(place: f64) -> f64 {
 }
 
 impl Unit {
-    /// A value as people read it.
+    /// A value with its unit.
     pub(crate) fn shown(self, value: f64) -> String {
         match self {
             Self::Count if value.fract() == 0.0 => figure::thousands(figure::whole(value)),
@@ -146,7 +146,7 @@ impl Chart {
         self.lines.iter().all(|line| line.values.iter().all(Option::is_none))
     }
 
-    /// The largest value, of stacked bars the highest stack.
+    /// The largest value; for stacked bars, the highest stack.
     pub(crate) fn most(&self) -> f64 {
         let at = |place: usize| self.lines.iter().filter_map(move |line| line.values.get(place).copied().flatten());
         let places = 0..self.lines.iter().map(|line| line.values.len()).max().unwrap_or_default();
@@ -154,7 +154,7 @@ impl Chart {
         places.map(of).fold(0.0, f64::max)
     }
 
-    /// What it shows, in a sentence: for who does not see it.
+    /// The chart in words, for readers who cannot see it.
     pub(crate) fn in_words(&self, axis: Axis, x: &[f64]) -> String {
         let peaks = self.lines.iter().filter_map(|line| {
             let most = line.values.iter().zip(x).filter_map(|(value, place)| Some(((*value)?, *place)));
@@ -170,7 +170,7 @@ impl Chart {
     }
 }
 
-/// Three digits that mean something, in few characters: a picture shows no more.
+/// A number with three significant digits, because a picture shows no more.
 fn round(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return 0.0;
@@ -179,14 +179,14 @@ fn round(value: f64) -> f64 {
     (value * scale).round() / scale
 }
 
-/// A number as JSON: whole ones without a fraction.
+/// A number as JSON; whole numbers have no fraction.
 fn number(value: f64) -> serde_json::Value {
     let value = round(value);
     if value >= 0.0 && value.fract() == 0.0 { figure::whole(value).into() } else { value.into() }
 }
 
 fn rounded<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
-    // The axis keeps a digit more: places must not fall together.
+    // The axis keeps one more digit, so that positions stay distinct.
     serializer.collect_seq(values.iter().map(|value| (value * 1e6).round() / 1e6))
 }
 

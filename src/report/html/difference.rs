@@ -1,4 +1,4 @@
-//! A row that is not the same everywhere, cell by cell: what its holders agree on, and what they do not.
+//! A row that differs between holders, cell by cell: the cells that agree, and those that do not.
 
 use minijinja::{Value, context};
 
@@ -7,16 +7,16 @@ use crate::report::rows::{names, versions};
 use crate::report::text::{cut, plain};
 use crate::verify::TracedRow;
 
-/// The longest cell shown, in characters; `report.json` has it in full.
+/// The maximum length of a cell, in characters; `report.json` has the full cell.
 const LONGEST_CELL: usize = 200;
-/// Versions and cells shown of a row.
+/// The maximum number of versions of a row, and of cells.
 const MOST: usize = 8;
 const MOST_CELLS: usize = 30;
 
-/// A row for the page's template: one version per line, with the cells that are not those of the first one marked.
+/// A row for the page's template: one version per line, with marks on the cells that differ from the first version.
 pub(super) fn row(traced: &TracedRow) -> Value {
     let mut versions = versions(&traced.row);
-    // The version that most hold is what the others are measured by.
+    // The version with the most holders comes first, and the others are compared with it.
     versions.sort_by_key(|(version, holders)| (version.is_none(), std::cmp::Reverse(holders.len())));
     let common: Vec<String> = versions.first().and_then(|(row, _)| *row).map(cells).unwrap_or_default();
     let beyond = versions.len().saturating_sub(MOST) as u64;
@@ -44,7 +44,7 @@ pub(super) fn row(traced: &TracedRow) -> Value {
     }
 }
 
-/// The cells of a row of SQL literals: at commas, but not at those within quotes.
+/// The cells of a row of SQL literals, separated by commas outside quotes.
 fn cells(row: &str) -> Vec<String> {
     let mut cells = vec![String::new()];
     let mut quoted = false;

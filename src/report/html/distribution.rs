@@ -1,4 +1,4 @@
-//! How latencies are spread: for each step a small picture on one logarithmic axis, beside its quantiles.
+//! The distribution of latencies: for each step, a small picture on a logarithmic axis next to its percentiles.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use crate::latency::Latency;
 use crate::record::{Event, Record};
 use crate::report::rows;
 
-/// Fields of a picture.
+/// The number of columns in a picture.
 const FIELDS: usize = 80;
 const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 40.0;
 
-/// From the shortest to the longest of all, in microseconds; logarithms to the base of ten.
+/// The axis, from the shortest to the longest of all durations: logarithms to base 10 of microseconds.
 struct Scale {
     from: f64,
     to: f64,
@@ -31,7 +31,7 @@ impl Scale {
         Some(Self { from, to: to.ceil().max(from + 1.0) })
     }
 
-    /// Where a duration lies, from 0 to 1.
+    /// The position of a duration, from 0 to 1.
     fn place(&self, microseconds: f64) -> f64 {
         ((microseconds.max(1.0).log10() - self.from) / (self.to - self.from)).clamp(0.0, 1.0)
     }
@@ -42,11 +42,11 @@ impl Scale {
     }
 }
 
-/// What a picture is of.
+/// The latencies of one picture.
 struct Picture<'a> {
     row: &'a LatencyRow,
     latency: &'a Latency,
-    /// Whether the steps count from when they were to begin.
+    /// Whether the durations count from the scheduled start.
     is_intended: bool,
     fields: [u64; FIELDS],
 }
@@ -61,7 +61,7 @@ impl Picture<'_> {
     }
 }
 
-/// The table of latencies with its pictures; nothing when nothing was measured.
+/// The table of latencies with its pictures; `None` if there are no latencies.
 pub(super) fn table(record: &Record, analysis: &Analysis) -> Option<Value> {
     let measured = || analysis.timing.steps.iter().chain(&analysis.timing.phases);
     let mut pictures: Vec<Picture<'_>> = Vec::new();
@@ -109,7 +109,7 @@ fn svg(Picture { latency, fields, .. }: &Picture<'_>, scale: &Scale) -> String {
     let width = WIDTH / FIELDS as f64;
     let mut area = format!("M0 {HEIGHT}");
     for (field, number) in fields.iter().enumerate() {
-        // A single one is seen, too.
+        // A single duration must be visible, too.
         let height = if *number == 0 { 0.0 } else { (*number as f64 / most * HEIGHT).max(2.0) };
         let (x, y) = (field as f64 * width, HEIGHT - height);
         let _ = write!(area, "L{x:.0} {y:.1}h{width:.0}");

@@ -8,7 +8,7 @@ use crate::record::Record;
 /// Sums and numbers by iteration.
 type Means = BTreeMap<u64, (f64, f64)>;
 
-/// The charts; nothing when fewer than two iterations were measured.
+/// The charts; `None` if fewer than two iterations have values.
 pub(super) fn over_iterations(record: &Record) -> Option<Group> {
     let mut means: [(&str, Means); 5] =
         ["rows", "metadata rows", "file", "write-ahead log", "send"].map(|name| (name, Means::new()));
@@ -35,7 +35,7 @@ pub(super) fn over_iterations(record: &Record) -> Option<Group> {
     let mut places: Vec<u64> = means.iter().flat_map(|(_, means)| means.keys().copied()).collect();
     places.sort_unstable();
     places.dedup();
-    // A picture shows no more; every so manyeth iteration stands for its neighbours.
+    // A picture cannot show more iterations. If there are more, it shows every second one, every third one, and so on.
     let step = places.len().div_ceil(400).max(1);
     let places: Vec<u64> = places.into_iter().step_by(step).collect();
     let line = |(name, means): &(&str, Means)| Line {

@@ -1,4 +1,4 @@
-//! Where failures came up: databases down, iterations across, neighbours put together when there are many.
+//! A map of the failures: one row per database, one column per iteration; neighbours are combined if there are many.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use minijinja::{Value, context};
 use crate::figure::{counted, thousands};
 use crate::record::Record;
 
-/// The most rows and columns.
+/// The maximum number of rows and of columns.
 const ROWS: usize = 40;
 const COLUMNS: usize = 30;
-/// Shades from some to most.
+/// The number of shades.
 const SHADES: f64 = 5.0;
 
-/// The map for the page's template; nothing when nothing failed.
+/// The map for the page's template; `None` if nothing failed.
 pub(super) fn map(record: &Record, databases: u64, iterations: u64) -> Option<Value> {
     let mut failures: BTreeMap<(usize, usize), u64> = BTreeMap::new();
     let rows = Bands::of(databases, ROWS);
@@ -21,7 +21,7 @@ pub(super) fn map(record: &Record, databases: u64, iterations: u64) -> Option<Va
     let mut outside = false;
     for worker in &record.workers {
         for event in worker.events.iter().filter(|event| !event.failures.is_empty()) {
-            // Column 0 is what lies before the first iteration and after the last.
+            // Column 0 holds the failures before the first iteration and after the last.
             let column = if event.iteration == 0 { 0 } else { 1 + columns.band(event.iteration) };
             outside |= column == 0;
             *failures.entry((rows.band(u64::from(worker.database)), column)).or_default() +=
@@ -29,7 +29,7 @@ pub(super) fn map(record: &Record, databases: u64, iterations: u64) -> Option<Va
         }
     }
     let most = failures.values().copied().max()?;
-    // A few failures are no dark field, even where there are no more anywhere.
+    // A few failures do not make a dark field, even if no other field has more.
     let shade = |number: u64| ((number as f64).ln_1p() / (most.max(10) as f64).ln_1p() * SHADES).ceil();
     let shown: Vec<usize> = (usize::from(!outside)..=columns.number).collect();
     let cell = |row: usize, column: usize| {
@@ -56,7 +56,7 @@ pub(super) fn map(record: &Record, databases: u64, iterations: u64) -> Option<Va
     Some(context! { header, lines, note, most => thousands(most) })
 }
 
-/// Whether any database of a row came to an iteration.
+/// Whether any database of a row reached an iteration.
 fn reached(record: &Record, rows: &Bands, row: usize, iteration: u64) -> bool {
     let of_row = record.workers.iter().filter(|worker| rows.band(u64::from(worker.database)) == row);
     of_row.into_iter().any(|worker| {
@@ -64,7 +64,7 @@ fn reached(record: &Record, rows: &Bands, row: usize, iteration: u64) -> bool {
     })
 }
 
-/// Numbers from 1 on in bands of the same size.
+/// The numbers from 1 on, in bands of equal size.
 struct Bands {
     last: u64,
     size: u64,

@@ -1,5 +1,5 @@
-//! The report as one HTML file: readable without scripts and without a network, with live charts where scripts run. What
-//! comes from elsewhere stays text. Nothing is judged here.
+//! The report as one HTML file. It is readable without scripts and without a network; with scripts, its charts are live.
+//! Text of foreign origin stays text. Nothing here judges.
 
 mod brief;
 pub(crate) mod chart;
@@ -22,22 +22,22 @@ use crate::record::{LogExcerpt, Record};
 use crate::scenario::Severity;
 use crate::verify::{CheckResult, Finding, Outcome, TracedRow};
 
-/// The longest message shown; `report.json` has it in full.
+/// The maximum length of a message, in characters; `report.json` has the full message.
 const LONGEST_MESSAGE: usize = 2000;
-/// Groups of errors shown.
+/// The maximum number of error groups.
 const MOST_ERRORS: usize = 50;
-/// Databases whose logs are shown.
+/// The maximum number of databases whose logs are shown.
 const MOST_LOGS: usize = 5;
-/// Findings shown of a check, notes of a check, and rules of the verdict: a thousand databases can have one each.
+/// The maximum number of findings of a check, of notes of a check, and of reasons for the verdict. There can be one of
+/// each per database.
 const MOST_LINES: usize = 20;
-/// Rows shown of a finding.
+/// The maximum number of rows per finding.
 const MOST_ROWS: usize = 20;
-/// The longest scenario shown, in characters; `scenario.yaml` has it in full.
+/// The maximum length of the scenario, in characters; `scenario.yaml` has all of it.
 const LONGEST_SCENARIO: usize = 60_000;
 
-/// What can be said of a run that goes on.
-const SO_FAR: &str =
-    "nothing is decided yet; the figures are those of the steps that were done when the record was last written";
+/// The verdict line of a run that is still running.
+const SO_FAR: &str = "no verdict yet; the figures include the steps that were done when the record was last written";
 
 const SHELL: &str = include_str!("shell.html");
 const CHARTS: &str = include_str!("charts.html");
@@ -47,14 +47,14 @@ const STYLE: &str = concat!(include_str!("vendor/uPlot.min.css"), "\n", include_
 const LIBRARY: &str = include_str!("vendor/uPlot.iife.min.js");
 const SCRIPT: &str = include_str!("page.js");
 
-/// Where a page stands.
+/// How a page reaches its reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// In a file, for good.
+    /// As a file.
     File,
-    /// Served, of a run that has ended or will not go on.
+    /// Served, for a run that has ended.
     Ended,
-    /// Served, while the run goes on: the page follows it.
+    /// Served, for a run that is still running. The page follows it.
     Following,
 }
 
@@ -63,7 +63,7 @@ pub fn html(record: &Record, analysis: &Analysis) -> String {
     html_for(record, analysis, Standing::File)
 }
 
-/// The report as an HTML page that stands here or there.
+/// The report as an HTML page, as a file or served.
 pub fn html_for(record: &Record, analysis: &Analysis, standing: Standing) -> String {
     let run = &analysis.run;
     let groups: Vec<Group> =
@@ -108,15 +108,15 @@ pub fn html_for(record: &Record, analysis: &Analysis, standing: Standing) -> Str
     page(REPORT, &format!("{word}: {}", plain(&run.scenario)), standing, &groups, content)
 }
 
-/// The page that waits for a record, and why there is none yet.
+/// The page that waits for a record, with the reason why there is none yet.
 pub fn html_waiting(reason: &str) -> String {
     page(WAITING, "stress", Standing::Following, &[], context! { reason => message(reason) })
 }
 
-/// A page with this body, whose charts are of these groups.
+/// A page with this body and these groups of charts.
 pub(crate) fn page(body: &str, title: &str, standing: Standing, groups: &[Group], content: Value) -> String {
     let data = json(&serde_json::json!({ "groups": groups, "follows": standing == Standing::Following }));
-    // What the page holds makes the nonce: nothing that is written into it can know it beforehand.
+    // The nonce is a hash of the page's content, so nothing inside the page can know it beforehand.
     let nonce = format!("{:032x}", xxh3_128(format!("{title}{data}{content}").as_bytes()));
     let mut environment = Environment::new();
     let added = [("shell.html", SHELL), ("charts.html", CHARTS), ("body.html", body)]
@@ -137,14 +137,14 @@ pub(crate) fn page(body: &str, title: &str, standing: Standing, groups: &[Group]
     rendered.expect("the templates are ours, and take every text")
 }
 
-/// JSON that ends no script and opens no comment, wherever it stands.
+/// JSON that cannot end a script or open a comment, wherever it is placed.
 fn json(value: &serde_json::Value) -> String {
     [("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u{2028}", "\\u2028"), ("\u{2029}", "\\u2029")]
         .iter()
         .fold(value.to_string(), |text, (character, escaped)| text.replace(character, escaped))
 }
 
-/// A group as the template draws it: its first view.
+/// A group for the template, which draws its first view.
 pub(crate) fn drawn(group: &Group) -> Value {
     let view = group.views.first();
     let charts = view.into_iter().flat_map(|view| &view.charts);
@@ -156,12 +156,12 @@ pub(crate) fn drawn(group: &Group) -> Value {
     }
 }
 
-/// A message as it is shown: harmless, and no longer than anybody reads.
+/// A message without control characters, cut to the maximum length.
 pub(crate) fn message(text: &str) -> String {
     cut(&plain(text), LONGEST_MESSAGE)
 }
 
-/// The first lines, and how many more there are.
+/// The first lines, and the number of the others.
 pub(crate) fn few(mut lines: Vec<String>, noun: &str) -> Vec<String> {
     let more = lines.len().saturating_sub(MOST_LINES) as u64;
     lines.truncate(MOST_LINES);
@@ -192,7 +192,7 @@ fn tiles(analysis: &Analysis) -> Vec<Value> {
         run.iterations.saturating_mul(run.databases),
     );
     let iterations = if done < planned {
-        format!("{} of {} done", thousands(done), counted(planned, "iteration"))
+        format!("{} of {} completed", thousands(done), counted(planned, "iteration"))
     } else {
         counted(run.iterations, "iteration")
     };
@@ -213,20 +213,20 @@ fn tiles(analysis: &Analysis) -> Vec<Value> {
         tile(
             "Errors",
             thousands(analysis.errors.total),
-            format!("{} seen", counted(analysis.errors.seen, "failure")),
+            format!("{} in total", counted(analysis.errors.seen, "failure")),
             analysis.errors.total > 0,
         ),
         tile(
             "Findings in the data",
             thousands(findings as u64),
-            format!("{} of {} done", checked, counted(analysis.checks.len() as u64, "check")),
+            format!("{} of {} made", checked, counted(analysis.checks.len() as u64, "check")),
             findings > 0,
         ),
     ];
     tiles.extend(
         p95.map(|(p50, p95)| tile("Send, p95", figure::duration(p95), format!("p50 {}", figure::duration(p50)), false)),
     );
-    let settle = timing.settle.map(|settle| format!("{} of it to settle", figure::duration(settle)));
+    let settle = timing.settle.map(|settle| format!("including {} of settling", figure::duration(settle)));
     tiles.push(tile("Duration", figure::duration(run.duration), settle.unwrap_or_default(), false));
     tiles
 }
@@ -256,7 +256,7 @@ fn errors(analysis: &Analysis) -> Value {
     let beyond = groups.get(MOST_ERRORS..).unwrap_or_default();
     let seen = beyond.iter().map(|group| group.seen).sum();
     let beyond = (!beyond.is_empty())
-        .then(|| format!("and {}, seen {} in all", counted(beyond.len() as u64, "other group"), counted(seen, "time")));
+        .then(|| format!("and {} with {}", counted(beyond.len() as u64, "other group"), counted(seen, "failure")));
     context! { rows => groups.iter().take(MOST_ERRORS).map(row).collect::<Vec<_>>(), beyond }
 }
 
@@ -266,7 +266,7 @@ fn card(card: &Card) -> Value {
 }
 
 fn checks(analysis: &Analysis) -> Vec<Value> {
-    // Rows that another check has shown are not shown again.
+    // Rows that another check already shows are not repeated.
     let mut shown = Vec::new();
     analysis.checks.iter().map(|result| check(result, &mut shown)).collect()
 }
@@ -274,8 +274,8 @@ fn checks(analysis: &Analysis) -> Vec<Value> {
 fn check<'a>(result: &'a CheckResult, shown: &mut Vec<&'a [TracedRow]>) -> Value {
     let (name, _) = rows::check(result);
     let (state, word, reason) = match &result.outcome {
-        Outcome::Passed => ("good", "holds", None),
-        Outcome::Failed(_) => ("bad", "does not hold", None),
+        Outcome::Passed => ("good", "passed", None),
+        Outcome::Failed(_) => ("bad", "failed", None),
         Outcome::NotChecked(reason) => ("open", "not checked", Some(message(reason))),
     };
     let mut findings = Vec::new();

@@ -1,5 +1,5 @@
-//! A run over time, in buckets: throughput, latency of sync calls and failures, seen from several sides. However many
-//! events there are, the buckets are few.
+//! A run over time, in buckets: throughput, latency of sync calls, and failures, in several views. The number of buckets
+//! is limited, however many events there are.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,23 +10,23 @@ use crate::figure::counted;
 use crate::record::{Event, Record, WorkerRecord};
 use crate::report::text::plain;
 
-/// The most buckets: more could not be told apart on a screen.
+/// The maximum number of buckets; a screen cannot show more.
 const MOST: u64 = 400;
-/// The fewest, unless the run is shorter than this many milliseconds.
+/// The minimum number of buckets, unless the run is shorter than this many milliseconds.
 const FEWEST: u64 = 24;
-/// Events that a bucket should have, for its quantiles to mean something.
+/// The number of events that a bucket needs for meaningful percentiles.
 const EVENTS: u64 = 4;
 
 /// Buckets of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Buckets {
-    /// Microseconds.
+    /// The width, in microseconds.
     width: u64,
     number: usize,
 }
 
 impl Buckets {
-    /// For a run of this many microseconds: round widths.
+    /// Buckets of a round width for a run of this many microseconds.
     fn of(end: u64, events: u64) -> Self {
         let number = (events / EVENTS).clamp(FEWEST, MOST);
         let mut width = 1000;
@@ -40,7 +40,7 @@ impl Buckets {
         Self { width, number: usize::try_from(end / width).unwrap_or_default() + 1 }
     }
 
-    /// Their middles, in seconds.
+    /// The middles of the buckets, in seconds.
     fn middles(self) -> Vec<f64> {
         (0..self.number).map(|bucket| (bucket as f64 + 0.5) * self.width as f64 / 1e6).collect()
     }
@@ -49,7 +49,7 @@ impl Buckets {
         usize::try_from(moment / self.width).unwrap_or(usize::MAX).min(self.number - 1)
     }
 
-    /// Spreads rows over the time they took: a slow insert is no peak at its end.
+    /// Spreads rows over the duration of their statement, so that a slow insert is not a peak at its end.
     fn spread(self, work: Work, into: &mut [f64]) {
         let (start, end) = (work.at, work.at.saturating_add(work.took.max(1)));
         let (first, last) = (self.at(start), self.at(end));
@@ -62,12 +62,12 @@ impl Buckets {
     }
 }
 
-/// Rows, and the time they took.
+/// Rows, with the duration of their statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Work {
-    /// Start, in microseconds since the run's start.
+    /// The start, in microseconds since the start of the run.
     at: u64,
-    /// Duration in microseconds.
+    /// The duration, in microseconds.
     took: u64,
     rows: u64,
 }
@@ -83,7 +83,7 @@ impl Work {
         events.filter(|event| changes(event)).map(Self::of).collect()
     }
 
-    /// When it was done.
+    /// The end of the call.
     pub(crate) const fn end(&self) -> u64 {
         self.at.saturating_add(self.took)
     }
@@ -93,11 +93,11 @@ fn changes(event: &Event) -> bool {
     event.step.changes_rows()
 }
 
-/// What is known of one line, bucket by bucket.
+/// The data of one line, by bucket.
 struct Tally {
     changed: Vec<f64>,
     received: Vec<f64>,
-    /// How long sync calls took, in microseconds.
+    /// The durations of sync calls, in microseconds.
     waits: Vec<Vec<u64>>,
     failures: Vec<u64>,
 }
@@ -145,7 +145,7 @@ fn rate(name: &str, rows: &[f64], buckets: Buckets) -> Line {
     Line { name: name.to_owned(), values: rows.iter().map(|rows| Some(rows / seconds)).collect() }
 }
 
-/// A run over time; nothing when it did nothing.
+/// A run over time; `None` if nothing ran.
 pub(super) fn over_time(record: &Record, analysis: &Analysis) -> Option<Group> {
     let events: Vec<(&WorkerRecord, &Event)> =
         record.workers.iter().flat_map(|worker| worker.events.iter().map(move |event| (worker, event))).collect();
@@ -177,7 +177,7 @@ fn marks(record: &Record, analysis: &Analysis) -> Vec<Mark> {
     [mark(first, "first failure"), mark(settle, "settling")].into_iter().flatten().collect()
 }
 
-/// All databases together: quantiles, and failures by what they are.
+/// All databases together: percentiles, and failures by kind.
 fn everything(events: &[(&WorkerRecord, &Event)], buckets: Buckets) -> View {
     let mut all = Tally::new(buckets);
     let mut kinds: BTreeMap<String, Tally> = BTreeMap::new();
@@ -192,7 +192,7 @@ fn everything(events: &[(&WorkerRecord, &Event)], buckets: Buckets) -> View {
     let mut kinds: Vec<(String, Tally)> = kinds.into_iter().collect();
     kinds.sort_by_key(|(_, tally)| std::cmp::Reverse(tally.failures.iter().sum::<u64>()));
     let note = if kinds.len() > MOST_LINES {
-        format!("of {} kinds of failures the {MOST_LINES} most frequent", kinds.len())
+        format!("the {MOST_LINES} most frequent of {} kinds of failures", kinds.len())
     } else {
         String::new()
     };
@@ -202,7 +202,7 @@ fn everything(events: &[(&WorkerRecord, &Event)], buckets: Buckets) -> View {
     view("all", note, "Latency of sync calls", rows.into(), waits.into(), failures.collect(), buckets)
 }
 
-/// A line for each of something.
+/// A view with a line for each phase, database or similar.
 fn by(
     events: &[(&WorkerRecord, &Event)],
     buckets: Buckets,
@@ -282,12 +282,12 @@ fn view(
         charts: vec![
             chart("throughput", "Rows per second".to_owned(), Unit::Rate, rows),
             chart("latency", latency.to_owned(), Unit::Milliseconds, waits),
-            chart("failures", format!("Failures seen, per {width}"), Unit::Count, failures),
+            chart("failures", format!("Failures per {width}"), Unit::Count, failures),
         ],
     }
 }
 
-/// Rows changed per second, for laying runs over each other: a line for each series of runs, the mean of its runs.
+/// Rows changed per second, for a comparison: a line for each series of runs, with the mean of its runs.
 pub(crate) fn throughput(series: &[(String, Vec<&[Work]>)]) -> Group {
     let all = || series.iter().flat_map(|(_, runs)| runs.iter().copied().flatten());
     let buckets = Buckets::of(all().map(Work::end).max().unwrap_or_default().min(u64::MAX / 4), all().count() as u64);
@@ -299,7 +299,7 @@ pub(crate) fn throughput(series: &[(String, Vec<&[Work]>)]) -> Group {
         let rows: Vec<f64> = rows.iter().map(|rows| rows / runs.len().max(1) as f64).collect();
         let end = runs.iter().copied().flatten().map(Work::end).max();
         let mut line = rate(name, &rows, buckets);
-        // A run that is over has no rate.
+        // A run has no rate after its end.
         line.values.truncate(end.map_or(0, |end| buckets.at(end) + 1));
         line.values.resize(buckets.number, None);
         line

@@ -1,5 +1,4 @@
-//! A chart as a static picture: shapes that stretch to whatever place they are given, and labels beside them as text
-//! that does not.
+//! A chart as a static picture: shapes that stretch with the page, next to labels that do not.
 
 use std::fmt::Write;
 
@@ -7,13 +6,13 @@ use minijinja::{Value, context};
 
 use super::chart::{Axis, Chart, Group, MOST_LINES, Unit, on_scale, place_of_percent, ticks};
 
-/// Units of the drawing, which are stretched to the place.
+/// The size of the drawing, in units that stretch with the page.
 const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 200.0;
-/// The most labels under a long axis.
+/// The maximum number of labels below a long axis.
 const LABELS: f64 = 8.0;
 
-/// A chart for the page's template: the drawing, and its labels in percent of the place.
+/// A chart for the page's template: the drawing, and labels with positions in percent.
 pub(crate) fn drawn(group: &Group, chart: &Chart) -> Value {
     let (from, to) = span(group);
     let x = |place: f64| (place - from) / (to - from) * WIDTH;
@@ -53,11 +52,11 @@ pub(crate) fn drawn(group: &Group, chart: &Chart) -> Value {
     }
 }
 
-/// The ends of the axis; a single place is given room.
+/// The ends of the axis; a single position gets space around it.
 fn span(group: &Group) -> (f64, f64) {
     let (first, last) = (group.x.first().copied().unwrap_or(0.0), group.x.last().copied().unwrap_or(1.0));
     let (from, last) = match group.axis {
-        // The places are the middles of buckets.
+        // The positions are the middles of buckets.
         Axis::Seconds => (0.0, last + first),
         Axis::Percentiles => (0.0, last),
         Axis::Iterations => (first, last),
@@ -65,7 +64,7 @@ fn span(group: &Group) -> (f64, f64) {
     (from, if last > from { last } else { from + 1.0 })
 }
 
-/// Where labels stand under the axis.
+/// The positions of the labels below the axis.
 fn places(group: &Group) -> Vec<f64> {
     let (from, to) = span(group);
     match group.axis {
@@ -86,7 +85,7 @@ fn places(group: &Group) -> Vec<f64> {
     }
 }
 
-/// A line through points; a single one is a short dash.
+/// A line through points; a single point is a short dash.
 pub(crate) fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
     let mut path = String::new();
     let mut number = 0;

@@ -106,7 +106,7 @@ fn a_run_that_goes_on_is_not_judged_yet() {
         record.ended = None;
     });
     let page = html_for(&record, &analysis, Standing::Following);
-    assert!(page.contains("RUNNING") && page.contains("nothing is decided yet") && !page.contains("UNKNOWN"));
+    assert!(page.contains("RUNNING") && page.contains("no verdict yet") && !page.contains("UNKNOWN"));
     assert!(html_for(&record, &analysis, Standing::Ended).contains("UNKNOWN"));
     assert!(html_waiting("it has no record.json").contains("it has no record.json"));
 }

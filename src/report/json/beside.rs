@@ -1,5 +1,5 @@
-//! What stands beside the verdict, as `report.json` has it: cards for the server's engineers, excerpts of logs, growth,
-//! and how the load generator was served.
+//! The supplements in `report.json`: cards for the server's engineers, excerpts of logs, growth, and the state of the load
+//! generator.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -9,45 +9,45 @@ use crate::analysis::{Card, GeneratorSummary, Growth, GrowthRow, Request};
 use crate::failure::FailureKind;
 use crate::record::LogExcerpt;
 
-/// What finds failures of the server in its own logs.
+/// The facts that find a group of server failures in the server's logs.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct CardDocument {
-    /// What failed.
+    /// The kind of failure.
     kind: FailureKind,
-    /// The message of the first, in full.
+    /// The full message of the first failure.
     message: String,
-    /// Jobs that failed, as the server names them, the first ones.
+    /// The server's ids of the first failed jobs.
     jobs: Vec<String>,
-    /// How many requests met it.
+    /// The number of requests that failed.
     total: u64,
-    /// Some of them, the first ones.
+    /// The first of these requests, in order of time.
     requests: Vec<RequestDocument>,
 }
 
-/// A request that met a failure.
+/// A request that failed.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct RequestDocument {
-    /// The database.
+    /// The number of the database, from 1.
     database: u32,
-    /// Its site id.
+    /// Its site id; null if unknown.
     site_id: Option<String>,
-    /// The how manyeth sync call of that database it was, from 1.
+    /// The position of the request among the sync calls of its database, from 1.
     order: u64,
-    /// What was called.
+    /// The call.
     step: String,
-    /// The iteration; 0 is before the first and after the last.
+    /// The iteration, from 1; 0 means before the first or after the last.
     iteration: u64,
     /// The phase.
     phase: String,
-    /// When it was made, in UTC (RFC 3339), by the clock of the load generator.
+    /// The start of the request, in UTC (RFC 3339), by the clock of the load generator.
     from: String,
-    /// When its answer was there.
+    /// The arrival of the answer, in UTC (RFC 3339), by the clock of the load generator.
     until: String,
-    /// The job, as the server names it.
+    /// The server's id of the failed job; null if there is none.
     job: Option<String>,
-    /// When that failed, as the server tells.
+    /// The time at which the job failed, as the server reports it; null if there is none.
     failed_at: Option<String>,
 }
 
@@ -55,13 +55,13 @@ pub(super) struct RequestDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct LogDocument {
-    /// The database.
+    /// The number of the database, from 1.
     database: u32,
-    /// Lines of the whole log.
+    /// The number of lines in the whole log.
     lines: u64,
-    /// Its first lines.
+    /// The first lines.
     first: Vec<String>,
-    /// Its last lines, as far as they are not among the first.
+    /// The last lines, except those in `first`.
     last: Vec<String>,
 }
 
@@ -69,11 +69,11 @@ pub(super) struct LogDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct GrowthDocument {
-    /// Whether the last iteration met the same system as the first, in words.
+    /// A sentence whether the last iteration ran against the same system as the first; null without enough values.
     words: Option<String>,
-    /// What was measured, the mean of all databases.
+    /// The measures, as means of all databases.
     measures: Vec<MeasureDocument>,
-    /// Deletions that the server remembers at the end.
+    /// The deletions that the server remembers at the end.
     tombstones: Vec<TombstonesDocument>,
 }
 
@@ -81,45 +81,45 @@ pub(super) struct GrowthDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct MeasureDocument {
-    /// `rows`, `metadata rows`, `file size` and `write-ahead log` (bytes), `send latency` (microseconds).
+    /// `rows`, `metadata rows`, `file size` and `write-ahead log` (in bytes), or `send latency` (in microseconds).
     measure: String,
-    /// The first iteration that was measured.
+    /// The first iteration with a value.
     from: u64,
-    /// The last.
+    /// The last iteration with a value.
     to: u64,
-    /// The value in the first.
+    /// The value in the first iteration.
     first: f64,
-    /// The value in the last.
+    /// The value in the last iteration.
     last: f64,
-    /// By how much it grows per iteration (least squares).
+    /// The growth per iteration (least squares).
     slope: f64,
-    /// How many times the first value the trend makes of it; null when there is no trend.
+    /// The last value of the trend, as a multiple of its first one; null if there is no trend.
     times: Option<f64>,
 }
 
-/// The deletions that the server remembers.
+/// The deletions in one table that the server remembers.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct TombstonesDocument {
     /// The table.
     table: String,
-    /// How many.
+    /// The number of deleted rows.
     rows: u64,
 }
 
-/// How the load generator was served by its machine.
+/// Whether the machine was fast enough for the load generator.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct GeneratorDocument {
     /// `served`, `strained` or `starved`.
     state: String,
-    /// How late its threads came to run, 99 of 100 times at most, in microseconds.
+    /// The delay with which its threads ran, in microseconds: 99th percentile.
     lag_p99: u64,
-    /// How late at most.
+    /// The delay with which its threads ran, in microseconds: maximum.
     lag_max: u64,
-    /// Its share of all processors, from 0 to 1.
+    /// The share of all processors that the process used, from 0 to 1; null if the system does not report it.
     cpu_share: Option<f64>,
-    /// In words.
+    /// A sentence about it.
     words: String,
 }
 

@@ -1,4 +1,4 @@
-//! What came of checks and thresholds, as `report.json` has it.
+//! The results of checks and thresholds in `report.json`.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -9,35 +9,35 @@ use crate::record::Holder;
 use crate::scenario::Severity;
 use crate::verify::{CheckResult, Hop, Outcome, TracedRow};
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct CheckDocument {
     /// `converged`, `server`, `isolation`, `bootstrap`, `query`, `integrity`.
     check: String,
-    /// What reports call it.
+    /// The check's name in reports.
     name: String,
     /// `passed`, `failed` or `not_checked`.
     outcome: String,
-    /// Why it could not be done.
+    /// The reason why the check could not be made; null if it was made.
     reason: Option<String>,
-    /// What does not hold.
+    /// The violations of the check.
     findings: Vec<FindingDocument>,
-    /// What a reader should know about it.
+    /// Remarks for the reader.
     notes: Vec<String>,
 }
 
-/// One thing that is not as it must be.
+/// One violation of a check.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct FindingDocument {
-    /// What it is.
+    /// The violation in words.
     message: String,
-    /// How many rows it is about; 0 when it is not about rows or they were not counted.
+    /// The number of rows concerned; 0 if the finding is not about rows or they were not counted.
     total: u64,
-    /// What became of them, in words.
+    /// Sentences about what happened to these rows.
     fates: Vec<String>,
-    /// Some of them.
+    /// Some of these rows.
     rows: Vec<RowDocument>,
 }
 
@@ -45,21 +45,21 @@ pub(super) struct FindingDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct RowDocument {
-    /// Its primary key, as SQL literals.
+    /// The primary key, as SQL literals.
     key: String,
     /// `missing`, `resurrected`, `phantom`, `stale`, `leaked`, `duplicated` or `indeterminate`.
     state: String,
-    /// Where it was last seen as it should be: `written`, `acknowledged`, `server` or `received`.
+    /// The last place where the row was seen correctly: `written`, `acknowledged`, `server` or `received`.
     hop: String,
-    /// With `received`: by how many databases, of how many.
+    /// With `received`: the number of databases that hold the row correctly, and the number that should.
     received: Option<[u32; 2]>,
-    /// What became of it, in words.
+    /// What happened to the row, in words.
     words: String,
-    /// Whether the server remembers its deletion; null when it could not be asked.
+    /// Whether the server remembers that the row was deleted; null if unknown.
     tombstone: Option<bool>,
-    /// What each holder has.
+    /// The row in each holder.
     holders: Vec<HolderDocument>,
-    /// What the extension knows about its cells, in the databases.
+    /// The clocks of its cells, as the extension keeps them in the databases.
     clocks: Vec<ClockDocument>,
 }
 
@@ -67,55 +67,55 @@ pub(super) struct RowDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct ClockDocument {
-    /// The database.
+    /// The number of the database, from 1.
     database: u32,
     /// The column.
     column: String,
-    /// How often the cell was changed.
+    /// The number of changes of the cell.
     col_version: i64,
     /// The database version of its last change.
     db_version: i64,
-    /// The site that made it.
+    /// The site that made this change.
     site_id: String,
-    /// The causal length: odd while the row lives.
+    /// The causal length: odd while the row exists.
     cl: i64,
-    /// Its place within that version.
+    /// The position of the change within that version.
     seq: i64,
 }
 
-/// What a holder has of a row.
+/// A row in one holder.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct HolderDocument {
     /// `database`, `server` or `bootstrap`.
     holder: String,
-    /// Which database, counted from 1.
+    /// The number of the database, from 1; null for other holders.
     database: Option<u32>,
-    /// The row as SQL literals; null when the holder does not have it.
+    /// The row as SQL literals; null if the holder does not have it.
     row: Option<String>,
-    /// Whether a change of the row still waits to be sent here; null when it could not be told.
+    /// Whether the holder still has to send a change of the row; null if unknown.
     unsent: Option<bool>,
 }
 
-/// What came of a threshold.
+/// The result of a threshold.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct ThresholdDocument {
     /// The expression as written.
     text: String,
-    /// What it limits.
+    /// The metric that it limits.
     metric: String,
-    /// How much a broken one weighs.
+    /// What happens if the limit is not met: `fail` or `warn`.
     severity: Severity,
-    /// Whether it is always on.
+    /// Whether the threshold always applies, without being written.
     built_in: bool,
     /// The measured value: a count, a rate per second, or a duration in microseconds.
     measured: Option<f64>,
-    /// The measured value as people read it.
+    /// The measured value with its unit.
     shown: Option<String>,
     /// `kept`, `broken` or `not_measured`.
     state: String,
-    /// Why it could not be measured.
+    /// The reason why there is no value; null if there is one.
     reason: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What failed, and when, as `report.json` has it.
+//! The failures and the timeline in `report.json`.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -7,23 +7,23 @@ use super::microseconds;
 use crate::analysis::{Analysis, ErrorGroup, TimelineRow};
 use crate::failure::{FailureKind, Side};
 
-/// What failed.
+/// The failures of a run, counted and grouped.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct ErrorsDocument {
-    /// Failures that count.
+    /// The number of failures that count in `errors.total`.
     total: u64,
-    /// Failures seen.
+    /// The number of all failures: counted, ignored and retried ones.
     seen: u64,
-    /// Failures after which the call was made again.
+    /// The number of failures after which the call was retried.
     retried: u64,
-    /// Failures that a rule ignores.
+    /// The number of failures that a rule ignores.
     ignored: u64,
-    /// Failures that a rule only warns about.
+    /// The number of failures that a rule only warns about.
     warned: u64,
-    /// Where they cluster, in words.
+    /// Sentences about where the failures cluster.
     clusters: Vec<String>,
-    /// The groups, the most frequent first.
+    /// The groups, most frequent first.
     groups: Vec<GroupDocument>,
 }
 
@@ -31,37 +31,37 @@ pub(super) struct ErrorsDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct GroupDocument {
-    /// What failed.
+    /// The kind of failure.
     kind: FailureKind,
-    /// On whose side.
+    /// The side on which the failures happened.
     side: Side,
-    /// The message with digits and ids folded.
+    /// The message with digits and ids replaced by placeholders.
     fingerprint: String,
-    /// How many count.
+    /// The number of failures that count in `errors.total`.
     count: u64,
-    /// How many were seen.
+    /// The number of all failures: counted, ignored and retried ones.
     seen: u64,
-    /// How many jobs of the server failed, when it named any.
+    /// The number of failed jobs, if the server names them.
     jobs: u64,
-    /// After how many the call was made again.
+    /// The number of failures after which the call was retried.
     retried: u64,
-    /// How many a rule ignores.
+    /// The number of failures that a rule ignores.
     ignored: u64,
-    /// How many a rule only warns about.
+    /// The number of failures that a rule only warns about.
     warned: u64,
-    /// In which databases.
+    /// The databases with such failures, in ascending order.
     databases: Vec<u32>,
-    /// In which iterations; 0 is before the first and after the last.
+    /// The iterations with such failures, in ascending order; 0 means before the first or after the last.
     iterations: Vec<u64>,
-    /// In which phases.
+    /// The phases with such failures, in order of their first failure.
     phases: Vec<String>,
-    /// The HTTP status of the first.
+    /// The HTTP status of the first failure; null if there is none.
     http: Option<u16>,
-    /// The machine-readable code of the first.
+    /// The machine-readable code of the first failure; null if there is none.
     code: Option<String>,
-    /// The message of the first, in full.
+    /// The full message of the first failure.
     sample: String,
-    /// When the first came up, in microseconds since the run's start.
+    /// The time of the first failure, in microseconds since the start of the run.
     first: u64,
 }
 
@@ -69,19 +69,19 @@ pub(super) struct GroupDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct IterationDocument {
-    /// The iteration, counted from 1.
+    /// The number of the iteration, from 1.
     iteration: u64,
-    /// When it began, in microseconds since the run's start.
+    /// The start of its first step, in microseconds since the start of the run.
     start: u64,
-    /// When it ended.
+    /// The end of its last step, in microseconds since the start of the run.
     end: u64,
-    /// Rows changed.
+    /// The number of rows changed.
     rows: u64,
-    /// Sync calls.
+    /// The number of sync calls.
     syncs: u64,
-    /// Failures seen.
+    /// The number of all failures: counted, ignored and retried ones.
     failures: u64,
-    /// Failures that count.
+    /// The number of failures that count in `errors.total`.
     errors: u64,
 }
 

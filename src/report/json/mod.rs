@@ -1,5 +1,5 @@
-//! `report.json`: the frozen document for programs. Its types are the schema; a change that breaks readers takes a new
-//! version. Durations are microseconds.
+//! `report.json`: the document for programs. Its types define the JSON schema; a change that breaks readers needs a new
+//! version. Durations are in microseconds.
 
 mod beside;
 mod checks;
@@ -37,37 +37,37 @@ pub fn schema() -> Value {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "stress report, version 1", deny_unknown_fields)]
 pub struct Report {
-    /// The version of this format. Always `1`.
+    /// The version of the scenario format. Always `1`.
     #[schemars(range(min = 1, max = 1))]
     version: u32,
     /// `pass`, `fail` or `unknown`.
     verdict: VerdictName,
-    /// The rules that led to the verdict, the one that decided first.
+    /// The reasons for the verdict; the first one decided.
     #[schemars(length(min = 1))]
     rules: Vec<RuleDocument>,
-    /// Which run it was.
+    /// The run, its scenario, its target and its machine.
     run: RunDocument,
-    /// What was done, counted.
+    /// Totals of what the run did.
     totals: TotalsDocument,
-    /// How long things took.
+    /// Durations, latencies and rates.
     timing: TimingDocument,
-    /// The databases, in index order.
+    /// A summary of each database, in ascending order.
     databases: Vec<DatabaseDocument>,
-    /// What failed.
+    /// The failures, counted and grouped.
     errors: ErrorsDocument,
-    /// The iterations one by one.
+    /// A summary of each iteration.
     timeline: Vec<IterationDocument>,
-    /// What finds failures of the server in its own logs.
+    /// The facts that find server failures in the server's logs.
     cards: Vec<CardDocument>,
-    /// The beginning and the end of the logs of databases in which something failed.
+    /// The beginning and the end of the logs of databases with failures.
     logs: Vec<LogDocument>,
     /// Growth over the run.
     growth: GrowthDocument,
-    /// How the load generator was served by its machine; null when it was not measured.
+    /// Whether the machine was fast enough for the load generator; null if that was not measured.
     generator: Option<GeneratorDocument>,
-    /// The checks on the data.
+    /// The results of the checks.
     checks: Vec<CheckDocument>,
-    /// The thresholds.
+    /// The results of the thresholds.
     thresholds: Vec<ThresholdDocument>,
 }
 
@@ -80,14 +80,14 @@ enum VerdictName {
     Unknown,
 }
 
-/// Why the verdict is what it is.
+/// A reason for the verdict.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct RuleDocument {
-    /// What speaks for it: `held`, `expected`, `crash`, `error_rule`, `check`, `threshold`, `killed`, `time_limit`,
+    /// The kind of reason: `held`, `expected`, `crash`, `error_rule`, `check`, `threshold`, `killed`, `time_limit`,
     /// `interrupted`, `starved`, `nothing_ran`, `nothing_synced`, `phase_skipped`, `not_checked`, `not_measured`.
     kind: String,
-    /// What happened, in words.
+    /// The reason in words.
     message: String,
 }
 

@@ -1,4 +1,4 @@
-//! Which run it was, what it did and how long that took, as `report.json` has it.
+//! The run, its totals and its timing in `report.json`.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use crate::analysis::{Analysis, Calls, DatabaseSummary, Effort, LatencyRow, Rate
 use crate::latency::Latency;
 use crate::record::EndReason;
 
-/// Which run it was, and on what.
+/// A run, with its scenario, its target and its machine.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct RunDocument {
@@ -16,67 +16,67 @@ pub(super) struct RunDocument {
     id: String,
     /// The scenario's name.
     scenario: String,
-    /// The scenario's path as given.
+    /// The path of the scenario, as given on the command line.
     path: String,
-    /// The seed of every generated value.
+    /// The seed of all generated values.
     seed: u64,
-    /// Databases planned.
+    /// The planned number of databases.
     databases: u64,
-    /// Users planned; null without row-level security.
+    /// The planned number of users; null without row-level security.
     users: Option<u64>,
-    /// Iterations planned, of each database.
+    /// The planned number of iterations of each database.
     iterations: u64,
-    /// Rows per iteration.
+    /// The planned `scale.rows`.
     rows: u64,
-    /// When it started, in UTC (RFC 3339).
+    /// The start of the run, in UTC (RFC 3339).
     started: String,
-    /// From start to finish, in microseconds.
+    /// The duration of the run, in microseconds.
     duration: u64,
-    /// `done`, `time_limit`, `interrupted`, `stopped`; null when it was killed.
+    /// The reason why the run ended: `done`, `time_limit`, `interrupted` or `stopped`; null if it was killed.
     ended: Option<String>,
     /// The version of `stress`.
     stress: String,
     /// `embedded` or `cloudsync`.
     target: String,
-    /// What `cloudsync_version()` answered.
+    /// The result of `cloudsync_version()`.
     target_version: String,
-    /// The address the databases synced with.
+    /// The address that the databases synced with.
     address: String,
     /// The version of `SQLite`.
     sqlite: String,
-    /// The pragmas of every database's connections; besides, `SQLite`'s memory statistics are off.
+    /// The pragmas of every connection. `SQLite`'s memory statistics are off as well.
     pragmas: Vec<String>,
     /// The operating system.
     os: String,
-    /// The processor's kind.
+    /// The processor's architecture.
     arch: String,
-    /// Logical processors.
+    /// The number of logical processors.
     cpus: u64,
 }
 
-/// What was done, counted.
+/// Totals of what the run did.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct TotalsDocument {
-    /// Rows deleted.
+    /// Deletes rows.
     deleted: u64,
-    /// Rows inserted.
+    /// Inserts rows.
     inserted: u64,
-    /// Rows updated.
+    /// Updates rows.
     updated: u64,
-    /// Rows read.
+    /// Reads rows.
     queried: u64,
-    /// Calls of `send`, settling left out.
+    /// Calls of `send`, settling excluded.
     sends: u64,
-    /// Calls of `receive`, settling left out.
+    /// Calls of `receive`, settling excluded.
     receives: u64,
-    /// Calls of `check`, settling left out.
+    /// Calls of `check`, settling excluded.
     checks: u64,
-    /// Calls of `sync`, settling left out.
+    /// Calls of `sync`, settling excluded.
     syncs: u64,
-    /// Sync calls to settle.
+    /// Sync calls of settling.
     settling: u64,
-    /// Sync calls that failed.
+    /// Sync calls that failed, settling included.
     failed: u64,
     /// Rows received, as the target counts them.
     received: u64,
@@ -84,25 +84,25 @@ pub(super) struct TotalsDocument {
     bytes: u64,
 }
 
-/// How long things took.
+/// Durations, latencies and rates of a run.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct TimingDocument {
-    /// From the first to the last thing done before settling, in microseconds.
+    /// The duration from the first to the last step before settling, in microseconds.
     load: Option<u64>,
-    /// How long settling took, in microseconds.
+    /// The duration of settling, in microseconds.
     settle: Option<u64>,
-    /// How many rounds it took.
+    /// The number of settling rounds.
     rounds: Option<u32>,
-    /// Rows changed per second of the load.
+    /// Rows changed per second, over the duration of the load.
     rows_per_second: Option<f64>,
-    /// Payload bytes per second of the load.
+    /// Payload bytes sent and received per second, over the duration of the load.
     bytes_per_second: Option<f64>,
-    /// Where the databases' time went.
+    /// How the databases spent their time.
     effort: EffortDocument,
     /// Whether the scenario's rates were kept.
     rates: Vec<RateDocument>,
-    /// Latencies by step, settling left out.
+    /// Latencies by step, settling excluded.
     steps: Vec<LatencyDocument>,
     /// Latencies by phase and step.
     phases: Vec<LatencyDocument>,
@@ -112,61 +112,61 @@ pub(super) struct TimingDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct LatencyDocument {
-    /// The phase; null for all of them.
+    /// The phase; null for all phases.
     phase: Option<String>,
-    /// What was done.
+    /// The kind of step.
     step: String,
-    /// How often.
+    /// The number of steps.
     count: u64,
-    /// The shortest.
+    /// The minimum.
     min: Option<u64>,
     /// The mean.
     mean: Option<u64>,
-    /// What half of them do not exceed.
+    /// The median.
     p50: Option<u64>,
-    /// What 90 percent do not exceed.
+    /// The 90th percentile.
     p90: Option<u64>,
-    /// What 95 percent do not exceed.
+    /// The 95th percentile.
     p95: Option<u64>,
-    /// What 99 percent do not exceed.
+    /// The 99th percentile.
     p99: Option<u64>,
-    /// What 99.9 percent do not exceed.
+    /// The 99.9th percentile.
     p999: Option<u64>,
-    /// The longest.
+    /// The maximum.
     max: Option<u64>,
-    /// With a `rate`: the same from when each was to begin; else null.
+    /// With a `rate`: the latencies from the scheduled start; otherwise null.
     intended: Option<IntendedDocument>,
 }
 
-/// Latencies from the intended start, in microseconds.
+/// Latencies from the scheduled start, in microseconds.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct IntendedDocument {
-    /// What half of them do not exceed.
+    /// The median.
     p50: Option<u64>,
-    /// What 95 percent do not exceed.
+    /// The 95th percentile.
     p95: Option<u64>,
-    /// What 99 percent do not exceed.
+    /// The 99th percentile.
     p99: Option<u64>,
-    /// The longest.
+    /// The maximum.
     max: Option<u64>,
 }
 
-/// Where the time of all databases went, in microseconds, settling left out.
+/// How the databases spent their time: sums over all databases, in microseconds, settling excluded.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct EffortDocument {
-    /// Running the phases' SQL.
+    /// Running the SQL of phases.
     sql: u64,
     /// In sync calls.
     sync: u64,
     /// Opening and closing sessions.
     session: u64,
-    /// Waiting because the scenario says so: barriers, `wait`, `think`, `rate`.
+    /// Waiting as the scenario demands: barriers, `wait`, `think`, `rate`.
     waiting: u64,
-    /// In statements on the server.
+    /// In SQL on the server (`admin`).
     admin: u64,
-    /// Between all that: recording, logs, looking for leaks and at sizes.
+    /// Everything in between, in `stress` itself: recording, logging, checking for leaks, measuring sizes.
     harness: u64,
 }
 
@@ -174,51 +174,51 @@ pub(super) struct EffortDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct RateDocument {
-    /// The phase that is repeated by it; null for iterations.
+    /// The phase that the rate repeats; null if the rate starts iterations.
     phase: Option<String>,
-    /// Starts wanted per second and database.
+    /// The requested number of starts per second and database.
     wanted: f64,
-    /// Starts per second and database, as they came to be; null when there was one only.
+    /// The actual number of starts per second and database; null if no database had two starts.
     reached: Option<f64>,
-    /// How late the starts were, in microseconds: what 99 percent do not exceed.
+    /// The delay of the starts, in microseconds: 99th percentile.
     late_p99: Option<u64>,
-    /// How late at most, in microseconds.
+    /// The delay of the starts, in microseconds: maximum.
     late_max: Option<u64>,
-    /// Whether none was late by a whole turn.
+    /// Whether no start was late by more than one interval of the rate.
     kept: bool,
 }
 
-/// One database's part.
+/// What one database did in the run.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct DatabaseDocument {
-    /// The database, counted from 1.
+    /// The number of the database, from 1.
     database: u32,
-    /// Its user, counted from 1.
+    /// The number of its user, from 1.
     user: u32,
-    /// Its site id.
+    /// Its site id; null if unknown.
     site_id: Option<String>,
-    /// Iterations completed.
+    /// The number of completed iterations.
     iterations: u64,
-    /// Whether every step was done.
+    /// Whether the database ran every step of the scenario.
     completed: bool,
-    /// The message of the panic that ended it.
+    /// The message of the panic that ended its worker; null if there was none.
     crash: Option<String>,
-    /// Rows changed.
+    /// The number of rows changed.
     rows: u64,
-    /// Calls of `send`.
+    /// Calls of `send`, settling excluded.
     sends: CallsDocument,
     /// Calls of `receive`, `check` and `sync`.
     receives: CallsDocument,
-    /// Failures that count.
+    /// The number of failures that count in `errors.total`.
     errors: u64,
 }
 
-/// Calls made, and how many failed.
+/// The number of calls, and the number of failed ones.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct CallsDocument {
-    /// Calls made.
+    /// All calls.
     made: u64,
     /// Calls that failed.
     failed: u64,

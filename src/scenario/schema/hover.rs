@@ -1,17 +1,17 @@
-//! The schema as editors show it: they take the first description they meet, from the inside out. What an alternative is
-//! said to be must therefore not stand in the way of what the key is for, and names belong into one list with their
-//! meanings.
+//! The schema as editors show it. Editors take the first description they meet, from the inside out. Alternatives must
+//! therefore not have a description that would hide the description of the key, and the names of an enum belong in one
+//! list with their meanings.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::wish::{is_duration, is_template, tag};
+use super::wish::{is_duration, is_rate, is_template, tag};
 
-/// What describes the names of an `enum`, to editors; validators pass over it.
+/// The keyword with the meanings of the names in an `enum`. Editors read it; validators ignore it.
 const MEANINGS: &str = "markdownEnumDescriptions";
 
-/// Arranges the descriptions.
+/// Arranges the descriptions for editors.
 pub(super) fn arrange(schema: &mut Value) {
     alternatives(schema);
     let mut outside = BTreeSet::new();
@@ -25,8 +25,7 @@ pub(super) fn arrange(schema: &mut Value) {
     in_words(schema);
 }
 
-/// Descriptions are written in Markdown, which editors show as such under a name of their own; and what a pattern wants
-/// is said in words.
+/// Repeats each Markdown description under the keyword that editors render, and gives each pattern an error message.
 fn in_words(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
@@ -38,9 +37,10 @@ fn in_words(schema: &mut Value) {
             }
             if map.get("pattern").is_some_and(Value::is_string) {
                 let wanted = match &*schema {
-                    pattern if is_duration(pattern) => "a duration has a unit: `500ms`, `30s`, `1m 30s`",
-                    pattern if is_template(pattern) => "a template is wanted here: `\"{{ scale.rows }}\"`",
-                    _ => "letters, digits, `-` and `_` are wanted here",
+                    pattern if is_duration(pattern) => "write a duration with its unit: `500ms`, `30s`, `1m 30s`",
+                    pattern if is_rate(pattern) => "write a rate with its unit: `2/s`, `30/m`, `100/h`",
+                    pattern if is_template(pattern) => "write a template: `\"{{ scale.rows }}\"`",
+                    _ => "use letters, digits, `-` and `_`",
                 };
                 schema["patternErrorMessage"] = wanted.into();
             }
@@ -50,8 +50,8 @@ fn in_words(schema: &mut Value) {
     }
 }
 
-/// The alternatives of every union: constants become one list of names, and a key with options takes over what its
-/// alternative says.
+/// Rearranges the alternatives of every union: constants become one list of names, and a key with options takes over
+/// the description of its alternative.
 fn alternatives(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
@@ -83,7 +83,7 @@ fn arranged(branches: Vec<Value>) -> Vec<Value> {
             && let Some(property) = map.get_mut("properties").and_then(|keys| keys.get_mut(&only)?.as_object_mut())
             && !property.contains_key("description")
         {
-            // First, where people read it.
+            // The description comes first, where people read it.
             let rest = std::mem::take(property);
             property.insert("description".into(), said);
             property.extend(rest);
@@ -100,7 +100,7 @@ fn arranged(branches: Vec<Value>) -> Vec<Value> {
     others
 }
 
-/// The definitions that are referred to by something else than an alternative, and so have to say what they are.
+/// The definitions that something other than an alternative refers to: these must keep their description.
 fn referenced_elsewhere(schema: &Value, is_alternative: bool, found: &mut BTreeSet<String>) {
     match schema {
         Value::Object(map) => {
@@ -162,6 +162,15 @@ mod tests {
             }
         });
         assert!(seen > 100, "{seen}");
+    }
+
+    #[test]
+    fn a_pattern_says_what_to_write() {
+        let schema = json_schema();
+        for (definition, example) in [("duration", "`30s`"), ("rate", "`2/s`")] {
+            let message = schema["$defs"][definition]["patternErrorMessage"].as_str().unwrap_or_default();
+            assert!(message.contains(example), "{definition}: {message}");
+        }
     }
 
     #[test]

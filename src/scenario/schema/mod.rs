@@ -1,5 +1,5 @@
-//! The JSON schema of a scenario, generated from its types, and checking a value against exactly that schema: what an
-//! editor accepts, the tool accepts. It must not know where a value stands in a file.
+//! The JSON schema of a scenario, generated from its types, and the check of a value against that schema. `stress`
+//! accepts exactly what an editor with the schema accepts. Nothing here knows where a value stands in a file.
 
 mod hover;
 mod profiles;
@@ -27,12 +27,12 @@ static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| {
     jsonschema::options().with_keyword("format", whole_number).build(&SCHEMA).expect("our own schema is a valid one")
 });
 
-/// The JSON schema (draft 2020-12) of a scenario, as published in `schemas/`.
+/// The JSON schema (draft 2020-12) of a scenario. `schemas/scenario.schema.json` is this value.
 pub fn json_schema() -> Value {
     SCHEMA.clone()
 }
 
-/// Everything in `value` that breaks the schema. A value without violations always deserializes.
+/// Every place where `value` breaks the schema. A value without violations always deserializes into a [`Scenario`].
 pub fn violations(value: &Value) -> Vec<Issue> {
     let mut issues: Vec<Issue> = Vec::new();
     for error in VALIDATOR.iter_errors(value) {
@@ -42,7 +42,7 @@ pub fn violations(value: &Value) -> Vec<Issue> {
     issues
 }
 
-/// A mistyped key is told once: not also as missing under its right name.
+/// Reports a mistyped key only once, and not also as missing under its correct name.
 fn drop_followers(issues: &mut Vec<Issue>) {
     let slips: HashSet<String> = issues
         .iter()
@@ -64,13 +64,13 @@ fn generate() -> Value {
     tidy(&mut schema);
     profiles::give_keys(&mut schema);
     hover::arrange(&mut schema);
-    // Serializing puts the keywords in the order people read them in.
+    // Serializing puts the keywords into the order in which people read them.
     let ordered = schemars::Schema::try_from(schema).ok().and_then(|schema| serde_json::to_value(schema).ok());
     ordered.expect("it was a schema, and changing keywords left it one")
 }
 
-/// Makes the schema say what is meant: a key that may be left out may not be null, so that `rls:` with its lines
-/// commented out is an error and not a run without it; and numbers end where their types do.
+/// Tightens the generated schema. An optional key must not be null: otherwise `rls:` with its lines commented out would
+/// silently be a run without row-level security. Numbers get the maximum of their types.
 fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
@@ -104,7 +104,7 @@ fn tidy(schema: &mut Value) {
     }
 }
 
-/// JSON schema takes `1000.0` for an integer, serde does not.
+/// Accepts only numbers written as integers. JSON schema takes `1000.0` for an integer; serde does not.
 struct WholeNumber;
 
 impl<'i> Keyword<'i> for WholeNumber {
@@ -113,7 +113,7 @@ impl<'i> Keyword<'i> for WholeNumber {
     }
 
     fn is_valid(&self, instance: &'i Value) -> bool {
-        // A number with a real fraction is the business of `type`.
+        // `type` already rejects a number with a fraction.
         instance.as_f64().is_none_or(|number| number.fract() != 0.0) || !instance.is_f64()
     }
 }

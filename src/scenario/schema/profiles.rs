@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 /// The keys of a scenario that a profile may not set.
 pub(crate) const NOT_IN_PROFILES: [&str; 2] = ["version", "profiles"];
 
-/// The most profiles of a scenario: each is checked as a scenario of its own.
+/// The maximum number of profiles in a scenario. Each profile is checked as a scenario of its own, which takes time.
 pub(crate) const MAX_PROFILES: usize = 100;
 
-/// Gives profiles the keys of the scenario, none of them required, so that editors complete inside profiles too.
+/// Gives profiles the keys of the scenario, all optional, so that editors complete keys inside profiles too.
 pub(super) fn give_keys(schema: &mut Value) {
     let Some(keys) = schema.get("properties").and_then(Value::as_object).cloned() else { return };
     let mut partial = Map::new();
@@ -24,7 +24,7 @@ pub(super) fn give_keys(schema: &mut Value) {
             property_map.shift_remove("required");
             property_map.shift_remove("description");
         }
-        let removal = json!({"description": "Leaves the key out in this profile.", "type": "null"});
+        let removal = json!({"description": "Removes the key in this profile.", "type": "null"});
         let mut entry = Map::new();
         entry.extend(description.map(|description| ("description".to_string(), description)));
         entry.insert("anyOf".into(), Value::Array(vec![property, removal]));

@@ -115,7 +115,7 @@ fn every_violation_is_told_in_words() {
 #[test]
 fn what_is_no_map_is_no_scenario() {
     let lines: Vec<String> = violations(&json!([1])).into_iter().map(line).collect();
-    assert!(lines[0].contains("the scenario wants a map, found a list"), "{lines:?}");
+    assert!(lines[0].contains("the scenario must be a map, found a list"), "{lines:?}");
 }
 
 /// Values that a careless author might write anywhere.

@@ -1,4 +1,5 @@
-//! A value that fits none of several alternatives: picks the one that was meant, so that what that one misses is reported.
+//! A value that matches none of several alternatives: picks the alternative that the author most likely meant, and
+//! reports how the value differs from it.
 //! "Not valid under any of the schemas" is never said.
 
 use jsonschema::ValidationError;
@@ -10,7 +11,7 @@ use super::wish::{is_template, keys, kind, names, resolve, tag};
 use super::wording::{self, not_one_of, unknown_key};
 use crate::source::join;
 
-/// An alternative, and why the value does not fit it.
+/// An alternative, and the reasons why the value does not match it.
 struct Branch<'s, 'e> {
     schema: &'s Value,
     errors: &'e [ValidationError<'static>],
@@ -45,7 +46,7 @@ pub(super) fn meant<'e>(
             if !known.is_empty() {
                 return Err(vec![unknown_name(&branches, text, found, pointer, known)]);
             }
-            // A text where a number or its template is wanted is of the wrong type; elsewhere its own rule says more.
+            // A text in place of a number or a template has the wrong type; elsewhere the string's own rule says more.
             of_kind("string").filter(|branch| !is_template(branch.schema))
         }
         Value::Number(_) => of_kind("integer").or_else(|| of_kind("number")),
@@ -56,9 +57,9 @@ pub(super) fn meant<'e>(
             if let (Some(tag), Value::Object(map)) = (tag(branch.schema), found)
                 && let Some(other) = second_tag(&branches, tag, map)
             {
-                let message = format!("`{tag}` and `{other}` are given in one entry");
+                let message = format!("`{tag}` and `{other}` are in one entry");
                 let issue = Issue::new(join(pointer, other), "scenario::value", message).at_key();
-                return Err(vec![issue.help(format!("make `{other}: …` an entry of its own"))]);
+                return Err(vec![issue.help(format!("write `{other}: …` as a separate entry"))]);
             }
             Ok(branch.errors)
         }
@@ -105,7 +106,7 @@ fn unknown_tag(branches: &[Branch<'_, '_>], map: &serde_json::Map<String, Value>
     let plain: Vec<&str> = branches.iter().flat_map(|branch| names(branch.schema)).collect();
     let Some((key, _)) = map.iter().next() else {
         let message = format!("{} is an empty map", wording::name(pointer));
-        let help = crate::suggest::suggest("", tags, "keys it can have");
+        let help = crate::suggest::suggest("", tags, "known keys");
         return vec![Issue::new(pointer, "scenario::empty", message).help(help)];
     };
     if plain.contains(&key.as_str()) {

@@ -1,4 +1,4 @@
-//! Each violation of the schema in words: what stands there, what is wanted, and what to write.
+//! Each violation of the schema as a message: the value found, the value expected, and what to write instead.
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
@@ -8,7 +8,7 @@ use super::wish::{holder, is_duration, is_rate, keys, names, resolve};
 use super::wording::{empty, name, not_one_of, show, unknown_key, wrong_type};
 use super::{Issue, union};
 
-/// Adds what one error of the validator means.
+/// Adds the issues that explain one error of the validator.
 pub(super) fn report(root: &Value, error: &ValidationError<'_>, issues: &mut Vec<Issue>) {
     let pointer = error.instance_path().as_str().to_string();
     let schema = holder(root, error.schema_path().as_str());
@@ -44,10 +44,10 @@ fn missing_key(root: &Value, schema: &Value, pointer: &str, key: &str) -> Issue 
         .help(format!("add `{key}: …`{}{sentence}", if sentence.is_empty() { "" } else { ": " }))
 }
 
-/// Of a description, without the full stop.
+/// The first sentence of a description, in lower case and without the full stop.
 fn first_sentence(description: &str) -> Option<String> {
-    let first = description.split(". ").next()?.replace('\n', " ");
-    let first = first.trim_end_matches('.');
+    let description = description.replace('\n', " ");
+    let first = description.split(". ").next()?.trim_end_matches('.');
     let mut characters = first.chars();
     let start = characters.next()?;
     Some(start.to_lowercase().chain(characters).collect())
@@ -71,11 +71,11 @@ fn wrong_value(schema: &Value, found: &Value, kind: &ValidationErrorKind, pointe
         .code("scenario::duration"),
         ValidationErrorKind::Pattern { .. } if is_rate(schema) => issue(
             format!("{} is not a rate", show(found)),
-            "write how often per second, minute or hour, as in `2/s`, `30/m` or `100/h`".into(),
+            "write a number per second, minute or hour, as in `2/s`, `30/m` or `100/h`".into(),
         )
         .code("scenario::rate"),
         ValidationErrorKind::Pattern { .. } => issue(
-            format!("{} cannot be {name}", show(found)),
+            format!("{name} cannot be {}", show(found)),
             "use letters, digits, `-` and `_`, and start with a letter or digit".into(),
         ),
         ValidationErrorKind::MaxLength { limit } => {
@@ -84,11 +84,11 @@ fn wrong_value(schema: &Value, found: &Value, kind: &ValidationErrorKind, pointe
         ValidationErrorKind::MaxProperties { limit } => {
             issue(format!("{name} has more than {limit} entries"), "remove some, or split the scenario".into())
         }
-        ValidationErrorKind::MinItems { limit } => {
-            issue(format!("{name} is a list without entries"), format!("give it at least {limit}"))
+        ValidationErrorKind::MinItems { .. } => {
+            issue(format!("{name} is an empty list"), "add an entry: start its line with `- `".into())
         }
         ValidationErrorKind::Minimum { limit } | ValidationErrorKind::Maximum { limit } if pointer == "/version" => {
-            issue(format!("version {found} of the format is not known"), format!("write `version: {limit}`"))
+            issue(format!("version {found} of the scenario format is unknown"), format!("write `version: {limit}`"))
         }
         ValidationErrorKind::Minimum { limit } => {
             issue(format!("{name} is {found}, below {}", plain(limit)), format!("write {} or more", plain(limit)))
@@ -98,7 +98,7 @@ fn wrong_value(schema: &Value, found: &Value, kind: &ValidationErrorKind, pointe
         }
         ValidationErrorKind::Custom { .. } => {
             let whole = found.as_f64().map(|number| format!("write it as `{number:.0}`")).unwrap_or_default();
-            issue(format!("{name} wants a whole number, found {found}"), whole).code("scenario::type")
+            issue(format!("{name} must be a whole number, found {found}"), whole).code("scenario::type")
         }
         // Keywords that our schema does not use; the validator's own words are better than none.
         other => issue(format!("{name} breaks the rule `{}`", other.keyword()), "see `stress schema`".into()),

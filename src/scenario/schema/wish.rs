@@ -1,4 +1,4 @@
-//! What a part of the schema wants, in words. It must not know what was found instead.
+//! The values that a part of the schema allows, in words. Nothing here knows what was found instead.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::suggest::list;
 
 /// Follows `$ref`s.
 pub(super) fn resolve<'s>(root: &'s Value, mut schema: &'s Value) -> &'s Value {
-    // Twice is the most there is in our schema; the limit is against a circle.
+    // Our schema never nests more than two references; the limit guards against a cycle.
     for _ in 0..8 {
         let Some(target) = schema.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#'))
         else {
@@ -52,35 +52,35 @@ pub(super) fn kind(schema: &Value) -> Option<&str> {
     schema.get("type").and_then(Value::as_str)
 }
 
-/// Whether it is the schema of durations.
+/// Whether this is the schema of a duration.
 pub(super) fn is_duration(schema: &Value) -> bool {
     schema.get("pattern").and_then(Value::as_str).is_some_and(|pattern| pattern.contains("|ms|"))
 }
 
-/// Whether it is the schema of rates.
+/// Whether this is the schema of a rate.
 pub(super) fn is_rate(schema: &Value) -> bool {
     schema.get("pattern").and_then(Value::as_str).is_some_and(|pattern| pattern.contains("(s|m|h)"))
 }
 
-/// Whether it is the schema of templates that stand for a number.
+/// Whether this is the schema of a template that evaluates to a number.
 pub(super) fn is_template(schema: &Value) -> bool {
     schema.get("pattern").and_then(Value::as_str).is_some_and(|pattern| pattern.contains(r"\{\{"))
 }
 
-/// The names an alternative allows: of an enum, or a constant.
+/// The names that an alternative allows: those of an enum, or a constant.
 pub(super) fn names(schema: &Value) -> Vec<&str> {
     let one = schema.get("const").and_then(Value::as_str);
     let many = schema.get("enum").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     one.into_iter().chain(many.iter().filter_map(Value::as_str)).collect()
 }
 
-/// The keys an alternative knows.
+/// The keys that an alternative knows.
 pub(super) fn keys(schema: &Value) -> Vec<&str> {
     let properties = schema.get("properties").and_then(Value::as_object);
     properties.map(|properties| properties.keys().map(String::as_str).collect()).unwrap_or_default()
 }
 
-/// The key of an alternative that is one key with its options, such as `{wait: 1s}`.
+/// The only key of an alternative that consists of one key with its options, such as `wait` in `{wait: 1s}`.
 pub(super) fn tag(schema: &Value) -> Option<&str> {
     let required = schema.get("required")?.as_array()?;
     match (keys(schema).as_slice(), required.as_slice()) {
@@ -89,7 +89,7 @@ pub(super) fn tag(schema: &Value) -> Option<&str> {
     }
 }
 
-/// What the schema wants: `a whole number, or a template such as …`.
+/// The values that the schema allows: `a whole number or a quoted template`.
 pub(super) fn describe(root: &Value, schema: &Value) -> String {
     let mut wishes: Vec<String> = Vec::new();
     let alternatives = alternatives(root, schema);

@@ -14,7 +14,7 @@ pub(super) fn unknown_key(pointer: &str, key: &str, known: &[&str]) -> Issue {
     {
         let message = format!("the profile `{profile}` cannot set `{key}`");
         let issue = Issue::new(join(pointer, key), "scenario::unknown_key", message).at_key();
-        return issue.help("remove it here: it holds for the whole file");
+        return issue.help("remove it here: it applies to the whole file");
     }
     let place = if pointer.is_empty() { String::new() } else { format!(" in {}", name(pointer)) };
     Issue::new(join(pointer, key), "scenario::unknown_key", format!("unknown key `{key}`{place}"))
@@ -25,7 +25,7 @@ pub(super) fn unknown_key(pointer: &str, key: &str, known: &[&str]) -> Issue {
 pub(super) fn empty(root: &Value, schema: &Value, pointer: &str) -> Issue {
     let wish = describe(root, schema);
     Issue::new(pointer, "scenario::empty", format!("{} is empty", name(pointer)))
-        .help(format!("give it {wish}, or remove the {}", if is_entry(pointer) { "entry" } else { "key" }))
+        .help(format!("write {wish}, or remove the {}", if is_entry(pointer) { "entry" } else { "key" }))
 }
 
 /// A value of another type than the schema wants.
@@ -33,12 +33,12 @@ pub(super) fn wrong_type(root: &Value, schema: &Value, found: &Value, pointer: &
     if found.is_null() {
         return empty(root, schema, pointer);
     }
-    let message = format!("{} wants {}, found {}", name(pointer), describe(root, schema), show(found));
+    let message = format!("{} must be {}, found {}", name(pointer), describe(root, schema), show(found));
     let help = type_help(root, schema, found).unwrap_or_else(|| format!("write {}", describe(root, schema)));
     Issue::new(pointer, "scenario::type", message).help(help)
 }
 
-/// What to write instead of a value of the wrong type.
+/// The help for a value of the wrong type.
 fn type_help(root: &Value, schema: &Value, found: &Value) -> Option<String> {
     let alternatives = wish::alternatives(root, schema);
     let wants = |wanted: &str| alternatives.iter().any(|schema| kind(schema) == Some(wanted));
@@ -53,7 +53,7 @@ fn type_help(root: &Value, schema: &Value, found: &Value) -> Option<String> {
             _ => Some("write `true` or `false`".into()),
         },
         Value::Number(number) if duration => Some(format!("write the unit, as in `{number}s`")),
-        Value::Number(number) if rate => Some(format!("write per what, as in `{number}/s`")),
+        Value::Number(number) if rate => Some(format!("write the unit, as in `{number}/s`")),
         Value::Number(number) if wants("integer") => Some(format!("write a whole number instead of {number}")),
         Value::Number(_) | Value::Bool(_) if free_text => Some(format!("quote it: `\"{found}\"`")),
         Value::String(_) | Value::Number(_) | Value::Bool(_) if wants("array") => {
@@ -65,7 +65,7 @@ fn type_help(root: &Value, schema: &Value, found: &Value) -> Option<String> {
             Some(if known.is_empty() {
                 "write `key: value` lines under it, indented".into()
             } else {
-                format!("keys it can have: {}", list(&known))
+                format!("known keys: {}", list(&known))
             })
         }
         Value::Array(items) if items.len() == 1 => Some("remove the brackets or the `- `".into()),
@@ -87,14 +87,14 @@ fn number_help(text: &str, alternatives: &[&Value]) -> String {
     "write a number".into()
 }
 
-/// A name that is not one of those allowed.
+/// The issue for a name that is not one of the allowed names.
 pub(super) fn not_one_of(found: &Value, pointer: &str, known: &[&str]) -> Issue {
     let message = format!("{} is not {}", show(found), known_as(pointer));
     let help = suggest(found.as_str().unwrap_or_default(), known.iter().copied(), "write one of");
     Issue::new(pointer, "scenario::value", message).help(help)
 }
 
-/// `a value of `kind``, `an entry of `sync``.
+/// The role of a value in messages: ``a value of `kind` ``, ``an entry of `sync` ``.
 fn known_as(pointer: &str) -> String {
     let parts: Vec<String> = segments(pointer).collect();
     match parts.as_slice() {
@@ -109,7 +109,7 @@ fn is_entry(pointer: &str) -> bool {
     !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// What a value is called: `` `rows` ``, `` entry 2 of `sync` ``, `the scenario`.
+/// The name of a value in messages: `` `rows` ``, `` entry 2 of `sync` ``, `the scenario`.
 pub(super) fn name(pointer: &str) -> String {
     let parts: Vec<String> = segments(pointer).collect();
     match parts.as_slice() {
@@ -122,7 +122,7 @@ pub(super) fn name(pointer: &str) -> String {
     }
 }
 
-/// What was found: ``the text `x` ``, `the number 5`, `a list`.
+/// The value found, in words: ``the text `x` ``, `the number 5`, `a list`.
 pub(super) fn show(found: &Value) -> String {
     match found {
         Value::Null => "nothing".into(),
