@@ -6,13 +6,13 @@ use crate::record::{Event, Total};
 /// Totals of what the run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Deletes rows.
+    /// Rows deleted.
     pub deleted: u64,
-    /// Inserts rows.
+    /// Rows inserted.
     pub inserted: u64,
-    /// Updates rows.
+    /// Rows updated.
     pub updated: u64,
-    /// Reads rows.
+    /// Rows read.
     pub queried: u64,
     /// Calls of `send`, settling excluded.
     pub sends: u64,
@@ -64,7 +64,7 @@ impl Totals {
         }
     }
 
-    /// The number of rows deleted, inserted and updated.
+    /// Rows deleted, inserted and updated.
     pub const fn changed(&self) -> u64 {
         self.deleted.saturating_add(self.inserted).saturating_add(self.updated)
     }

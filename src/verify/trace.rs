@@ -38,7 +38,7 @@ impl RowState {
         Self::Indeterminate,
     ];
 
-    /// The state's name in reports.
+    /// Its name in reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -71,7 +71,7 @@ pub enum Hop {
 }
 
 impl Hop {
-    /// The state's name in reports.
+    /// Its name in reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Written => "written",

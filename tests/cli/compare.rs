@@ -42,7 +42,7 @@ fn repeated_runs_say_how_often_they_fail_and_can_be_compared() {
     let compare = |before, after| place.stress(&["compare", before, after, "--bound", "100000"]).done();
     let same = compare("good/twice", "good/twice/repeat.json");
     assert_eq!(ends(same, 0, "PASS").last_line(), "PASS: no significant regression");
-    ends(compare("good/twice", "bad/twice/latest"), 1, "FAIL: the verdict is FAIL, it was PASS");
+    ends(compare("good/twice", "bad/twice/latest"), 1, "FAIL: the verdict is FAIL, was PASS");
     ends(compare("bad/twice", "good/twice"), 0, "PASS: no significant regression");
     compare("good/twice", "nowhere").exits(2);
     place.write("good/twice/repeat.json", "{}");

@@ -20,6 +20,6 @@ fn every_planted_failure_is_found_and_no_clean_run_goes_red() {
 fn one_planted_failure_is_run_alone() {
     let place = Place::new();
     let done = place.stress(&["selftest", "--only", "drop_row", "--seed", "7"]).done().exits(0);
-    assert_eq!(done.last_line(), "PASS: 1 of 1 planted failure found and rightly blamed");
+    assert_eq!(done.last_line(), "PASS: 1 of 1 injected fault reported with the right side");
     place.stress(&["selftest", "--only", "drop_rows"]).done().exits(2).says(&["did you mean `drop_row`?"]);
 }

@@ -76,7 +76,7 @@ pub(crate) struct Chart {
 /// Values by the group's axis.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Line {
-    /// The title.
+    /// What it shows.
     pub(crate) name: String,
     /// One value per position on the axis; `None` for a gap.
     #[serde(serialize_with = "rounded_or_absent")]

@@ -29,9 +29,9 @@ pub(super) struct CardDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct RequestDocument {
-    /// The number of the database, from 1.
+    /// The database.
     database: u32,
-    /// Its site id; null if unknown.
+    /// Its site id.
     site_id: Option<String>,
     /// The position of the request among the sync calls of its database, from 1.
     order: u64,
@@ -55,7 +55,7 @@ pub(super) struct RequestDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct LogDocument {
-    /// The number of the database, from 1.
+    /// The database.
     database: u32,
     /// The number of lines in the whole log.
     lines: u64,

@@ -67,7 +67,7 @@ pub(super) struct RowDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct ClockDocument {
-    /// The number of the database, from 1.
+    /// The database.
     database: u32,
     /// The column.
     column: String,

@@ -31,7 +31,7 @@ pub(super) struct ErrorsDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct GroupDocument {
-    /// The kind of failure.
+    /// What failed.
     kind: FailureKind,
     /// The side on which the failures happened.
     side: Side,

@@ -37,7 +37,7 @@ pub fn schema() -> Value {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "stress report, version 1", deny_unknown_fields)]
 pub struct Report {
-    /// The version of the scenario format. Always `1`.
+    /// The version of this format. Always `1`.
     #[schemars(range(min = 1, max = 1))]
     version: u32,
     /// `pass`, `fail` or `unknown`.

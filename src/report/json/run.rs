@@ -58,13 +58,13 @@ pub(super) struct RunDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct TotalsDocument {
-    /// Deletes rows.
+    /// Rows deleted.
     deleted: u64,
-    /// Inserts rows.
+    /// Rows inserted.
     inserted: u64,
-    /// Updates rows.
+    /// Rows updated.
     updated: u64,
-    /// Reads rows.
+    /// Rows read.
     queried: u64,
     /// Calls of `send`, settling excluded.
     sends: u64,
@@ -204,13 +204,13 @@ pub(super) struct DatabaseDocument {
     completed: bool,
     /// The message of the panic that ended its worker; null if there was none.
     crash: Option<String>,
-    /// The number of rows changed.
+    /// Rows changed.
     rows: u64,
-    /// Calls of `send`, settling excluded.
+    /// Calls of `send`.
     sends: CallsDocument,
     /// Calls of `receive`, `check` and `sync`.
     receives: CallsDocument,
-    /// The number of failures that count in `errors.total`.
+    /// Failures that count.
     errors: u64,
 }
 
