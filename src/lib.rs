@@ -7,25 +7,25 @@
 //!
 //! | room | may import | effects |
 //! |---|---|---|
-//! | `sql`, `suggest`, [`figure`], [`latency`], [`failure`], [`template`] | – | none |
+//! | `sql`, `suggest`, [`figure`], `latency`, [`failure`], `template` | – | none |
 //! | [`source`] | – | reads one file |
 //! | [`scenario`] | failure, source, suggest | none |
 //! | [`diagnostic`] | source, scenario | none |
-//! | [`plan`] | scenario, template, failure, sql, suggest | SQLite in memory (`plan/tables.rs`) |
-//! | [`load`] | source, scenario, diagnostic, plan, suggest | none of its own |
+//! | `plan` | scenario, template, failure, sql, suggest | SQLite in memory (`plan/tables.rs`) |
+//! | `load` | source, scenario, diagnostic, plan, suggest | none of its own |
 //! | [`record`] | scenario, failure | none |
 //! | [`session`] | failure, record | SQLite, unsafe |
-//! | [`target`] | plan, scenario, session, template, record, failure, sql | HTTP, threads and files of the hub |
+//! | `target` | plan, scenario, session, template, record, failure, sql | HTTP, threads and files of the hub |
 //! | `observe` | plan, scenario, session, target, record, failure | clock, SQLite, threads, files to compare |
-//! | [`execute`] | plan, scenario, session, template, target, observe, record, latency, failure, sql | clock, threads, files of the run |
-//! | [`verify`] | record, plan, scenario, figure | none |
-//! | [`analysis`] | record, plan, scenario, verify, latency, failure, figure, template | none |
+//! | `execute` | plan, scenario, session, template, target, observe, record, latency, failure, sql | clock, threads, files of the run |
+//! | `verify` | record, plan, scenario, figure | none |
+//! | `analysis` | record, plan, scenario, verify, latency, failure, figure, template | none |
 //! | [`report`] | analysis, verify, record, scenario, latency, failure, figure | none: returns text |
 //! | [`statistics`] | figure | none |
-//! | [`repeat`] | analysis, statistics, figure | none: returns text |
-//! | [`compare`] | report, analysis, record, plan, failure, statistics, figure | none: returns text |
-//! | [`selftest`] | load, source, scenario, plan, analysis, verify, failure, figure | none: returns text |
-//! | [`cli`] | what it drives | arguments, environment, stdout, stderr, files |
+//! | `repeat` | analysis, statistics, figure | none: returns text |
+//! | `compare` | report, analysis, record, plan, failure, statistics, figure | none: returns text |
+//! | `selftest` | load, source, scenario, plan, analysis, verify, failure, figure | none: returns text |
+//! | `cli` | what it drives | arguments, environment, stdout, stderr, files |
 //!
 //! What stays whatever else moves (a test reads `src/` and keeps it): no import cycles, neither of rooms nor of files;
 //! pure rooms touch no file, environment, clock or SQLite; nothing below `cli` prints.
@@ -46,48 +46,54 @@ mod sql;
 
 mod suggest;
 
-pub mod template;
+mod template;
 
 pub mod scenario;
 
 pub mod diagnostic;
 
 // Deciding:
-pub mod plan;
+mod plan;
 
-pub mod load;
+mod load;
 
 // Facts:
 pub mod failure;
 pub mod figure;
-pub mod latency;
+mod latency;
 pub mod record;
 pub mod statistics;
 
 // Doing:
 pub mod session;
 
-pub mod target;
+mod target;
 
 mod observe;
 
-pub mod execute;
+mod execute;
 
 // Judging:
-pub mod verify;
+mod verify;
 
-pub mod analysis;
+mod analysis;
 
 // Telling:
 pub mod report;
 
-pub mod repeat;
+mod repeat;
 
-pub mod compare;
+mod compare;
 
-pub mod selftest;
+mod selftest;
 
-pub mod cli;
+mod cli;
+
+// What the program, the integration tests and the benchmarks use of the rooms that are not public as a whole.
+pub use analysis::{Analysis, analyze};
+pub use cli::run;
+pub use load::{Loaded, Overrides, load, load_source};
+pub use plan::Plan;
 
 #[cfg(test)]
 mod fixture;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    stress::cli::run().into()
+    stress::run().into()
 }

@@ -11,15 +11,15 @@ use crate::figure::counted;
 use crate::statistics::{Interval, wilson};
 
 /// The version of the document's format.
-pub const REPEAT_VERSION: u32 = 1;
+pub(crate) const REPEAT_VERSION: u32 = 1;
 
 /// The name of the file.
-pub const REPEAT_FILE: &str = "repeat.json";
+pub(crate) const REPEAT_FILE: &str = "repeat.json";
 
 /// Runs of one scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Repeat {
+pub(crate) struct Repeat {
     /// The version of the document's format: [`REPEAT_VERSION`].
     pub version: u32,
     /// The scenario's name.
@@ -33,7 +33,7 @@ pub struct Repeat {
 /// One of the runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RunSummary {
+pub(crate) struct RunSummary {
     /// The run directory, relative to that of the document.
     pub directory: String,
     /// The values of the scenario's `matrix`, if it has one.
@@ -82,7 +82,7 @@ impl From<RunVerdict> for Verdict {
 
 impl RunSummary {
     /// The summary of a run.
-    pub fn of(analysis: &Analysis, directory: impl Into<String>, combination: impl Into<String>) -> Self {
+    pub(crate) fn of(analysis: &Analysis, directory: impl Into<String>, combination: impl Into<String>) -> Self {
         let failures =
             analysis.errors.groups.iter().filter(|group| group.count > 0).map(|group| group.kind.to_string());
         let found = analysis.checks.iter().filter(|result| !result.findings().is_empty());
@@ -98,27 +98,27 @@ impl RunSummary {
 
 impl Repeat {
     /// The number of runs that are still to be made.
-    pub fn new(scenario: impl Into<String>, wanted: u64) -> Self {
+    pub(crate) fn new(scenario: impl Into<String>, wanted: u64) -> Self {
         Self { version: REPEAT_VERSION, scenario: scenario.into(), wanted, runs: Vec::new() }
     }
 
     /// The number of runs with this verdict.
-    pub fn count(&self, verdict: RunVerdict) -> u64 {
+    pub(crate) fn count(&self, verdict: RunVerdict) -> u64 {
         self.runs.iter().filter(|run| run.verdict == verdict).count() as u64
     }
 
     /// The 95 % confidence interval of the share of runs that fail.
-    pub fn failing(&self) -> Interval {
+    pub(crate) fn failing(&self) -> Interval {
         wilson(self.count(RunVerdict::Fail), self.runs.len() as u64)
     }
 
     /// The verdict on the series: the worst of its runs; UNKNOWN without runs.
-    pub fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Verdict {
         self.runs.iter().map(|run| run.verdict).max().map_or(Verdict::Unknown, Verdict::from)
     }
 
     /// The kinds of failures and findings with the number of runs in which they occurred, most frequent first.
-    pub fn kinds(&self) -> Vec<(&str, u64)> {
+    pub(crate) fn kinds(&self) -> Vec<(&str, u64)> {
         let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
         for kind in self.runs.iter().flat_map(|run| &run.kinds) {
             *kinds.entry(kind).or_default() += 1;
@@ -129,7 +129,7 @@ impl Repeat {
     }
 
     /// A summary of the series as text; the last line is the verdict.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let (all, failed) = (self.runs.len() as u64, self.count(RunVerdict::Fail));
         let mut text = String::new();
         for (kind, count) in self.kinds() {

@@ -43,7 +43,7 @@ use crate::session;
 use problem::Problem;
 use terminal::{Color, Terminal};
 
-pub use exit::Exit;
+pub(crate) use exit::Exit;
 
 /// Load-tests database sync: many SQLite databases write and sync at the same time. The verdict says what broke, where,
 /// and on which side.

@@ -7,7 +7,7 @@ use crate::statistics::RankTest;
 
 /// The changes from the first side to the second.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// Sentences about differences in scenario, scale, target or machine, which make a comparison less meaningful.
     pub notes: Vec<String>,
     /// The verdicts.
@@ -30,7 +30,7 @@ pub struct Comparison {
 
 /// The verdicts of both sides.
 #[derive(Debug, Clone, PartialEq)]
-pub struct VerdictChange {
+pub(crate) struct VerdictChange {
     /// The worst verdict of each side.
     pub worst: [Verdict; 2],
     /// The share of runs that failed.
@@ -39,7 +39,7 @@ pub struct VerdictChange {
 
 /// The share of runs or calls in which something happened, on both sides.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ShareChange {
+pub(crate) struct ShareChange {
     /// Hits and trials of the first side.
     pub first: (u64, u64),
     /// Hits and trials of the second side.
@@ -50,7 +50,7 @@ pub struct ShareChange {
 
 /// The latencies of one kind of step.
 #[derive(Debug, Clone, PartialEq)]
-pub struct StepChange {
+pub(crate) struct StepChange {
     /// The step.
     pub step: StepKind,
     /// The number of measured steps on each side.
@@ -63,7 +63,7 @@ pub struct StepChange {
 
 /// The change of one percentile of a step's latencies.
 #[derive(Debug, Clone, PartialEq)]
-pub struct QuantileChange {
+pub(crate) struct QuantileChange {
     /// `p50`, `p95`, `p99`.
     pub name: &'static str,
     /// Both values, in microseconds; medians of the runs if runs are compared.

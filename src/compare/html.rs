@@ -26,7 +26,7 @@ const MOST_ERRORS: usize = 200;
 
 /// A run, or a series of runs, with the path that names it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Series {
+pub(crate) struct Series {
     /// The path, as given on the command line.
     pub path: String,
     /// The runs.
@@ -34,7 +34,7 @@ pub struct Series {
 }
 
 /// All series on one page, with the comparisons of each later series with the first one.
-pub fn html(series: &[Series], comparisons: &[Comparison]) -> String {
+pub(crate) fn html(series: &[Series], comparisons: &[Comparison]) -> String {
     let names: Vec<String> = (0..series.len()).map(name).collect();
     let groups = [throughput(series, &names), latencies(series, &names)];
     let worse: Vec<String> = comparisons

@@ -6,10 +6,10 @@ mod html;
 mod render;
 mod sample;
 
-pub use change::{Comparison, QuantileChange, ShareChange, StepChange, VerdictChange};
-pub use html::{Series, html};
-pub use render::{json, markdown, terminal};
-pub use sample::{ErrorName, Sample};
+pub(crate) use change::{Comparison, QuantileChange, ShareChange, StepChange, VerdictChange};
+pub(crate) use html::{Series, html};
+pub(crate) use render::{json, markdown, terminal};
+pub(crate) use sample::{ErrorName, Sample};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,18 +18,18 @@ use crate::record::StepKind;
 use crate::statistics::{fisher, mann_whitney, quantile, quantile_test};
 
 /// The significance level: a difference is significant if its p-value is below this.
-pub const SIGNIFICANT: f64 = 0.01;
+pub(crate) const SIGNIFICANT: f64 = 0.01;
 /// The minimum increase in latency for a regression, in microseconds, however significant it is.
-pub const LEAST_MICROSECONDS: f64 = 1000.0;
+pub(crate) const LEAST_MICROSECONDS: f64 = 1000.0;
 /// With at least this many runs on each side, runs are compared rather than calls: the calls of one run share the
 /// conditions of its machine.
-pub const ENOUGH_RUNS: usize = 5;
+pub(crate) const ENOUGH_RUNS: usize = 5;
 /// The percentiles that are compared, with the number of values that each needs; with fewer values, it would just be the
 /// maximum.
 const QUANTILES: [(&str, f64, usize); 3] = [("p50", 0.5, 2), ("p95", 0.95, 20), ("p99", 0.99, 100)];
 
 /// Compares two series of judged runs; `bound` is the increase in latency that is not a regression (0.1 for 10 %).
-pub fn compare(first: &[Sample], second: &[Sample], bound: f64) -> Comparison {
+pub(crate) fn compare(first: &[Sample], second: &[Sample], bound: f64) -> Comparison {
     let verdicts = verdicts(first, second);
     let errors = share(first, second, |sample| (sample.failed_calls, sample.calls));
     let steps = steps(first, second, bound);

@@ -15,7 +15,7 @@ const SIDES: [&str; 2] = ["A", "B"];
 const HEADER: [&str; 7] = ["step", "percentile", SIDES[0], SIDES[1], "change", "p", ""];
 
 /// The comparison as lines for a terminal; the last one is the verdict.
-pub fn terminal(comparison: &Comparison, width: usize) -> String {
+pub(crate) fn terminal(comparison: &Comparison, width: usize) -> String {
     let mut text = String::new();
     for line in facts(comparison) {
         let _ = writeln!(text, "{line}");
@@ -40,7 +40,7 @@ pub fn terminal(comparison: &Comparison, width: usize) -> String {
 }
 
 /// The comparison as Markdown.
-pub fn markdown(comparison: &Comparison) -> String {
+pub(crate) fn markdown(comparison: &Comparison) -> String {
     let mut text = format!("# {}\n", escaped(verdict(comparison).trim_end()));
     for line in facts(comparison) {
         let _ = write!(text, "\n- {}", escaped(&line));
@@ -57,7 +57,7 @@ pub fn markdown(comparison: &Comparison) -> String {
 }
 
 /// The comparison as a JSON document. Latencies are in microseconds.
-pub fn json(comparison: &Comparison) -> Value {
+pub(crate) fn json(comparison: &Comparison) -> Value {
     let pair = |change: &ShareChange| {
         json!({
             "a": { "hits": change.first.0, "trials": change.first.1 },

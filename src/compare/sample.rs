@@ -14,7 +14,7 @@ const SETTLE: &str = "settle";
 
 /// One run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// The run's id.
     pub id: String,
     /// Facts that should be equal for a meaningful comparison, by name.
@@ -41,7 +41,7 @@ pub struct Sample {
 
 /// A kind of failure or finding, regardless of how often it occurs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ErrorName {
+pub(crate) enum ErrorName {
     /// Failures with the same kind, side and fingerprint.
     Failure {
         /// The kind of failure.
@@ -57,7 +57,7 @@ pub enum ErrorName {
 
 impl Sample {
     /// The parts of a run that a comparison uses.
-    pub fn of(record: &Record, analysis: &Analysis) -> Self {
+    pub(crate) fn of(record: &Record, analysis: &Analysis) -> Self {
         let events = || record.workers.iter().flat_map(|worker| &worker.events);
         let mut durations: BTreeMap<StepKind, Vec<f64>> = BTreeMap::new();
         for event in events().filter(|event| event.step.is_load() && event.phase != SETTLE) {

@@ -19,39 +19,39 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// Whether the run goes on; shared by its workers and by whoever may end it.
 #[derive(Debug, Default)]
-pub struct Control {
+pub(crate) struct Control {
     state: AtomicU8,
     reason: Mutex<Option<EndReason>>,
 }
 
 impl Control {
     /// Ends the run after the steps that are under way.
-    pub fn finish(&self, reason: EndReason) {
+    pub(crate) fn finish(&self, reason: EndReason) {
         self.end(reason, FINISH);
     }
 
     /// Ends the run now: running statements are interrupted.
-    pub fn stop_now(&self, reason: EndReason) {
+    pub(crate) fn stop_now(&self, reason: EndReason) {
         self.end(reason, NOW);
     }
 
     /// Why the run ends early; absent while it goes on.
-    pub fn reason(&self) -> Option<EndReason> {
+    pub(crate) fn reason(&self) -> Option<EndReason> {
         *self.reason.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether no new step is to be started.
-    pub fn is_ending(&self) -> bool {
+    pub(crate) fn is_ending(&self) -> bool {
         self.state.load(Ordering::Relaxed) >= FINISH
     }
 
     /// Whether even running steps are to be cut off.
-    pub fn is_now(&self) -> bool {
+    pub(crate) fn is_now(&self) -> bool {
         self.state.load(Ordering::Relaxed) >= NOW
     }
 
     /// Sleeps, unless the run ends. Gives false when it did.
-    pub fn sleep(&self, time: Duration) -> bool {
+    pub(crate) fn sleep(&self, time: Duration) -> bool {
         let until = Instant::now() + time;
         while !self.is_ending() {
             let left = until.saturating_duration_since(Instant::now());

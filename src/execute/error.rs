@@ -10,7 +10,7 @@ const ROOM: &str = "see that the disk has room, or name another place with `--ou
 
 /// Why a run could not be made.
 #[derive(Debug)]
-pub enum ExecuteError {
+pub(crate) enum ExecuteError {
     /// A file or directory of the run could not be written.
     Io {
         /// The file or directory.
@@ -31,7 +31,7 @@ pub enum ExecuteError {
 
 impl ExecuteError {
     /// What to do about it, where that is known.
-    pub fn help(&self) -> Option<&'static str> {
+    pub(crate) fn help(&self) -> Option<&'static str> {
         match self {
             Self::Io { .. } => Some(ROOM),
             Self::Prepare { error, .. } => (classify(error).kind == FailureKind::Disk).then_some(ROOM),

@@ -9,7 +9,7 @@ use crate::scenario::Scenario;
 use crate::target::Connected;
 
 /// A run to be made.
-pub struct Job<'a> {
+pub(crate) struct Job<'a> {
     /// What is decided.
     pub plan: &'a Plan,
     /// The scenario as resolved, kept in the record.

@@ -89,7 +89,7 @@ impl Journal {
 }
 
 /// Writes a file whole or not at all: beside it first, then renamed over it.
-pub fn write_whole(path: &Path, text: &str) -> Result<(), ExecuteError> {
+pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), ExecuteError> {
     write(path, |out| out.write_all(text.as_bytes()))
 }
 

@@ -19,11 +19,11 @@ mod workers;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use control::Control;
-pub use error::ExecuteError;
-pub use job::Job;
-pub use journal::write_whole;
-pub use progress::{DatabaseProgress, Progress, Stage};
+pub(crate) use control::Control;
+pub(crate) use error::ExecuteError;
+pub(crate) use job::Job;
+pub(crate) use journal::write_whole;
+pub(crate) use progress::{DatabaseProgress, Progress, Stage};
 pub(crate) use workers::panic_message;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -53,7 +53,7 @@ const STACK: usize = 1024 * 1024;
 const LOGS: usize = 20;
 
 /// Makes a run. What goes wrong with the system under test is in the record; an error means that there was no run.
-pub fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
+pub(crate) fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
     let count = job.plan.databases.len();
     for path in [job.databases.to_owned(), job.directory.join("databases"), job.directory.join("logs")] {
         std::fs::create_dir_all(&path).map_err(|error| ExecuteError::Io { path, error })?;

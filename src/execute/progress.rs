@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// How far a run has come.
 #[derive(Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// One per database, in index order.
     pub databases: Vec<DatabaseProgress>,
     /// What the run as a whole is doing.
@@ -21,7 +21,7 @@ pub struct Progress {
 
 /// How far one database has come.
 #[derive(Debug, Default)]
-pub struct DatabaseProgress {
+pub(crate) struct DatabaseProgress {
     /// The iteration under way.
     pub iteration: AtomicU64,
     /// The step of the iteration under way, counted from 0.
@@ -38,7 +38,7 @@ pub struct DatabaseProgress {
 
 /// What the run as a whole is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub(crate) enum Stage {
     /// Databases are being created.
     Preparing,
     /// Workers run.
@@ -51,7 +51,7 @@ pub enum Stage {
 
 impl Progress {
     /// For this many databases.
-    pub fn new(databases: usize) -> Self {
+    pub(crate) fn new(databases: usize) -> Self {
         let databases = std::iter::repeat_with(DatabaseProgress::default).take(databases).collect();
         Self {
             databases,
@@ -64,13 +64,13 @@ impl Progress {
 
     /// Tells every statement as it runs, one a line.
     #[must_use]
-    pub fn telling(mut self, statements: Option<Sender<String>>) -> Self {
+    pub(crate) fn telling(mut self, statements: Option<Sender<String>>) -> Self {
         self.statements = statements;
         self
     }
 
     /// The latest failure in words, and in which database it was.
-    pub fn latest_failure(&self) -> Option<(u32, String)> {
+    pub(crate) fn latest_failure(&self) -> Option<(u32, String)> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -87,7 +87,7 @@ impl Progress {
     }
 
     /// What the run as a whole is doing.
-    pub fn stage(&self) -> Stage {
+    pub(crate) fn stage(&self) -> Stage {
         match self.stage.load(Ordering::Relaxed) {
             0 => Stage::Preparing,
             1 => Stage::Running,

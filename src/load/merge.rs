@@ -28,7 +28,7 @@ pub(super) fn origin<'o>(origins: &'o BTreeMap<String, Origin>, pointer: &str) -
 }
 
 /// The pointer into the file at which the value at `pointer` of the merged scenario was written.
-pub fn written_at(origins: &BTreeMap<String, Origin>, pointer: &str) -> String {
+pub(crate) fn written_at(origins: &BTreeMap<String, Origin>, pointer: &str) -> String {
     match origin(origins, pointer) {
         Some(Origin::Profile(profile)) => format!("{}{pointer}", join("/profiles", profile)),
         Some(Origin::File | Origin::Flag(_) | Origin::VarsFile(_) | Origin::Environment(_) | Origin::Default)

@@ -21,11 +21,12 @@ use crate::suggest::suggest;
 use merge::Merged;
 use problems::Findings;
 
-pub use merge::written_at;
-pub use origin::Origin;
-pub use overrides::{Overrides, environment_vars, parse_var, vars_file};
-pub use problems::LoadError;
-pub use variation::Variation;
+pub(crate) use merge::written_at;
+pub(crate) use origin::Origin;
+pub use overrides::Overrides;
+pub(crate) use overrides::{environment_vars, parse_var, vars_file};
+pub(crate) use problems::LoadError;
+pub(crate) use variation::Variation;
 
 /// A scenario, ready to be run.
 #[derive(Debug, Clone)]

@@ -37,7 +37,7 @@ pub struct Overrides {
 }
 
 /// A value as typed on a command line: a number, `true`, `false`, or text.
-pub fn parse_var(text: &str) -> Value {
+pub(crate) fn parse_var(text: &str) -> Value {
     match serde_json::from_str(text) {
         Ok(value @ (Value::Number(_) | Value::Bool(_))) => value,
         _ => Value::String(text.to_string()),
@@ -45,7 +45,9 @@ pub fn parse_var(text: &str) -> Value {
 }
 
 /// The variables that an environment sets: `STRESS_VAR_TABLE=notes` sets `table`.
-pub fn environment_vars(environment: impl IntoIterator<Item = (String, String)>) -> Vec<(String, Value, Origin)> {
+pub(crate) fn environment_vars(
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Vec<(String, Value, Origin)> {
     let environment = environment.into_iter().filter_map(|(variable, value)| {
         let name = variable.strip_prefix("STRESS_VAR_")?.to_lowercase();
         (!name.is_empty()).then(|| (name, parse_var(&value), Origin::Environment(variable)))
@@ -56,7 +58,7 @@ pub fn environment_vars(environment: impl IntoIterator<Item = (String, String)>)
 }
 
 /// The variables of a `--vars-file`: a YAML map of names to values.
-pub fn vars_file(path: &Path) -> Result<Vec<(String, Value, Origin)>, LoadError> {
+pub(crate) fn vars_file(path: &Path) -> Result<Vec<(String, Value, Origin)>, LoadError> {
     let source = Source::read(path)?;
     if !source.is_complete() || !source.problems.is_empty() {
         return Err(LoadError { source: Some(Box::new(source)), problems: Vec::new(), messages: Vec::new() });

@@ -9,7 +9,7 @@ mod judging;
 mod names;
 mod phase;
 mod policies;
-pub mod rule;
+pub(crate) mod rule;
 mod scale;
 mod schema;
 mod session;
@@ -17,17 +17,17 @@ mod steps;
 mod sync;
 mod tables;
 mod target;
-pub mod threshold;
+pub(crate) mod threshold;
 mod value;
 mod variables;
 
 pub(crate) use crate::sql::quote;
-pub use check::{CheckKind, CheckPlan, Question};
-pub use sync::{ReceivePlan, SyncPlan};
-pub use target::TargetPlan;
+pub(crate) use check::{CheckKind, CheckPlan, Question};
+pub(crate) use sync::{ReceivePlan, SyncPlan};
+pub(crate) use target::TargetPlan;
 pub(crate) use target::{ALLOWED_DATABASES, covers};
-pub use value::{AtRow, Binding, Parameter, SqlValue, Statement, Varying};
-pub use variables::combinations;
+pub(crate) use value::{AtRow, Binding, Parameter, SqlValue, Statement, Varying};
+pub(crate) use variables::combinations;
 
 use std::time::Duration;
 

@@ -4,13 +4,13 @@ use crate::failure::Failure;
 use crate::scenario::{ErrorAction, ErrorActionName, ErrorActionOptions, ErrorMatch, ErrorRule};
 
 /// The first rule that fits a failure.
-pub fn rule_for<'a>(rules: &'a [ErrorRule], failure: &Failure) -> Option<&'a ErrorRule> {
+pub(crate) fn rule_for<'a>(rules: &'a [ErrorRule], failure: &Failure) -> Option<&'a ErrorRule> {
     rules.iter().find(|rule| fits(&rule.matches, failure))
 }
 
 /// What is made of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Treatment {
+pub(crate) enum Treatment {
     /// It is an error.
     Count,
     /// It is none.
@@ -22,7 +22,7 @@ pub enum Treatment {
 }
 
 /// What the rules make of a failure.
-pub fn treatment(rules: &[ErrorRule], failure: &Failure) -> Treatment {
+pub(crate) fn treatment(rules: &[ErrorRule], failure: &Failure) -> Treatment {
     let actions = rule_for(rules, failure).map_or(&[][..], |rule| &rule.actions);
     actions
         .iter()

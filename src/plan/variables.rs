@@ -9,7 +9,7 @@ use crate::scenario::{Issue, Scenario, join};
 
 /// Every combination of the scenario's `matrix` as a scenario of its own with what was chosen in `vars`, each with a
 /// label such as `table=notes, rows=10`; the scenario itself with an empty label when it has no matrix.
-pub fn combinations(scenario: &Scenario) -> Vec<(String, Scenario)> {
+pub(crate) fn combinations(scenario: &Scenario) -> Vec<(String, Scenario)> {
     let mut all = vec![(String::new(), Scenario { matrix: BTreeMap::new(), ..scenario.clone() })];
     for (name, values) in &scenario.matrix {
         all = all

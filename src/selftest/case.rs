@@ -15,7 +15,7 @@ use crate::verify::RowState;
 
 /// A case of the self-test: a scenario, the injected fault, and what the run must report.
 #[derive(Debug, Clone)]
-pub struct Case {
+pub(crate) struct Case {
     /// The name of the fault, with a suffix that distinguishes the case; or the name of the clean scenario.
     pub name: &'static str,
     /// The effect of the fault in this case, or the reason why the clean run looks suspicious.
@@ -32,7 +32,7 @@ pub struct Case {
 
 /// The size at which a shipped scenario runs.
 #[derive(Debug, Clone, Copy)]
-pub struct Size {
+pub(crate) struct Size {
     /// The number of databases.
     pub databases: u64,
     /// The number of iterations of each database.
@@ -43,7 +43,7 @@ pub struct Size {
 
 /// An injected fault. It occurs on fixed occasions rather than by chance, so that the result does not depend on the seed.
 #[derive(Debug, Clone, Copy)]
-pub struct Planted {
+pub(crate) struct Planted {
     /// The kind of fault, such as `drop_row`.
     pub fault: FaultKind,
     /// The occasions of each database, counted from 1; every occasion if empty.
@@ -54,7 +54,7 @@ pub struct Planted {
 
 /// What a run must report. Anything else is a false alarm.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// The verdict.
     pub verdict: Verdict,
     /// The kinds of failures of calls.
@@ -81,7 +81,7 @@ impl Wanted {
 
 impl Case {
     /// What to run: the scenario with the seed and the planted failures in it.
-    pub fn resolve(&self, seed: u64) -> Result<Variation, LoadError> {
+    pub(crate) fn resolve(&self, seed: u64) -> Result<Variation, LoadError> {
         let overrides = Overrides {
             seed: Some(seed),
             databases: self.size.map(|size| size.databases),
@@ -100,22 +100,22 @@ impl Case {
     }
 
     /// The name under which the scenario is recorded.
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         format!("selftest/{}", self.name)
     }
 
     /// Whether the case injects this kind of fault.
-    pub fn plants(&self, fault: FaultKind) -> bool {
+    pub(crate) fn plants(&self, fault: FaultKind) -> bool {
         self.planted.is_some_and(|planted| planted.fault == fault)
     }
 
     /// Whether the case injects a fault that sync must tolerate.
-    pub fn is_tolerated(&self) -> bool {
+    pub(crate) fn is_tolerated(&self) -> bool {
         self.planted.is_some() && self.wanted.verdict == Verdict::Pass
     }
 
     /// Whether the fault occurred and the run reported exactly what it must.
-    pub fn is_met_by(&self, seen: &Seen) -> bool {
+    pub(crate) fn is_met_by(&self, seen: &Seen) -> bool {
         self.planted.is_some() == (seen.strikes > 0) && self.wanted.is_met_by(seen)
     }
 }

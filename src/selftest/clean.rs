@@ -3,7 +3,7 @@
 use super::{Case, Size, Wanted};
 
 /// All clean cases; each runs with several seeds.
-pub fn clean() -> Vec<Case> {
+pub(crate) fn clean() -> Vec<Case> {
     let case = |name, story, scenario, size| Case { name, story, scenario, size, planted: None, wanted: Wanted::GREEN };
     let size = |databases, iterations, rows| Some(Size { databases, iterations, rows });
     vec![

@@ -7,15 +7,15 @@ mod planted;
 mod seen;
 mod table;
 
-pub use case::{Case, Planted, Size, Wanted};
-pub use clean::clean;
-pub use planted::planted;
-pub use seen::Seen;
-pub use table::{line, table};
+pub(crate) use case::{Case, Planted, Size, Wanted};
+pub(crate) use clean::clean;
+pub(crate) use planted::planted;
+pub(crate) use seen::Seen;
+pub(crate) use table::{line, table};
 
 /// A case with its result.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The case.
     pub case: Case,
     /// The seed of the run.
@@ -26,11 +26,11 @@ pub struct Outcome {
 
 /// Why a case could not be run, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotRun(pub String);
+pub(crate) struct NotRun(pub String);
 
 impl Outcome {
     /// Whether the run reported exactly what it must.
-    pub fn is_as_wanted(&self) -> bool {
+    pub(crate) fn is_as_wanted(&self) -> bool {
         self.seen.as_ref().is_ok_and(|seen| self.case.is_met_by(seen))
     }
 }

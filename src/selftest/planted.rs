@@ -22,7 +22,7 @@ const USERS: &str = include_str!("scenarios/users.yaml");
 const LAST_INSERT: &[u64] = &[4];
 
 /// All cases with an injected fault.
-pub fn planted() -> Vec<Case> {
+pub(crate) fn planted() -> Vec<Case> {
     let mut cases = lost_on_the_server();
     cases.extend(lost_on_the_way());
     cases.extend(users());

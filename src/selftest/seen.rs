@@ -11,7 +11,7 @@ use crate::verify::{RowState, databases};
 
 /// What a run reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// The verdict.
     pub verdict: Verdict,
     /// The kinds of failures of calls, retried ones included.
@@ -34,7 +34,7 @@ pub struct Seen {
 
 impl Seen {
     /// What an analysis reports about a fault that occurred `struck` times.
-    pub fn of(analysis: &Analysis, strikes: u64) -> Self {
+    pub(crate) fn of(analysis: &Analysis, strikes: u64) -> Self {
         let groups = &analysis.errors.groups;
         let found = analysis.checks.iter().filter(|result| !result.findings().is_empty());
         let checks: BTreeSet<CheckKind> = found.map(|result| result.check).collect();
@@ -62,7 +62,7 @@ impl Seen {
     }
 
     /// The names of everything that was reported.
-    pub fn named(&self) -> String {
+    pub(crate) fn named(&self) -> String {
         let mut named: Vec<String> = self.kinds.iter().map(ToString::to_string).collect();
         named.extend(self.checks.iter().map(ToString::to_string));
         named.extend(self.limits.iter().map(ToString::to_string));
@@ -72,7 +72,7 @@ impl Seen {
     }
 
     /// The sides that were blamed.
-    pub fn blamed(&self) -> String {
+    pub(crate) fn blamed(&self) -> String {
         let sides: Vec<&str> = self.sides.iter().map(|side| side.as_str()).collect();
         let indexes: Vec<u32> = self.databases.iter().copied().collect();
         let which = if indexes.is_empty() { String::new() } else { format!(" ({})", databases(&indexes)) };

@@ -9,7 +9,7 @@ use crate::analysis::Verdict;
 use crate::figure::counted;
 
 /// One line of progress about a finished case.
-pub fn line(outcome: &Outcome) -> String {
+pub(crate) fn line(outcome: &Outcome) -> String {
     let name = outcome.case.name;
     match &outcome.seen {
         Ok(_) if outcome.is_as_wanted() => format!("{name}: ok"),
@@ -29,7 +29,7 @@ pub fn line(outcome: &Outcome) -> String {
 }
 
 /// The whole table in lines of at most `width` characters, and the verdict as its last line.
-pub fn table(outcomes: &[Outcome], width: usize) -> String {
+pub(crate) fn table(outcomes: &[Outcome], width: usize) -> String {
     let mut text = String::new();
     let of = |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(move |outcome| wanted(outcome)).collect::<Vec<_>>();
     let planted = of(|outcome| outcome.case.wanted.verdict == Verdict::Fail);

@@ -12,7 +12,7 @@ use crate::failure::{RawError, Secret, Secrets};
 
 /// An administrator of one project.
 #[derive(Debug, Clone)]
-pub struct Admin {
+pub(crate) struct Admin {
     http: Http,
     api_key: Secret,
 }
@@ -25,17 +25,17 @@ impl Admin {
     }
 
     /// The server's address.
-    pub fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         self.http.address()
     }
 
     /// Runs SQL, or a command of the server, and gives the rows of its last result.
-    pub fn sql(&self, database: Option<&str>, sql: &str) -> Result<Vec<Map<String, Value>>, RawError> {
+    pub(crate) fn sql(&self, database: Option<&str>, sql: &str) -> Result<Vec<Map<String, Value>>, RawError> {
         self.rows(self.http.time(), database, sql, Patience::Once)
     }
 
     /// The same for SQL that must be done within a time.
-    pub fn sql_within(
+    pub(crate) fn sql_within(
         &self,
         time: Duration,
         database: Option<&str>,

@@ -4,10 +4,10 @@
 use super::error::TargetError;
 
 /// Asks a person for a line.
-pub type Ask<'a> = dyn FnMut(&str) -> Option<String> + 'a;
+pub(crate) type Ask<'a> = dyn FnMut(&str) -> Option<String> + 'a;
 
 /// The person, or nobody, who watches a server being prepared and left.
-pub struct Attendant<'a> {
+pub(crate) struct Attendant<'a> {
     say: &'a mut dyn FnMut(&str),
     ask: Option<&'a mut Ask<'a>>,
     stopped: &'a dyn Fn() -> bool,
@@ -15,13 +15,13 @@ pub struct Attendant<'a> {
 
 impl<'a> Attendant<'a> {
     /// `say` is told every step, `stopped` tells whether no further one is wanted.
-    pub fn new(say: &'a mut dyn FnMut(&str), stopped: &'a dyn Fn() -> bool) -> Self {
+    pub(crate) fn new(say: &'a mut dyn FnMut(&str), stopped: &'a dyn Fn() -> bool) -> Self {
         Self { say, ask: None, stopped }
     }
 
     /// The same with somebody to ask.
     #[must_use]
-    pub fn asking(mut self, ask: Option<&'a mut Ask<'a>>) -> Self {
+    pub(crate) fn asking(mut self, ask: Option<&'a mut Ask<'a>>) -> Self {
         self.ask = ask;
         self
     }

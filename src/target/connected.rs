@@ -15,7 +15,7 @@ use crate::session::{Credential, Loader, Network, Opening, Session};
 
 /// A target that is ready for the databases.
 #[derive(Debug)]
-pub struct Connected {
+pub(crate) struct Connected {
     /// How it presented itself.
     pub facts: TargetFacts,
     /// Where the sync functions come from.
@@ -40,7 +40,7 @@ pub struct Connected {
 
 impl Connected {
     /// Tells the hub which database a site is, so that planted faults find it.
-    pub fn name_site(&self, site_id: &str, database: u32) {
+    pub(crate) fn name_site(&self, site_id: &str, database: u32) {
         if let Some(hub) = &self.hub {
             hub.name_site(site_id, database);
         }
@@ -51,14 +51,14 @@ impl Connected {
     /// # Panics
     ///
     /// When the database's user is not one of the plan's, which no plan has.
-    pub fn credential(&self, database: &DatabasePlan) -> &Credential {
+    pub(crate) fn credential(&self, database: &DatabasePlan) -> &Credential {
         let own = || &self.credentials[database.user as usize - 1];
         self.wrong_credentials.get(&database.index).unwrap_or_else(own)
     }
 
     /// Makes a database file for this target: the plan's tables unless they are there, with sync enabled, and without a
     /// network. Gives its site id.
-    pub fn create_database(&self, plan: &Plan, file: &Path) -> Result<Option<String>, RawError> {
+    pub(crate) fn create_database(&self, plan: &Plan, file: &Path) -> Result<Option<String>, RawError> {
         let (loader, pragmas) = (&self.loader, plan.pragmas.as_slice());
         let session = Session::open(&Opening { file, loader, pragmas, settings: &[], network: None })?;
         let tables = session.call(Call::Open, "SELECT count(*) FROM sqlite_schema", &[])?;
@@ -85,12 +85,12 @@ impl Connected {
 
     /// Leaves the server: revokes what was made for the run, and drops what the scenario wants dropped. `sites` are the
     /// site ids of the run's databases. Gives what could not be done.
-    pub fn leave(&self, sites: &[String], attendant: &mut Attendant<'_>) -> Vec<TargetError> {
+    pub(crate) fn leave(&self, sites: &[String], attendant: &mut Attendant<'_>) -> Vec<TargetError> {
         self.closing.as_ref().map_or_else(Vec::new, |closing| closing.leave(sites, attendant))
     }
 
     /// How often a failure planted in the hub of this run struck so far.
-    pub fn strikes(&self) -> u64 {
+    pub(crate) fn strikes(&self) -> u64 {
         self.hub.as_ref().map_or(0, Hub::strikes)
     }
 }

@@ -19,7 +19,7 @@ const CLOCK: Duration = Duration::from_secs(30);
 
 /// What was found about one thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// What was looked at.
     pub what: &'static str,
     /// What is there, or what is wrong.
@@ -30,12 +30,12 @@ pub struct Finding {
 
 impl Finding {
     /// Of something that is as it should be.
-    pub fn good(what: &'static str, found: impl Into<String>) -> Self {
+    pub(crate) fn good(what: &'static str, found: impl Into<String>) -> Self {
         Self { what, found: found.into(), to_do: None }
     }
 
     /// Of something that is not.
-    pub fn problem(what: &'static str, found: impl Into<String>, to_do: impl Into<String>) -> Self {
+    pub(crate) fn problem(what: &'static str, found: impl Into<String>, to_do: impl Into<String>) -> Self {
         Self { what, found: found.into(), to_do: Some(to_do.into()) }
     }
 
@@ -48,7 +48,7 @@ impl Finding {
 }
 
 /// Looks at the extension, and at the plan's server where there is a plan.
-pub fn examine(plan: Option<(&Plan, &Scope)>) -> Vec<Finding> {
+pub(crate) fn examine(plan: Option<(&Plan, &Scope)>) -> Vec<Finding> {
     match plan {
         None => vec![of_extension(None)],
         Some((plan, scope)) => match &plan.target {

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Why a target is not ready.
 #[derive(Debug)]
-pub struct TargetError {
+pub(crate) struct TargetError {
     /// What could not be done.
     pub message: String,
     /// What to do about it.

@@ -11,9 +11,9 @@ use crate::failure::{Call, RawError};
 use crate::session::{Loader, Opening, Session};
 
 /// Where the extension is looked for when the scenario does not say.
-pub const EXTENSION_VARIABLE: &str = "STRESS_CLOUDSYNC_EXTENSION";
+pub(crate) const EXTENSION_VARIABLE: &str = "STRESS_CLOUDSYNC_EXTENSION";
 /// The version that `stress extension install` gets unless told otherwise.
-pub const VERSION: &str = "1.1.4";
+pub(crate) const VERSION: &str = "1.1.4";
 /// Where a build of the extension leaves it.
 const BUILT: &str = "dist";
 const NAME: &str = "cloudsync";
@@ -23,7 +23,7 @@ const NEWER: &str = "`stress extension install` gets version 1.1.4";
 
 /// An extension that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Extension {
+pub(crate) struct Extension {
     /// Its file.
     pub path: PathBuf,
     /// What it says that it is.
@@ -33,12 +33,12 @@ pub struct Extension {
 }
 
 /// The extension's file name on this system.
-pub fn file_name() -> String {
+pub(crate) fn file_name() -> String {
     format!("{NAME}{}", std::env::consts::DLL_SUFFIX)
 }
 
 /// The official package for this platform; none where there is none.
-pub fn package() -> Option<String> {
+pub(crate) fn package() -> Option<String> {
     let platform = platform(std::env::consts::OS, std::env::consts::ARCH, cfg!(target_env = "musl"))?;
     Some(format!("@sqliteai/sqlite-sync-{platform}"))
 }
@@ -60,7 +60,7 @@ fn platform(system: &str, machine: &str, musl: bool) -> Option<&'static str> {
 }
 
 /// The user's directory for an installed extension.
-pub fn home() -> Result<PathBuf, TargetError> {
+pub(crate) fn home() -> Result<PathBuf, TargetError> {
     let strategy = etcetera::choose_base_strategy().map_err(|error| {
         TargetError::new(format!("there is no data directory: {error}"), "set the environment variable HOME")
     })?;
@@ -69,7 +69,7 @@ pub fn home() -> Result<PathBuf, TargetError> {
 
 /// The file that is used: `named` by the scenario, else by the environment, else in `dist`, else installed, else in the
 /// package below this directory or one above it.
-pub fn find(named: Option<&str>) -> Result<PathBuf, TargetError> {
+pub(crate) fn find(named: Option<&str>) -> Result<PathBuf, TargetError> {
     let from_environment = std::env::var(EXTENSION_VARIABLE).ok().filter(|path| !path.is_empty());
     let found = match named.map(str::to_owned).or(from_environment) {
         Some(path) => either(Path::new(&path)).ok_or_else(|| {
@@ -112,7 +112,7 @@ fn usual_places() -> Vec<PathBuf> {
 static LOADED: Mutex<Option<Session>> = Mutex::new(None);
 
 /// Loads the extension once, to say early and clearly when it cannot be, or is too old.
-pub fn probe(path: &Path) -> Result<Extension, TargetError> {
+pub(crate) fn probe(path: &Path) -> Result<Extension, TargetError> {
     let shown = path.display();
     let loader = Loader::Extension(path.to_owned());
     let opening = Opening { file: Path::new(":memory:"), loader: &loader, pragmas: &[], settings: &[], network: None };

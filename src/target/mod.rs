@@ -3,16 +3,16 @@
 //! target it meets.
 
 mod access;
-pub mod admin;
+pub(crate) mod admin;
 mod attendant;
 mod cleanup;
 mod cloudsync;
 mod connected;
 mod connection;
-pub mod doctor;
-pub mod embedded;
+pub(crate) mod doctor;
+pub(crate) mod embedded;
 mod error;
-pub mod extension;
+pub(crate) mod extension;
 mod http;
 mod loopback;
 mod management;
@@ -21,9 +21,9 @@ mod provision;
 mod tests;
 mod tokens;
 
-pub use attendant::{Ask, Attendant};
-pub use connected::Connected;
-pub use error::TargetError;
+pub(crate) use attendant::{Ask, Attendant};
+pub(crate) use connected::Connected;
+pub(crate) use error::TargetError;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,7 +39,7 @@ use connection::ConnectionString;
 
 /// Makes the plan's target ready: starts the hub, or looks for the extension and prepares the server. `scope` holds the
 /// environment, for the target's secrets; the hub keeps its files in `directory`; `run` makes names of the run's own.
-pub fn connect(
+pub(crate) fn connect(
     plan: &Plan,
     scope: &Scope,
     directory: &Path,
@@ -87,7 +87,7 @@ fn wrong_credentials(plan: &Plan, admin: Option<&Admin>) -> Result<BTreeMap<u32,
 }
 
 /// Prepares the plan's database on the server without a run, and gives its managed database id.
-pub fn provision(plan: &Plan, scope: &Scope, attendant: &mut Attendant<'_>) -> Result<String, TargetError> {
+pub(crate) fn provision(plan: &Plan, scope: &Scope, attendant: &mut Attendant<'_>) -> Result<String, TargetError> {
     match &plan.target {
         TargetPlan::Embedded(_) => Err(embedded_needs_none()),
         TargetPlan::Cloudsync(options) => cloudsync::provision(plan, options, scope, attendant),
@@ -95,7 +95,7 @@ pub fn provision(plan: &Plan, scope: &Scope, attendant: &mut Attendant<'_>) -> R
 }
 
 /// Drops what the plan's scenario has on the server. `sites` are the site ids of its runs. Gives what could not be done.
-pub fn cleanup(
+pub(crate) fn cleanup(
     plan: &Plan,
     scope: &Scope,
     sites: &[String],
@@ -108,7 +108,7 @@ pub fn cleanup(
 }
 
 /// What the plan's target is given that must be seen nowhere.
-pub fn secrets(plan: &Plan, scope: &Scope) -> Secrets {
+pub(crate) fn secrets(plan: &Plan, scope: &Scope) -> Secrets {
     match &plan.target {
         TargetPlan::Embedded(_) => loopback::secrets(),
         TargetPlan::Cloudsync(options) => Access::lenient(options, scope).0.secrets,
@@ -116,7 +116,7 @@ pub fn secrets(plan: &Plan, scope: &Scope) -> Secrets {
 }
 
 /// What will be done on the server before and after a run. Asks nobody.
-pub fn outline(plan: &Plan, scope: &Scope) -> Vec<String> {
+pub(crate) fn outline(plan: &Plan, scope: &Scope) -> Vec<String> {
     match &plan.target {
         TargetPlan::Embedded(_) => Vec::new(),
         TargetPlan::Cloudsync(options) => cloudsync::outline(plan, options, scope),
@@ -124,12 +124,12 @@ pub fn outline(plan: &Plan, scope: &Scope) -> Vec<String> {
 }
 
 /// Whether a plan's target is the embedded one.
-pub fn is_embedded(plan: &Plan) -> bool {
+pub(crate) fn is_embedded(plan: &Plan) -> bool {
     matches!(&plan.target, TargetPlan::Embedded(_))
 }
 
 /// The database that a connection string names, if it names one. An error does not repeat the string.
-pub fn named_database(connection_string: &str) -> Result<Option<String>, TargetError> {
+pub(crate) fn named_database(connection_string: &str) -> Result<Option<String>, TargetError> {
     ConnectionString::parse(connection_string).map(|parsed| parsed.database)
 }
 

@@ -9,10 +9,10 @@ use super::draws::Key;
 use super::scope::{SELF, Scope};
 
 /// The functions whose value differs from row to row.
-pub const GENERATORS: [&str; 7] = ["uuid", "uuid7", "int", "text", "bytes", "pick", "name"];
+pub(crate) const GENERATORS: [&str; 7] = ["uuid", "uuid7", "int", "text", "bytes", "pick", "name"];
 
 /// Each function with its arguments, and its result.
-pub const GENERATED: [(&str, &str); 7] = [
+pub(crate) const GENERATED: [(&str, &str); 7] = [
     ("uuid()", "A random UUID (version 4)."),
     ("uuid7()", "A UUID that increases with the iteration and the row (version 7)."),
     ("int(lo, hi)", "A whole number from `lo` to `hi`, both included."),

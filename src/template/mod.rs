@@ -11,13 +11,13 @@ mod row;
 mod scope;
 mod text;
 
-pub use expression::Expression;
-pub use generate::{GENERATED, GENERATORS};
-pub use number::Number;
-pub use problem::TemplateProblem;
-pub use row::{Folded, RowText, RowValue};
-pub use scope::{NAMES, Salt, Scope, Variables};
-pub use text::Text;
+pub(crate) use expression::Expression;
+pub(crate) use generate::{GENERATED, GENERATORS};
+pub(crate) use number::Number;
+pub(crate) use problem::TemplateProblem;
+pub(crate) use row::{Folded, RowText, RowValue};
+pub(crate) use scope::{NAMES, Salt, Scope, Variables};
+pub(crate) use text::Text;
 
 #[cfg(test)]
 mod tests;

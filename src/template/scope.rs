@@ -10,7 +10,7 @@ use serde_json::Map;
 use super::draws::Draws;
 
 /// The names that are always defined, each with its meaning. The author's own names come from `vars` and `matrix`.
-pub const NAMES: [(&str, &str); 10] = [
+pub(crate) const NAMES: [(&str, &str); 10] = [
     ("db", "The number of the database, from 1."),
     ("iteration", "The number of the iteration, from 1; 0 in `setup` and `teardown`."),
     ("row", "The number of the row within the phase, from 1."),

@@ -10,9 +10,9 @@ mod result;
 mod scene;
 mod trace;
 
-pub use result::{CheckResult, Finding, Outcome};
+pub(crate) use result::{CheckResult, Finding, Outcome};
 pub(crate) use scene::{databases, was_cut};
-pub use trace::{Hop, RowState, TracedRow};
+pub(crate) use trace::{Hop, RowState, TracedRow};
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ use crate::record::Record;
 use scene::Scene;
 
 /// Makes every check of the plan on the data in the record, in the plan's order, and after them the integrity check.
-pub fn verify(record: &Record, plan: &Plan) -> Vec<CheckResult> {
+pub(crate) fn verify(record: &Record, plan: &Plan) -> Vec<CheckResult> {
     let Some(state) = &record.state else {
         let reason = "the data were not read, because the run ended first";
         let undone = |check: &CheckPlan| match check.kind() {

@@ -1,9 +1,7 @@
 //! Runs that never were, as large and as hostile as the pages must bear.
 
 use serde_json::json;
-use stress::analysis::{Analysis, analyze};
 use stress::failure::{Call, Failure, FailureKind, RawError, Side, classify};
-use stress::plan::Plan;
 use stress::record::{
     DatabaseState, Difference, EndReason, Ended, Event, FinalState, Generator, GrowthSample, Holder, Holding,
     LogExcerpt, Machine, Record, RowDifference, ServerState, SettleRecord, StepKind, TableSize, TableState,
@@ -11,6 +9,7 @@ use stress::record::{
 };
 use stress::report;
 use stress::scenario::Scenario;
+use stress::{Analysis, Plan, analyze};
 
 /// Texts that would like to be more than text.
 pub(crate) const HOSTILE: [&str; 6] = [

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 use stress::diagnostic::{diagnose, render, render_lines};
-use stress::load::{Overrides, load, load_source};
 use stress::source::{Source, join};
+use stress::{Overrides, load, load_source};
 
 /// The folder of this test.
 fn here() -> PathBuf {

@@ -8,17 +8,16 @@ mod metric;
 mod parse;
 mod threshold_plan;
 
-pub use comparison::{Operator, Statistic};
-pub use label::{Label, Labels};
-pub use limit::Limit;
-pub use metric::{Description, Metric, Unit};
-pub use parse::ThresholdProblem;
-pub use threshold_plan::ThresholdPlan;
+pub(crate) use comparison::{Operator, Statistic};
+pub(crate) use label::{Label, Labels};
+pub(crate) use limit::Limit;
+pub(crate) use metric::{Metric, Unit};
+pub(crate) use threshold_plan::ThresholdPlan;
 
 use crate::scenario::Severity;
 
 /// The thresholds that are always on: no errors, every database completed, no findings.
-pub fn built_in() -> Vec<ThresholdPlan> {
+pub(crate) fn built_in() -> Vec<ThresholdPlan> {
     let always = |text: &str, metric, value| ThresholdPlan {
         pointer: None,
         text: text.to_owned(),
@@ -39,7 +38,7 @@ pub fn built_in() -> Vec<ThresholdPlan> {
 
 /// The scenario's own thresholds behind the built-in ones that none of them replaces: one does by being about the
 /// same metric without labels.
-pub fn with_built_in(own: Vec<ThresholdPlan>) -> Vec<ThresholdPlan> {
+pub(crate) fn with_built_in(own: Vec<ThresholdPlan>) -> Vec<ThresholdPlan> {
     let mut all = built_in();
     all.retain(|always| !own.iter().any(|one| one.metric == always.metric && one.labels == Labels::default()));
     all.extend(own);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Why a hub cannot run.
 #[derive(Debug)]
-pub enum HubError {
+pub(crate) enum HubError {
     /// Somebody else listens there.
     AddressInUse {
         /// The address asked for.
@@ -41,7 +41,7 @@ pub enum HubError {
 
 impl HubError {
     /// What to do about it, where that is known.
-    pub fn help(&self) -> Option<&'static str> {
+    pub(crate) fn help(&self) -> Option<&'static str> {
         match self {
             Self::AddressInUse { .. } => {
                 Some("stop the other process, or choose another port; port 0 takes a free one")

@@ -15,13 +15,13 @@ mod shape;
 mod tests;
 mod wire;
 
-pub use error::HubError;
-pub use hub::Hub;
-pub use options::HubOptions;
+pub(crate) use error::HubError;
+pub(crate) use hub::Hub;
+pub(crate) use options::HubOptions;
 
 /// Adds the `cloudsync_*` SQL functions of the embedded target to a connection. Call it once, right after opening.
 ///
 /// A connection without them cannot write to synced tables: `no such function: cloudsync_is_applying`.
-pub fn register(connection: &rusqlite::Connection) -> rusqlite::Result<()> {
+pub(crate) fn register(connection: &rusqlite::Connection) -> rusqlite::Result<()> {
     client::register(connection, wire::MAX_ROWS)
 }

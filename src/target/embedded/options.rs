@@ -10,7 +10,7 @@ use crate::scenario::{Fault, JournalMode};
 
 /// How a hub is to run.
 #[derive(Debug, Clone)]
-pub struct HubOptions {
+pub(crate) struct HubOptions {
     /// Where it listens. Port 0 takes a free one.
     pub address: SocketAddr,
     /// The directory of its files: one SQLite file per database, and `hub.db`. It is created if missing.
@@ -37,7 +37,7 @@ pub struct HubOptions {
 
 impl HubOptions {
     /// A hub on a free port with random keys.
-    pub fn new(data: impl Into<PathBuf>) -> Self {
+    pub(crate) fn new(data: impl Into<PathBuf>) -> Self {
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             data: data.into(),

@@ -36,7 +36,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// A running hub. Dropping it stops it.
 #[derive(Debug)]
-pub struct Hub {
+pub(crate) struct Hub {
     url: String,
     shared: Arc<Shared>,
     running: Option<Running>,
@@ -52,7 +52,7 @@ struct Running {
 
 impl Hub {
     /// Starts a hub and returns once it listens.
-    pub fn start(options: HubOptions) -> Result<Self, HubError> {
+    pub(crate) fn start(options: HubOptions) -> Result<Self, HubError> {
         let address = options.address;
         let writers = options.writers.max(1) as usize;
         let shared = Arc::new(Shared::open(options)?);
@@ -79,25 +79,25 @@ impl Hub {
     }
 
     /// Its address, as in `http://127.0.0.1:7800`.
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// Says which database of the scenario a site is, counted from 1, so that faults can choose by it. `site_id` is what
     /// `cloudsync_init` returned; anything else is ignored.
-    pub fn name_site(&self, site_id: &str, database: u32) {
+    pub(crate) fn name_site(&self, site_id: &str, database: u32) {
         if let Ok(site) = uuid::Uuid::try_parse(site_id) {
             self.shared.faults.name_site(site.into_bytes(), database);
         }
     }
 
     /// How often a planted failure struck so far.
-    pub fn strikes(&self) -> u64 {
+    pub(crate) fn strikes(&self) -> u64 {
         self.shared.faults.struck()
     }
 
     /// Stops it: no new connections, requests under way are answered.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         self.halt();
     }
 
