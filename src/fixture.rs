@@ -14,7 +14,7 @@ use crate::record::{
     DatabaseState, Difference, EndReason, Ended, Event, FinalState, Holder, Holding, Machine, Record, RowDifference,
     ServerState, SettleRecord, StepKind, TableState, TargetFacts, UserState, WorkerRecord,
 };
-use crate::scenario::{CheckName, EmbeddedOptions, Kind, OpenPolicy, Threshold};
+use crate::scenario::{CheckName, EmbeddedOptions, Kind, OpenPolicy, TargetKind, Threshold};
 use crate::template::{Number, Scope, Variables};
 
 /// The table of the seed, five iterations of delete, insert and update with a send and a check after each.
@@ -113,7 +113,7 @@ pub(crate) fn record(plan: &Plan) -> Record {
         started: "2026-09-01T12:00:00Z".parse().expect("it is a time"),
         machine: Machine { os: "linux".into(), arch: "x86_64".into(), cpus: 4, sqlite: "3.50.0".into() },
         target: TargetFacts {
-            kind: "embedded".into(),
+            kind: TargetKind::Embedded,
             version: "1.1.4".into(),
             address: "http://127.0.0.1:7800".into(),
             extension: None,

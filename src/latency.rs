@@ -35,15 +35,6 @@ impl Latency {
         self.sum += u128::from(microseconds);
     }
 
-    /// Adds everything another one holds.
-    pub fn merge(&mut self, other: &Self) {
-        let added = self.histogram.add(&other.histogram);
-        debug_assert!(added.is_ok(), "an auto-resizing histogram takes every other one");
-        self.least = self.least.min(other.least);
-        self.most = self.most.max(other.most);
-        self.sum += other.sum;
-    }
-
     /// How many durations it holds.
     pub fn count(&self) -> u64 {
         self.histogram.len()
@@ -82,8 +73,6 @@ impl FromIterator<u64> for Latency {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -110,27 +99,5 @@ mod tests {
         let latency: Latency = [1, u64::MAX, u64::MAX].into_iter().collect();
         assert_eq!((latency.count(), latency.max()), (3, Some(Duration::from_micros(u64::MAX))));
         assert!(latency.percentile(50.0).is_some());
-    }
-
-    fn durations() -> impl Strategy<Value = Vec<u64>> {
-        proptest::collection::vec(0..10_000_000_000_u64, 0..40)
-    }
-
-    proptest! {
-        #[test]
-        fn merging_is_associative_and_loses_nothing(a in durations(), b in durations(), c in durations()) {
-            let [first, second, third]: [Latency; 3] =
-                [&a, &b, &c].map(|durations| durations.iter().copied().collect());
-            let mut left = first.clone();
-            left.merge(&second);
-            left.merge(&third);
-            let mut tail = second.clone();
-            tail.merge(&third);
-            let mut right = first;
-            right.merge(&tail);
-            let whole: Latency = a.into_iter().chain(b).chain(c).collect();
-            prop_assert_eq!(&left, &right);
-            prop_assert_eq!(&left, &whole);
-        }
     }
 }

@@ -10,6 +10,7 @@ use super::problem::Problem;
 use crate::load::{self, LoadError, Loaded, Origin};
 use crate::plan::Plan;
 use crate::scenario::TargetKind;
+use crate::suggest::suggest;
 use crate::target;
 use crate::template::Scope;
 
@@ -108,11 +109,9 @@ impl Overlay {
 }
 
 pub(super) fn target(text: &str) -> Result<TargetKind, String> {
-    match text {
-        "embedded" => Ok(TargetKind::Embedded),
-        "cloudsync" => Ok(TargetKind::Cloudsync),
-        _ => Err("it is `embedded` or `cloudsync`".to_owned()),
-    }
+    let names = TargetKind::ALL.map(TargetKind::as_str);
+    let found = TargetKind::ALL.into_iter().find(|kind| kind.as_str() == text);
+    found.ok_or_else(|| suggest(text, names, "targets"))
 }
 
 fn variable(text: &str) -> Result<(String, Value), String> {

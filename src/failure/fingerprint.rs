@@ -5,7 +5,7 @@
 const LONGEST: usize = 240;
 
 /// The message on one line, with numbers replaced by `N`, hexadecimal ids by `<hex>` and UUIDs by `<uuid>`.
-pub fn fingerprint(message: &str) -> String {
+pub(super) fn fingerprint(message: &str) -> String {
     let mut folded = String::new();
     let mut rest = message.trim();
     while let Some(first) = rest.chars().next() {

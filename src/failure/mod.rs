@@ -14,7 +14,6 @@ mod text;
 mod verdict;
 
 pub use answer::classify_answer;
-pub use fingerprint::fingerprint;
 pub use invariant::Versions;
 pub use kind::{FailureKind, Side};
 pub use raw::{Call, RawError};

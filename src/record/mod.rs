@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, TargetKind};
 
 /// The version of the record's format.
 pub const RECORD_VERSION: u32 = 1;
@@ -77,7 +77,7 @@ pub struct Machine {
 #[serde(deny_unknown_fields)]
 pub struct TargetFacts {
     /// `embedded` or `cloudsync`.
-    pub kind: String,
+    pub kind: TargetKind,
     /// The result of `cloudsync_version()`.
     pub version: String,
     /// The address the databases sync with.

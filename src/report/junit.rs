@@ -178,7 +178,7 @@ fn properties(analysis: &Analysis) -> Vec<[String; 2]> {
         property("iterations", run.iterations.to_string()),
         property("rows", run.rows.to_string()),
         property("stress.version", run.stress.clone()),
-        property("target", run.target.kind.clone()),
+        property("target", run.target.kind.to_string()),
         property("target.version", run.target.version.clone()),
         property("target.address", run.target.address.clone()),
         property("sqlite.version", run.machine.sqlite.clone()),

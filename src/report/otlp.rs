@@ -79,7 +79,7 @@ impl<'a> Run<'a> {
             text("stress.scenario", &run.scenario),
             // As text, because not every reader keeps 64 bits.
             text("stress.seed", &run.seed.to_string()),
-            text("stress.target", &run.target.kind),
+            text("stress.target", run.target.kind.as_str()),
             text("stress.target.version", &run.target.version),
             text("stress.sqlite.version", &run.machine.sqlite),
         ];

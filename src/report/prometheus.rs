@@ -44,7 +44,7 @@ fn about_the_run(registry: &mut Registry, analysis: &Analysis) {
         ("run", plain(&run.id)),
         ("seed", run.seed.to_string()),
         ("stress", plain(&run.stress)),
-        ("target", plain(&run.target.kind)),
+        ("target", plain(run.target.kind.as_str())),
         ("target_version", plain(&run.target.version)),
         ("sqlite", plain(&run.machine.sqlite)),
         ("os", plain(&run.machine.os)),

@@ -1,5 +1,7 @@
 //! The target, as written: the kinds of target with their options, and the faults of the embedded hub.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -31,6 +33,25 @@ pub enum TargetKind {
     Embedded,
     /// The `CloudSync` extension and an `SQLiteCloud` project.
     Cloudsync,
+}
+
+impl TargetKind {
+    /// All kinds, in the order in which texts list them.
+    pub const ALL: [Self; 2] = [Self::Embedded, Self::Cloudsync];
+
+    /// The kind's name in scenarios, records and reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Cloudsync => "cloudsync",
+        }
+    }
+}
+
+impl fmt::Display for TargetKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// A target with its options.
@@ -225,4 +246,20 @@ pub enum Cleanup {
     /// Disables sync, drops the scenario's tables, and drops the database if nothing else is in it. Only for databases
     /// that match `allow_databases`.
     Drop,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_target_is_listed_under_the_name_that_scenarios_use() {
+        let schema = schemars::schema_for!(TargetKind).to_value();
+        let names: Vec<&str> =
+            schema["oneOf"].as_array().expect("a list").iter().filter_map(|kind| kind["const"].as_str()).collect();
+        assert_eq!(names, TargetKind::ALL.map(TargetKind::as_str));
+        for kind in TargetKind::ALL {
+            assert_eq!(serde_json::to_value(kind).expect("JSON"), kind.as_str());
+        }
+    }
 }

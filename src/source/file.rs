@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// The maximum size of a scenario file in bytes: 4 MiB.
-pub const MAX_BYTES: u64 = 4 * 1024 * 1024;
+pub(super) const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The reason why a file could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]

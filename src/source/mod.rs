@@ -18,9 +18,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-pub use file::{MAX_BYTES, ReadProblem};
+pub use file::ReadProblem;
 pub use lookalike::{Lookalike, Meaning};
-pub use node::{MAX_DEPTH, MAX_NODES};
 pub use pointer::{join, segments};
 pub use problem::Problem;
 pub use span::Place;

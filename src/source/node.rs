@@ -9,9 +9,9 @@ use saphyr_parser::ScalarStyle;
 use serde_json::{Map, Value};
 
 /// The maximum depth of nested maps and lists, with aliases expanded.
-pub const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 /// The maximum number of values in a file, with aliases expanded. A text counts once more for every 256 bytes.
-pub const MAX_NODES: usize = 200_000;
+pub(super) const MAX_NODES: usize = 200_000;
 /// The maximum length of a key, in bytes.
 pub(super) const MAX_KEY: usize = 256;
 

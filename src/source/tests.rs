@@ -113,7 +113,7 @@ fn bombs_and_absurd_nesting_are_problems_and_not_a_hang() {
     for open in ["[", "{a: ", "- ", "? "] {
         assert_eq!(codes(&open.repeat(100_000)), ["yaml::too_deep"], "{open}");
     }
-    assert_eq!(codes(&"- a\n".repeat(MAX_NODES + 1)), ["yaml::too_many"]);
+    assert_eq!(codes(&"- a\n".repeat(super::node::MAX_NODES + 1)), ["yaml::too_many"]);
     assert_eq!(codes("a: &a [*a]"), ["yaml::alias"]);
     let text = "x".repeat(1_000_000);
     let repeated = format!("a: &a {text}\nb: [{}]", ["*a"; 1000].join(", "));

@@ -13,7 +13,7 @@ use super::{extension, tokens};
 use crate::failure::Secret;
 use crate::plan::Plan;
 use crate::record::TargetFacts;
-use crate::scenario::{Cleanup, CloudsyncOptions};
+use crate::scenario::{Cleanup, CloudsyncOptions, TargetKind};
 use crate::session::{Credential, Loader, Network};
 use crate::template::Scope;
 
@@ -55,7 +55,7 @@ pub(super) fn connect(
     let admin = access.admin.clone().map(|admin| (admin, access.database.clone()));
     Ok(Connected {
         facts: TargetFacts {
-            kind: "cloudsync".to_owned(),
+            kind: TargetKind::Cloudsync,
             version: extension.version,
             address: access.address.clone().unwrap_or_else(|| DEFAULT_ADDRESS.to_owned()),
             extension: Some(extension.path.display().to_string()),

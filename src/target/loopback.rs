@@ -18,7 +18,7 @@ use super::tokens;
 use crate::failure::{Secret, Secrets};
 use crate::plan::Plan;
 use crate::record::TargetFacts;
-use crate::scenario::{EmbeddedOptions, HumanDuration, JournalMode};
+use crate::scenario::{EmbeddedOptions, HumanDuration, JournalMode, TargetKind};
 use crate::session::{Credential, Loader, Network};
 
 /// Where a shared hub's keys are looked for.
@@ -79,7 +79,7 @@ pub(super) fn connect(
     };
     Ok(Connected {
         facts: TargetFacts {
-            kind: "embedded".to_owned(),
+            kind: TargetKind::Embedded,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             address: url.clone(),
             extension: None,

@@ -15,7 +15,7 @@ use super::http::Request;
 use super::management::Registration;
 use crate::failure::{Secret, Secrets};
 use crate::record::TargetFacts;
-use crate::scenario::CloudsyncOptions;
+use crate::scenario::{CloudsyncOptions, TargetKind};
 use crate::session::{Credential, Loader, Network, Opening};
 use crate::template::{Scope, Variables};
 
@@ -92,7 +92,7 @@ fn what_a_run_authenticates_with_prints_no_secret() {
         prints_none(&Opening { file: Path::new("db1.db"), loader: &loader, pragmas: &[], settings: &[], network });
     }
     let facts = TargetFacts {
-        kind: "cloudsync".to_owned(),
+        kind: TargetKind::Cloudsync,
         version: "1".to_owned(),
         address: "https://host".to_owned(),
         extension: None,

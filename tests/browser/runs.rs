@@ -8,7 +8,7 @@ use stress::record::{
     TargetFacts, UserState, WorkerRecord,
 };
 use stress::report;
-use stress::scenario::Scenario;
+use stress::scenario::{Scenario, TargetKind};
 use stress::{Analysis, Plan, analyze};
 
 /// Texts that would like to be more than text.
@@ -59,7 +59,7 @@ impl Run {
             started: "2026-09-01T12:00:00Z".parse().expect("it is a time"),
             machine: Machine { os: "linux".into(), arch: "x86_64".into(), cpus: 8, sqlite: "3.50.0".into() },
             target: TargetFacts {
-                kind: "embedded".into(),
+                kind: TargetKind::Embedded,
                 version: "0.1.0".into(),
                 address: "http://127.0.0.1:7800".into(),
                 extension: None,

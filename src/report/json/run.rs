@@ -246,7 +246,7 @@ impl RunDocument {
             duration: microseconds(run.duration),
             ended: ended.map(str::to_owned),
             stress: run.stress.clone(),
-            target: run.target.kind.clone(),
+            target: run.target.kind.to_string(),
             target_version: run.target.version.clone(),
             address: run.target.address.clone(),
             sqlite: run.machine.sqlite.clone(),
