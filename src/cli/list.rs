@@ -33,9 +33,9 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
     let mut exit = Exit::Pass;
     for file in files {
         let path = file.display();
-        let loaded = load::load(&file, &Overrides::default()).ok();
-        let first = loaded.and_then(|loaded| Some((loaded.variations.into_iter().next()?.scenario, loaded.profiles)));
-        if let Some((scenario, profiles)) = first {
+        if let Ok(loaded) = load::load(&file, &Overrides::default()) {
+            let profiles = loaded.profiles.clone();
+            let scenario = loaded.into_first().scenario;
             terminal.print(&format!("{path}\n    {}\n", scenario.description));
             if !profiles.is_empty() {
                 terminal.print(&format!("    profiles: {}\n", profiles.join(", ")));

@@ -100,8 +100,7 @@ impl Overlay {
 
     /// The same as [`ScenarioArguments::plan`] for this file.
     pub(super) fn plan(&self, file: &Path) -> Result<(Plan, Scope), Problem> {
-        let first = self.load(file, None)?.variations.into_iter().next();
-        let plan = first.ok_or_else(|| Problem::scenario(file, Vec::new()))?.plan;
+        let plan = self.load(file, None)?.into_first().plan;
         let scope = plan.scope.environment(std::env::vars());
         crash::hide(target::secrets(&plan, &scope));
         Ok((plan, scope))

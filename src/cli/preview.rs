@@ -1,7 +1,5 @@
 //! A plan as text: what will run, how often, and what the first rows look like.
 
-use std::fmt::Write;
-
 use crate::plan::{Action, CheckPlan, Plan, Question, SqlPlan, SqlValue, StepPlan, SyncPlan};
 use crate::sql::one_line;
 use crate::template::{Scope, TemplateProblem};
@@ -11,71 +9,101 @@ const ROWS: u64 = 2;
 
 /// The plan as text, as its first database carries it out.
 pub(super) fn text(plan: &Plan, seeded: bool) -> String {
-    let mut text = String::new();
-    let out = &mut text;
-    let mut line = |label: &str, value: &str| {
+    let mut page = Page::default();
+    page.head(plan, seeded);
+    page.steps(plan);
+    page.end(plan);
+    page.0
+}
+
+/// The steps alone, as the first database carries them out.
+pub(super) fn steps(plan: &Plan) -> String {
+    let mut page = Page::default();
+    page.steps(plan);
+    page.0
+}
+
+/// Lines with a label and a value.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, label: &str, value: &str) {
         let line = format!("{label:<12}{value}");
-        writeln!(out, "{}", line.trim_end()).expect("writing to a String cannot fail");
-    };
-    line("scenario", &plan.name);
-    if !plan.description.is_empty() {
-        line("", &plan.description);
+        self.0.push_str(line.trim_end());
+        self.0.push('\n');
     }
-    line("seed", &if seeded { plan.seed.to_string() } else { "drawn at each run; 0 below".to_owned() });
-    let reused = if plan.reuse { ", as the last run left them" } else { "" };
-    line("databases", &format!("{}, each on a thread of its own{reused}", plan.databases.len()));
-    if plan.rls {
-        for user in &plan.users {
-            let own: Vec<String> = plan
-                .databases
-                .iter()
-                .filter(|database| database.user == user.index)
-                .map(|database| database.index.to_string())
-                .collect();
-            line(if user.index == 1 { "users" } else { "" }, &format!("{} has databases {}", user.id, own.join(", ")));
+
+    fn head(&mut self, plan: &Plan, seeded: bool) {
+        self.line("scenario", &plan.name);
+        if !plan.description.is_empty() {
+            self.line("", &plan.description);
         }
-    } else {
-        line("users", "no row-level security: all databases share all rows");
+        self.line("seed", &if seeded { plan.seed.to_string() } else { "drawn at each run; 0 below".to_owned() });
+        let reused = if plan.reuse { ", as the last run left them" } else { "" };
+        self.line("databases", &format!("{}, each on a thread of its own{reused}", plan.databases.len()));
+        self.users(plan);
+        let rate = plan.rate.map_or_else(String::new, |rate| format!(", {rate} by each database"));
+        self.line("iterations", &format!("{}{rate}", plan.iterations));
+        if !plan.ramp_up.is_zero() {
+            self.line("ramp-up", &format!("the databases start over {:?}", plan.ramp_up));
+        }
+        self.line("time limit", &format!("{:?}", plan.time_limit));
+        for table in &plan.tables {
+            let (columns, key) = (table.columns.join(", "), table.primary_key.join(", "));
+            self.line("table", &format!("{} ({columns}), key {key}", table.name));
+        }
     }
-    let rate = plan.rate.map_or_else(String::new, |rate| format!(", {rate} by each database"));
-    line("iterations", &format!("{}{rate}", plan.iterations));
-    if !plan.ramp_up.is_zero() {
-        line("ramp-up", &format!("the databases start over {:?}", plan.ramp_up));
+
+    fn users(&mut self, plan: &Plan) {
+        if !plan.rls {
+            self.line("users", "no row-level security: all databases share all rows");
+            return;
+        }
+        for user in &plan.users {
+            let databases = plan.databases.iter().filter(|database| database.user == user.index);
+            let own: Vec<String> = databases.map(|database| database.index.to_string()).collect();
+            let label = if user.index == 1 { "users" } else { "" };
+            self.line(label, &format!("{} has databases {}", user.id, own.join(", ")));
+        }
     }
-    line("time limit", &format!("{:?}", plan.time_limit));
-    for table in &plan.tables {
-        line("table", &format!("{} ({}), key {}", table.name, table.columns.join(", "), table.primary_key.join(", ")));
-    }
-    let scope = plan.database_scope(&plan.databases[0]);
-    for (title, when, iteration, steps) in [
-        ("setup", "once, by every database", 0, &plan.setup),
-        ("phases", "in every iteration, by every database", 1, &plan.phases),
-        ("teardown", "once, by every database", 0, &plan.teardown),
-    ] {
-        if !steps.is_empty() {
-            line("", "");
-            line(title, when);
+
+    fn steps(&mut self, plan: &Plan) {
+        let scope = plan.database_scope(&plan.databases[0]);
+        for (title, when, iteration, steps) in [
+            ("setup", "once, by every database", 0, &plan.setup),
+            ("phases", "in every iteration, by every database", 1, &plan.phases),
+            ("teardown", "once, by every database", 0, &plan.teardown),
+        ] {
+            if steps.is_empty() {
+                continue;
+            }
+            self.line("", "");
+            self.line(title, when);
             for step in steps {
-                line("", &indented(&step_text(step, &scope.iteration(iteration).repeat(1))));
+                self.line("", &indented(&step_text(step, &scope.iteration(iteration).repeat(1))));
             }
         }
     }
-    line("", "");
-    if plan.syncs() {
-        line("settle", &format!("up to {} rounds, {:?} apart", plan.settle.rounds, plan.settle.wait));
-    } else {
-        line("settle", "not at all: no step asks for a sync call");
+
+    fn end(&mut self, plan: &Plan) {
+        self.line("", "");
+        if plan.syncs() {
+            self.line("settle", &format!("up to {} rounds, {:?} apart", plan.settle.rounds, plan.settle.wait));
+        } else {
+            self.line("settle", "not at all: no step asks for a sync call");
+        }
+        let checks: Vec<String> = plan.checks.iter().map(check_text).collect();
+        self.line("verify", &checks.join(", "));
+        for threshold in &plan.thresholds {
+            self.line("threshold", &threshold.text);
+        }
+        self.line("", "");
+        let scope = plan.database_scope(&plan.databases[0]).iteration(1).repeat(1);
+        for (label, value) in totals(plan, &scope) {
+            self.line(&label, &value);
+        }
     }
-    let checks: Vec<String> = plan.checks.iter().map(check_text).collect();
-    line("verify", &checks.join(", "));
-    for threshold in &plan.thresholds {
-        line("threshold", &threshold.text);
-    }
-    line("", "");
-    for (label, value) in totals(plan, &scope.iteration(1).repeat(1)) {
-        line(&label, &value);
-    }
-    text
 }
 
 /// Sums over the whole run, as far as they are known beforehand.

@@ -48,6 +48,15 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// The scenario, of its first combination if it has a matrix.
+    ///
+    /// # Panics
+    ///
+    /// Never: a matrix without values is a problem, and what has a problem is not loaded.
+    pub(crate) fn into_first(mut self) -> Variation {
+        self.variations.drain(..).next().expect("a scenario that is loaded has a combination")
+    }
+
     /// The warnings with their places.
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
         let mut all = self.messages.clone();

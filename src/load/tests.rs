@@ -118,6 +118,19 @@ fn every_combination_of_a_matrix_is_planned() {
 }
 
 #[test]
+fn a_matrix_without_values_or_with_a_name_that_is_taken_is_refused_where_it_stands() {
+    let text = format!("matrix: {{table: [], db: [1], a b: [1]}}\n{GOOD}");
+    assert_eq!(
+        lines(&text, &Overrides::default()),
+        [
+            "s.yaml:1:17: error[vars::matrix]: `table` has no values, so that there is nothing to run -> give it a list of values",
+            "s.yaml:1:21: error[vars::reserved]: the variable name `db` is taken: it always has a meaning of its own -> choose another name",
+            "s.yaml:1:30: error[vars::name]: `a b` cannot be used in a template -> use letters, digits and `_`, a letter first",
+        ]
+    );
+}
+
+#[test]
 fn problems_of_a_scenario_that_is_in_no_file_have_their_places() {
     let loaded = loaded(GOOD, &Overrides::default()).expect("a good file");
     let mut scenario = scenario(&loaded).clone();

@@ -20,7 +20,11 @@ impl Variation {
     /// Plans every combination of a scenario. Gives those without a problem, and each problem and warning once.
     pub(super) fn all(scenario: &Scenario) -> (Vec<Self>, Vec<Issue>) {
         let (mut variations, mut issues) = (Vec::new(), Vec::new());
-        for (label, scenario) in combinations(scenario) {
+        let combinations = match combinations(scenario) {
+            Ok(combinations) => combinations,
+            Err(issues) => return (variations, issues),
+        };
+        for (label, scenario) in combinations {
             let found = match Plan::new(&scenario) {
                 Ok((plan, warnings)) => {
                     variations.push(Self { label, scenario, plan });

@@ -8,8 +8,17 @@ use super::names::{is_identifier, is_taken};
 use crate::scenario::{Issue, Scenario, join};
 
 /// Every combination of the scenario's `matrix` as a scenario of its own with what was chosen in `vars`, each with a
-/// label such as `table=notes, rows=10`; the scenario itself with an empty label when it has no matrix.
-pub(crate) fn combinations(scenario: &Scenario) -> Vec<(String, Scenario)> {
+/// label such as `table=notes, rows=10`; the scenario itself with an empty label when it has no matrix. Gives the
+/// problems of the matrix instead when it has any.
+pub(crate) fn combinations(scenario: &Scenario) -> Result<Vec<(String, Scenario)>, Vec<Issue>> {
+    let mut issues: Vec<Issue> = scenario.matrix.keys().filter_map(|name| name_issue("/matrix", name)).collect();
+    for (name, _) in scenario.matrix.iter().filter(|(_, values)| values.is_empty()) {
+        let message = format!("`{name}` has no values, so that there is nothing to run");
+        issues.push(Issue::new(join("/matrix", name), "vars::matrix", message).help("give it a list of values"));
+    }
+    if !issues.is_empty() {
+        return Err(issues);
+    }
     let mut all = vec![(String::new(), Scenario { matrix: BTreeMap::new(), ..scenario.clone() })];
     for (name, values) in &scenario.matrix {
         all = all
@@ -25,27 +34,24 @@ pub(crate) fn combinations(scenario: &Scenario) -> Vec<(String, Scenario)> {
             })
             .collect();
     }
-    all
+    Ok(all)
 }
 
-/// Whether templates can use the names, and whether every name of the matrix has values.
+/// Whether templates can use the names of `vars`.
 pub(super) fn check(draft: &mut Draft<'_>, scenario: &Scenario) {
-    let named = scenario.vars.keys().map(|name| ("/vars", name));
-    for (parent, name) in named.chain(scenario.matrix.keys().map(|name| ("/matrix", name))) {
-        let pointer = join(parent, name);
-        if is_taken(name) {
-            let message = format!("the variable name `{name}` is taken: it always has a meaning of its own");
-            draft.issues.push(Issue::new(pointer, "vars::reserved", message).at_key().help("choose another name"));
-        } else if !is_identifier(name) {
-            let message = format!("`{name}` cannot be used in a template");
-            let help = "use letters, digits and `_`, a letter first";
-            draft.issues.push(Issue::new(pointer, "vars::name", message).at_key().help(help));
-        }
-    }
-    for (name, values) in &scenario.matrix {
-        if values.is_empty() {
-            let message = format!("`{name}` has no values, so that there is nothing to run");
-            draft.issues.push(Issue::new(join("/matrix", name), "vars::matrix", message));
-        }
+    draft.issues.extend(scenario.vars.keys().filter_map(|name| name_issue("/vars", name)));
+}
+
+/// What is wrong with a name of the author's own, which stands under `parent`.
+fn name_issue(parent: &str, name: &str) -> Option<Issue> {
+    let pointer = join(parent, name);
+    if is_taken(name) {
+        let message = format!("the variable name `{name}` is taken: it always has a meaning of its own");
+        Some(Issue::new(pointer, "vars::reserved", message).at_key().help("choose another name"))
+    } else if !is_identifier(name) {
+        let message = format!("`{name}` cannot be used in a template");
+        Some(Issue::new(pointer, "vars::name", message).at_key().help("use letters, digits and `_`, a letter first"))
+    } else {
+        None
     }
 }

@@ -90,13 +90,11 @@ impl Case {
             ..Overrides::default()
         };
         let path = self.path();
-        let mut loaded = load_source(Source::parse(&path, self.scenario), &overrides)?;
+        let loaded = load_source(Source::parse(&path, self.scenario), &overrides)?;
         let faults = self.planted.iter().map(Planted::fault).collect();
         let options = EmbeddedOptions { faults, ..EmbeddedOptions::default() };
         let target = Target::Options(TargetOptions::Embedded(options));
-        // The scenarios of the selftest have no matrix.
-        let written = loaded.variations.swap_remove(0).scenario;
-        Variation::of(Scenario { target, ..written }, &path)
+        Variation::of(Scenario { target, ..loaded.into_first().scenario }, &path)
     }
 
     /// The name under which the scenario is recorded.

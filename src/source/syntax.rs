@@ -101,6 +101,33 @@ pub(super) fn self_alias(text: &str, span: Range<usize>) -> Problem {
     problem("yaml::alias", span, message, "move it out of that value")
 }
 
+/// What the parser says, by a part of its words; what that means; and what to do.
+const RULES: [(&str, &str, &str); 7] = [
+    ("tabs disallowed", "a tab in the indentation", "indent with spaces"),
+    ("unexpected character", "text cannot start with this character", "quote the text"),
+    (
+        "unknown anchor",
+        "no anchor has this name",
+        "write `&name` at a value above; quote the text if no alias is meant",
+    ),
+    ("end of stream", "the quote that opens here is never closed", "close it"),
+    (
+        "invalid indentation in",
+        "text in brackets or quotes must stay indented",
+        "indent this line, or close the bracket or the quote",
+    ),
+    (
+        "simple key expect",
+        "this line is neither a key with `:` nor a list item",
+        "write `key: value`, or `- item` with a space",
+    ),
+    (
+        "did not find expected key",
+        "this does not fit the text before it",
+        "quote the whole text, or check the indentation",
+    ),
+];
+
 /// A syntax error in words. `template` is the start of a map that looks like a template; `opened` is the start of the
 /// innermost open map or list.
 pub(super) fn explain(text: &str, info: &str, at: usize, template: Option<usize>, opened: Option<usize>) -> Problem {
@@ -111,7 +138,6 @@ pub(super) fn explain(text: &str, info: &str, at: usize, template: Option<usize>
     let start = template.unwrap_or(start).min(text.len());
     let here = start..next(text, start);
     let line = line_start(text, start);
-    let before = &text[line..start];
     let on_line = text[line..line_end(text, line)].trim();
 
     if info.contains("recursion limit") {
@@ -121,31 +147,6 @@ pub(super) fn explain(text: &str, info: &str, at: usize, template: Option<usize>
         return problem;
     }
     let opened = opened.filter(|opened| text[*opened..].starts_with(['{', '[']));
-    let rules: [(&str, &str, &str); 7] = [
-        ("tabs disallowed", "a tab in the indentation", "indent with spaces"),
-        ("unexpected character", "text cannot start with this character", "quote the text"),
-        (
-            "unknown anchor",
-            "no anchor has this name",
-            "write `&name` at a value above; quote the text if no alias is meant",
-        ),
-        ("end of stream", "the quote that opens here is never closed", "close it"),
-        (
-            "invalid indentation in",
-            "text in brackets or quotes must stay indented",
-            "indent this line, or close the bracket or the quote",
-        ),
-        (
-            "simple key expect",
-            "this line is neither a key with `:` nor a list item",
-            "write `key: value`, or `- item` with a space",
-        ),
-        (
-            "did not find expected key",
-            "this does not fit the text before it",
-            "quote the whole text, or check the indentation",
-        ),
-    ];
     if info.contains("invalid indentation in quoted") {
         return problem(
             "yaml::syntax",
@@ -155,13 +156,7 @@ pub(super) fn explain(text: &str, info: &str, at: usize, template: Option<usize>
         );
     }
     if info.contains("mapping values are not allowed") {
-        if !before.trim_start_matches(['-', ' ']).contains(": ") {
-            let key = line + (before.len() - before.trim_start().len())..here.end;
-            let message = format!("`{}` does not fit the indentation of the lines above", written(text, &key));
-            return problem("yaml::syntax", key, message, "align it with the keys of its map");
-        }
-        let help = "quote the whole text, or put it on the next line after `>-`";
-        return problem("yaml::syntax", here, "`: ` inside unquoted text", help);
+        return colon(text, line, here);
     }
     if let Some(opened) = opened.filter(|_| info.contains("flow")) {
         let (what, close) = if text[opened..].starts_with('{') { ("map", '}') } else { ("list", ']') };
@@ -170,7 +165,7 @@ pub(super) fn explain(text: &str, info: &str, at: usize, template: Option<usize>
         problem.other = Some((opened..opened + 1, "opened here"));
         return problem;
     }
-    for (needle, message, help) in rules {
+    for (needle, message, help) in RULES {
         if info.contains(needle) {
             return problem("yaml::syntax", here, message, help);
         }
@@ -181,6 +176,18 @@ pub(super) fn explain(text: &str, info: &str, at: usize, template: Option<usize>
         format!("this is not YAML: {info}, in `{on_line}`"),
         "check quotes, `:` and indentation",
     )
+}
+
+/// A `: ` where no key can be. `line` is the start of its line.
+fn colon(text: &str, line: usize, here: Range<usize>) -> Problem {
+    let before = &text[line..here.start];
+    if !before.trim_start_matches(['-', ' ']).contains(": ") {
+        let key = line + (before.len() - before.trim_start().len())..here.end;
+        let message = format!("`{}` does not fit the indentation of the lines above", written(text, &key));
+        return problem("yaml::syntax", key, message, "align it with the keys of its map");
+    }
+    let help = "quote the whole text, or put it on the next line after `>-`";
+    problem("yaml::syntax", here, "`: ` inside unquoted text", help)
 }
 
 /// The problem of an unquoted template that breaks YAML, if the line has one before `start` or directly after it.

@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::exit::Exit;
-use super::overrides;
 use super::problem::Problem;
 use super::terminal::Terminal;
+use super::{overrides, preview};
 use crate::load;
+use crate::plan::Plan;
 use crate::scenario::TargetKind;
 use crate::source::Source;
 use answers::{ADDRESS, Answers, Cloud, Preset, Scale};
@@ -99,7 +100,7 @@ fn ask(arguments: &Arguments, terminal: &Terminal) -> Result<Answered, Problem> 
     if over && !questions.confirm(&format!("{} exists already: write over it", file.display()))? {
         return Err(exists(&file));
     }
-    let answers = questions.answers(name, |answers| check(answers, &file))?;
+    let answers = questions.answers(name, |answers| planned(answers, &file).map(drop))?;
     Ok((answers, file.clone(), over))
 }
 
@@ -171,29 +172,36 @@ fn exists(file: &Path) -> Problem {
 
 /// Writes the scenario, once it has no problems, and says what comes next.
 fn write(answers: &Answers, file: &Path, over: bool, terminal: &mut Terminal) -> Result<(), Problem> {
-    check(answers, file)?;
+    let plan = planned(answers, file)?;
     written(file, &answers.text(), over).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => exists(file),
         _ => Problem::could_not_run(format!("failed to write `{}`: {error}", file.display())),
     })?;
     let shown = file.display().to_string();
-    terminal.print(&format!("wrote {shown}\n\n{}", answers.next(&shown)));
+    terminal.print(&format!(
+        "wrote {shown}; with seed 0 it does this:\n{}\n{}",
+        preview::steps(&plan),
+        answers.next(&shown)
+    ));
     Ok(())
 }
 
-/// Whether a scenario of such answers is good; else its first problem.
-fn check(answers: &Answers, file: &Path) -> Result<(), Problem> {
+/// The plan of a scenario of such answers, or its first problem.
+fn planned(answers: &Answers, file: &Path) -> Result<Plan, Problem> {
     if answers.rls && !answers.table.has_users() {
         return Err(Problem::usage(
             "with row-level security the table needs a column `user_id`, which says whose a row is",
         ));
     }
     let source = Source::parse(file, answers.text());
-    let loaded = load::load_source(source, &load::Overrides::default());
-    let found = loaded.err().map(|error| error.diagnostics()).unwrap_or_default();
+    let found = match load::load_source(source, &load::Overrides::default()) {
+        Ok(loaded) => return Ok(loaded.into_first().plan),
+        Err(error) => error.diagnostics(),
+    };
     // Its place is in a text that is not written.
     let first = found.into_iter().find(|found| !found.warning);
-    first.map_or(Ok(()), |first| Err(Problem { help: first.help, ..Problem::usage(first.message) }))
+    let first = first.map(|first| Problem { help: first.help, ..Problem::usage(first.message) });
+    Err(first.unwrap_or_else(|| Problem::scenario(file, Vec::new())))
 }
 
 fn written(file: &Path, text: &str, over: bool) -> io::Result<()> {
