@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::Scene;
 use crate::figure;
-use crate::scenario::TargetKind;
 
 /// If threads run this late at p99, the generator is strained.
 const STRAINED: Duration = Duration::from_millis(100);
@@ -82,7 +81,7 @@ pub(super) fn summary(scene: &Scene<'_>) -> Option<GeneratorSummary> {
         GeneratorState::Strained => "; latencies include time that the generator waited for a processor",
         GeneratorState::Starved => "; the figures describe this machine, not the target",
     };
-    let hub = if scene.record.target.kind == TargetKind::Embedded {
+    let hub = if scene.record.target.kind.runs_here() {
         "; the hub ran in the same process, so these figures include its work"
     } else {
         ""

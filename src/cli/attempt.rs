@@ -16,7 +16,6 @@ use crate::analysis::{Analysis, Verdict};
 use crate::execute::{Control, Progress};
 use crate::load::Variation;
 use crate::record::{EndReason, Record};
-use crate::scenario::TargetKind;
 
 /// What is seen of a run while it goes on.
 #[derive(Args)]
@@ -94,7 +93,7 @@ impl Attempt<'_> {
         let stopped = || run.control.is_ending();
         let target = person::attended(terminal, self.watch.quiet, &stopped, |attendant| run.ready(attendant));
         let target = target.map_err(|problem| problem.interrupted(stopped()))?;
-        if terminal.github.is_some() && target.facts.kind == TargetKind::Cloudsync {
+        if terminal.github.is_some() && !target.facts.kind.runs_here() {
             terminal.tell(&github::hide_credentials(&target));
         }
         let conducted = view.during(&run.variation.plan, run.progress, || run.conduct(&target));

@@ -8,7 +8,6 @@ use super::extension;
 use super::subject::Subject;
 use crate::plan::{TablePlan, quote};
 use crate::record::{Difference, Holder, RowDifference, Tombstones};
-use crate::scenario::TargetKind;
 use crate::session::open_reader;
 
 /// Rows of a table whose clocks are looked at.
@@ -25,10 +24,7 @@ pub(super) fn gather(subject: &Subject<'_>, table: &TablePlan, difference: &mut 
         };
         row.holders.iter().filter_map(|held| index(held.holder)).collect()
     });
-    let real = match subject.target.facts.kind {
-        TargetKind::Embedded => false,
-        TargetKind::Cloudsync => true,
-    };
+    let real = subject.target.facts.kind.loads_the_extension();
     for database in &databases {
         let waiting = if real {
             extension::waiting(subject, *database, table, &difference.rows)

@@ -70,7 +70,7 @@ fn statement_journals(target: &TargetPlan, steps: &[&StepPlan]) -> &'static str 
         Action::Sql(sql) => sql.rows.is_none() && sql.statements.len() > 1 && sql.batch != Some(1),
         Action::Admin(_) | Action::Wait(_) | Action::Nothing => false,
     };
-    if target.loads_the_extension() && steps.iter().any(several) { "file" } else { "memory" }
+    if target.kind().loads_the_extension() && steps.iter().any(several) { "file" } else { "memory" }
 }
 
 /// Whether the databases that authenticate wrongly are there, and can.

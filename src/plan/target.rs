@@ -52,14 +52,6 @@ impl TargetPlan {
         }
     }
 
-    /// Whether databases load the sync extension.
-    pub(super) fn loads_the_extension(&self) -> bool {
-        match self {
-            Self::Embedded(_) => false,
-            Self::Cloudsync(_) => true,
-        }
-    }
-
     /// The pause between two rounds of settling when the scenario does not say.
     pub(super) fn settle_wait(&self) -> Duration {
         match self {

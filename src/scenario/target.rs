@@ -46,6 +46,22 @@ impl TargetKind {
             Self::Cloudsync => "cloudsync",
         }
     }
+
+    /// Whether the databases load the sync extension, with its triggers and its own tables.
+    pub const fn loads_the_extension(self) -> bool {
+        match self {
+            Self::Embedded => false,
+            Self::Cloudsync => true,
+        }
+    }
+
+    /// Whether the server can run in this process.
+    pub const fn runs_here(self) -> bool {
+        match self {
+            Self::Embedded => true,
+            Self::Cloudsync => false,
+        }
+    }
 }
 
 impl fmt::Display for TargetKind {
