@@ -4,6 +4,7 @@
 mod circles;
 mod imports;
 mod processes;
+mod recipes;
 mod source;
 mod tokens;
 
