@@ -213,11 +213,11 @@ fn lookalikes(source: &Source, issues: &[Issue]) -> Vec<Issue> {
             let text = &found.text;
             let (message, help) = match found.meaning {
                 Meaning::Text => (
-                    format!("`{text}` is text here, and a boolean to YAML 1.1 readers"),
+                    format!("`{text}` is text here, but YAML 1.1 readers take it for a boolean"),
                     format!("quote it: `\"{text}\"`, or write `true` or `false`"),
                 ),
                 Meaning::Decimal => (
-                    format!("`{text}` is a decimal number here, and an octal one to YAML 1.1 readers"),
+                    format!("`{text}` is a decimal number here, but YAML 1.1 readers take it for an octal number"),
                     "write it without the leading zero, or quote it".to_string(),
                 ),
             };

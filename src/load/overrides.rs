@@ -64,7 +64,7 @@ pub(crate) fn vars_file(path: &Path) -> Result<Vec<(String, Value, Origin)>, Loa
         return Err(LoadError { source: Some(Box::new(source)), problems: Vec::new(), messages: Vec::new() });
     }
     if !source.value.is_object() {
-        let message = "holds no map of names to values";
+        let message = "does not contain a map of names to values";
         let message = Diagnostic::free(path.display().to_string(), "load::vars_file", message)
             .help(Some("write `name: value` lines".into()));
         return Err(LoadError { source: None, problems: Vec::new(), messages: vec![message] });

@@ -123,9 +123,9 @@ fn a_matrix_without_values_or_with_a_name_that_is_taken_is_refused_where_it_stan
     assert_eq!(
         lines(&text, &Overrides::default()),
         [
-            "s.yaml:1:17: error[vars::matrix]: `table` has no values, so that there is nothing to run -> give it a list of values",
-            "s.yaml:1:21: error[vars::reserved]: the variable name `db` is taken: it always has a meaning of its own -> choose another name",
-            "s.yaml:1:30: error[vars::name]: `a b` cannot be used in a template -> use letters, digits and `_`, a letter first",
+            "s.yaml:1:17: error[vars::matrix]: `table` has no values, so there is nothing to run -> write a list with at least one value",
+            "s.yaml:1:21: error[vars::reserved]: the variable name `db` is reserved -> choose another name",
+            "s.yaml:1:30: error[vars::name]: `a b` cannot be used in a template -> use letters, digits and `_`, and start with a letter",
         ]
     );
 }
@@ -175,7 +175,7 @@ fn problems_of_a_profile_are_told_where_the_profile_stands_and_once() {
 fn the_meaning_is_checked_in_every_profile_and_beside_mistyped_keys() {
     let text =
         GOOD.replace("phases: [{", "phases: [{name: p, kind: insert, sql: \"INSERT INTO {{ extra }} VALUES (1)\", ");
-    let unknown = "s.yaml:12:55: error[template::name]: unknown variable `extra` -> declare it under `vars`; there are: `table`, `user_name`, `scale`, `seed`, `db`, `iteration`, `repeat`, `rows`, `user`, `user_id`";
+    let unknown = "s.yaml:12:55: error[template::name]: unknown variable `extra` -> declare it under `vars`; known names: `table`, `user_name`, `scale`, `seed`, `db`, `iteration`, `repeat`, `rows`, `user`, `user_id`";
     let syntax = "s.yaml:12:39: error[sql::prepare]: the SQL does not prepare: near \"1\": syntax error";
     assert_eq!(lines(&text, &Overrides::default()), [syntax, unknown]);
     let text = text.replace("phases: [{", "seeed: 1\nphases: [{syncc: [], ");
@@ -203,7 +203,7 @@ fn a_vars_file_is_a_map() {
     let vars = vars_file(&path).expect("a map");
     assert_eq!(vars[1], ("count".into(), json!(5), Origin::VarsFile(path.clone())));
     std::fs::write(&path, "[a]").expect("a file");
-    assert!(vars_file(&path).expect_err("no map").to_string().contains("no map"));
+    assert!(vars_file(&path).expect_err("no map").to_string().contains("does not contain a map"));
 }
 
 #[test]

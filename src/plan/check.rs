@@ -36,17 +36,17 @@ pub enum Question {
 /// The names of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
 pub enum CheckKind {
-    /// The databases of a user hold the same.
+    /// All databases of a user hold the same rows.
     Converged,
-    /// The server holds what the databases hold.
+    /// The server holds the same rows as the databases.
     Server,
-    /// No database holds what its user must not see.
+    /// No database holds a row that its user must not see.
     Isolation,
-    /// A new database ends up the same.
+    /// A new, empty database receives the same rows.
     Bootstrap,
-    /// A query gives its value.
+    /// A query returns the expected value.
     Query,
-    /// Every database file is sound. Not asked for by name: done whenever the data are looked at.
+    /// Every database file is intact (`PRAGMA integrity_check`). Always included when `verify` has a check.
     Integrity,
 }
 

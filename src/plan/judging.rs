@@ -56,14 +56,13 @@ fn check_named(
     syncs: bool,
 ) {
     if !syncs {
-        let message = "no step asks for a sync call, so that there is nothing to compare";
-        let help =
-            "add `sync: [send, receive]` to a step, or leave this check out; a `query` on databases needs no sync";
+        let message = "no step makes a sync call, so there is nothing to compare";
+        let help = "add `sync: [send, receive]` to a step, or remove this check; a `query` on databases needs no sync";
         draft.issues.push(Issue::new(pointer, "verify::check", message).help(help));
     }
     if name == CheckName::Isolation && scenario.rls.is_none() {
         let message = "`isolation` has nothing to check without `rls`";
-        let help = "declare the policies under `rls`, or leave this check out";
+        let help = "declare the policies under `rls`, or remove this check";
         draft.issues.push(Issue::new(pointer, "verify::check", message).help(help));
     }
     if name == CheckName::Server {
@@ -85,8 +84,8 @@ fn query_question(
     let sql = draft.rendered(&sql_pointer, &query.sql)?;
     match tables.prepare(&sql) {
         Ok(prepared) if prepared.columns != 1 || !prepared.readonly => {
-            let message = "this check wants a query that gives one column";
-            let help = "such as `SELECT count(*) FROM …`";
+            let message = "the query of a check must return one column";
+            let help = "write a query such as `SELECT count(*) FROM …`";
             draft.issues.push(Issue::new(sql_pointer, "verify::query", message).help(help));
         }
         Ok(_) => {}
@@ -98,9 +97,8 @@ fn query_question(
 
 fn require_server(draft: &mut Draft<'_>, target: &TargetPlan, pointer: &str) {
     if !target.has_administrator() {
-        let message = "the server cannot be asked: the target has no `connection_string`";
-        let help =
-            "add `connection_string: \"{{ env.SQLITECLOUD_CONNECTION }}\"` to the target, or leave this check out";
+        let message = "this check queries the server, and the target has no `connection_string`";
+        let help = "add `connection_string: \"{{ env.SQLITECLOUD_CONNECTION }}\"` to the target, or remove this check";
         draft.issues.push(Issue::new(pointer, "verify::server", message).help(help));
     }
 }
@@ -137,9 +135,15 @@ pub(super) fn check_hostile(draft: &mut Draft<'_>, scenario: &Scenario, checks: 
     let isolation = checks.iter().any(|check| check.kind() == CheckKind::Isolation);
     for step in steps.iter().filter(|step| step.action.is_hostile()) {
         let (message, help) = if scenario.rls.is_none() {
-            ("without `rls` nothing is denied, so that nothing is hostile", "declare the policies under `rls`")
+            (
+                "a hostile phase needs `rls`: without policies, every write is allowed",
+                "declare the policies under `rls`",
+            )
         } else if !isolation {
-            ("what hostile phases attempt is checked by `isolation`", "add `isolation` to `verify`")
+            (
+                "a hostile phase needs the check `isolation`, which looks for the rows that the policies deny",
+                "add `isolation` to `verify`",
+            )
         } else {
             continue;
         };

@@ -46,18 +46,18 @@ impl Names {
         }
         let allowed = self >= Self::Phase;
         let (allowed, why) = if root == "env" {
-            (self == Self::Target, "`env` can be used under `target` only, so that no secret ends up in data or logs")
+            (self == Self::Target, "`env` works only under `target`, so that no secret ends up in data or logs")
         } else if PHASE_NAMES.contains(&root) {
-            (allowed, "it differs between databases and iterations, and this text is rendered once for the run")
+            (allowed, "its value differs between databases and iterations, and this text is rendered once per run")
         } else if root == "row" || GENERATORS.contains(&root) {
-            (self == Self::Row, "it differs from row to row; it can be used in `bind` and `sql`")
+            (self == Self::Row, "its value differs from row to row; use it in `bind` or `sql`")
         } else {
             return Err(self.unknown(root, vars()));
         };
         if allowed {
             return Ok(());
         }
-        Err(NameProblem { message: format!("`{root}` has no meaning here"), help: why.to_owned() })
+        Err(NameProblem { message: format!("`{root}` cannot be used here"), help: why.to_owned() })
     }
 
     fn unknown(self, name: &str, mut all: Vec<&str>) -> NameProblem {
@@ -69,7 +69,7 @@ impl Names {
             all.push("row");
             all.extend(GENERATORS);
         }
-        let help = suggest(name, all, "declare it under `vars`; there are");
+        let help = suggest(name, all, "declare it under `vars`; known names");
         NameProblem { message: format!("unknown variable `{name}`"), help }
     }
 }

@@ -30,8 +30,8 @@ pub(super) fn decide(
         let Some(text) = draft.text(&pointer, source, names) else { continue };
         let mut statement = Statement::new(name, text);
         if statement.varies_by_row() {
-            let message = "this SQL is rendered and prepared again for every row, which is the slow way";
-            let help = "bind what differs as a parameter: `:row`, `:id`, or one of your own under `bind`";
+            let message = "this SQL is rendered and prepared again for every row, which is slow";
+            let help = "use a parameter for the part that differs: `:row`, `:id`, or one of your own under `bind`";
             draft.issues.push(Issue::new(&pointer, "phase::slow", message).help(help).warning());
         }
         let prepared = prepare(draft, tables, &pointer, source, &statement);
@@ -47,7 +47,7 @@ pub(super) fn decide(
     let kind = step.kind.unwrap_or(Kind::Query);
     if kind != Kind::Query && !changes && draft.is_sound() {
         let word = kind.past();
-        let message = format!("no statement of this phase changes rows, and its rows would count as {word}");
+        let message = format!("no statement of this phase changes rows, but its rows would count as {word}");
         draft.issues.push(Issue::new(format!("{pointer}/kind"), "phase::kind", message).help("write `kind: query`"));
     }
     let batch = match step.transaction.unwrap_or_default() {
@@ -94,8 +94,8 @@ fn bound(draft: &mut Draft<'_>, pointer: &str, name: &str, value: &Value) -> Opt
         Value::Null => draft.text(pointer, "{{ none }}", Names::Row),
         Value::Bool(_) | Value::Number(_) => draft.text(pointer, &format!("{{{{ {value} }}}}"), Names::Row),
         Value::Array(_) | Value::Object(_) => {
-            let message = format!("`{name}` is a list or a mapping, and a parameter is a single value");
-            draft.issues.push(Issue::new(pointer, "phase::bind", message).help("give a number, a text or null"));
+            let message = format!("`{name}` is a list or a map, but a parameter must be a single value");
+            draft.issues.push(Issue::new(pointer, "phase::bind", message).help("write a number, a text or null"));
             None
         }
     }
@@ -132,8 +132,8 @@ fn check_parameters(
 ) {
     for parameter in found {
         let Some(name) = parameter else {
-            let message = "a parameter without a name has no value";
-            let help = "write `:name`, with the name under `bind`";
+            let message = "a parameter without a name cannot get a value";
+            let help = "write `:name`, and add the name under `bind`";
             draft.issues.push(Issue::new(pointer, "phase::bind", message).help(help));
             continue;
         };
@@ -141,7 +141,7 @@ fn check_parameters(
         let start = source.find(&format!(":{name}"));
         let range = start.map(|start| start..start + name.len() + 1);
         let names = known.iter().map(|parameter| parameter.name.as_str());
-        let help = suggest(name, names, "give it under `bind`; there are");
+        let help = suggest(name, names, "add it under `bind`; known parameters");
         let issue = Issue::new(pointer, "phase::bind", format!("the parameter `:{name}` has no value")).range(range);
         draft.issues.push(issue.help(help));
     }

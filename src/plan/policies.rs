@@ -30,7 +30,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, tables: &Tables
         }
     }
     for plan in plans.iter().filter(|plan| plan.policies.is_none()) {
-        let message = format!("table `{}` has no policies, so that no user sees any of its rows", plan.name);
+        let message = format!("table `{}` has no policies, so no user can see its rows", plan.name);
         let help = format!("add `{}:` with its select, insert, update and delete policies", plan.name);
         draft.issues.push(Issue::new("/rls/policies", "rls::table", message).help(help));
     }
@@ -50,10 +50,10 @@ fn check(draft: &mut Draft<'_>, tables: &Tables, pointer: &str, (table, operatio
     let message = format!("the {operation} policy of `{table}` does not prepare: {}", problem.message);
     let help = problem.help.unwrap_or_else(|| {
         match operation {
-            "select" => "columns go by their bare names: `auth_userid() = user_id`",
-            "update" => "columns go as `OLD.column` and `NEW.column`",
-            "insert" => "columns go as `NEW.column`",
-            _ => "columns go as `OLD.column`",
+            "select" => "write columns without a prefix: `auth_userid() = user_id`",
+            "update" => "write columns as `OLD.column` and `NEW.column`",
+            "insert" => "write columns as `NEW.column`",
+            _ => "write columns as `OLD.column`",
         }
         .to_owned()
     });

@@ -61,7 +61,7 @@ fn number(draft: &mut Draft<'_>, pointer: &str, count: &Count, least: u64, most:
         return Some(number);
     }
     let bound = if number < least { format!("at least {least}") } else { format!("at most {most}") };
-    draft.issues.push(Issue::new(pointer, "scale::range", format!("{number} is out of range: {bound} is wanted")));
+    draft.issues.push(Issue::new(pointer, "scale::range", format!("{number} is out of range: it must be {bound}")));
     None
 }
 

@@ -40,7 +40,7 @@ pub(super) fn pragmas(
 fn pragma(draft: &mut Draft<'_>, pointer: &str, name: &str, value: &Value) -> Option<String> {
     let code = "session::pragma";
     if !is_identifier(name) {
-        let message = format!("`{name}` is not the name of a pragma");
+        let message = format!("`{name}` is not a valid pragma name");
         draft.issues.push(Issue::new(pointer, code, message).at_key());
         return None;
     }
@@ -49,12 +49,12 @@ fn pragma(draft: &mut Draft<'_>, pointer: &str, name: &str, value: &Value) -> Op
         Value::Number(number) => number.to_string(),
         Value::Bool(flag) => u8::from(*flag).to_string(),
         Value::Null | Value::Array(_) | Value::Object(_) => {
-            draft.issues.push(Issue::new(pointer, code, "a pragma's value is a number or a text"));
+            draft.issues.push(Issue::new(pointer, code, "a pragma's value must be a number or a text"));
             return None;
         }
     };
     if !rendered.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-        let message = format!("`{rendered}` is not the value of a pragma");
+        let message = format!("`{rendered}` is not a valid pragma value");
         draft.issues.push(Issue::new(pointer, code, message));
         return None;
     }
@@ -80,13 +80,13 @@ pub(super) fn check_credentials(draft: &mut Draft<'_>, scenario: &Scenario, targ
         let pointer = format!("/session/credentials/{at}");
         for (place, index) in rule.databases.iter().enumerate() {
             if *index == 0 || *index as usize > databases {
-                let message = format!("there is no database {index}: there are {databases}, counted from 1");
+                let message = format!("there is no database {index}: the databases are numbered from 1 to {databases}");
                 draft.issues.push(Issue::new(format!("{pointer}/databases/{place}"), code, message));
             }
         }
         if rule.uses == WrongCredential::Expired && (scenario.rls.is_none() || !target.has_administrator()) {
-            let message = "an expired token needs `rls`, and an administrator who makes it";
-            let help = "declare `rls` and give the target a `connection_string`, or use `wrong`";
+            let message = "`expired` needs `rls`, and an administrator connection that creates the token";
+            let help = "declare `rls` and add a `connection_string` to the target, or use `wrong`";
             draft.issues.push(Issue::new(format!("{pointer}/use"), code, message).help(help));
         }
     }
@@ -101,18 +101,19 @@ pub(super) fn check_reuse(draft: &mut Draft<'_>, scenario: &Scenario, target: &T
         draft.issues.push(Issue::new(pointer, "session::reuse", message).at_key().help(help));
     };
     if let TargetPlan::Cloudsync(options) = target {
-        let dropped = "the server's tables would be dropped, and the databases that are reused keep their rows";
+        let dropped = "the run would drop the server's tables, but the reused databases keep their rows";
         if options.provision {
-            let help = "leave `provision` out: `stress provision FILE` prepares the server once";
+            let help = "remove `provision`: `stress provision FILE` prepares the server once";
             refuse("/target/cloudsync/provision".to_owned(), dropped, help);
         }
         if options.cleanup == Some(Cleanup::Drop) {
-            let help = "leave `cleanup` out: `stress cleanup FILE` drops the tables and removes the databases";
+            let help = "remove `cleanup`: `stress cleanup FILE` drops the tables and removes the databases";
             refuse("/target/cloudsync/cleanup".to_owned(), dropped, help);
         }
     }
     for step in steps.iter().filter(|step| step.action.is_hostile()) {
-        let message = "what the server denies stays in the databases, and a later run could not tell it from a loss";
-        refuse(format!("{}/hostile", step.pointer), message, "leave `session.reuse` out");
+        let message =
+            "rows that the server denies stay in the reused databases, and a later run would report them as lost";
+        refuse(format!("{}/hostile", step.pointer), message, "remove `session.reuse`");
     }
 }

@@ -60,7 +60,7 @@ fn step(draft: &mut Draft<'_>, tables: &Tables, list: &str, index: usize, step: 
     let sync = step.sync.iter().map(SyncPlan::of).collect();
     let timeout = step.timeout.map(HumanDuration::get);
     if step.rate.is_some() && step.repeat.is_none() {
-        let message = "`rate` says how often the phase is repeated, and it is not";
+        let message = "`rate` paces the repetitions of a phase, but the phase has no `repeat`";
         let help = "add `repeat`, or set `scale.rate` for iterations";
         draft.issues.push(Issue::new(format!("{pointer}/rate"), "phase::rate", message).help(help));
     }
@@ -94,9 +94,10 @@ fn action(draft: &mut Draft<'_>, tables: &Tables, pointer: &str, name: &str, ste
 fn check_names(draft: &mut Draft<'_>, steps: &[&StepPlan]) {
     for (index, step) in steps.iter().enumerate() {
         if steps[..index].iter().any(|before| before.name == step.name) {
-            let message = format!("the name `{}` is given twice, and reports could not tell the two apart", step.name);
+            let message =
+                format!("the name `{}` is used twice, so reports could not tell the two steps apart", step.name);
             let pointer = format!("{}/name", step.pointer);
-            draft.issues.push(Issue::new(pointer, "phase::name", message).help("give each phase a name of its own"));
+            draft.issues.push(Issue::new(pointer, "phase::name", message).help("give each step a different name"));
         }
     }
 }
@@ -110,19 +111,19 @@ fn check_keys(draft: &mut Draft<'_>, pointer: &str, step: &Step) {
             .filter_map(|(key, given)| given.then_some(key))
             .collect();
     if actions.len() > 1 {
-        let message = format!("a step does one thing, and this one has {}", list(&actions));
-        draft.issues.push(Issue::new(pointer, code, message).help("make steps of their own of them"));
+        let message = format!("a step can have only one of {}", list(&actions));
+        draft.issues.push(Issue::new(pointer, code, message).help("write them as separate steps"));
     }
     if actions.is_empty() && step.sync.is_empty() {
         let message = "this step does nothing";
-        draft.issues.push(Issue::new(pointer, code, message).help("give it `sql`, `sync`, `wait` or `admin`"));
+        draft.issues.push(Issue::new(pointer, code, message).help("add `sql`, `sync`, `wait` or `admin`"));
     }
     if step.sql.is_some() {
         for (key, missing) in [("name", step.name.is_none()), ("kind", step.kind.is_none())] {
             if missing {
                 let help = match key {
-                    "name" => "reports and thresholds call the phase by it: `name: insert`",
-                    _ => "one of `delete`, `insert`, `update` and `query`: what the totals count its rows as",
+                    "name" => "reports and thresholds use the name: `name: insert`",
+                    _ => "write `delete`, `insert`, `update` or `query`: the totals count its rows under this kind",
                 };
                 draft.issues.push(Issue::new(pointer, code, format!("a phase needs a `{key}`")).help(help));
             }
@@ -138,13 +139,13 @@ fn check_keys(draft: &mut Draft<'_>, pointer: &str, step: &Step) {
         ];
         for (key, given) in keys {
             if given {
-                let message = format!("`{key}` means nothing without `sql`");
+                let message = format!("`{key}` has no effect without `sql`");
                 draft.issues.push(Issue::new(format!("{pointer}/{key}"), code, message).at_key());
             }
         }
     }
     if step.barrier.is_some() && step.sync.is_empty() {
-        let message = "`barrier` means nothing without `sync`: it is the sync calls that start together";
+        let message = "`barrier` has no effect without `sync`: it makes the sync calls start together";
         draft.issues.push(Issue::new(format!("{pointer}/barrier"), code, message).at_key());
     }
 }
@@ -165,7 +166,7 @@ fn think_time(draft: &mut Draft<'_>, pointer: &str, think: &Think) -> Option<(Du
         Think::Fixed(time) => Some((time.get(), time.get())),
         Think::Range(range) if range.min > range.max => {
             let message = format!("the shortest think time, {}, is above the longest, {}", range.min, range.max);
-            draft.issues.push(Issue::new(pointer, "phase::think", message).help("exchange `min` and `max`"));
+            draft.issues.push(Issue::new(pointer, "phase::think", message).help("swap `min` and `max`"));
             None
         }
         Think::Range(range) => Some((range.min.get(), range.max.get())),

@@ -111,7 +111,7 @@ impl Tables {
             Ok(statement) => (statement, ""),
             Err(rusqlite::Error::MultipleStatement) => {
                 return Err(SqlProblem {
-                    message: "there are several statements in one text".to_owned(),
+                    message: "this text contains several statements".to_owned(),
                     help: Some("write them as a list: `sql: [first, second]`".to_owned()),
                     range: None,
                 });
@@ -170,19 +170,19 @@ impl Tables {
         let keys: Vec<&Column> = columns.iter().filter(|column| column.key > 0).collect();
         match keys.as_slice() {
             [] => issues.push(
-                Issue::new(&sql, code, format!("table `{table}` has no primary key, and CloudSync needs one"))
-                    .help("declare one that is unique everywhere, such as `id TEXT PRIMARY KEY`"),
+                Issue::new(&sql, code, format!("table `{table}` has no primary key, which CloudSync requires"))
+                    .help("declare a key that is unique across all databases, such as `id TEXT PRIMARY KEY`"),
             ),
             [only] if only.is_integer() => issues.push(
                 Issue::new(
                     &sql,
                     code,
                     format!(
-                        "table `{table}` has a single integer primary key, `{}`, which CloudSync refuses",
+                        "table `{table}` has a single integer primary key, `{}`, which CloudSync does not accept",
                         only.name
                     ),
                 )
-                .help(format!("keys must be unique on all databases at once: `{} TEXT PRIMARY KEY`", only.name)),
+                .help(format!("keys must be unique across all databases: write `{} TEXT PRIMARY KEY`", only.name)),
             ),
             _ => {}
         }
@@ -190,8 +190,10 @@ impl Tables {
             .iter()
             .filter(|column| column.key == 0 && column.not_null && !column.has_default && !column.generated)
         {
-            let message =
-                format!("column `{}` of `{table}` is NOT NULL without a DEFAULT, which CloudSync refuses", column.name);
+            let message = format!(
+                "column `{}` of `{table}` is NOT NULL without a DEFAULT, which CloudSync does not accept",
+                column.name
+            );
             let help = format!("add a default: `{} {} NOT NULL DEFAULT …`", column.name, column.declared);
             issues.push(Issue::new(&sql, code, message).help(help));
         }

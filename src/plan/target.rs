@@ -92,7 +92,7 @@ fn check_cloudsync(draft: &mut Draft<'_>, scenario: &Scenario, options: &Cloudsy
     let found = options.management_key.is_some() && options.connection_string.is_some();
     if options.managed_database_id.is_none() && !options.provision && !found {
         let message = "the target `cloudsync` needs a `managed_database_id`";
-        let help = "it is on the project's OffSync page, after CloudSync was enabled for the tables; `provision: true` prepares the database, and a `management_key` finds its id";
+        let help = "copy it from the project's OffSync page after enabling CloudSync for the tables; or set `provision: true` to prepare the database, or a `management_key` to look the id up";
         draft.issues.push(Issue::new(at, code, message).help(help));
     }
     check_changes(draft, at, options);
@@ -106,8 +106,8 @@ fn check_cloudsync(draft: &mut Draft<'_>, scenario: &Scenario, options: &Cloudsy
     for (pointer, source) in texts.chain(tokens) {
         draft.text(&pointer, source, Names::Target);
         if !source.contains("{{") {
-            let message = "a secret is written into the scenario, and the scenario is kept in git";
-            let help = "take it from the environment: `\"{{ env.SQLITECLOUD_APIKEY }}\"`";
+            let message = "this secret is part of the scenario file, which is usually kept in git";
+            let help = "read it from the environment: `\"{{ env.SQLITECLOUD_APIKEY }}\"`";
             draft.issues.push(Issue::new(pointer, "target::secret", message).help(help).warning());
         }
     }
@@ -131,7 +131,7 @@ fn check_changes(draft: &mut Draft<'_>, at: &str, options: &CloudsyncOptions) {
     let drops = options.cleanup == Some(Cleanup::Drop);
     for (key, wanted) in [("provision", options.provision), ("cleanup", drops)] {
         if wanted && options.connection_string.is_none() {
-            let message = format!("`{key}` needs a `connection_string`: it is done with the project's api key");
+            let message = format!("`{key}` needs a `connection_string`, whose api key it uses");
             let help = "add `connection_string: \"{{ env.SQLITECLOUD_CONNECTION }}\"`";
             draft.issues.push(Issue::new(format!("{at}/{key}"), code, message).help(help));
         }
@@ -149,8 +149,10 @@ fn check_changes(draft: &mut Draft<'_>, at: &str, options: &CloudsyncOptions) {
         && (options.provision || drops)
         && !patterns.iter().any(|pattern| covers(pattern, database))
     {
-        let message = format!("the database `{database}` may not be changed: `allow_databases` does not cover it");
-        let help = "name another database, or add a pattern for this one; its tables would be dropped";
+        let message =
+            format!("the database `{database}` may not be changed: no pattern of `allow_databases` matches it");
+        let help =
+            "name another database, or add a pattern that matches this one; note that its tables would be dropped";
         draft.issues.push(Issue::new(format!("{at}/database"), code, message).help(help));
     }
     let addresses = [("admin_address", &options.admin_address), ("management_address", &options.management_address)];
@@ -167,24 +169,24 @@ fn check_credentials(draft: &mut Draft<'_>, at: &str, options: &CloudsyncOptions
     let code = "target::credentials";
     let made = options.tokens.is_empty() && options.connection_string.is_some();
     if rls && !made && options.tokens.len() != users {
-        let message = format!("{users} users need {users} tokens, and there are {}", options.tokens.len());
-        let help = "with `rls` every database authenticates with its user's token: give a `connection_string`, with which they are made, or list them under `tokens`, in the order of the users";
+        let message = format!("{users} users need {users} tokens, but the target has {}", options.tokens.len());
+        let help = "with `rls`, every database authenticates with its user's token: add a `connection_string` so that `stress` can create the tokens, or list them under `tokens` in the order of the users";
         draft.issues.push(Issue::new(at, code, message).help(help));
     }
     if rls && options.apikey.is_some() {
-        let message = "an api key bypasses row-level security, so that `rls` would not be tested";
+        let message = "an api key bypasses row-level security, so the run would not test `rls`";
         draft.issues.push(
             Issue::new(format!("{at}/apikey"), code, message)
-                .help("leave `apikey` out: the users' tokens authenticate"),
+                .help("remove `apikey`: the databases authenticate with the users' tokens"),
         );
     }
     if !rls && !options.tokens.is_empty() {
-        let message = "tokens without `rls`: the server silently drops everything that is sent";
+        let message = "tokens without `rls`: the server silently discards everything that the databases send";
         draft.issues.push(Issue::new(format!("{at}/tokens"), code, message).help("declare `rls`, or use `apikey`"));
     }
     if !rls && options.apikey.is_none() && options.connection_string.is_none() {
-        let message = "there is nothing to authenticate with";
-        let help = "add `apikey: \"{{ env.SQLITECLOUD_APIKEY }}\"`, or a `connection_string` that has one";
+        let message = "the target has no credentials";
+        let help = "add `apikey: \"{{ env.SQLITECLOUD_APIKEY }}\"`, or a `connection_string` that contains an api key";
         draft.issues.push(Issue::new(at, code, message).help(help));
     }
 }

@@ -13,8 +13,10 @@ use crate::scenario::{Issue, Scenario, join};
 pub(crate) fn combinations(scenario: &Scenario) -> Result<Vec<(String, Scenario)>, Vec<Issue>> {
     let mut issues: Vec<Issue> = scenario.matrix.keys().filter_map(|name| name_issue("/matrix", name)).collect();
     for (name, _) in scenario.matrix.iter().filter(|(_, values)| values.is_empty()) {
-        let message = format!("`{name}` has no values, so that there is nothing to run");
-        issues.push(Issue::new(join("/matrix", name), "vars::matrix", message).help("give it a list of values"));
+        let message = format!("`{name}` has no values, so there is nothing to run");
+        issues.push(
+            Issue::new(join("/matrix", name), "vars::matrix", message).help("write a list with at least one value"),
+        );
     }
     if !issues.is_empty() {
         return Err(issues);
@@ -46,11 +48,15 @@ pub(super) fn check(draft: &mut Draft<'_>, scenario: &Scenario) {
 fn name_issue(parent: &str, name: &str) -> Option<Issue> {
     let pointer = join(parent, name);
     if is_taken(name) {
-        let message = format!("the variable name `{name}` is taken: it always has a meaning of its own");
+        let message = format!("the variable name `{name}` is reserved");
         Some(Issue::new(pointer, "vars::reserved", message).at_key().help("choose another name"))
     } else if !is_identifier(name) {
         let message = format!("`{name}` cannot be used in a template");
-        Some(Issue::new(pointer, "vars::name", message).at_key().help("use letters, digits and `_`, a letter first"))
+        Some(
+            Issue::new(pointer, "vars::name", message)
+                .at_key()
+                .help("use letters, digits and `_`, and start with a letter"),
+        )
     } else {
         None
     }

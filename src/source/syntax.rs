@@ -31,7 +31,7 @@ pub(super) fn second_document(span: Range<usize>) -> Problem {
 pub(super) fn tag(text: &str, span: &Range<usize>) -> Problem {
     let tag = text[span.clone()].split_whitespace().find(|word| word.starts_with('!')).unwrap_or("!").to_string();
     let start = span.start + text[span.clone()].find(&tag).unwrap_or(0);
-    let message = format!("the tag `{tag}` has no meaning here");
+    let message = format!("the tag `{tag}` cannot be used here");
     problem("yaml::tag", start..start + tag.len(), message, "remove it; quote the value if it is meant as text")
 }
 

@@ -125,7 +125,7 @@ impl Access {
         let patterns = self.allowed.join("`, `");
         Err(TargetError::new(
             format!("the database `{database}` may not be changed: `allow_databases` covers `{patterns}` only"),
-            "name another database, or add a pattern for this one; its tables would be dropped",
+            "name another database, or add a pattern that matches this one; note that its tables would be dropped",
         ))
     }
 

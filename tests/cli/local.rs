@@ -52,7 +52,7 @@ fn a_run_that_asks_for_no_sync_is_judged_by_what_it_did() {
     // What compares says so, and is not asked for where nobody says.
     for check in ["converged", "server", "bootstrap"] {
         let place = Place::of(&format!("{phases}verify: [{check}]\n"));
-        let says = ["no step asks for a sync call", "add `sync: [send, receive]`"];
+        let says = ["no step makes a sync call", "add `sync: [send, receive]`"];
         place.stress(&["run", "scenario.yaml"]).done().exits(2).says(&says);
     }
     let text = std::fs::read_to_string(place.path("scenario.yaml")).expect("the scenario");

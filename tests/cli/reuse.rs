@@ -117,7 +117,7 @@ fn what_would_take_rows_from_one_side_only_is_refused() {
         .stress(&["validate", "scenario.yaml"])
         .done()
         .exits(2)
-        .says(&["session::reuse", "could not tell it from a loss"]);
+        .says(&["session::reuse", "would report them as lost"]);
 }
 
 #[test]

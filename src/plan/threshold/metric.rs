@@ -13,31 +13,31 @@ use crate::scenario::HumanDuration;
 /// What can be limited. A metric's documentation is its line in `stress help metrics`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
 pub enum Metric {
-    /// All failures that count.
+    /// The number of all failures that count.
     ErrorsTotal,
-    /// Failures that count, chosen by labels.
+    /// The number of failures that count and match the labels.
     Errors,
-    /// Durations of `send`.
+    /// The durations of `send` calls.
     SendDuration,
-    /// Durations of `receive` and `check`, which are the same call.
+    /// The durations of `receive` and `check`, which are the same call.
     ReceiveDuration,
-    /// Durations of `check` and `receive`, which are the same call.
+    /// The durations of `check` and `receive`, which are the same call.
     CheckDuration,
-    /// Durations of `sync`.
+    /// The durations of `sync` calls.
     SyncDuration,
-    /// Durations of the SQL of phases.
+    /// The durations of the SQL of phases.
     PhaseDuration,
-    /// How late what a `rate` starts was started.
+    /// The delays of starts: the time from when a `rate` should start an iteration or repetition until its start.
     StartLate,
-    /// Rows changed per second.
+    /// The number of rows changed per second.
     RowsRate,
-    /// Payload bytes per second, both ways.
+    /// The payload bytes sent and received per second.
     BytesRate,
     /// The duration of settling.
     SettleDuration,
     /// The number of databases that completed all their steps.
     DatabasesCompleted,
-    /// Findings of the checks.
+    /// The number of findings of the checks.
     FindingsTotal,
 }
 
