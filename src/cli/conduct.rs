@@ -89,7 +89,7 @@ fn raise_descriptors(plan: &Plan) -> Result<(), Problem> {
         let needed = descriptors(databases);
         let most = limit.saturating_sub(DESCRIPTORS_BESIDE) / DESCRIPTORS_PER_DATABASE;
         let message = format!("{databases} databases need {needed} open files, and the system allows {limit}");
-        let help = format!("raise it with `ulimit -n {needed}`, or run with `--databases {most}`");
+        let help = format!("raise the limit with `ulimit -n {needed}`, or run with `--databases {most}`");
         Problem::could_not_run(message).help(help)
     })
 }

@@ -26,7 +26,7 @@ impl RunDirectory {
         let reused = plan.reuse.then(|| Reused::take(base, plan)).transpose()?;
         Self::make(base, &plan.name, reused).map_err(|error| {
             Problem::could_not_run(format!("failed to make a run directory in `{}`: {error}", base.display()))
-                .help("name one that can be written to with `--out`")
+                .help("name a writable directory with `--out`")
         })
     }
 

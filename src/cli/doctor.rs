@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
     }
     let problems = findings.iter().filter(|finding| finding.to_do.is_some()).count();
     let verdict = match problems {
-        0 => "everything is there".to_owned(),
+        0 => "no problems".to_owned(),
         1 => "1 problem".to_owned(),
         many => format!("{many} problems"),
     };
@@ -64,18 +64,18 @@ fn of_sqlite() -> Finding {
     if rusqlite::version_number() >= SQLITE.0 {
         return Finding::good("SQLite", version);
     }
-    let found = format!("{version}, whose interrupts do not end a sync call");
-    Finding::problem("SQLite", found, format!("build stress with SQLite {} or later", SQLITE.1))
+    let found = format!("{version}, which cannot interrupt a sync call");
+    Finding::problem("SQLite", found, format!("build `stress` with SQLite {} or later", SQLITE.1))
 }
 
 fn of_open_files(databases: usize) -> Finding {
     let needed = descriptors(databases);
     match descriptors_suffice(databases) {
-        Ok(()) => Finding::good("open files", format!("{needed} for {databases} databases are allowed")),
+        Ok(()) => Finding::good("open files", format!("{needed} for {databases} databases; the system allows them")),
         Err(limit) => Finding::problem(
             "open files",
             format!("{databases} databases need {needed}, and the system allows {limit}"),
-            format!("raise it with `ulimit -n {needed}`"),
+            format!("raise the limit with `ulimit -n {needed}`"),
         ),
     }
 }
@@ -90,8 +90,8 @@ fn of_room(out: &Path) -> Finding {
         Ok(room) => Finding::problem(
             "disk",
             format!("{} MiB free at {shown}", room >> 20),
-            "make room, or name another place with `--out`",
+            "free some space, or name another directory with `--out`",
         ),
-        Err(error) => Finding::problem("disk", format!("{shown}: {error}"), "name another place with `--out`"),
+        Err(error) => Finding::problem("disk", format!("{shown}: {error}"), "name another directory with `--out`"),
     }
 }

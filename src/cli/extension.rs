@@ -54,7 +54,7 @@ fn install(version: &str, terminal: &mut Terminal) -> Result<(), Problem> {
     let package = extension::package().ok_or_else(|| {
         let (system, machine) = (std::env::consts::OS, std::env::consts::ARCH);
         Problem::could_not_run(format!("there is no package of the extension for {system} on {machine}"))
-            .help(format!("build it and name it in {}", extension::EXTENSION_VARIABLE))
+            .help(format!("build it, and set {} to its path", extension::EXTENSION_VARIABLE))
     })?;
     let home = extension::home()?;
     terminal.tell(&format!("{package} {version}\n{LICENCE}\n"));
@@ -79,7 +79,7 @@ fn fetch(package: &str, version: &str, work: &Path) -> Result<PathBuf, Problem> 
     npm.arg(prefix).arg(format!("{package}@{version}")).current_dir(work);
     let done = npm.output().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Problem::could_not_run("npm was not found")
-            .help("install Node.js, which brings it, or build the extension and put it in dist/"),
+            .help("install Node.js, which contains npm, or build the extension and put it in dist/"),
         _ => Problem::could_not_run(format!("failed to start npm: {error}")),
     })?;
     if !done.status.success() {
@@ -92,7 +92,7 @@ fn fetch(package: &str, version: &str, work: &Path) -> Result<PathBuf, Problem> 
             lines.into_iter().take(4).collect::<Vec<_>>().join("\n")
         };
         return Err(Problem::could_not_run(format!("npm could not get {package}@{version}:\n{said}"))
-            .help("see that the version exists and that the registry can be reached"));
+            .help("check that the version exists and that the npm registry is reachable"));
     }
     let from = work.join("node_modules").join(package);
     let file = from.join(extension::file_name());

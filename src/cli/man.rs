@@ -25,7 +25,7 @@ pub(super) fn run<Program: CommandFactory>(arguments: &Arguments, terminal: &mut
     let written = std::fs::create_dir_all(directory).and_then(|()| generate_to(Program::command(), directory));
     written.map_err(|error| {
         Problem::could_not_run(format!("failed to write the pages to `{shown}`: {error}"))
-            .help("name a directory that can be written to")
+            .help("name a writable directory")
     })?;
     terminal.tell(&format!("stress: the pages are in {shown}\n"));
     Ok(Exit::Pass)

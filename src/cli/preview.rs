@@ -39,9 +39,16 @@ impl Page {
         if !plan.description.is_empty() {
             self.line("", &plan.description);
         }
-        self.line("seed", &if seeded { plan.seed.to_string() } else { "drawn at each run; 0 below".to_owned() });
+        self.line(
+            "seed",
+            &if seeded {
+                plan.seed.to_string()
+            } else {
+                "random for each run; the values below are those of seed 0".to_owned()
+            },
+        );
         let reused = if plan.reuse { ", as the last run left them" } else { "" };
-        self.line("databases", &format!("{}, each on a thread of its own{reused}", plan.databases.len()));
+        self.line("databases", &format!("{}, each on its own thread{reused}", plan.databases.len()));
         self.users(plan);
         let rate = plan.rate.map_or_else(String::new, |rate| format!(", {rate} by each database"));
         self.line("iterations", &format!("{}{rate}", plan.iterations));
@@ -91,7 +98,7 @@ impl Page {
         if plan.syncs() {
             self.line("settle", &format!("up to {} rounds, {:?} apart", plan.settle.rounds, plan.settle.wait));
         } else {
-            self.line("settle", "not at all: no step asks for a sync call");
+            self.line("settle", "none: no step makes a sync call");
         }
         let checks: Vec<String> = plan.checks.iter().map(check_text).collect();
         self.line("verify", &checks.join(", "));
@@ -127,9 +134,9 @@ fn totals(plan: &Plan, scope: &Scope) -> Vec<(String, String)> {
     }
     let open = match open.as_slice() {
         [] => String::new(),
-        names => format!(", and what {} find to change", names.join(" and ")),
+        names => format!(", plus the rows that {} change", names.join(" and ")),
     };
-    let settling = if plan.syncs() { ", and those of settling" } else { "" };
+    let settling = if plan.syncs() { ", plus those of settling" } else { "" };
     vec![
         ("rows".to_owned(), format!("{}{open}", operations * times)),
         ("sync calls".to_owned(), format!("{}{settling}", syncs * times)),
@@ -174,8 +181,8 @@ fn sql_text(sql: &SqlPlan, scope: &Scope, add: &mut dyn FnMut(String)) {
     let scope = &scope.rows(rows.unwrap_or(1));
     let grouped = match sql.batch {
         None => "in one transaction".to_owned(),
-        Some(1) => "each in a transaction of its own".to_owned(),
-        Some(batch) => format!("{batch} to a transaction"),
+        Some(1) => "each in its own transaction".to_owned(),
+        Some(batch) => format!("{batch} per transaction"),
     };
     match rows {
         Some(rows) => add(format!("  {rows} rows, {grouped}:")),

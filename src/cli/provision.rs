@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
     let (plan, scope) = arguments.scenario.plan()?;
     if let Some(reused) = Reused::find(&arguments.out, &plan.name)? {
         let (path, file) = (reused.path.display(), arguments.scenario.file.display());
-        let message = format!("the databases in `{path}` go on with the tables that would be dropped");
+        let message = format!("the databases in `{path}` continue with the tables that `provision` would drop");
         return Err(Problem::could_not_run(message).help(format!("`stress cleanup {file}` removes both")));
     }
     let control = Arc::new(Control::default());

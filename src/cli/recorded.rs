@@ -59,7 +59,7 @@ fn parse(text: &str, path: &Path) -> Result<Record, Problem> {
     let bad = |reason: String| Problem::could_not_run(format!("{}: {reason}", path.display()));
     let document: serde_json::Value = serde_json::from_str(text).map_err(|error| {
         bad(if error.is_eof() {
-            "the record breaks off: the run was killed while it was written, or the disk was full".to_owned()
+            "the record is incomplete: the run was killed while writing it, or the disk was full".to_owned()
         } else {
             format!("the record is not JSON: {error}")
         })

@@ -120,8 +120,8 @@ mod tests {
     fn a_record_that_cannot_be_read_says_why() {
         let whole = serde_json::to_string(&record()).expect("a record is JSON");
         for (text, reason) in [
-            ("", "breaks off"),
-            (&whole[..whole.len() / 2], "breaks off"),
+            ("", "is incomplete"),
+            (&whole[..whole.len() / 2], "is incomplete"),
             ("not JSON", "is not JSON"),
             ("{}", "no version"),
             ("{\"version\": 99}", "version 99, this program reads version 1"),

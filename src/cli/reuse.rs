@@ -90,7 +90,7 @@ impl Reused {
     fn lock(path: &Path) -> Result<Self, Problem> {
         let failed = |error: &io::Error| {
             Problem::could_not_run(format!("failed to open `{}`: {error}", path.display()))
-                .help("name another place with `--out`")
+                .help("name another directory with `--out`")
         };
         fs::create_dir_all(path).map_err(|error| failed(&error))?;
         let lock = File::options().create(true).write(true).truncate(false).open(path.join(LOCK));
@@ -99,7 +99,7 @@ impl Reused {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => {
                 Err(Problem::could_not_run(format!("another run is at work on the databases in `{}`", path.display()))
-                    .help("wait for its end, or name another place with `--out`"))
+                    .help("wait for its end, or name another directory with `--out`"))
             }
             Err(TryLockError::Error(error)) => Err(failed(&error)),
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::failure::{FailureKind, RawError, classify};
 
 /// What to do about a file of the run that cannot be written.
-const ROOM: &str = "see that the disk has room, or name another place with `--out`";
+const ROOM: &str = "free some disk space, or name another directory with `--out`";
 
 /// Why a run could not be made.
 #[derive(Debug)]

@@ -46,8 +46,8 @@ impl<'a> Attendant<'a> {
     pub(super) fn goes_on(&self) -> Result<(), TargetError> {
         if self.is_stopped() {
             return Err(TargetError::new(
-                "interrupted while the server was being prepared",
-                "run it again: every step finds what was done already",
+                "interrupted while preparing the server",
+                "run the command again: every step continues from what is done already",
             ));
         }
         Ok(())

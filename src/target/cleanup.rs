@@ -56,12 +56,11 @@ impl Dropping {
         if let Some((management, id)) = self.management.as_ref().zip(self.managed_database_id.as_deref()) {
             self.leave_service(management, id, sites, attendant, problems);
         } else if !sites.is_empty() {
-            attendant
-                .say(&format!("devices: {} stay registered; forgetting them takes a `management_key`", sites.len()));
+            attendant.say(&format!("devices: {} stay registered; removing them needs a `management_key`", sites.len()));
         }
         match exists(admin, database) {
             Ok(true) => {}
-            Ok(false) => return attendant.say(&format!("database {database}: is not there")),
+            Ok(false) => return attendant.say(&format!("database {database}: does not exist")),
             Err(error) => return problems.push(admin.failed("list the databases", &error)),
         }
         if let Err(error) = disable_companions(admin, database, attendant) {
@@ -109,14 +108,14 @@ impl Dropping {
         if let Some(error) = failed.first() {
             problems.push(management.failed(&format!("forget {} devices", failed.len()), error));
         }
-        attendant.say(&format!("devices: {} of this scenario's runs forgotten", registered.len() - failed.len()));
+        attendant.say(&format!("devices: {} of this scenario's runs removed", registered.len() - failed.len()));
     }
 
     fn remove(&self, admin: &Admin, attendant: &mut Attendant<'_>, problems: &mut Vec<TargetError>) {
         let database = self.database.as_str();
         if let Some((management, id)) = self.management.as_ref().zip(self.managed_database_id.as_deref()) {
             match management.unregister(id) {
-                Ok(()) => attendant.say(&format!("managed database {id}: not registered any more")),
+                Ok(()) => attendant.say(&format!("managed database {id}: no longer registered")),
                 Err(error) => return problems.push(management.failed("unregister the database", &error)),
             }
         }

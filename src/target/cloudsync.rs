@@ -115,7 +115,7 @@ pub(super) fn outline(plan: &Plan, options: &CloudsyncOptions, scope: &Scope) ->
     if own_tokens {
         let count = plan.users.len();
         steps.push(format!(
-            "make {count} access tokens, which expire an hour after the run's time limit, and check them"
+            "create {count} access tokens, which expire an hour after the run's time limit, and check them"
         ));
     }
     let mut after = Vec::new();
@@ -124,7 +124,7 @@ pub(super) fn outline(plan: &Plan, options: &CloudsyncOptions, scope: &Scope) ->
     }
     if options.cleanup == Some(Cleanup::Drop) {
         after.push(format!(
-            "after the run: disable sync, forget the run's devices, drop the tables, and the database {database} if nothing else is in it"
+            "after the run: disable sync, remove the run's devices, drop the tables, and the database {database} if nothing else is in it"
         ));
     }
     steps.extend(after);
@@ -186,7 +186,7 @@ fn left(closing: Option<Closing>, error: TargetError, attendant: &mut Attendant<
 
 fn no_connection() -> TargetError {
     TargetError::new(
-        "the target has no `connection_string`, and so no administrator",
+        "the target has no `connection_string`, so `stress` cannot administer the server",
         "add `connection_string: \"{{ env.SQLITECLOUD_CONNECTION }}\"`",
     )
 }

@@ -8,8 +8,7 @@ use crate::failure::Secret;
 
 const SCHEME: &str = "sqlitecloud://";
 const DEFAULT_PORT: u16 = 8860;
-const FORM: &str =
-    "it has the form `sqlitecloud://host:8860/database?apikey=…`, as the dashboard's page `Connect` gives it";
+const FORM: &str = "its form is `sqlitecloud://host:8860/database?apikey=…`; the dashboard's page `Connect` shows it";
 
 /// `sqlitecloud://[user:password@]host[:port][/database]?apikey=…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +78,7 @@ fn no_key(token: bool, user: bool) -> TargetError {
     } else if user {
         (
             "has a user and a password and no `apikey`",
-            "the HTTP interfaces take an api key only: make one in the dashboard and write `?apikey=…`",
+            "the HTTP interfaces accept only an api key: create one in the dashboard and write `?apikey=…`",
         )
     } else {
         ("has no `apikey`", FORM)

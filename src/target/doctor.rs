@@ -102,17 +102,17 @@ fn of_server(admin: &Admin) -> Vec<Finding> {
         Finding::good("server", format!("{} answers", admin.address()))
     } else {
         let found = format!("{} answers /v2/health with HTTP {}", admin.address(), answer.status);
-        Finding::problem("server", found, "see in the dashboard whether the project runs")
+        Finding::problem("server", found, "check in the dashboard whether the project runs")
     };
     let told = answer.headers.get("date").and_then(|date| date.to_str().ok());
     let told = told.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
     let clock = told.map(|told| {
         let offset = Timestamp::now().duration_since(told.timestamp());
         if offset.unsigned_abs() <= CLOCK {
-            Finding::good("clock", format!("{} s off the server's", offset.as_secs()))
+            Finding::good("clock", format!("{} s difference to the server", offset.as_secs()))
         } else {
-            let found = format!("{} s off the server's", offset.as_secs());
-            Finding::problem("clock", found, "set this machine's clock: tokens expire by it")
+            let found = format!("{} s difference to the server", offset.as_secs());
+            Finding::problem("clock", found, "set this machine's clock: the expiry of tokens depends on it")
         }
     });
     std::iter::once(server).chain(clock).collect()
@@ -121,8 +121,8 @@ fn of_server(admin: &Admin) -> Vec<Finding> {
 fn of_management(access: &Access) -> Vec<Finding> {
     let Some(management) = &access.management else {
         let found = match &access.given_id {
-            Some(_) => "none given; the managed database is, so that none is needed",
-            None => "none given: enabling sync takes a person at the dashboard",
+            Some(_) => "none given; not needed, because the managed database id is given",
+            None => "none given: a person must enable sync in the dashboard",
         };
         return vec![Finding::good("management key", found)];
     };
@@ -136,7 +136,7 @@ fn of_management(access: &Access) -> Vec<Finding> {
     let id = match access.managed_database_id() {
         Ok(Some(id)) => id,
         Ok(None) => {
-            findings.push(Finding::good("managed database", "not registered yet: `stress provision` does it"));
+            findings.push(Finding::good("managed database", "not registered yet: `stress provision` registers it"));
             return findings;
         }
         Err(error) => {
@@ -145,11 +145,11 @@ fn of_management(access: &Access) -> Vec<Finding> {
         }
     };
     findings.push(match management.unreachable(&id) {
-        Ok(None) => Finding::good("managed database", format!("{id}, which the service reaches")),
+        Ok(None) => Finding::good("managed database", format!("{id}, which the service can reach")),
         Ok(Some((why, _))) => Finding::problem(
             "managed database",
-            format!("the service does not reach {id}: {why}"),
-            "see that the project runs and that its api key is the one that was registered",
+            format!("the service cannot reach {id}: {why}"),
+            "check that the project runs and that its registered api key is still valid",
         ),
         Err(error) => Finding::of("managed database", Err(management.failed("look at it", &error))),
     });

@@ -17,9 +17,8 @@ pub(crate) const VERSION: &str = "1.1.4";
 /// Where a build of the extension leaves it.
 const BUILT: &str = "dist";
 const NAME: &str = "cloudsync";
-const INSTALL: &str =
-    "`stress extension install` gets it, or name one with `extension:` in the target or in STRESS_CLOUDSYNC_EXTENSION";
-const NEWER: &str = "`stress extension install` gets version 1.1.4";
+const INSTALL: &str = "`stress extension install` installs it; or name one with `extension:` in the target or in STRESS_CLOUDSYNC_EXTENSION";
+const NEWER: &str = "`stress extension install` installs version 1.1.4";
 
 /// An extension that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +116,7 @@ pub(crate) fn probe(path: &Path) -> Result<Extension, TargetError> {
     let loader = Loader::Extension(path.to_owned());
     let opening = Opening { file: Path::new(":memory:"), loader: &loader, pragmas: &[], settings: &[], network: None };
     let session = Session::open(&opening).map_err(|error| {
-        let help = "it must be built for this system and find its libraries (on Linux: libssl.so.3 and libcrypto.so.3); `stress extension install` gets the right one";
+        let help = "it must be built for this system, and its libraries must be installed (on Linux: libssl.so.3 and libcrypto.so.3); `stress extension install` installs the right one";
         let why = if is_library(path) { error.message.as_str() } else { "it is not a library" };
         TargetError::new(format!("the extension `{shown}` cannot be loaded: {why}"), help)
     })?;
@@ -132,7 +131,7 @@ pub(crate) fn probe(path: &Path) -> Result<Extension, TargetError> {
         return Err(too_old(path, &version, what));
     }
     if older(&version, VERSION) {
-        return Err(too_old(path, &version, "has no timeouts, so that a run could hang for ever"));
+        return Err(too_old(path, &version, "has no timeouts, so a run could hang"));
     }
     session.run(Call::Open, "CREATE TABLE probe (id TEXT PRIMARY KEY)").map_err(|error| strange(&error))?;
     let site_id = call("SELECT cloudsync_init('probe')")?.unwrap_or_default();

@@ -212,18 +212,20 @@ fn told(message: &str) -> String {
 
 fn help(error: &RawError) -> &'static str {
     if failure::classify(error).kind == FailureKind::Disk {
-        return "see that its disk has room; that of a run's own hub is named by `--out`";
+        return "free space on the server's disk; the hub of a run keeps its files under `--out`";
     }
     match error.http {
         Some(401) => "the key is wrong, expired or revoked: take a valid one from the dashboard",
         Some(403) => {
             "the key lacks a right: the project's api key must be an administrator's, a management key needs the role workspace-admin"
         }
-        Some(404) => "see that the address, the project and the database are the right ones",
+        Some(404) => "check the address, the project and the database",
         Some(429) => "the server limits the rate of requests: wait, then run it again",
-        Some(500..) => "the server failed on its own side: run it again, and tell its operators if it stays",
-        Some(_) => "what the server says above names the cause",
-        None => "see that the address is right and that the server answers: `stress doctor` looks",
+        Some(500..) => {
+            "the server failed: run the command again, and tell the server's operators if the error persists"
+        }
+        Some(_) => "the server's message above names the cause",
+        None => "check the address and whether the server answers: `stress doctor` does both",
     }
 }
 

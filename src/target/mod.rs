@@ -71,8 +71,8 @@ fn wrong_credentials(plan: &Plan, admin: Option<&Admin>) -> Result<BTreeMap<u32,
             (WrongCredential::Wrong, _) if plan.rls => Credential::Token(UNKNOWN.into()),
             (WrongCredential::Wrong, _) => Credential::ApiKey(UNKNOWN.into()),
             (WrongCredential::Expired, None) => {
-                let message = "an expired token cannot be made without an administrator";
-                return Err(TargetError::new(message, "give the target a `connection_string`"));
+                let message = "an expired token cannot be created without an administrator connection";
+                return Err(TargetError::new(message, "add a `connection_string` to the target"));
             }
             (WrongCredential::Expired, Some(admin)) => {
                 let user = &plan.users[database.user as usize - 1];
@@ -136,6 +136,6 @@ pub(crate) fn named_database(connection_string: &str) -> Result<Option<String>, 
 fn embedded_needs_none() -> TargetError {
     TargetError::new(
         "the embedded target has no server of its own between runs",
-        "every run prepares its hub and leaves nothing; this is for `target: {cloudsync: …}`",
+        "every run starts and stops its own hub; this command is for `target: {cloudsync: …}`",
     )
 }

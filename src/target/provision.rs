@@ -61,7 +61,7 @@ pub(super) fn prepare(plan: &Plan, site: &Site<'_>, attendant: &mut Attendant<'_
 /// The steps of [`prepare`] with what is said of them beforehand.
 pub(super) fn outline(plan: &Plan, database: &str, managed: bool, known: bool) -> Vec<String> {
     let mut steps = vec![
-        format!("create the database {database}, unless it is there"),
+        format!("create the database {database}, unless it exists"),
         "CLOUDSYNC DISABLE for every table that an earlier run left enabled".to_owned(),
     ];
     let names = plan.tables.iter().map(|table| table.name.as_str());
@@ -75,12 +75,12 @@ pub(super) fn outline(plan: &Plan, database: &str, managed: bool, known: bool) -
     }
     if managed {
         if !known {
-            steps.push("register the database with the management API, unless it is".to_owned());
+            steps.push("register the database with the management API, unless it is registered".to_owned());
         }
         steps.push(format!("enable CloudSync for {names}, and wait until the service is ready"));
     } else {
         steps.push(format!(
-            "ask a person to enable CloudSync for {names} in the dashboard (exit code 3 where nobody can be asked)"
+            "ask a person to enable CloudSync for {names} in the dashboard (exit code 3 without a terminal)"
         ));
     }
     steps
@@ -93,7 +93,7 @@ fn create_database(admin: &Admin, database: &str, attendant: &mut Attendant<'_>)
         let sql = format!("CREATE DATABASE {} IF NOT EXISTS", word(database));
         admin.command(None, &sql).map_err(|error| failed(&error))?;
     }
-    attendant.say(&format!("database {database}: {}", if there { "is there" } else { "created" }));
+    attendant.say(&format!("database {database}: {}", if there { "exists" } else { "created" }));
     Ok(())
 }
 
@@ -260,7 +260,10 @@ fn wait(
             Ok(Look::NotYet(why)) => why,
             Ok(Look::Never(why)) => {
                 let message = format!("failed to {step} at {}: {why}", management.address());
-                return Err(TargetError::new(message, "the service cannot reach the project: see to what it names"));
+                return Err(TargetError::new(
+                    message,
+                    "the service cannot reach the project: fix the cause that it names",
+                ));
             }
             // What was registered a moment ago may not be known everywhere yet.
             Err(error) if matches!(error.http, Some(404 | 409)) => {
@@ -273,7 +276,7 @@ fn wait(
         };
         if Instant::now() + pause >= until {
             let message = format!("failed to {step} at {} in {:?}: {why}", management.address(), management.time());
-            return Err(TargetError::new(message, "run it again, or give it longer with `admin_timeout`"));
+            return Err(TargetError::new(message, "run the command again, or allow more time with `admin_timeout`"));
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -295,16 +298,16 @@ fn by_hand(site: &Site<'_>, tables: &[String], attendant: &mut Attendant<'_>) ->
     let given = if attendant.can_ask() { given.or_else(|| site.known.clone()) } else { None };
     let Some(id) = given else {
         return Err(TargetError::new(
-            format!("the tables are ready, and CloudSync must be enabled for them by hand ({names} of {database})"),
+            format!("the tables are ready, but a person must enable CloudSync for them ({names} of {database})"),
             format!(
-                "{task}; then set `managed_database_id` to the id it shows, leave `provision` out, and run again (or give a `management_key`, which does it all)"
+                "{task}; then set `managed_database_id` to the id that the dashboard shows, remove `provision`, and run again (or add a `management_key`, with which `stress` does all of this)"
             ),
         ));
     };
     if !id.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) {
         return Err(TargetError::new(
             format!("`{id}` is not a managed database id"),
-            "it looks like `db_…` and has letters, digits, `_` and `-` only",
+            "an id looks like `db_…` and contains only letters, digits, `_` and `-`",
         ));
     }
     attendant.say(&format!("managed database {id}: as given"));

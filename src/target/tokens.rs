@@ -42,7 +42,7 @@ pub(super) fn create(
         let _ = revoke(admin, &tokens);
         return Err(admin.failed("create the users' access tokens", &error));
     }
-    attendant.say(&format!("users: {} access tokens made, which expire {expires}", tokens.len()));
+    attendant.say(&format!("users: {} access tokens created, which expire {expires}", tokens.len()));
     Ok(tokens)
 }
 

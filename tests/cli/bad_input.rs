@@ -161,7 +161,7 @@ fn a_run_directory_that_is_none() {
     place.stress(&["report", "nowhere"]).done().exits(2).prints_nothing().says(&["nowhere", "no such directory"]);
     place.stress(&["report", "."]).done().exits(2).prints_nothing().says(&["record.json"]);
     place.write("run/record.json", "{\"version\": 1, \"stress");
-    place.stress(&["report", "run"]).done().exits(3).prints_nothing().says(&["run/record.json", "breaks off"]);
+    place.stress(&["report", "run"]).done().exits(3).prints_nothing().says(&["run/record.json", "is incomplete"]);
     place.write("run/record.json", "{\"version\": 99}");
     place.stress(&["report", "run"]).done().exits(3).prints_nothing().says(&["version 99"]);
 }

@@ -101,7 +101,7 @@ fn the_devices_of_a_run_are_forgotten_and_those_of_others_are_not() {
             break;
         }
     }
-    started.done().exits(1).says(&["devices: 4 of this scenario's runs forgotten"]);
+    started.done().exits(1).says(&["devices: 4 of this scenario's runs removed"]);
     assert_eq!(standin.project().devices.iter().collect::<Vec<_>>(), ["0190cc"]);
 }
 

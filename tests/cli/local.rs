@@ -42,7 +42,7 @@ fn a_run_that_asks_for_no_sync_is_judged_by_what_it_did() {
     };
     let place = Place::of(&format!("{phases}{}", query(40)));
     let plan = place.stress(&["plan", "scenario.yaml"]).done().exits(0);
-    assert!(plan.out.contains("settle      not at all") && plan.out.contains("sync calls  0\n"), "{plan}");
+    assert!(plan.out.contains("settle      none") && plan.out.contains("sync calls  0\n"), "{plan}");
     let report = place.judged(0);
     let held = "2 databases, 2 iterations, 80 rows changed; the scenario makes no sync calls; all checks passed";
     assert_eq!(report.rule(), ("held", held));

@@ -6,7 +6,7 @@ use crate::harness::Place;
 /// Something that each command cannot do, with the exit code and what to do about it. clap's own refusals have no help.
 const REFUSED: &[(&[&str], i32, Option<&str>)] = &[
     (&["run", "none.yaml"], 2, Some("check the path")),
-    (&["run", "scenario.yaml", "--out", "file"], 3, Some("name one that can be written to with `--out`")),
+    (&["run", "scenario.yaml", "--out", "file"], 3, Some("name a writable directory with `--out`")),
     (&["validate", "none.yaml"], 2, Some("check the path")),
     (&["validate", "*.yml"], 2, Some("check the folder and the ending, `.yaml` or `.yml`")),
     (&["plan", "none.yaml"], 2, Some("check the path")),
@@ -19,20 +19,20 @@ const REFUSED: &[(&[&str], i32, Option<&str>)] = &[
     (
         &["provision", "scenario.yaml"],
         3,
-        Some("every run prepares its hub and leaves nothing; this is for `target: {cloudsync: …}`"),
+        Some("every run starts and stops its own hub; this command is for `target: {cloudsync: …}`"),
     ),
     (
         &["cleanup", "scenario.yaml"],
         3,
-        Some("every run prepares its hub and leaves nothing; this is for `target: {cloudsync: …}`"),
+        Some("every run starts and stops its own hub; this command is for `target: {cloudsync: …}`"),
     ),
     (&["extension", "install", "--version", "?"], 3, Some("write it as 1.1.4")),
     (&["compare", "damaged", "damaged"], 3, Some("use the `stress` that made it")),
     (&["selftest", "--only", "dorp_row"], 2, None),
-    (&["hub", "--address", "127.0.0.1:0", "--data", "file"], 3, Some("choose a directory that can be written to")),
+    (&["hub", "--address", "127.0.0.1:0", "--data", "file"], 3, Some("choose a writable directory")),
     (&["schema", "nothing"], 2, None),
     (&["completions", "tcsh"], 2, None),
-    (&["man", "file/pages"], 3, Some("name a directory that can be written to")),
+    (&["man", "file/pages"], 3, Some("name a writable directory")),
     (&["help", "repot"], 2, Some("did you mean `report`?")),
 ];
 

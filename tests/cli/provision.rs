@@ -78,7 +78,7 @@ fn a_second_time_what_is_enabled_is_disabled_before_it_is_dropped() {
     let place = place(&standin, MANAGED);
     provision(&place).exits(0);
     standin.asked();
-    provision(&place).exits(0).says(&["is there", "table notes: sync disabled", "registered already"]);
+    provision(&place).exits(0).says(&["exists", "table notes: sync disabled", "registered already"]);
     let asked = standin.asked();
     let at =
         |what: &str| asked.iter().position(|asked| asked.contains(what)).unwrap_or_else(|| panic!("{what}: {asked:?}"));
@@ -99,7 +99,7 @@ fn a_plan_shows_the_steps_and_asks_nobody() {
         "enable CloudSync for notes",
         "2 access tokens",
         "revoke",
-        "forget the run's devices",
+        "remove the run's devices",
     ] {
         assert!(done.out.contains(step), "{step}: {done}");
     }
@@ -175,7 +175,7 @@ fn what_does_not_pass_is_named_with_what_to_do() {
         (
             "LIST TABLES",
             Wrong::Status(500, "{\"error\":{\"detail\":\"out of order\"}}"),
-            &["HTTP 500", "out of order", "its own side"],
+            &["HTTP 500", "out of order", "the server failed"],
         ),
         ("LIST TABLES", Wrong::Status(500, ""), &["HTTP 500 without a body"]),
         ("LIST TABLES", Wrong::CutJson, &["could not be understood"]),
@@ -253,7 +253,7 @@ fn off_a_terminal_and_without_a_management_key_it_stops_with_the_instruction() {
     let standin = StandIn::start();
     let place = place(&standin, "    provision: true\n");
     provision(&place).exits(3).prints_nothing().says(&[
-        "CloudSync must be enabled for them by hand (notes of test_notes)",
+        "but a person must enable CloudSync for them (notes of test_notes)",
         "OffSync page",
         "managed_database_id",
         "management_key",
@@ -299,7 +299,7 @@ fn cleaning_up_leaves_nothing_and_may_be_done_twice() {
     assert!(project.databases.is_empty() && project.managed.is_empty() && project.enabled.is_empty());
     assert_eq!(project.devices.iter().collect::<Vec<_>>(), ["0190cc"]);
     drop(project);
-    clean().exits(0).says(&["is not there"]);
+    clean().exits(0).says(&["does not exist"]);
 }
 
 #[test]

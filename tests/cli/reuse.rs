@@ -38,7 +38,7 @@ fn rows(place: &Place) -> Vec<u64> {
 fn runs_in_a_row_pass_with_the_same_devices_and_the_rows_of_all_of_them() {
     let place = Place::of(&format!("{APPEND}{}", RLS.replace("databases_per_user: 1", "databases_per_user: 2")));
     let plan = place.stress(&["plan", "scenario.yaml"]).done().exits(0);
-    assert!(plan.out.contains("2, each on a thread of its own, as the last run left them"), "{plan}");
+    assert!(plan.out.contains("2, each on its own thread, as the last run left them"), "{plan}");
     let run = |seed: &str, code: i32| place.stress(&["run", "scenario.yaml", "--seed", seed]).done().exits(code);
     run("1", 0);
     let first = sites(&place);
@@ -113,11 +113,7 @@ fn what_would_take_rows_from_one_side_only_is_refused() {
     }
     let hostile = APPEND.replace("    kind: insert\n", "    kind: insert\n    hostile: true\n");
     let place = Place::of(&format!("{hostile}{RLS}verify: [converged, isolation]\n"));
-    place
-        .stress(&["validate", "scenario.yaml"])
-        .done()
-        .exits(2)
-        .says(&["session::reuse", "would report them as lost"]);
+    place.stress(&["validate", "scenario.yaml"]).done().exits(2).says(&["session::reuse", "would report them as lost"]);
 }
 
 #[test]
@@ -137,10 +133,10 @@ fn on_the_cloud_the_devices_stay_the_same_until_they_are_forgotten() {
     // Nothing was ever sent: each database holds what it wrote in both runs.
     assert_eq!(rows(&place), [80, 80]);
     let done = stress(&["provision", "scenario.yaml"]).done().exits(3).prints_nothing();
-    done.says(&["go on with the tables that would be dropped", "`stress cleanup scenario.yaml` removes both"]);
+    done.says(&["continue with the tables that `provision` would drop", "`stress cleanup scenario.yaml` removes both"]);
     standin.project().devices.extend(first);
     let done = stress(&["cleanup", "scenario.yaml"]).done().exits(0);
-    done.says(&["devices: 2 of this scenario's runs forgotten", "databases of test: removed"]);
+    done.says(&["devices: 2 of this scenario's runs removed", "databases of test: removed"]);
     assert!(standin.project().devices.is_empty() && !place.path("runs/test/databases").exists());
     stress(&["provision", "scenario.yaml"]).done().exits(0);
 }

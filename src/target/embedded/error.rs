@@ -46,7 +46,7 @@ impl HubError {
             Self::AddressInUse { .. } => {
                 Some("stop the other process, or choose another port; port 0 takes a free one")
             }
-            Self::Data { .. } => Some("choose a directory that can be written to"),
+            Self::Data { .. } => Some("choose a writable directory"),
             Self::Database { .. } => Some("move the file away, or choose another data directory"),
             Self::Listen { .. } | Self::Threads { .. } => None,
         }
