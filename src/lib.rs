@@ -7,7 +7,8 @@
 //!
 //! | room | may import | effects |
 //! |---|---|---|
-//! | `sql`, `suggest`, [`figure`], `latency`, [`failure`], `template` | – | none |
+//! | `sql`, `suggest`, [`figure`], `latency`, [`failure`] | – | none |
+//! | `template` | sql | none |
 //! | [`source`] | – | reads one file |
 //! | [`scenario`] | failure, source, suggest | none |
 //! | [`diagnostic`] | source, scenario | none |
@@ -16,7 +17,7 @@
 //! | [`record`] | scenario, failure | none |
 //! | [`session`] | failure, record | SQLite, unsafe |
 //! | `target` | plan, scenario, session, template, record, failure, sql | HTTP, threads and files of the hub |
-//! | `observe` | plan, scenario, session, target, record, failure | clock, SQLite, threads, files to compare |
+//! | `observe` | plan, scenario, session, target, record, failure, sql | clock, SQLite, threads, files to compare |
 //! | `execute` | plan, scenario, session, template, target, observe, record, latency, failure, sql | clock, threads, files of the run |
 //! | `verify` | record, plan, scenario, figure | none |
 //! | `analysis` | record, plan, scenario, verify, latency, failure, figure, template | none |

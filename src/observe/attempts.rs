@@ -8,9 +8,10 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::columns::{list_of, literals_of};
-use crate::plan::{Plan, TablePlan, quote};
+use crate::plan::{Plan, TablePlan};
 use crate::record::{Attempt, Operation, WorkerRecord};
 use crate::session::open_reader;
+use crate::sql::quote;
 
 /// Attempts that did not arrive and that a database's record keeps; the others are counted.
 const KEPT: usize = 1000;

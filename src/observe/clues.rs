@@ -6,9 +6,10 @@ use std::collections::HashSet;
 use super::columns::literals_of;
 use super::extension;
 use super::subject::Subject;
-use crate::plan::{TablePlan, quote};
+use crate::plan::TablePlan;
 use crate::record::{Difference, Holder, RowDifference, Tombstones};
 use crate::session::open_reader;
+use crate::sql::quote;
 
 /// Rows of a table whose clocks are looked at.
 const CLOCKED_ROWS: usize = 5;

@@ -1,6 +1,6 @@
 //! A table's columns as SQL.
 
-use crate::plan::quote;
+use crate::sql::quote;
 
 /// Columns as a list: `"id", "name"`.
 pub(super) fn list_of(columns: &[String]) -> String {

@@ -6,8 +6,9 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::columns::{list_of, literals_of};
 use super::denied;
-use crate::plan::{Plan, TablePlan, quote};
+use crate::plan::{Plan, TablePlan};
 use crate::record::TableState;
+use crate::sql::quote;
 
 /// Which rows of a table are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,8 +9,9 @@ use super::columns::literals_of;
 use super::contents::{self, Rows};
 use super::denied;
 use super::subject::Subject;
-use crate::plan::{TablePlan, quote};
+use crate::plan::TablePlan;
 use crate::record::{DatabaseState, ForbiddenRow};
+use crate::sql::quote;
 
 /// Forbidden rows that are named per database and table; the others are counted.
 const NAMED: usize = 20;

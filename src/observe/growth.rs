@@ -5,9 +5,10 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::plan::{Plan, quote};
+use crate::plan::Plan;
 use crate::record::{GrowthSample, TableSize};
 use crate::session::open_reader;
+use crate::sql::quote;
 
 /// Iterations that are looked at, about.
 const SAMPLES: u64 = 50;

@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::columns::{list_of, literals_of};
 use crate::failure::{Call, RawError};
-use crate::plan::{Plan, TablePlan, quote};
+use crate::plan::{Plan, TablePlan};
 use crate::session::raw_error;
+use crate::sql::quote;
 use crate::target::admin::Admin;
 
 /// So many users are looked at by reading all rows for each.

@@ -21,7 +21,6 @@ pub(crate) mod threshold;
 mod value;
 mod variables;
 
-pub(crate) use crate::sql::quote;
 pub(crate) use check::{CheckKind, CheckPlan, Question};
 pub(crate) use sync::{ReceivePlan, SyncPlan};
 pub(crate) use target::TargetPlan;

@@ -10,7 +10,7 @@ use super::error::TargetError;
 use super::management::{Management, Registration};
 use crate::failure::RawError;
 use crate::plan::{Plan, TablePlan};
-use crate::sql::without_double_quotes;
+use crate::sql::{quote, without_double_quotes};
 
 /// How often a registration whose answer was lost is tried.
 const REGISTRATIONS: u32 = 4;
@@ -129,7 +129,7 @@ pub(super) fn disable_companions(
 }
 
 pub(super) fn drop_text(table: &TablePlan) -> String {
-    format!("DROP TABLE IF EXISTS {}", crate::plan::quote(&table.name))
+    format!("DROP TABLE IF EXISTS {}", quote(&table.name))
 }
 
 /// One request that may be repeated: each is a connection of its own, and a lost answer says nothing.
@@ -168,7 +168,7 @@ fn run(admin: &Admin, step: &str, database: &str, sql: &str) -> Result<(), Targe
 /// A name as the server's own commands take it: bare where it can be.
 pub(super) fn word(name: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || "_.".contains(c);
-    if name.chars().all(bare) { name.to_owned() } else { crate::plan::quote(name) }
+    if name.chars().all(bare) { name.to_owned() } else { quote(name) }
 }
 
 /// Registers the database, unless it is.

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use super::generate;
+use crate::sql::quote;
 
 /// The maximum number of instructions for one rendering: enough for any real statement, and a stop for `range(10**9)`.
 const FUEL: u64 = 5_000_000;
@@ -16,7 +17,7 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_fuel(Some(FUEL));
     environment.set_debug(true);
-    environment.add_filter("ident", |name: String| format!("\"{}\"", name.replace('"', "\"\"")));
+    environment.add_filter("ident", |name: String| quote(&name));
     environment.add_filter("quote", |text: String| format!("'{}'", text.replace('\'', "''")));
     generate::register(&mut environment);
     environment

@@ -18,7 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("source", &[]),
     ("sql", &[]),
     ("suggest", &[]),
-    ("template", &[]),
+    ("template", &["sql"]),
     ("latency", &[]),
     ("failure", &[]),
     ("figure", &[]),
@@ -29,7 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("record", &["failure", "scenario"]),
     ("session", &["failure", "record"]),
     ("target", &["sql", "template", "failure", "scenario", "plan", "record", "session"]),
-    ("observe", &["failure", "scenario", "plan", "record", "session", "target"]),
+    ("observe", &["sql", "failure", "scenario", "plan", "record", "session", "target"]),
     (
         "execute",
         &["sql", "template", "latency", "failure", "scenario", "plan", "record", "session", "target", "observe"],

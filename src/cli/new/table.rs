@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 
 use super::super::problem::Problem;
-use crate::plan::quote;
+use crate::sql::quote;
 
 /// The table of results, with the rows of the original shell script.
 const NAME: &str = "test_sync";

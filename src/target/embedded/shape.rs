@@ -1,6 +1,7 @@
 //! The shape of a synced table as SQLite tells it: columns, key, hash; and SQL text made from it. Both sides use it. It
 //! must not know what the table is synced for.
 
+use crate::sql::quote;
 use rusqlite::{Connection, OptionalExtension};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -143,11 +144,6 @@ impl Shape {
     pub(crate) fn companion_key_match(&self, first: usize) -> String {
         join(&self.keys, " AND ", |i, _| format!("cs_pk{} = ?{}", i + 1, first + i))
     }
-}
-
-/// The text with `"` around it, as an identifier.
-pub(crate) fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The name of a companion table, quoted.

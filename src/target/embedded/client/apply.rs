@@ -1,12 +1,13 @@
 //! Receiving: page by page, each applied in one savepoint together with the cursor. It must not know how a page travels.
 
+use crate::sql::quote;
 use std::collections::BTreeSet;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, ErrorCode, params};
 use serde_json::{Map, Value, json};
 
-use super::super::shape::{Shape, companion, quote};
+use super::super::shape::{Shape, companion};
 use super::super::wire::{Cell, PageHead, PageRow, PullRequest, Reader, SiteId, message};
 use super::error::{check_interrupt, failure};
 use super::state::State;

@@ -3,9 +3,10 @@
 //! The companion holds dirty keys and one marker row with NULL keys, whose version is the last acknowledged one: without
 //! it, versions would start again at 1 after an acknowledgement emptied the table, and the hub would ignore them.
 
+use crate::sql::quote;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::shape::{Column, Shape, companion, join, quote};
+use super::super::shape::{Column, Shape, companion, join};
 use super::super::wire::SiteId;
 use super::error::failure;
 use super::local;

@@ -3,12 +3,13 @@
 //! Nothing is remembered about a chunk under way. The hub ignores versions it has seen, so after a lost answer or a crash
 //! the same rows simply go out again.
 
+use crate::sql::quote;
 use std::ops::Range;
 
 use rusqlite::{Connection, ErrorCode};
 use serde_json::{Map, Value, json};
 
-use super::super::shape::{Shape, companion, join, quote};
+use super::super::shape::{Shape, companion, join};
 use super::super::wire::{
     Cell, LastFailure, MAX_BYTES, PushAnswer, PushHead, Reader, RowHead, SiteId, TableHead, message, put,
 };

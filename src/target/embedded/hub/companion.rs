@@ -1,9 +1,10 @@
 //! The companions of a synced table: made, filled and dropped, and kept up to date by triggers while an administrator
 //! writes. It must not know what a push or a pull is.
 
+use crate::sql::quote;
 use rusqlite::{Connection, params};
 
-use super::super::shape::{Shape, companion, join, quote};
+use super::super::shape::{Shape, companion, join};
 use super::tracked::{SERVER, Tracked, old_column, place_of, read_policies, same_row};
 
 /// Why a table cannot be synced.

@@ -1,12 +1,13 @@
 //! Row-level security: who asks, and whether the policies of a table let a row pass. SQLite evaluates the expressions.
 
+use crate::sql::quote;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{CachedStatement, Connection};
 
-use super::super::shape::{join, quote};
+use super::super::shape::join;
 use super::super::wire::Cell;
 use super::tracked::{Tracked, place_of};
 

@@ -1,6 +1,7 @@
 //! `/v2/weblite/sql`: statements and commands of administrators, and reads of token users under their policies. Blobs are
 //! answered as lower-case hexadecimal text.
 
+use crate::sql::quote;
 use std::sync::Arc;
 
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -8,7 +9,6 @@ use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{Statement, ToSql};
 use serde_json::{Map, Value, json};
 
-use super::super::shape::quote;
 use super::command::{self, Command};
 use super::companion;
 use super::database::{Database, Worker};

@@ -1,9 +1,10 @@
 //! What an administrator switches on and off per table: sync, row-level security, and its policies.
 
+use crate::sql::quote;
 use rusqlite::TransactionBehavior;
 use serde_json::json;
 
-use super::super::shape::{Shape, quote};
+use super::super::shape::Shape;
 use super::command::Operation;
 use super::database::{Database, Worker};
 use super::refusal::Refusal;

@@ -6,9 +6,10 @@
 //! what: SQLite seeks in an index over them and the sequence number, instead of asking about every row that is new. One
 //! key may have several tombstones: each concerns other users.
 
+use crate::sql::quote;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::super::shape::{Shape, companion, join, quote};
+use super::super::shape::{Shape, companion, join};
 use crate::scenario::Policies;
 
 /// The server itself as a writer.
