@@ -25,7 +25,7 @@ impl RunDirectory {
     pub(super) fn create(base: &Path, plan: &Plan) -> Result<Self, Problem> {
         let reused = plan.reuse.then(|| Reused::take(base, plan)).transpose()?;
         Self::make(base, &plan.name, reused).map_err(|error| {
-            Problem::could_not_run(format!("failed to make a run directory in `{}`: {error}", base.display()))
+            Problem::could_not_run(format!("failed to create a run directory in `{}`: {error}", base.display()))
                 .help("name a writable directory with `--out`")
         })
     }

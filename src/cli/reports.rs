@@ -99,7 +99,7 @@ fn wanted(text: &str) -> Result<Wanted, String> {
     match place {
         Some("-") => Ok(Wanted::Stdout(format)),
         Some(path) if !path.is_empty() => Ok(Wanted::File(format, path.into())),
-        Some(_) | None => Err(format!("it has no place: write `{name}=PATH`, or `{name}=-` for stdout")),
+        Some(_) | None => Err(format!("the report needs a path: write `{name}=PATH`, or `{name}=-` for stdout")),
     }
 }
 
@@ -142,12 +142,12 @@ impl ReportArguments {
         match all.as_slice() {
             [] => Ok(None),
             [(_, format)] if runs == 1 || format.has_an_end() => Ok(Some(*format)),
-            [(flag, format)] => Err(Problem::usage(format!("`{flag}` puts {runs} reports into one"))
-                .help(format!("name a file, `--report {}=PATH`: every run gets its own", format.name()))),
-            [(first, _), (second, _), ..] => {
-                Err(Problem::usage(format!("`{first}` and `{second}` both go to stdout, which takes one"))
-                    .help("name a file, `--report FORMAT=PATH`"))
-            }
+            [(flag, format)] => Err(Problem::usage(format!("`{flag}` would write {runs} reports into one stream"))
+                .help(format!("name a file, `--report {}=PATH`: every run writes its own file", format.name()))),
+            [(first, _), (second, _), ..] => Err(Problem::usage(format!(
+                "`{first}` and `{second}` both write to stdout, which can take only one report"
+            ))
+            .help("name a file, `--report FORMAT=PATH`")),
         }
     }
 
@@ -165,7 +165,7 @@ impl ReportArguments {
             }
             let Some(parent) = path.parent() else { continue };
             std::fs::create_dir_all(parent).map_err(|error| {
-                Problem::could_not_run(format!("failed to make the directory `{}`: {error}", parent.display()))
+                Problem::could_not_run(format!("failed to create the directory `{}`: {error}", parent.display()))
             })?;
         }
         Ok(())
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(wanted("otlp=http://h:1"), Ok(Wanted::Collector(Some("http://h:1".into()))));
         assert_eq!(wanted("junt=a"), Err("there is no format `junt`; did you mean `junit`?".into()));
         for text in ["json", "json="] {
-            assert_eq!(wanted(text), Err("it has no place: write `json=PATH`, or `json=-` for stdout".into()));
+            assert_eq!(wanted(text), Err("the report needs a path: write `json=PATH`, or `json=-` for stdout".into()));
         }
     }
 
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(stdout(&["json=a", "md=-"], None, 1), Some(Format::Markdown));
         assert_eq!(stdout(&[], Some(("--json", Format::Json)), 2), Some(Format::Json));
         let error = asked(&["md=-"]).stdout(Some(("--json", Format::Json)), 1).expect_err("there are two");
-        assert!(error.message.starts_with("`--json` and `--report markdown=-` both go to stdout"), "{error}");
+        assert!(error.message.starts_with("`--json` and `--report markdown=-` both write to stdout"), "{error}");
         assert!(asked(&["junit=-"]).stdout(None, 2).is_err() && asked(&["junit=-"]).stdout(None, 1).is_ok());
     }
 }

@@ -19,7 +19,7 @@ const LOCK: &str = "lock";
 const SERVER: &str = "managed_database_id";
 /// Whether the last run passed; absent while one is at work, and after one that did not.
 const PASSED: &str = "passed";
-const ANEW: &str = "`stress cleanup FILE` forgets them, and the next run makes new ones";
+const ANEW: &str = "`stress cleanup FILE` removes them, and the next run creates new ones";
 
 /// The databases, while a run has them to itself.
 pub(super) struct Reused {
@@ -60,7 +60,7 @@ impl Reused {
             }
             _ => String::new(),
         };
-        Ok(format!("going on with the databases in {}{doubt}", self.path.display()))
+        Ok(format!("continuing with the databases in {}{doubt}", self.path.display()))
     }
 
     /// Keeps that a run passed.
@@ -98,8 +98,8 @@ impl Reused {
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => {
-                Err(Problem::could_not_run(format!("another run is at work on the databases in `{}`", path.display()))
-                    .help("wait for its end, or name another directory with `--out`"))
+                Err(Problem::could_not_run(format!("another run uses the databases in `{}`", path.display()))
+                    .help("wait until that run ends, or name another directory with `--out`"))
             }
             Err(TryLockError::Error(error)) => Err(failed(&error)),
         }
@@ -128,14 +128,14 @@ impl Reused {
         let had = before.get(key).unwrap_or(&Value::Null);
         let (what, help) = match key.as_str() {
             "databases" => (
-                format!("there are {had}, and the scenario wants {wanted}"),
+                format!("there are {had}, but the scenario needs {wanted}"),
                 format!("run with `--databases {had}`; or {ANEW}"),
             ),
-            "tables" => ("the scenario has changed its tables or policies".to_owned(), ANEW.to_owned()),
-            "users" => ("the scenario has changed whose they are".to_owned(), ANEW.to_owned()),
-            _ => (format!("they were made for {key} {had}, and this is {wanted}"), ANEW.to_owned()),
+            "tables" => ("the tables or policies of the scenario have changed".to_owned(), ANEW.to_owned()),
+            "users" => ("the users of the databases have changed".to_owned(), ANEW.to_owned()),
+            _ => (format!("they were created for {key} {had}, but this is {wanted}"), ANEW.to_owned()),
         };
-        let message = format!("the databases in `{}` do not fit any more: {what}", self.path.display());
+        let message = format!("the databases in `{}` no longer fit the scenario: {what}", self.path.display());
         Err(Problem::could_not_run(message).help(help))
     }
 }

@@ -92,8 +92,8 @@ impl Arguments {
             Some(Format::Json) | None => Ok(stdout),
             Some(_) if self.watch.quiet || self.repeat.is_none() => Ok(stdout),
             Some(_) => {
-                Err(Problem::usage("with `--repeat` stdout is told what all runs came to, as text or with `--json`")
-                    .help("name a file, `--report FORMAT=PATH`: every run gets its own"))
+                Err(Problem::usage("with `--repeat`, stdout shows the summary of all runs, as text or with `--json`")
+                    .help("name a file, `--report FORMAT=PATH`: every run writes its own file"))
             }
         }
     }

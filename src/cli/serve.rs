@@ -93,13 +93,13 @@ async fn answer(request: Request<Incoming>, server: Arc<Server>) -> io::Result<R
         Ok(response)
     };
     if !server.is_named(head(header::HOST)) {
-        return refused(StatusCode::FORBIDDEN, "this server is for 127.0.0.1 alone\n");
+        return refused(StatusCode::FORBIDDEN, "this server answers only on 127.0.0.1\n");
     }
     if request.uri().path() != "/" {
-        return refused(StatusCode::NOT_FOUND, "there is nothing but /\n");
+        return refused(StatusCode::NOT_FOUND, "the only page is /\n");
     }
     if ![Method::GET, Method::HEAD].contains(request.method()) {
-        return refused(StatusCode::METHOD_NOT_ALLOWED, "this page can only be read\n");
+        return refused(StatusCode::METHOD_NOT_ALLOWED, "this page is read-only\n");
     }
     let known = head(header::IF_NONE_MATCH).to_owned();
     let page = tokio::task::spawn_blocking(move || server.page()).await.map_err(io::Error::other)?;

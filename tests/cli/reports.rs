@@ -57,10 +57,10 @@ fn what_cannot_be_is_said_before_anything_runs() {
     for (arguments, said) in [
         (&["--report", "junt=a.xml"][..], "there is no format `junt`; did you mean `junit`?"),
         (&["--report", "junit"], "write `junit=PATH`, or `junit=-` for stdout"),
-        (&["--report", "json=-,md=-"], "`--report json=-` and `--report markdown=-` both go to stdout"),
-        (&["--json", "--report", "md=-"], "`--json` and `--report markdown=-` both go to stdout"),
-        (&["--quiet", "--report", "csv=-"], "`--quiet` and `--report csv=-` both go to stdout"),
-        (&["--repeat", "2", "--report", "md=-"], "stdout is told what all runs came to"),
+        (&["--report", "json=-,md=-"], "`--report json=-` and `--report markdown=-` both write to stdout"),
+        (&["--json", "--report", "md=-"], "`--json` and `--report markdown=-` both write to stdout"),
+        (&["--quiet", "--report", "csv=-"], "`--quiet` and `--report csv=-` both write to stdout"),
+        (&["--repeat", "2", "--report", "md=-"], "stdout shows the summary of all runs"),
     ] {
         let done = place.stress(&[&["run", "scenario.yaml"], arguments].concat()).done();
         done.exits(2).prints_nothing().says(&[said]);
@@ -81,7 +81,11 @@ fn every_run_of_a_matrix_and_of_a_repetition_has_files_of_its_own() {
     for number in 1..=2 {
         assert_eq!(junit(&place, &format!("out/m-{number}.xml")).tests, 8);
     }
-    place.stress(&["run", "scenario.yaml", "--report", "junit=-"]).done().exits(2).says(&["puts 2 reports into one"]);
+    place
+        .stress(&["run", "scenario.yaml", "--report", "junit=-"])
+        .done()
+        .exits(2)
+        .says(&["would write 2 reports into one"]);
     let done = place.stress(&["run", "scenario.yaml", "--repeat", "2", "--report", "junit=r.xml,json=-"]).done();
     let done = done.exits(0);
     assert_eq!(

@@ -47,7 +47,7 @@ fn runs_in_a_row_pass_with_the_same_devices_and_the_rows_of_all_of_them() {
     run("2", 0);
     assert_eq!((sites(&place), rows(&place)), (first.clone(), vec![160, 160]));
     // The same rows again, over those of the run before.
-    let done = run("2", 1).says(&["going on with the databases in runs/test/databases"]);
+    let done = run("2", 1).says(&["continuing with the databases in runs/test/databases"]);
     assert!(!done.err.contains("did not pass") && done.out.contains("UNIQUE constraint failed"), "{done}");
     // What it left may be seen in the next one, which says so.
     run("3", 0).says(&["the run before did not pass, and what differs may be left from it"]);
@@ -67,7 +67,7 @@ fn what_a_killed_run_left_is_taken_up_and_nobody_else_may_have_it_before() {
     running.until("work", || std::fs::read_to_string(&log).is_ok_and(|log| log.contains("iter 2")));
     let short = ["run", "scenario.yaml", "--seed", "2", "--iterations", "1"];
     for command in [&short[..], &["cleanup", "scenario.yaml"]] {
-        place.stress(command).done().exits(3).prints_nothing().says(&["another run is at work", "runs/test/databases"]);
+        place.stress(command).done().exits(3).prints_nothing().says(&["another run uses", "runs/test/databases"]);
     }
     assert_eq!(std::fs::read_dir(place.path("runs/test")).expect("runs").count(), 3, "a refused run leaves nothing");
     running.signal("KILL");
@@ -84,13 +84,13 @@ fn databases_that_do_not_fit_any_more_are_told_apart() {
     place.stress(&["run", "scenario.yaml", "--seed", "1"]).done().exits(0);
     let run = |more: &[&str]| place.stress(&[&["run", "scenario.yaml", "--seed", "2"], more].concat());
     let fits = ["stress cleanup FILE"];
-    let databases = ["there are 2, and the scenario wants 3", "run with `--databases 2`"];
+    let databases = ["there are 2, but the scenario needs 3", "run with `--databases 2`"];
     run(&["--databases", "3"]).done().exits(3).says(&databases).says(&fits);
     let text = std::fs::read_to_string(place.path("scenario.yaml")).expect("the scenario");
     place.write("scenario.yaml", &text.replace("body TEXT", "body TEXT, more TEXT"));
-    run(&[]).done().exits(3).says(&["has changed its tables"]).says(&fits);
+    run(&[]).done().exits(3).says(&["the tables or policies of the scenario have changed"]).says(&fits);
     place.write("scenario.yaml", &format!("{text}{RLS}"));
-    run(&[]).done().exits(3).says(&["has changed"]).says(&fits);
+    run(&[]).done().exits(3).says(&["have changed"]).says(&fits);
     place.write("scenario.yaml", &text);
     let facts = place.path("runs/test/databases/reuse.json");
     let mut known = json(&facts);

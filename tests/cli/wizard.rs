@@ -96,15 +96,15 @@ fn everything_answered_otherwise_is_written_without_the_secret() {
     person.answers("Connection string", &format!("sqlitecloud://h?token={SECRET}{ENTER}")).sees("no `apikey`");
     let string = format!("sqlitecloud://abc.g1.sqlite.cloud:8860/production?apikey={SECRET}");
     person.answers("Connection string", &[&string, ENTER].concat());
-    person.answers("production is not called test_*", "n").answers("Database", ENTER);
+    person.answers("production does not match test_*", "n").answers("Database", ENTER);
     person.answers("management API", "n").answers("Scale", &DOWN.repeat(3)).answers("custom", ENTER);
     person.answers("Rows per phase", &format!("70{ENTER}")).answers("Iterations", ENTER);
     person.answers("Databases at once", &format!("3{ENTER}"));
-    person.answers("Row-level security", "y").answers("Table", DOWN).answers("another one", ENTER);
-    person.answers("Its SQL", &format!("CREATE TABLE n (id INTEGER PRIMARY KEY, user_id TEXT){ENTER}"));
+    person.answers("Row-level security", "y").answers("Table", DOWN).answers("another table", ENTER);
+    person.answers("The table's SQL", &format!("CREATE TABLE n (id INTEGER PRIMARY KEY, user_id TEXT){ENTER}"));
     person.sees("single integer primary key");
     let table = "CREATE TABLE \"my notes\" (id TEXT PRIMARY KEY, user_id TEXT NOT NULL DEFAULT '', \"order\" INTEGER, body TEXT, photo BLOB)";
-    person.answers("Its SQL", &[table, ENTER].concat());
+    person.answers("The table's SQL", &[table, ENTER].concat());
     let (code, screen) = person.done();
     assert_eq!(code, 0, "{screen}");
     for line in ["export SQLITECLOUD_CONNECTION='sqlitecloud://<host>", "stress doctor cloud.yaml"] {
@@ -126,7 +126,7 @@ fn a_cloud_that_was_asked_for_is_found_in_order_and_prepared() {
     person.answers("CloudSync server", &[&standin.url, ENTER].concat());
     person.answers("Connection string", &[&connection("production"), ENTER].concat());
     person
-        .answers("production is not called test_*", "y")
+        .answers("production does not match test_*", "y")
         .answers("management API", ENTER)
         .answers("Scale", ENTER)
         .answers("Row-level security", "y");
@@ -164,7 +164,7 @@ fn who_leaves_in_the_middle_leaves_no_file_and_the_terminal_as_it_was() {
     let line = "trap : INT; \"$0\" --color never new mine; echo left with $?; stty -a";
     let mut second = Person::with(&place, line, &[]);
     second.answers("Sync with", DOWN).answers("cloudsync", ENTER).answers("CloudSync server", ENTER);
-    second.sees("give it later): ");
+    second.sees("press Enter to set it later): ");
     // The echo is off once the question stands.
     std::thread::sleep(std::time::Duration::from_millis(300));
     second.session.send_control('c').expect("it reads");

@@ -59,14 +59,14 @@ impl Questions {
         let scale = self.scale()?;
         let rls = self.yes("Row-level security (a user per one or two databases)", false)?;
         let mut answers = Answers { name, cloud, scale, rls, table: Table::default() };
-        let tables = [answers.table.shown(), "another one".to_owned()];
+        let tables = [answers.table.shown(), "another table".to_owned()];
         if self.choice("Table", &tables)? == 1 {
             let answers_with = |table| Answers { table, ..answers.clone() };
             let good = |sql: &String| {
                 let table = Table::of(sql)?;
                 check(&answers_with(table))
             };
-            let input = Input::<String>::with_theme(&*self.theme).with_prompt("Its SQL, CREATE TABLE …");
+            let input = Input::<String>::with_theme(&*self.theme).with_prompt("The table's SQL, CREATE TABLE …");
             let sql = input.validate_with(good).interact_text()?;
             answers.table = Table::of(&sql).unwrap_or_default();
         }
@@ -80,7 +80,7 @@ impl Questions {
             if is_one { Ok(()) } else { Err("write `https://` and a host") }
         };
         let address = address.validate_with(is_address).interact_text()?;
-        let prompt = "Connection string (not shown and not written; Enter: give it later)";
+        let prompt = "Connection string (neither shown nor saved; press Enter to set it later)";
         let secret = Password::with_theme(&*self.theme).with_prompt(prompt).allow_empty_password(true);
         let understood = |text: &String| match text.as_str() {
             "" => Ok(()),
@@ -90,7 +90,7 @@ impl Questions {
         let named = target::named_database(&secret).ok().flatten();
         let (database, allowed) = self.database(named.as_deref(), !secret.is_empty())?;
         let managed =
-            self.yes("A key of the CloudSync management API (else a person enables sync on the dashboard)", true)?;
+            self.yes("Use a key of the CloudSync management API (otherwise you enable sync in the dashboard)", true)?;
         Ok(Cloud { address, database, allowed, managed })
     }
 
@@ -111,7 +111,8 @@ impl Questions {
             if covers(ALLOWED_DATABASES, &database) {
                 return Ok((written, None));
             }
-            let question = format!("{database} is not called {ALLOWED_DATABASES}: may runs drop and create its tables");
+            let question =
+                format!("{database} does not match {ALLOWED_DATABASES}: may runs drop and recreate its tables");
             if self.confirm(&question)? {
                 return Ok((written, Some(database)));
             }
@@ -148,7 +149,7 @@ impl Questions {
 
     fn number(&self, prompt: &str, default: u64) -> Asked<u64> {
         let input = Input::with_theme(&*self.theme).with_prompt(prompt).default(default);
-        let least = |number: &u64| if *number == 0 { Err("it is at least 1") } else { Ok(()) };
+        let least = |number: &u64| if *number == 0 { Err("must be at least 1") } else { Ok(()) };
         input.validate_with(least).interact_text()
     }
 }
