@@ -78,7 +78,7 @@ fn a_run_makes_tokens_with_an_expiry_and_revokes_them_and_drops_what_it_made() {
     drop(project);
     is_left(&standin);
     is_silent(&place, &done);
-    done.says(&["2 access tokens made", "2 access tokens revoked", "database test_notes: removed"]);
+    done.says(&["2 access tokens created", "2 access tokens revoked", "database test_notes: removed"]);
 }
 
 #[test]
