@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
     let (plan, scope) = arguments.scenario.plan()?;
     let reused = Reused::find(&arguments.out, &plan.name)?;
     // The embedded target's hub lies beside the databases that it serves.
-    let has_server = !(reused.is_some() && target::is_embedded(&plan));
+    let has_server = !(reused.is_some() && plan.target.kind().runs_here());
     if has_server {
         let sites = all_sites(&arguments.out, &plan.name);
         let left = |attendant: &mut Attendant<'_>| {

@@ -136,7 +136,7 @@ impl Session<'_> {
         worst
     }
 
-    /// Every run is told in a line. What could not be run will not run the next time either, and ends it.
+    /// Every run is told in a line. A run without a verdict ends them.
     fn again_and_again(&self, variations: &[Variation], times: u64, terminal: &mut Terminal) -> Result<Exit, Problem> {
         let name = variations.first().map_or("", |variation| variation.plan.name.as_str());
         let mut repeat = Repeat::new(name, self.runs);
@@ -145,9 +145,15 @@ impl Session<'_> {
             for (Variation { label, scenario, plan }, place) in variations.iter().zip(1..) {
                 let number = time * variations.len() as u64 + place;
                 let seed = plan.seed.wrapping_add(time) & GREATEST_SEED;
-                let variation = Variation::of(Scenario { seed: Some(seed), ..scenario.clone() }, &self.path)
-                    .map_err(|error| Problem::scenario(Path::new(&self.path), error.diagnostics()))?;
-                let exit = match self.make(&variation, number, terminal) {
+                // What is right with one seed can be wrong with the next.
+                let made = match Variation::of(Scenario { seed: Some(seed), ..scenario.clone() }, &self.path) {
+                    Ok(variation) => self.make(&variation, number, terminal),
+                    Err(error) => {
+                        let problem = Problem::scenario(Path::new(&self.path), error.diagnostics());
+                        Err(self.unmade(&plan.name, problem, number, terminal))
+                    }
+                };
+                let exit = match made {
                     Ok(made) => {
                         if made.exit != Exit::Interrupted {
                             repeat.runs.push(RunSummary::of(&made.analysis, &made.directory.id, label));
@@ -162,7 +168,7 @@ impl Session<'_> {
                     Err(exit) => exit,
                 };
                 worst = worst.max(exit);
-                if matches!(exit, Exit::Interrupted | Exit::CouldNotRun) {
+                if exit >= Exit::Usage {
                     break 'runs;
                 }
             }
@@ -171,9 +177,9 @@ impl Session<'_> {
         Ok(worst)
     }
 
-    /// Makes the run with this number, or says why it was not made, in its reports, too.
+    /// Makes the run with this number, or says why it was not made.
     fn make(&self, variation: &Variation, number: u64, terminal: &mut Terminal) -> Result<Made, Exit> {
-        let Arguments { out, keep, watch, reports, .. } = self.arguments;
+        let Arguments { out, keep, watch, .. } = self.arguments;
         let path = self.path.as_str();
         let attempt = Attempt { variation, path, out, keep: *keep, watch, signals: &self.signals };
         attempt.make(terminal).map_err(|problem| {
@@ -182,9 +188,14 @@ impl Session<'_> {
                 let diagnostic = Diagnostic::free(path, "run::unmade", &problem.message);
                 terminal.tell(&github::annotations(&[diagnostic.help(problem.help.clone())]));
             }
-            let problem = reports.unmade(&variation.plan.name, problem, self.turn(number), terminal);
-            terminal.fail(&problem)
+            self.unmade(&variation.plan.name, problem, number, terminal)
         })
+    }
+
+    /// Says why the run with this number was not made, in its reports, too.
+    fn unmade(&self, name: &str, problem: Problem, number: u64, terminal: &mut Terminal) -> Exit {
+        let problem = self.arguments.reports.unmade(name, problem, self.turn(number), terminal);
+        terminal.fail(&problem)
     }
 
     fn turn(&self, number: u64) -> Turn {

@@ -175,7 +175,7 @@ impl Side {
     /// All sides, in the order of their declaration.
     pub const ALL: [Self; 5] = [Self::Client, Self::Network, Self::Server, Self::Configuration, Self::Harness];
 
-    /// The kind's name in scenarios and reports.
+    /// The side's name in scenarios and reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Client => "client",

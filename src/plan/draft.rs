@@ -61,8 +61,7 @@ impl<'s> Draft<'s> {
     }
 
     fn knows(&mut self, pointer: &str, name: &str, range: Option<Range<usize>>, names: Names) -> bool {
-        let checked = names.check(name, || self.vars.keys().map(String::as_str).collect());
-        let Err(problem) = checked else { return true };
+        let Err(problem) = names.check(name, self.vars) else { return true };
         self.issues.push(Issue::new(pointer, "template::name", problem.message).range(range).help(problem.help));
         false
     }

@@ -23,8 +23,7 @@ mod variables;
 
 pub(crate) use check::{CheckKind, CheckPlan, Question};
 pub(crate) use sync::{ReceivePlan, SyncPlan};
-pub(crate) use target::TargetPlan;
-pub(crate) use target::{ALLOWED_DATABASES, covers};
+pub(crate) use target::{ALLOWED_DATABASES, TargetPlan, covers};
 pub(crate) use value::{AtRow, Binding, Parameter, SqlValue, Statement, Varying};
 pub(crate) use variables::combinations;
 
@@ -47,7 +46,7 @@ pub struct Plan {
     pub scope: Scope,
     /// What the databases sync with; secrets are still templates.
     pub target: TargetPlan,
-    /// A summary of each database, in ascending order.
+    /// The databases, in ascending order.
     pub databases: Vec<DatabasePlan>,
     /// The users, in index order; without row-level security one, whom nothing distinguishes.
     pub users: Vec<UserPlan>,

@@ -1,5 +1,7 @@
 //! What a template may use, by where it stands in the scenario, and what is said about a name that it may not.
 
+use serde_json::{Map, Value};
+
 use crate::suggest::suggest;
 use crate::template::GENERATORS;
 
@@ -32,9 +34,9 @@ pub(super) struct NameProblem {
 impl Names {
     /// What is wrong with a name (`scale.rows` for a key of one) in a template that stands here. `vars` are the
     /// author's own names.
-    pub(super) fn check<'v>(self, name: &str, vars: impl Fn() -> Vec<&'v str>) -> Result<(), NameProblem> {
+    pub(super) fn check(self, name: &str, vars: &Map<String, Value>) -> Result<(), NameProblem> {
         let (root, key) = name.split_once('.').map_or((name, None), |(root, key)| (root, Some(key)));
-        if LANGUAGE.contains(&root) || root == "seed" || vars().contains(&root) {
+        if LANGUAGE.contains(&root) || root == "seed" || vars.contains_key(root) {
             return Ok(());
         }
         if root == "scale" {
@@ -52,7 +54,7 @@ impl Names {
         } else if root == "row" || GENERATORS.contains(&root) {
             (self == Self::Row, "its value differs from row to row; use it in `bind` or `sql`")
         } else {
-            return Err(self.unknown(root, vars()));
+            return Err(self.unknown(root, vars));
         };
         if allowed {
             return Ok(());
@@ -60,7 +62,8 @@ impl Names {
         Err(NameProblem { message: format!("`{root}` cannot be used here"), help: why.to_owned() })
     }
 
-    fn unknown(self, name: &str, mut all: Vec<&str>) -> NameProblem {
+    fn unknown(self, name: &str, vars: &Map<String, Value>) -> NameProblem {
+        let mut all: Vec<&str> = vars.keys().map(String::as_str).collect();
         all.extend(["scale", "seed"]);
         if self >= Self::Phase {
             all.extend(PHASE_NAMES);

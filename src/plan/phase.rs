@@ -23,6 +23,8 @@ pub(super) fn decide(
 ) -> Option<SqlPlan> {
     let parameters = parameters(draft, pointer, name, step);
     let rows = optional_number(draft, &format!("{pointer}/rows"), step.rows.as_ref())?;
+    let scope = first(&draft.scope, pointer);
+    let scope = scope.rows(rows.as_ref().map_or(Ok(1), |rows| rows.value(&scope)).unwrap_or(1));
     let names = if rows.is_some() { Names::Row } else { Names::Phase };
     let mut changes = false;
     let mut statements = Vec::new();
@@ -34,7 +36,7 @@ pub(super) fn decide(
             let help = "use a parameter for the part that differs: `:row`, `:id`, or one of your own under `bind`";
             draft.issues.push(Issue::new(&pointer, "phase::slow", message).help(help).warning());
         }
-        let prepared = prepare(draft, tables, &pointer, source, &statement);
+        let prepared = prepare(draft, tables, &scope, &pointer, source, &statement);
         changes |= prepared.as_ref().is_none_or(|prepared| !prepared.readonly);
         let found = prepared.map(|prepared| prepared.parameters).unwrap_or_default();
         statement.parameters = found.iter().flatten().cloned().collect();
@@ -105,12 +107,12 @@ fn bound(draft: &mut Draft<'_>, pointer: &str, name: &str, value: &Value) -> Opt
 fn prepare(
     draft: &mut Draft<'_>,
     tables: &Tables,
+    scope: &Scope,
     pointer: &str,
     source: &str,
     statement: &Statement,
 ) -> Option<Prepared> {
-    let scope = first(&draft.scope).rows(1);
-    let sql = statement.render(&scope, 1).map_err(|problem| draft.template(pointer, problem)).ok()?;
+    let sql = statement.render(scope, 1).map_err(|problem| draft.template(pointer, problem)).ok()?;
     let prepared = tables.prepare(&sql).map_err(|problem| draft.sql(pointer, source, problem)).ok()?;
     // A table or view that a phase makes for itself is there for the phases after it.
     if sql.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("create"))
@@ -154,7 +156,7 @@ pub(super) fn number(draft: &mut Draft<'_>, pointer: &str, count: &Count) -> Opt
         Count::Template(source) => source,
     };
     let number = Number::Rendered(draft.text(pointer, source, Names::Phase)?);
-    let value = number.value(&first(&draft.scope).rows(1));
+    let value = number.value(&first(&draft.scope, pointer));
     value.map_err(|problem| draft.template(pointer, problem)).ok()?;
     Some(number)
 }
@@ -165,7 +167,9 @@ fn optional_number(draft: &mut Draft<'_>, pointer: &str, count: Option<&Count>) 
     count.map_or(Some(None), |count| number(draft, pointer, count).map(Some))
 }
 
-/// The scope of the first database's first repetition.
-fn first(scope: &Scope) -> Scope {
-    scope.database(1, 1, &user_id(1)).iteration(1).repeat(1)
+/// The scope of the first database's first repetition of the step with this pointer. What is not repeated with the
+/// phases runs in iteration 0.
+fn first(scope: &Scope, pointer: &str) -> Scope {
+    let iteration = u64::from(pointer.starts_with("/phases/"));
+    scope.database(1, 1, &user_id(1)).iteration(iteration).repeat(1)
 }

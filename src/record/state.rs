@@ -108,7 +108,7 @@ pub struct BootstrapState {
     pub site_id: Option<String>,
     /// Its tables; empty when it failed.
     pub tables: Vec<TableState>,
-    /// The reason why the check could not be made; null if it was made.
+    /// The reasons why it could not sync; empty if it could.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
 }

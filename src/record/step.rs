@@ -57,13 +57,13 @@ pub enum Part {
 /// The total of a run to which a step adds: SQL its rows, a sync call itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Total {
-    /// Deletes rows.
+    /// Rows deleted.
     Deleted,
-    /// Inserts rows.
+    /// Rows inserted.
     Inserted,
-    /// Updates rows.
+    /// Rows updated.
     Updated,
-    /// Reads rows.
+    /// Rows read.
     Queried,
     /// Calls of `send`, settling excluded.
     Sends,
@@ -134,75 +134,37 @@ impl StepKind {
 
     /// Whether it hands what changed here to the server.
     pub const fn sends(self) -> bool {
-        match self {
-            Self::Send | Self::Sync => true,
-            Self::Open
-            | Self::Delete
-            | Self::Insert
-            | Self::Update
-            | Self::Query
-            | Self::Receive
-            | Self::Check
-            | Self::Barrier
-            | Self::Wait
-            | Self::Pace
-            | Self::Admin
-            | Self::Close => false,
+        match self.total() {
+            Some(Total::Sends | Total::Syncs) => true,
+            Some(
+                Total::Deleted | Total::Inserted | Total::Updated | Total::Queried | Total::Receives | Total::Checks,
+            )
+            | None => false,
         }
     }
 
     /// Whether it brings what changed elsewhere.
     pub const fn receives(self) -> bool {
-        match self {
-            Self::Receive | Self::Check | Self::Sync => true,
-            Self::Open
-            | Self::Delete
-            | Self::Insert
-            | Self::Update
-            | Self::Query
-            | Self::Send
-            | Self::Barrier
-            | Self::Wait
-            | Self::Pace
-            | Self::Admin
-            | Self::Close => false,
+        match self.total() {
+            Some(Total::Receives | Total::Checks | Total::Syncs) => true,
+            Some(Total::Deleted | Total::Inserted | Total::Updated | Total::Queried | Total::Sends) | None => false,
         }
     }
 
     /// Whether it changes rows, so that its count is one of rows changed.
     pub const fn changes_rows(self) -> bool {
-        match self {
-            Self::Delete | Self::Insert | Self::Update => true,
-            Self::Open
-            | Self::Query
-            | Self::Send
-            | Self::Receive
-            | Self::Check
-            | Self::Sync
-            | Self::Barrier
-            | Self::Wait
-            | Self::Pace
-            | Self::Admin
-            | Self::Close => false,
+        match self.total() {
+            Some(Total::Deleted | Total::Inserted | Total::Updated) => true,
+            Some(Total::Queried | Total::Sends | Total::Receives | Total::Checks | Total::Syncs) | None => false,
         }
     }
 
     /// Whether the rows it changes are there afterwards.
     pub const fn writes_rows(self) -> bool {
-        match self {
-            Self::Insert | Self::Update => true,
-            Self::Open
-            | Self::Delete
-            | Self::Query
-            | Self::Send
-            | Self::Receive
-            | Self::Check
-            | Self::Sync
-            | Self::Barrier
-            | Self::Wait
-            | Self::Pace
-            | Self::Admin
-            | Self::Close => false,
+        match self.total() {
+            Some(Total::Inserted | Total::Updated) => true,
+            Some(Total::Deleted | Total::Queried | Total::Sends | Total::Receives | Total::Checks | Total::Syncs)
+            | None => false,
         }
     }
 

@@ -123,11 +123,6 @@ pub(crate) fn outline(plan: &Plan, scope: &Scope) -> Vec<String> {
     }
 }
 
-/// Whether a plan's target is the embedded one.
-pub(crate) fn is_embedded(plan: &Plan) -> bool {
-    matches!(&plan.target, TargetPlan::Embedded(_))
-}
-
 /// The database that a connection string names, if it names one. An error does not repeat the string.
 pub(crate) fn named_database(connection_string: &str) -> Result<Option<String>, TargetError> {
     ConnectionString::parse(connection_string).map(|parsed| parsed.database)

@@ -99,6 +99,23 @@ fn every_run_of_a_matrix_and_of_a_repetition_has_files_of_its_own() {
 }
 
 #[test]
+fn a_later_run_that_cannot_be_made_leaves_the_reports_of_those_before_it() {
+    let scenario = "version: 1\nname: later\nscale: { databases: 1, time_limit: 60s }\nschema:\n  tables:\n    - \
+                    { name: notes, sql: \"CREATE TABLE notes (id TEXT PRIMARY KEY)\" }\nphases:\n  - \
+                    { name: add, kind: insert, sql: \"INSERT {% if seed == 8 %}UPON{% else %}INTO{% endif %} notes VALUES (:id)\" }\n";
+    let place = Place::new();
+    place.write("scenario.yaml", scenario);
+    let run = ["run", "scenario.yaml", "--repeat", "3", "--seed", "7", "--json", "--report", "junit=r.xml"];
+    let done = place.stress(&run).done().exits(2).says(&["near \"UPON\": syntax error"]);
+    let summary: serde_json::Value = serde_json::from_str(&done.out).expect("one document");
+    assert_eq!(summary["runs"].as_array().map(Vec::len), Some(1), "{summary}");
+    assert_eq!(junit(&place, "r-1.xml").errors, 0);
+    assert_eq!(junit(&place, "r-2.xml").errors, 1);
+    assert!(!place.path("r-3.xml").exists());
+    assert!(place.path("runs/later/repeat.json").is_file());
+}
+
+#[test]
 fn a_run_that_cannot_start_is_an_error_in_junit() {
     let place = Place::of("nme: x\n");
     place.stress(&["run", "scenario.yaml", "--report", "junit=out/j.xml,md=out/r.md"]).done().exits(2);

@@ -258,6 +258,29 @@ fn a_run_of_two_rows_holds_what_plan_shows() {
 }
 
 #[test]
+fn a_run_holds_what_plan_shows_where_the_sql_depends_on_iteration_and_rows() {
+    let sql = "INSERT INTO notes VALUES (:id || {% if iteration == 0 %}:zero{% else %}:one{% endif %}, \
+               {% if rows == 2 %}:two{% else %}:other{% endif %})";
+    let step = |name: &str| {
+        json!({"name": name, "kind": "insert", "rows": 2, "sql": sql,
+        "bind": {"zero": format!("{name} zero"), "one": format!("{name} one"), "two": "2", "other": "?"}})
+    };
+    let scenario = json!({
+        "version": 1, "name": "depends", "scale": {"databases": 1, "iterations": 1, "time_limit": "60s"},
+        "schema": {"tables": [{"name": "notes", "sql": "CREATE TABLE notes (id TEXT PRIMARY KEY, a)"}]},
+        "setup": [step("before")], "phases": [step("rows")], "teardown": [step("after")],
+    });
+    plan_is_run(&scenario, "7");
+
+    // Their number is not known where it is decided.
+    let mut circular = scenario;
+    circular["phases"][0]["rows"] = json!("{{ rows }}");
+    let place = Place::new();
+    place.write("scenario.yaml", &circular.to_string());
+    place.stress(&["validate", "scenario.yaml"]).done().exits(2).says(&["`rows` is not defined"]);
+}
+
+#[test]
 fn a_run_of_two_rows_of_every_shipped_scenario_holds_what_plan_shows() {
     for file in shipped() {
         let text = std::fs::read_to_string(&file).expect("a scenario is text");

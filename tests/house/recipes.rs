@@ -1,4 +1,4 @@
-//! The recipes of CONTRIBUTING.md: short, in files that exist, and complete as far as the sources can say.
+//! The recipes of CONTRIBUTING.md: short, and in files that exist.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 const MOST: [(&str, usize); 6] =
     [("A scenario", 3), ("A fault", 4), ("A report format", 3), ("A metric", 4), ("A sync call", 6), ("A target", 8)];
 
-/// The files of each recipe, and how many files are generated.
+/// The files of each recipe.
 fn recipes(text: &str) -> BTreeMap<String, Vec<String>> {
     let mut recipes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut title = None;

@@ -44,7 +44,7 @@ pub enum Metric {
 /// What is known of a metric before a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Description {
-    /// The kind's name in scenarios and reports.
+    /// The metric's name in scenarios and reports.
     pub name: &'static str,
     /// What its values are.
     pub unit: Unit,
@@ -138,7 +138,7 @@ impl Metric {
         }
     }
 
-    /// The kind's name in scenarios and reports.
+    /// The metric's name in scenarios and reports.
     pub const fn as_str(self) -> &'static str {
         self.description().name
     }
