@@ -1,13 +1,13 @@
 //! What a database file holds: digests of its tables, its rows as SQL literals, and which of them a user may see.
 
 use rusqlite::Connection;
-use rusqlite::types::ValueRef;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::columns::{list_of, literals_of};
 use super::denied;
 use crate::plan::{Plan, TablePlan};
 use crate::record::TableState;
+use crate::session::encode;
 use crate::sql::quote;
 
 /// Which rows of a table are meant.
@@ -76,20 +76,6 @@ pub(super) fn own_tables(connection: &Connection, plan: &Plan) -> rusqlite::Resu
         state.forbidden = connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs();
     }
     Ok(states)
-}
-
-/// A value with its type and length, so that no two rows are encoded alike.
-fn encode(value: ValueRef<'_>, into: &mut Vec<u8>) {
-    let (tag, bytes): (u8, &[u8]) = match value {
-        ValueRef::Null => (0, &[]),
-        ValueRef::Integer(number) => (1, &number.to_le_bytes()),
-        ValueRef::Real(number) => (2, &number.to_le_bytes()),
-        ValueRef::Text(text) => (3, text),
-        ValueRef::Blob(bytes) => (4, bytes),
-    };
-    into.push(tag);
-    into.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-    into.extend_from_slice(bytes);
 }
 
 /// SQL for a table's rows as text: the primary key and the whole row as SQL literals, in the order of the key's text.

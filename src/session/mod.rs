@@ -7,6 +7,7 @@ mod error;
 mod hex;
 mod reader;
 mod sync;
+mod value;
 
 pub use connection::{Loader, Network, Opening, Session, tune_sqlite};
 pub use credential::Credential;
@@ -14,3 +15,4 @@ pub use error::raw_error;
 pub(crate) use hex::hex;
 pub use reader::{define_auth, open_reader};
 pub use sync::{SyncCall, Synced};
+pub(crate) use value::encode;
