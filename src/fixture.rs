@@ -7,12 +7,12 @@ use serde_json::{Map, Value, json};
 use crate::failure::{Call, Failure, RawError, classify};
 use crate::plan::threshold::{ThresholdPlan, with_built_in};
 use crate::plan::{
-    Action, CheckPlan, DatabasePlan, Plan, Question, SettlePlan, SqlPlan, StepPlan, SyncPlan, TablePlan, TargetPlan,
-    UserPlan,
+    Action, CheckPlan, Collation, DatabasePlan, Elsewhere, KeyColumn, Plan, Question, SettlePlan, SqlPlan, StepPlan,
+    SyncPlan, TablePlan, TargetPlan, UserPlan,
 };
 use crate::record::{
     DatabaseState, Difference, EndReason, Ended, Event, FinalState, Holder, Holding, Machine, Record, RowDifference,
-    ServerState, SettleRecord, StepKind, TableState, TargetFacts, UserState, WorkerRecord,
+    ServerState, SettleRecord, StepKind, TableState, TargetFacts, UserState, WorkerRecord, WrittenState,
 };
 use crate::scenario::{CheckName, EmbeddedOptions, Kind, OpenPolicy, TargetKind, Threshold};
 use crate::template::{Number, Scope, Variables};
@@ -38,8 +38,13 @@ pub(crate) fn plan(databases: u32) -> Plan {
             sql: "CREATE TABLE test_sync (id TEXT PRIMARY KEY, name TEXT, value INTEGER)".into(),
             also: Vec::new(),
             columns: ["id", "name", "value"].map(str::to_owned).to_vec(),
+            places: vec![0, 1, 2],
             primary_key: vec!["id".into()],
+            key: vec![KeyColumn { place: 0, collation: Collation::Binary }],
             policies: None,
+            policy_columns: Vec::new(),
+            policies_depend_on: Elsewhere::Nothing,
+            triggered: false,
         }],
         reuse: false,
         open: OpenPolicy::PerIteration,
@@ -78,6 +83,7 @@ fn phase(name: &str, kind: Kind) -> StepPlan {
         batch: None,
         expect_rows: None,
         hostile: false,
+        syncs_itself: false,
     };
     let receive = crate::plan::ReceivePlan {
         check: true,
@@ -201,6 +207,7 @@ fn state(plan: &Plan) -> FinalState {
                 tables: tables(database.user),
             })
             .collect(),
+        written: Some(WrittenState { keys: 1000, ..WrittenState::default() }),
         server: Some(ServerState {
             tables: vec![table(1000 * plan.users.len() as u64, &"f".repeat(32))],
             users: plan.users.iter().map(|user| UserState { user: user.index, tables: tables(user.index) }).collect(),
@@ -212,7 +219,7 @@ fn state(plan: &Plan) -> FinalState {
 
 /// A table's content in a nutshell.
 pub(crate) fn table(rows: u64, digest: &str) -> TableState {
-    TableState { table: "test_sync".into(), rows, digest: digest.into(), forbidden: 0, leaked: None }
+    TableState { table: "test_sync".into(), rows, digest: digest.into(), forbidden: 0, leaked: None, lapsed: 0 }
 }
 
 /// A failure with a real text.
@@ -245,6 +252,7 @@ pub(crate) fn diverge(record: &mut Record) {
         ],
         tombstone: None,
         clocks: Vec::new(),
+        writes: None,
     };
     state.differences = vec![Difference {
         user: 1,

@@ -16,9 +16,10 @@
 //! | `load` | source, scenario, diagnostic, plan, suggest | none of its own |
 //! | [`record`] | scenario, failure | none |
 //! | [`session`] | failure, record | SQLite, unsafe |
+//! | `ledger` | plan, record, session | SQLite, files of the run |
 //! | `target` | plan, scenario, session, template, record, failure, sql | HTTP, threads and files of the hub |
-//! | `observe` | plan, scenario, session, target, record, failure, sql | clock, SQLite, threads, files to compare |
-//! | `execute` | plan, scenario, session, template, target, observe, record, latency, failure, sql | clock, threads, files of the run |
+//! | `observe` | plan, scenario, session, ledger, target, record, failure, sql | clock, SQLite, threads, files to compare |
+//! | `execute` | plan, scenario, session, template, ledger, target, observe, record, latency, failure, sql | clock, threads, files of the run |
 //! | `verify` | record, plan, scenario, figure | none |
 //! | `analysis` | record, plan, scenario, verify, latency, failure, figure, template | none |
 //! | [`report`] | analysis, verify, record, scenario, latency, failure, figure | none: returns text |
@@ -67,6 +68,8 @@ pub mod statistics;
 
 // Doing:
 pub mod session;
+
+mod ledger;
 
 mod target;
 

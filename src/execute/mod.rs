@@ -31,11 +31,10 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use crate::failure::{self, Call};
-use crate::observe::{self, attempts};
+use crate::ledger::Kept;
+use crate::observe;
 use crate::plan::DatabasePlan;
 use crate::record::{EndReason, Ended, Machine, RECORD_VERSION, Record, WorkerRecord};
-use crate::session::raw_error;
 use alarm::Alarms;
 use control::Watchdog;
 use generator::Clocks;
@@ -55,9 +54,6 @@ const LOGS: usize = 20;
 /// Makes a run. What goes wrong with the system under test is in the record; an error means that there was no run.
 pub(crate) fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
     let count = job.plan.databases.len();
-    for path in [job.databases.to_owned(), job.directory.join("databases"), job.directory.join("logs")] {
-        std::fs::create_dir_all(&path).map_err(|error| ExecuteError::Io { path, error })?;
-    }
     let few = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(count);
     let run = Run {
         plan: job.plan,
@@ -72,6 +68,9 @@ pub(crate) fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
         alarms: Alarms::new(job.plan),
         few: rayon::ThreadPoolBuilder::new().num_threads(few).build().map_err(ExecuteError::Threads)?,
     };
+    for path in [job.databases.to_owned(), run.ledgers(), job.directory.join("logs")] {
+        std::fs::create_dir_all(&path).map_err(|error| ExecuteError::Io { path, error })?;
+    }
     let Run { watchdog, journal, .. } = &run;
     prepare(&run)?;
     journal.flush()?;
@@ -156,20 +155,22 @@ fn work(run: &Run<'_>) -> Result<(), ExecuteError> {
         workers.guarded(index, Worker::leave).flatten()
     });
     drop(all);
+    let ledgers: Vec<Kept> = (0..run.plan.databases.len()).map(|index| workers.ledger(index)).collect();
     if settling.began() && !run.control.is_ending() {
         run.progress.enter(Stage::Verifying);
-        look(run, &unsent);
+        look(run, &unsent, &ledgers);
     }
+    // What they say is in the record. A directory that stays takes room and harms nobody.
+    let _ = std::fs::remove_dir_all(run.ledgers());
     Ok(())
 }
 
 /// Looks at what everybody holds. `unsent` says of each database whether it still had something to send.
-fn look(run: &Run<'_>, unsent: &[Option<bool>]) {
-    let mut collected = observe::collect(&run.subject(), unsent);
-    if let Some(copy) = collected.server.filter(|_| run.plan.is_hostile())
-        && let Err(error) = attempts::look_for_arrivals(run.plan, &copy, run.journal.workers())
-    {
-        collected.failures.push(failure::classify(&raw_error(Call::Sql, &error)));
+fn look(run: &Run<'_>, unsent: &[Option<bool>], ledgers: &[Kept]) {
+    let mut collected = observe::collect(&mut run.subject(ledgers), unsent);
+    for (index, database) in run.plan.databases.iter().enumerate() {
+        let Some(attempts) = collected.attempts.remove(&database.index) else { continue };
+        attempts.keep(&mut run.journal.worker(index));
     }
     let mut frame = run.journal.frame();
     frame.failures.append(&mut collected.failures);

@@ -4,6 +4,7 @@ use rusqlite::types::Value;
 use rusqlite::{self as sqlite, Connection};
 
 use crate::failure::{Call, RawError};
+use crate::ledger::Page;
 use crate::plan::{AtRow, Binding, SqlPlan, SqlValue, Statement, Varying};
 use crate::session::raw_error;
 use crate::sql::one_line;
@@ -15,56 +16,117 @@ pub(super) struct Ran {
     pub(super) error: Option<RawError>,
 }
 
-/// Runs a phase's SQL. `cut` says between rows whether to stop.
-pub(super) fn run(connection: &Connection, sql: &SqlPlan, scope: &Scope, cut: &dyn Fn() -> bool) -> Ran {
-    let mut rows = 0;
-    let error = run_counting(connection, sql, scope, cut, &mut rows).err();
-    if error.is_some() && !connection.is_autocommit() {
-        // The error that is told is the first one; a failed rollback leaves the next BEGIN to fail and be told.
-        if connection.execute_batch("ROLLBACK").is_ok() {
-            rows = 0;
-        }
-    }
-    Ran { rows, error }
-}
-
-fn run_counting(
+/// Runs a phase's SQL. `page` takes what is written, and `cut` says between rows whether to stop.
+pub(super) fn run(
     connection: &Connection,
     sql: &SqlPlan,
     scope: &Scope,
+    page: Option<&Page>,
     cut: &dyn Fn() -> bool,
-    changed: &mut u64,
-) -> Result<(), RawError> {
-    let count = match &sql.rows {
-        None => None,
-        Some(number) => Some(number.value(scope).map_err(|problem| template_error(&problem))?),
-    };
-    let last = count.unwrap_or(1);
-    let scope = &scope.rows(last);
-    let mut statements = Vec::new();
-    for statement in &sql.statements {
-        statements.push(Held::new(connection, sql, statement, scope)?);
+) -> Ran {
+    let mut running = Running { connection, sql, page, rows: 0, began: false, changes: connection.total_changes() };
+    let error = running.all(scope, cut).err();
+    if error.is_some() {
+        running.take_back();
     }
-    let batch = sql.batch.unwrap_or(u64::MAX);
-    // One statement is a transaction of its own. SQLite then keeps no statement journal for it, in whose way the
-    // journals of the statements that the extension's triggers run would be.
-    let begin_commit = batch > 1 && (last > 1 || statements.len() > 1);
-    let sqlite = |error: rusqlite::Error| raw_error(Call::Sql, &error);
-    for row in 1..=last {
-        if row % 256 == 0 && cut() {
-            return Err(interrupted());
+    Ran { rows: running.rows, error }
+}
+
+/// A phase's SQL under way.
+struct Running<'a> {
+    connection: &'a Connection,
+    sql: &'a SqlPlan,
+    page: Option<&'a Page>,
+    /// Rows changed so far.
+    rows: u64,
+    /// Whether a transaction was begun here and not committed.
+    began: bool,
+    /// SQLite's count of changes when the last statement outside such a transaction began.
+    changes: u64,
+}
+
+impl Running<'_> {
+    fn all(&mut self, scope: &Scope, cut: &dyn Fn() -> bool) -> Result<(), RawError> {
+        let count = match &self.sql.rows {
+            None => None,
+            Some(number) => Some(number.value(scope).map_err(|problem| template_error(&problem))?),
+        };
+        let last = count.unwrap_or(1);
+        let scope = &scope.rows(last);
+        let mut statements = Vec::new();
+        for statement in &self.sql.statements {
+            statements.push((Held::new(self.connection, self.sql, statement, scope)?, statement.syncs));
         }
-        if begin_commit && (row - 1) % batch == 0 {
-            connection.execute_batch("BEGIN").map_err(sqlite)?;
+        let batch = self.sql.batch.unwrap_or(u64::MAX);
+        // One statement is a transaction of its own. SQLite then keeps no statement journal for it, in whose way the
+        // journals of the statements that the extension's triggers run would be.
+        let begin_commit = batch > 1 && (last > 1 || statements.len() > 1);
+        for row in 1..=last {
+            if row % 256 == 0 && cut() {
+                return Err(interrupted());
+            }
+            if begin_commit && (row - 1) % batch == 0 {
+                self.begin()?;
+            }
+            for (statement, syncs) in &mut statements {
+                self.statement(statement, *syncs, scope, row)?;
+            }
+            if begin_commit && (row % batch == 0 || row == last) {
+                self.connection.execute_batch("COMMIT").map_err(|error| raw_error(Call::Sql, &error))?;
+                self.began = false;
+            }
         }
-        for statement in &mut statements {
-            *changed += statement.run(connection, sql, scope, row)?;
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), RawError> {
+        self.connection.execute_batch("BEGIN").map_err(|error| raw_error(Call::Sql, &error))?;
+        self.began = true;
+        if let Some(page) = self.page {
+            page.begin();
         }
-        if begin_commit && (row % batch == 0 || row == last) {
-            connection.execute_batch("COMMIT").map_err(sqlite)?;
+        Ok(())
+    }
+
+    fn statement<'p>(
+        &mut self,
+        statement: &mut Held<'_, 'p>,
+        syncs: bool,
+        scope: &Scope,
+        row: u64,
+    ) -> Result<(), RawError> {
+        if !self.began {
+            self.changes = self.connection.total_changes();
+            if let Some(page) = self.page {
+                page.begin();
+            }
+        }
+        let mut run = || statement.run(scope, row);
+        // What a receive within the statement brings was written elsewhere.
+        let changed = match self.page.filter(|_| syncs) {
+            Some(page) => page.unheard(run),
+            None => run(),
+        };
+        self.rows += changed?;
+        Ok(())
+    }
+
+    /// After an error: nothing of the transaction is there.
+    fn take_back(&mut self) {
+        let mut gone = self.began;
+        if !self.connection.is_autocommit() {
+            // The error that is told is the first one; a failed rollback leaves the next BEGIN to fail and be told.
+            gone = self.connection.execute_batch("ROLLBACK").is_ok();
+            if gone {
+                self.rows = 0;
+            }
+        }
+        // Rows before the one that failed stay after OR FAIL, and SQLite counts them.
+        gone |= self.connection.total_changes() == self.changes;
+        if let Some(page) = self.page.filter(|_| gone) {
+            page.take_back();
         }
     }
-    Ok(())
 }
 
 /// The phase's SQL in one line, as rendered for the first row.
@@ -84,7 +146,7 @@ enum Held<'c, 'p> {
     /// Prepared once.
     Prepared(Prepared<'c, 'p>),
     /// Rendered and prepared for each row, because its text differs.
-    Rendered(&'p Statement),
+    Rendered(&'c Connection, &'p SqlPlan, &'p Statement),
 }
 
 impl<'c, 'p> Held<'c, 'p> {
@@ -95,16 +157,16 @@ impl<'c, 'p> Held<'c, 'p> {
         scope: &Scope,
     ) -> Result<Self, RawError> {
         if statement.varies_by_row() {
-            return Ok(Self::Rendered(statement));
+            return Ok(Self::Rendered(connection, sql, statement));
         }
         Prepared::new(connection, sql, statement, scope, 1).map(Self::Prepared)
     }
 
-    fn run(&mut self, connection: &'c Connection, sql: &'p SqlPlan, scope: &Scope, row: u64) -> Result<u64, RawError> {
+    fn run(&mut self, scope: &Scope, row: u64) -> Result<u64, RawError> {
         match self {
-            Self::Prepared(prepared) => prepared.run(connection, scope, row),
-            Self::Rendered(statement) => {
-                Prepared::new(connection, sql, statement, scope, row)?.run(connection, scope, row)
+            Self::Prepared(prepared) => prepared.run(scope, row),
+            Self::Rendered(connection, sql, statement) => {
+                Prepared::new(connection, sql, statement, scope, row)?.run(scope, row)
             }
         }
     }
@@ -112,6 +174,7 @@ impl<'c, 'p> Held<'c, 'p> {
 
 /// A prepared statement, with what is the same for every row bound.
 struct Prepared<'c, 'p> {
+    connection: &'c Connection,
     statement: sqlite::Statement<'c>,
     varying: Vec<(usize, Varying<'p>)>,
     /// What the texts of the rows are written into.
@@ -140,11 +203,11 @@ impl<'c, 'p> Prepared<'c, 'p> {
                 Binding::Varying(parameter) => varying.push((index, parameter)),
             }
         }
-        Ok(Self { statement, varying, buffer: String::new() })
+        Ok(Self { connection, statement, varying, buffer: String::new() })
     }
 
-    fn run(&mut self, connection: &Connection, scope: &Scope, row: u64) -> Result<u64, RawError> {
-        let Self { statement, varying, buffer } = self;
+    fn run(&mut self, scope: &Scope, row: u64) -> Result<u64, RawError> {
+        let Self { connection, statement, varying, buffer } = self;
         for (index, parameter) in varying {
             let value = parameter.at(scope, row, buffer).map_err(|problem| template_error(&problem))?;
             let bound = match value {

@@ -10,7 +10,8 @@ use super::control::{Control, Watchdog};
 use super::journal::Journal;
 use super::progress::Progress;
 use super::rendezvous::Rendezvous;
-use crate::observe::{self, Denied, Limits, Subject};
+use crate::ledger::Kept;
+use crate::observe::{self, Behind, Limits, Subject};
 use crate::plan::Plan;
 use crate::target::Connected;
 
@@ -40,14 +41,25 @@ impl Run<'_> {
         self.directory.join("logs").join(format!("db{index}.log"))
     }
 
-    /// What is looked at when the work is done.
-    pub(super) fn subject(&self) -> Subject<'_> {
+    /// The directory of what is only there to be looked at.
+    pub(super) fn copies(&self) -> PathBuf {
+        self.directory.join("databases")
+    }
+
+    /// The directory of the ledgers.
+    pub(super) fn ledgers(&self) -> PathBuf {
+        self.copies().join("ledgers")
+    }
+
+    /// What is looked at when the work is done, given what every database wrote.
+    pub(super) fn subject<'s>(&'s self, ledgers: &'s [Kept]) -> Subject<'s> {
         Subject {
             plan: self.plan,
             target: self.target,
             databases: self.databases,
-            copies: self.directory.join("databases"),
-            denied: Denied::of(self.journal.workers()),
+            copies: self.copies(),
+            ledgers,
+            behind: Behind::default(),
             pool: &self.few,
             limits: self,
         }

@@ -8,6 +8,7 @@ use super::error::ExecuteError;
 use super::log::Log;
 use super::run::Run;
 use super::worker::Worker;
+use crate::ledger::Kept;
 
 pub(super) struct Workers<'a> {
     run: &'a Run<'a>,
@@ -24,6 +25,13 @@ impl<'a> Workers<'a> {
             all.push(Mutex::new(Worker::new(run, index, log)));
         }
         Ok(Self { run, all })
+    }
+
+    /// What a database wrote, when its worker is done.
+    pub(super) fn ledger(&self, index: usize) -> Kept {
+        let mut worker = self.all[index].lock().unwrap_or_else(PoisonError::into_inner);
+        let crashed = self.run.journal.worker(index).crash.is_some();
+        worker.ledger.take().map(|ledger| ledger.finish(crashed)).unwrap_or_default()
     }
 
     /// Does something with a worker whose panic must stay its own.

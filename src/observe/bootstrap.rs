@@ -7,7 +7,7 @@ use super::subject::Subject;
 use crate::failure::{self, Call, RawError};
 use crate::plan::UserPlan;
 use crate::record::BootstrapState;
-use crate::session::{Opening, Session, SyncCall, raw_error};
+use crate::session::{Opening, Session, SyncCall, open_reader, raw_error};
 
 /// Receives until nothing comes twice in a row, or as often as settling may last.
 const QUIET: u32 = 2;
@@ -52,8 +52,8 @@ fn receive_all(
         }
     }
     session.close()?;
-    let reader = subject.reader(file, user.index).map_err(|error| raw_error(Call::Open, &error))?;
-    let tables = contents::own_tables(&reader, subject.plan);
+    let reader = open_reader(file, &user.id).map_err(|error| raw_error(Call::Open, &error))?;
+    let tables = contents::own_tables(&reader, subject.plan, None);
     state.tables = tables.map_err(|error| raw_error(Call::Open, &error))?;
     state.failures = failures;
     Ok(())

@@ -1,5 +1,6 @@
 //! What everybody holds at the end: every database, the server, a new device of each user, and where they differ.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -7,11 +8,11 @@ use rusqlite::Connection;
 
 use super::contents::{self, Rows};
 use super::subject::Subject;
-use super::{bootstrap, clues, difference, forbidden, growth, queries, server};
-use crate::failure::{self, Call, Failure, RawError};
-use crate::plan::{CheckKind, CheckPlan, DatabasePlan, Question, UserPlan};
-use crate::record::{DatabaseState, FinalState, Holder, ServerState, TableState, UserState};
-use crate::scenario::CheckName;
+use super::written::{self, Attempts, Examined};
+use super::{bootstrap, clues, difference, growth, queries, server};
+use crate::failure::{self, Call, Failure, FailureKind, RawError, Side};
+use crate::plan::{CheckKind, CheckPlan, DatabasePlan, UserPlan};
+use crate::record::{DatabaseState, FinalState, Holder, ServerState, TableState, UserState, WrittenState};
 use crate::session::{open_reader, raw_error};
 
 /// What was found.
@@ -21,22 +22,26 @@ pub(crate) struct Collected {
     /// What could not be looked at.
     pub(crate) failures: Vec<Failure>,
     /// The server's rows in a file, where they could be had.
-    pub(crate) server: Option<PathBuf>,
+    server: Option<PathBuf>,
+    /// The attempts of databases against the policies.
+    pub(crate) attempts: BTreeMap<u32, Attempts>,
 }
 
 /// Looks at everything. `unsent` says of each database whether it still had something to send.
-pub(crate) fn collect(subject: &Subject<'_>, unsent: &[Option<bool>]) -> Collected {
+pub(crate) fn collect(subject: &mut Subject<'_>, unsent: &[Option<bool>]) -> Collected {
     let mut found = Collected::default();
-    let held = |(database, unsent): (&DatabasePlan, &Option<bool>)| {
-        database_state(subject, database, *unsent).map_err(|error| (database.index, error))
-    };
     let copy = subject.copies.join("server.db");
-    let all = || subject.plan.databases.par_iter().zip(unsent).map(held).collect::<Vec<_>>();
-    let (databases, copied) = subject.pool.install(|| rayon::join(all, || copy_server(subject, &copy)));
-    let copied = copied.unwrap_or_else(|error| {
+    let copied = subject.pool.install(|| copy_server(subject, &copy)).unwrap_or_else(|error| {
         found.failures.push(failure::classify(&error));
         false
     });
+    let mut examined = examine(subject, copied.then_some(copy.as_path()), &mut found);
+    subject.behind = std::mem::take(&mut examined.behind);
+    let subject = &*subject;
+    let held = |(database, unsent): (&DatabasePlan, &Option<bool>)| {
+        database_state(subject, database, *unsent).map_err(|error| (database.index, error))
+    };
+    let databases: Vec<_> = subject.pool.install(|| subject.plan.databases.par_iter().zip(unsent).map(held).collect());
     for database in databases {
         match database {
             Ok(database) => found.state.databases.push(database),
@@ -54,7 +59,9 @@ pub(crate) fn collect(subject: &Subject<'_>, unsent: &[Option<bool>]) -> Collect
     }
     let bootstraps = bootstraps(subject, &mut found.state);
     differences(subject, &mut found, &bootstraps);
-    forbidden_rows(subject, &mut found);
+    forbidden_rows(subject, &mut found, &mut examined);
+    found.attempts = examined.attempts;
+    found.state.written = subject.plan.keeps_ledger().then_some(examined.state);
     found.state.queries = queries::answers(subject);
     // The record keeps what matters of it; on failure the databases are kept, and the server's copy is one of them.
     found
@@ -83,8 +90,9 @@ fn database_state(
     unsent: Option<bool>,
 ) -> rusqlite::Result<DatabaseState> {
     let file = subject.database_file(database.index);
-    let reader = subject.reader(&file, database.user)?;
-    let tables = contents::own_tables(&reader, subject.plan)?;
+    let reader = open_reader(&file, subject.user_id(database.user))?;
+    let behind = subject.behind.of(database.index);
+    let tables = contents::own_tables(&reader, subject.plan, behind)?;
     let integrity = (!subject.plan.checks.is_empty()).then(|| integrity(&reader)).transpose()?;
     Ok(DatabaseState {
         database: database.index,
@@ -118,7 +126,7 @@ fn server_state(subject: &Subject<'_>, copy: &Path) -> rusqlite::Result<ServerSt
         return Ok(ServerState { tables, users, tombstones });
     }
     let seen = |user: &UserPlan| {
-        let tables = contents::tables(&subject.reader(copy, user.index)?, subject.plan, Rows::Allowed)?;
+        let tables = contents::tables(&open_reader(copy, &user.id)?, subject.plan, Rows::Allowed)?;
         Ok(UserState { user: user.index, tables })
     };
     let users = subject.pool.install(|| subject.plan.users.par_iter().map(seen).collect::<rusqlite::Result<_>>())?;
@@ -126,9 +134,10 @@ fn server_state(subject: &Subject<'_>, copy: &Path) -> rusqlite::Result<ServerSt
 }
 
 fn differences(subject: &Subject<'_>, found: &mut Collected, bootstraps: &[(u32, PathBuf)]) {
-    let Collected { state, failures, server } = found;
+    let Collected { state, failures, server, .. } = found;
     // Comparing opens all of them at once: only where a check asks for it.
-    let asked = |check: &CheckPlan| matches!(check.question, Question::Named(name) if name != CheckName::Isolation);
+    let asked =
+        |check: &CheckPlan| matches!(check.kind(), CheckKind::Converged | CheckKind::Server | CheckKind::Bootstrap);
     let compared = subject.plan.syncs() && subject.plan.checks.iter().any(asked);
     for user in subject.plan.users.iter().filter(|_| compared) {
         let databases: Vec<&DatabaseState> = state.databases.iter().filter(|one| one.user == user.index).collect();
@@ -164,18 +173,38 @@ fn differences(subject: &Subject<'_>, found: &mut Collected, bootstraps: &[(u32,
             }
         }
     }
+    if let Err(error) = written::last_writes(subject, &mut state.differences) {
+        let message = format!("the writes of rows that differ could not be read: {error}");
+        failures.push(Failure::new(FailureKind::Disk, Side::Harness, message));
+    }
+}
+
+/// Holds what is there against what was written.
+fn examine(subject: &Subject<'_>, server: Option<&Path>, found: &mut Collected) -> Examined {
+    if !subject.plan.keeps_ledger() {
+        return Examined::default();
+    }
+    written::examine(subject, server).unwrap_or_else(|error| {
+        let open = Some(format!("what was written could not be compared: {error}"));
+        found.failures.push(Failure::new(FailureKind::Disk, Side::Harness, open.clone().unwrap_or_default()));
+        Examined { state: WrittenState { open, ..WrittenState::default() }, ..Examined::default() }
+    })
 }
 
 /// Rows held against the select policy. Where they could not be examined their count stays undecided.
-fn forbidden_rows(subject: &Subject<'_>, found: &mut Collected) {
-    let Collected { state, failures, server } = found;
-    let held = |one: &&mut DatabaseState| one.tables.iter().any(|table| table.forbidden > 0);
-    for database in state.databases.iter_mut().filter(held) {
-        match forbidden::examine(subject, database, server.as_deref()) {
-            Ok(rows) => state.forbidden.extend(rows),
-            Err(error) => failures.push(unread(Some(database.database), &error)),
+fn forbidden_rows(subject: &Subject<'_>, found: &mut Collected, examined: &mut Examined) {
+    if examined.state.open.is_some() {
+        return;
+    }
+    for database in &mut found.state.databases {
+        for (place, table) in database.tables.iter_mut().enumerate().filter(|(_, table)| table.forbidden > 0) {
+            let Some(forbidden) = examined.forbidden.remove(&(database.database, place)) else { continue };
+            table.leaked = Some(forbidden.leaked);
+            table.lapsed = forbidden.lapsed;
+            found.state.forbidden.extend(forbidden.named);
         }
     }
+    debug_assert!(subject.plan.rls || found.state.forbidden.is_empty(), "without policies nothing is forbidden");
 }
 
 fn unread(database: Option<u32>, error: &rusqlite::Error) -> Failure {

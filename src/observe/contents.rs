@@ -1,10 +1,14 @@
 //! What a database file holds: digests of its tables, its rows as SQL literals, and which of them a user may see.
 
+use std::collections::{HashMap, HashSet};
+
 use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::columns::{list_of, literals_of};
-use super::denied;
+use super::written::Left;
+use crate::ledger::RowForm;
 use crate::plan::{Plan, TablePlan};
 use crate::record::TableState;
 use crate::session::encode;
@@ -33,7 +37,7 @@ pub(super) fn source_in(plan: &Plan, table: &TablePlan, rows: Rows, schema: &str
     // No policy denies, and an unknown result is not a permission.
     let policy = policy.unwrap_or("0");
     match rows {
-        Rows::Allowed if plan.rls => format!("FROM {name} WHERE ({policy}){}", denied::condition(plan, table)),
+        Rows::Allowed if plan.rls => format!("FROM {name} WHERE ({policy})"),
         Rows::Forbidden if plan.rls => format!("FROM {name} WHERE NOT coalesce(({policy}), 0)"),
         Rows::Forbidden => format!("FROM {name} WHERE 0"),
         Rows::All | Rows::Allowed => format!("FROM {name}"),
@@ -65,17 +69,67 @@ fn state(connection: &Connection, plan: &Plan, table: &TablePlan, rows: Rows) ->
         count += 1;
     }
     let digest = format!("{digest:032x}");
-    Ok(TableState { table: table.name.clone(), rows: count, digest, forbidden: 0, leaked: None })
+    Ok(TableState { table: table.name.clone(), rows: count, digest, forbidden: 0, leaked: None, lapsed: 0 })
 }
 
-/// The tables of a user's own database: what the user may see, and how many rows are there that the user may not.
-pub(super) fn own_tables(connection: &Connection, plan: &Plan) -> rusqlite::Result<Vec<TableState>> {
-    let mut states = tables(connection, plan, Rows::Allowed)?;
+/// The tables of a user's own database: what the user may see, and how many rows are there that the user may not. What
+/// denied writes left behind counts as what the server has instead.
+pub(super) fn own_tables(
+    connection: &Connection,
+    plan: &Plan,
+    behind: Option<&HashMap<u128, Left>>,
+) -> rusqlite::Result<Vec<TableState>> {
+    let mut states = match behind {
+        None => tables(connection, plan, Rows::Allowed)?,
+        Some(behind) => without(connection, plan, behind)?,
+    };
     for (state, table) in states.iter_mut().zip(&plan.tables).filter(|_| plan.rls) {
         let sql = format!("SELECT count(*) {}", source(plan, table, Rows::Forbidden));
         state.forbidden = connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs();
     }
     Ok(states)
+}
+
+/// The tables as the connection's user may see them, where denied writes left something behind.
+fn without(connection: &Connection, plan: &Plan, behind: &HashMap<u128, Left>) -> rusqlite::Result<Vec<TableState>> {
+    let forms = RowForm::all(&plan.tables);
+    let places = 0..plan.tables.len();
+    places.map(|place| table_without(connection, &plan.tables[place], &forms[place], place, behind)).collect()
+}
+
+fn table_without(
+    connection: &Connection,
+    table: &TablePlan,
+    form: &RowForm,
+    place: usize,
+    behind: &HashMap<u128, Left>,
+) -> rusqlite::Result<TableState> {
+    let (mut digest, mut rows) = (0_u128, 0);
+    let mut gone: HashSet<u128> = behind.keys().copied().filter(|key| RowForm::table_of(*key) == place).collect();
+    let policy = table.policies.as_ref().and_then(|policies| policies.select.as_deref()).unwrap_or("0");
+    let sql = format!("SELECT coalesce(({policy}), 0), {} FROM main.{}", list_of(&table.columns), quote(&table.name));
+    let mut statement = connection.prepare(&sql)?;
+    let mut found = statement.query([])?;
+    let (mut encoded, mut buffer) = (Vec::new(), Vec::new());
+    while let Some(row) = found.next()? {
+        // A column that the statement names is there.
+        let value = |column: usize| row.get_ref(column + 1).unwrap_or(ValueRef::Null);
+        let (own, key) = (form.encode(value, &mut encoded), form.key(value, &mut buffer));
+        gone.remove(&key);
+        let left = behind.get(&key).filter(|left| left.is(Some(own)));
+        let counted = match left {
+            Some(left) => left.instead,
+            None => row.get::<_, bool>(0)?.then_some(own),
+        };
+        digest = digest.wrapping_add(counted.unwrap_or_default());
+        rows += u64::from(counted.is_some());
+    }
+    for instead in gone.iter().filter_map(|key| behind.get(key).filter(|left| left.is(None))?.instead) {
+        digest = digest.wrapping_add(instead);
+        rows += 1;
+    }
+    let digest = format!("{digest:032x}");
+    Ok(TableState { table: table.name.clone(), rows, digest, forbidden: 0, leaked: None, lapsed: 0 })
 }
 
 /// SQL for a table's rows as text: the primary key and the whole row as SQL literals, in the order of the key's text.

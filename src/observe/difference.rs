@@ -9,6 +9,7 @@ use super::contents::{Rows, literals};
 use super::subject::Subject;
 use crate::plan::TablePlan;
 use crate::record::{Difference, Holder, Holding, RowDifference};
+use crate::session::open_reader;
 
 /// Differing rows that are named; the others are counted.
 const NAMED: usize = 20;
@@ -21,7 +22,7 @@ pub(super) fn compare(
     holders: &[(Holder, &Path)],
 ) -> rusqlite::Result<Difference> {
     let connections: Vec<Connection> =
-        holders.iter().map(|(_, file)| subject.reader(file, user)).collect::<rusqlite::Result<_>>()?;
+        holders.iter().map(|(_, file)| open_reader(file, subject.user_id(user))).collect::<rusqlite::Result<_>>()?;
     let sql = literals(subject.plan, table, Rows::Allowed);
     let mut statements: Vec<_> = connections.iter().map(|one| one.prepare(&sql)).collect::<rusqlite::Result<_>>()?;
     let mut cursors: Vec<Cursor<'_>> =
@@ -46,6 +47,7 @@ pub(super) fn compare(
                     holders: holdings.collect(),
                     tombstone: None,
                     clocks: Vec::new(),
+                    writes: None,
                 });
             }
         }

@@ -185,8 +185,13 @@ mod tests {
         connection.query_row("SELECT cloudsync_init('t')", [], |_| Ok(())).expect("it is tracked");
         let write = |sql: &str| connection.execute_batch(sql).expect("a write");
         write("INSERT INTO t VALUES ('sent', 'x'), ('changed', 'y'), ('it''s', 'z')");
-        let row =
-            |key: &str| RowDifference { key: key.to_owned(), holders: Vec::new(), tombstone: None, clocks: Vec::new() };
+        let row = |key: &str| RowDifference {
+            key: key.to_owned(),
+            holders: Vec::new(),
+            tombstone: None,
+            clocks: Vec::new(),
+            writes: None,
+        };
         let rows = ["'sent'", "'changed'", "'it''s'", "'nobody'"].map(row);
         let waiting = || {
             let mut keys: Vec<String> = waiting_in(connection, "t", &rows).expect("it tells").into_iter().collect();

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use super::budget::Budget;
 use super::columns::literals_of;
 use super::contents::{self, Rows};
-use crate::plan::{CheckKind, CheckPlan, Plan, TablePlan};
+use crate::plan::{CheckKind, CheckPlan, Elsewhere, Plan, TablePlan};
 
 /// Keys that are kept of the rows that were there before; with more of them, new ones cannot be named.
 const KNOWN: usize = 100;
@@ -48,7 +48,10 @@ impl Watch {
                 keys: format!("SELECT {} {source} LIMIT ?1", literals_of(&table.primary_key)),
             }
         };
-        (plan.rls && asked).then(|| Self { tables: plan.tables.iter().map(table).collect(), budget: Budget::new(1) })
+        // Where other rows decide, a row can become forbidden without having come.
+        let lasting = plan.tables.iter().filter(|table| table.policies_depend_on == Elsewhere::Nothing);
+        let tables: Vec<TableWatch> = lasting.map(table).collect();
+        (plan.rls && asked && !tables.is_empty()).then(|| Self { tables, budget: Budget::new(1) })
     }
 
     /// Counts what is there before a receive; nothing when it is not looked at, or cannot be.

@@ -1,26 +1,24 @@
 //! What is held: by every database, by the server, by a new device of each user, and where they differ; and, while the
-//! run goes on, what a receive brought, what a hostile phase attempted and how large a database has become. It only
+//! run goes on, what a receive brought and how large a database has become. It only
 //! looks, and gives facts for the record. It must not know how the load was made.
 
-pub(crate) mod attempts;
 mod bootstrap;
 mod budget;
 mod clues;
 mod collect;
 mod columns;
 mod contents;
-mod denied;
 mod difference;
 mod extension;
-mod forbidden;
 pub(crate) mod growth;
 mod isolation;
 mod queries;
 mod server;
 mod subject;
+mod written;
 
 pub(crate) use budget::Budget;
 pub(crate) use collect::collect;
-pub(crate) use denied::Denied;
 pub(crate) use isolation::{Before, Watch};
 pub(crate) use subject::{Limits, Subject, database_file};
+pub(crate) use written::Behind;

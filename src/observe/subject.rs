@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, InterruptHandle};
+use rusqlite::InterruptHandle;
 
-use super::denied::Denied;
+use super::written::Behind;
+use crate::ledger::Kept;
 use crate::plan::Plan;
 use crate::target::Connected;
 
@@ -17,8 +18,10 @@ pub(crate) struct Subject<'a> {
     pub(crate) databases: &'a Path,
     /// The directory for what is only made to be looked at: the copy of the server, new devices.
     pub(crate) copies: PathBuf,
-    /// Rows that differ by right.
-    pub(crate) denied: Denied,
+    /// What every database wrote, in the plan's order; nothing where that was not kept.
+    pub(crate) ledgers: &'a [Kept],
+    /// What denied writes left behind, once that is known.
+    pub(crate) behind: Behind,
     /// As many threads as processors.
     pub(crate) pool: &'a rayon::ThreadPool,
     pub(crate) limits: &'a dyn Limits,
@@ -45,11 +48,6 @@ impl Subject<'_> {
     /// The id of a user, counted from 1.
     pub(super) fn user_id(&self, user: u32) -> &str {
         &self.plan.users[user as usize - 1].id
-    }
-
-    /// Opens a database for reading as a user, without the rows of denied attempts where only allowed rows are meant.
-    pub(super) fn reader(&self, file: &Path, user: u32) -> rusqlite::Result<Connection> {
-        self.denied.open_reader(file, self.user_id(user))
     }
 }
 

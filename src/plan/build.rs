@@ -27,7 +27,7 @@ fn plan(draft: &mut Draft<'_>, scenario: &Scenario) -> Option<Plan> {
     });
     let mut tables = tables.ok()?;
     let mut table_plans = schema::decide(draft, scenario, &mut tables);
-    policies::decide(draft, scenario, &tables, &mut table_plans);
+    policies::decide(draft, scenario, &mut tables, &mut table_plans);
     let target = target::decide(draft, scenario, scale.users.len());
     session::check_credentials(draft, scenario, &target, scale.databases.len());
     let steps = Steps::decide(draft, scenario, &tables);

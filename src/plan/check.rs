@@ -44,6 +44,8 @@ pub enum CheckKind {
     Isolation,
     /// A new, empty database receives the same rows.
     Bootstrap,
+    /// What is there is what somebody last wrote.
+    Written,
     /// A query returns the expected value.
     Query,
     /// Every database file is intact (`PRAGMA integrity_check`). Always included when `verify` has a check.
@@ -62,8 +64,8 @@ impl CheckPlan {
 
 impl CheckKind {
     /// All names of findings, in the order of their declaration.
-    pub const ALL: [Self; 6] =
-        [Self::Converged, Self::Server, Self::Isolation, Self::Bootstrap, Self::Query, Self::Integrity];
+    pub const ALL: [Self; 7] =
+        [Self::Converged, Self::Server, Self::Isolation, Self::Bootstrap, Self::Written, Self::Query, Self::Integrity];
 
     /// The kind's name in scenarios and reports.
     pub const fn as_str(self) -> &'static str {
@@ -72,6 +74,7 @@ impl CheckKind {
             Self::Server => "server",
             Self::Isolation => "isolation",
             Self::Bootstrap => "bootstrap",
+            Self::Written => "written",
             Self::Query => "query",
             Self::Integrity => "integrity",
         }
@@ -82,7 +85,9 @@ impl CheckKind {
     pub const fn side(self) -> Side {
         match self {
             Self::Integrity => Side::Client,
-            Self::Converged | Self::Server | Self::Isolation | Self::Bootstrap | Self::Query => Side::Server,
+            Self::Converged | Self::Server | Self::Isolation | Self::Bootstrap | Self::Written | Self::Query => {
+                Side::Server
+            }
         }
     }
 }
@@ -94,6 +99,7 @@ impl From<CheckName> for CheckKind {
             CheckName::Server => Self::Server,
             CheckName::Isolation => Self::Isolation,
             CheckName::Bootstrap => Self::Bootstrap,
+            CheckName::Written => Self::Written,
         }
     }
 }

@@ -39,6 +39,7 @@ fn by_default(scenario: &Scenario, target: &TargetPlan, syncs: bool) -> Vec<Chec
         return Vec::new();
     }
     let all = [
+        (CheckName::Written, true),
         (CheckName::Converged, true),
         (CheckName::Server, target.has_administrator()),
         (CheckName::Isolation, scenario.rls.is_some()),

@@ -119,10 +119,51 @@ pub struct TablePlan {
     pub also: Vec<String>,
     /// All columns that hold data (generated ones left out), in order.
     pub columns: Vec<String>,
+    /// Their places among all columns of the table, counted from 0.
+    pub places: Vec<i32>,
     /// The columns of the primary key, in its order.
     pub primary_key: Vec<String>,
+    /// How they are compared.
+    pub key: Vec<KeyColumn>,
     /// The four policies, when row-level security is on for it; an absent one denies.
     pub policies: Option<crate::scenario::Policies>,
+    /// Places in `columns` of those that a policy reads.
+    pub policy_columns: Vec<usize>,
+    /// What else the answers of the policies depend on.
+    pub policies_depend_on: Elsewhere,
+    /// Whether a trigger of the author's writes it.
+    pub triggered: bool,
+}
+
+/// What the answer of a policy depends on besides the row and the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// Nothing: the same row has the same answer for ever.
+    Nothing,
+    /// Rows of these tables, named in lower case.
+    Tables(Vec<String>),
+    /// The clock, chance, or other rows of the same table.
+    Anything,
+}
+
+/// A column of a primary key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyColumn {
+    /// Its place in the columns of its table.
+    pub place: usize,
+    /// How its texts are compared.
+    pub collation: Collation,
+}
+
+/// How SQLite compares texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collation {
+    /// Byte by byte.
+    Binary,
+    /// Without regard to the case of ASCII letters.
+    NoCase,
+    /// Without regard to spaces at the end.
+    RTrim,
 }
 
 /// A step, decided.
@@ -197,6 +238,8 @@ pub struct SqlPlan {
     pub expect_rows: Option<Number>,
     /// Whether its writes are attempts against the policies.
     pub hostile: bool,
+    /// Whether it calls sync functions itself.
+    pub syncs_itself: bool,
 }
 
 impl SqlPlan {
@@ -220,6 +263,12 @@ impl Plan {
     /// Whether a phase attempts what the policies deny.
     pub fn is_hostile(&self) -> bool {
         self.steps().any(|step| step.action.is_hostile())
+    }
+
+    /// Whether it is to be known what every database wrote.
+    pub fn keeps_ledger(&self) -> bool {
+        let asks = |check: &CheckPlan| matches!(check.kind(), CheckKind::Written | CheckKind::Isolation);
+        self.syncs() && self.checks.iter().any(asks)
     }
 
     /// The scope of a database, in which what it does is rendered.

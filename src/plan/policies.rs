@@ -1,13 +1,13 @@
 //! Row-level security: the policies of each table.
 
-use super::TablePlan;
 use super::draft::Draft;
-use super::tables::Tables;
+use super::tables::{Reads, Tables};
+use super::{Elsewhere, TablePlan};
 use crate::scenario::{Issue, Policies, Scenario, join};
 use crate::suggest::suggest;
 
 /// Decides the policies of the tables, when row-level security is on.
-pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, tables: &Tables, plans: &mut [TablePlan]) {
+pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, tables: &mut Tables, plans: &mut [TablePlan]) {
     let Some(rls) = &scenario.rls else { return };
     for (written, policies) in &rls.policies {
         let pointer = join("/rls/policies", written);
@@ -18,6 +18,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, tables: &Tables
             Some(plan) => {
                 for (operation, policy) in rendered.iter() {
                     check(draft, tables, &join(&pointer, operation), (&name, operation), policy);
+                    note(plan, tables.reads(&name, operation, policy));
                 }
                 plan.policies = Some(rendered);
             }
@@ -34,6 +35,26 @@ pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, tables: &Tables
         let help = format!("add `{}:` with its select, insert, update and delete policies", plan.name);
         draft.issues.push(Issue::new("/rls/policies", "rls::table", message).help(help));
     }
+}
+
+/// Notes what a policy reads.
+fn note(plan: &mut TablePlan, reads: Reads) {
+    let place = |column: &String| plan.columns.iter().position(|own| own.eq_ignore_ascii_case(column));
+    let places: Vec<usize> = reads.columns.iter().filter_map(place).collect();
+    // What is no column of its own, such as a generated one, is not followed.
+    let followed = places.len() == reads.columns.len() && !reads.anything;
+    plan.policy_columns.extend(places);
+    plan.policy_columns.sort_unstable();
+    plan.policy_columns.dedup();
+    plan.policies_depend_on = match std::mem::replace(&mut plan.policies_depend_on, Elsewhere::Anything) {
+        Elsewhere::Nothing if followed && reads.tables.is_empty() => Elsewhere::Nothing,
+        Elsewhere::Nothing if followed => Elsewhere::Tables(reads.tables.into_iter().collect()),
+        Elsewhere::Tables(mut tables) if followed => {
+            tables.extend(reads.tables);
+            Elsewhere::Tables(tables)
+        }
+        Elsewhere::Nothing | Elsewhere::Tables(_) | Elsewhere::Anything => Elsewhere::Anything,
+    };
 }
 
 fn rendered(draft: &mut Draft<'_>, pointer: &str, policies: &Policies) -> Policies {

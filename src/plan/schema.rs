@@ -1,8 +1,8 @@
 //! The tables of a run: rendered, made in memory, held against CloudSync's rules.
 
-use super::TablePlan;
 use super::draft::Draft;
 use super::tables::Tables;
+use super::{Elsewhere, TablePlan};
 use crate::scenario::{Issue, Scenario};
 
 /// Decides the tables, and makes them in `tables`. Their policies are decided apart.
@@ -28,8 +28,23 @@ pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, tables: &mut Ta
             }
             also.push(sql);
         }
-        let (columns, primary_key) = (columns.all, columns.primary_key);
-        plans.push(TablePlan { name, sql, also, columns, primary_key, policies: None });
+        plans.push(TablePlan {
+            name,
+            sql,
+            also,
+            columns: columns.all,
+            places: columns.places,
+            primary_key: columns.primary_key,
+            key: columns.key,
+            policies: None,
+            policy_columns: Vec::new(),
+            policies_depend_on: Elsewhere::Nothing,
+            triggered: false,
+        });
+    }
+    let triggered: Vec<_> = plans.iter().map(|plan| tables.triggered(&plan.name, &plan.columns)).collect();
+    for plan in &mut plans {
+        plan.triggered = triggered.iter().any(|written| written.contains(&plan.name.to_ascii_lowercase()));
     }
     plans
 }

@@ -1,12 +1,16 @@
 //! The declared tables as SQLite understands them: columns, primary keys, CloudSync's table rules, and whether a
 //! statement prepares against them. Asks SQLite in memory; nothing here touches a file.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OpenFlags};
 
+use super::{Collation, KeyColumn};
 use crate::scenario::Issue;
 use crate::sql::quote;
 use crate::suggest::suggest;
@@ -60,8 +64,38 @@ pub(super) struct SqlProblem {
 /// A table's columns, as far as the plan needs them.
 pub(super) struct Columns {
     pub(super) all: Vec<String>,
+    pub(super) places: Vec<i32>,
     pub(super) primary_key: Vec<String>,
+    pub(super) key: Vec<KeyColumn>,
 }
+
+/// What a policy reads.
+#[derive(Default)]
+pub(super) struct Reads {
+    /// Columns of the row itself, in lower case.
+    pub(super) columns: BTreeSet<String>,
+    /// Other tables, in lower case.
+    pub(super) tables: BTreeSet<String>,
+    /// Whether the policy also asks the clock or chance, or other rows of the same table.
+    pub(super) anything: bool,
+}
+
+/// SQLite's functions whose answer depends on more than their arguments.
+const CHANGEABLE: [&str; 13] = [
+    "changes",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "date",
+    "datetime",
+    "julianday",
+    "last_insert_rowid",
+    "random",
+    "randomblob",
+    "strftime",
+    "time",
+    "unixepoch",
+];
 
 impl Tables {
     pub(super) fn new() -> Result<Self, rusqlite::Error> {
@@ -95,9 +129,111 @@ impl Tables {
         Self::check_rules(pointer, name, &columns, issues);
         let mut keys: Vec<&Column> = columns.iter().filter(|column| column.key > 0).collect();
         keys.sort_by_key(|column| column.key);
-        let primary_key = keys.into_iter().map(|column| column.name.clone()).collect();
-        let all = columns.iter().filter(|column| !column.generated).map(|column| column.name.clone()).collect();
-        Some(Columns { all, primary_key })
+        let primary_key: Vec<String> = keys.into_iter().map(|column| column.name.clone()).collect();
+        let held = || columns.iter().filter(|column| !column.generated);
+        let collations = self.key_collations(name).unwrap_or_default();
+        let key = primary_key.iter().map(|column| KeyColumn {
+            place: held().position(|held| held.name == *column).unwrap_or_default(),
+            collation: collations
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(column))
+                .map_or(Collation::Binary, |(_, collation)| *collation),
+        });
+        Some(Columns {
+            all: held().map(|column| column.name.clone()).collect(),
+            places: held().map(|column| column.place).collect(),
+            key: key.collect(),
+            primary_key,
+        })
+    }
+
+    /// The collations of the primary key's columns, as its index compares them.
+    fn key_collations(&self, table: &str) -> Result<Vec<(String, Collation)>, rusqlite::Error> {
+        let sql = "SELECT x.name, upper(x.coll) FROM pragma_index_list(?1) AS l, pragma_index_xinfo(l.name) AS x \
+                   WHERE l.origin = 'pk' AND x.key";
+        let mut statement = self.connection.prepare(sql)?;
+        let rows = statement.query_map([table], |row| {
+            let collation: String = row.get(1)?;
+            Ok((
+                row.get(0)?,
+                match collation.as_str() {
+                    "NOCASE" => Collation::NoCase,
+                    "RTRIM" => Collation::RTrim,
+                    _ => Collation::Binary,
+                },
+            ))
+        })?;
+        rows.collect()
+    }
+
+    /// The tables that triggers write while a row of `table` is written.
+    pub(super) fn triggered(&mut self, table: &str, columns: &[String]) -> BTreeSet<String> {
+        let name = quote(table);
+        let same: Vec<String> = columns.iter().map(|column| format!("{0} = {0}", quote(column))).collect();
+        let statements = [
+            format!("INSERT INTO {name} DEFAULT VALUES"),
+            format!("UPDATE {name} SET {}", same.join(", ")),
+            format!("DELETE FROM {name}"),
+        ];
+        let mut written = BTreeSet::new();
+        for statement in statements {
+            let hear = |written: &mut BTreeSet<String>, context: &AuthContext<'_>| {
+                let (AuthAction::Insert { table_name }
+                | AuthAction::Update { table_name, .. }
+                | AuthAction::Delete { table_name }) = context.action
+                else {
+                    return;
+                };
+                if context.accessor.is_some() {
+                    written.insert(table_name.to_ascii_lowercase());
+                }
+            };
+            written.extend(self.heard(&statement, hear));
+        }
+        written
+    }
+
+    /// What a policy reads. One that does not prepare reads nothing.
+    pub(super) fn reads(&mut self, table: &str, operation: &str, policy: &str) -> Reads {
+        let own = table.to_ascii_lowercase();
+        let name = own.clone();
+        let hear = move |(reads, selects): &mut (Reads, u32), context: &AuthContext<'_>| match context.action {
+            AuthAction::Read { table_name, column_name } if table_name.eq_ignore_ascii_case(&name) => {
+                reads.columns.insert(column_name.to_ascii_lowercase());
+            }
+            AuthAction::Read { table_name, .. } => {
+                reads.tables.insert(table_name.to_ascii_lowercase());
+            }
+            AuthAction::Select => *selects += 1,
+            AuthAction::Function { function_name } => {
+                reads.anything |= CHANGEABLE.contains(&function_name.to_ascii_lowercase().as_str());
+            }
+            _ => {}
+        };
+        let (mut reads, selects) = self.heard(&policy_sql(table, operation, policy), hear);
+        reads.anything |= selects > 1 && names_as_source(policy, &own);
+        reads
+    }
+
+    /// What an ear makes of everything that SQLite says while it prepares a statement.
+    fn heard<T: Default + Send + 'static>(
+        &mut self,
+        sql: &str,
+        hear: impl Fn(&mut T, &AuthContext<'_>) + Send + 'static,
+    ) -> T {
+        let heard = Arc::new(Mutex::new(T::default()));
+        let ear = Arc::clone(&heard);
+        let authorizer = move |context: AuthContext<'_>| {
+            hear(&mut ear.lock().unwrap_or_else(PoisonError::into_inner), &context);
+            Authorization::Allow
+        };
+        if self.connection.authorizer(Some(authorizer)).is_ok() {
+            // What does not prepare is told elsewhere.
+            drop(self.connection.prepare(sql));
+        }
+        // To take it off cannot fail; if it did, a later statement would only be heard in vain.
+        let _ = self.connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>);
+        std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Runs a statement that goes with the tables, such as an index.
@@ -128,27 +264,19 @@ impl Tables {
     /// Prepares a policy of a table as the server would ask it. A text in double quotes is no text here: SQLite would
     /// take a mistyped column for one.
     pub(super) fn prepare_policy(&self, table: &str, operation: &str, policy: &str) -> Result<(), SqlProblem> {
-        let table = quote(table);
-        let from = match operation {
-            "select" => table,
-            "insert" => format!("{table} AS NEW"),
-            "update" => format!("{table} AS OLD, {table} AS NEW"),
-            _ => format!("{table} AS OLD"),
-        };
-        let head = "SELECT (";
         let strict = |on: bool| self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, !on);
         strict(true).map_err(|error| self.explain(&error))?;
-        let prepared = self.prepare(&format!("{head}{policy}) FROM {from}"));
+        let prepared = self.prepare(&policy_sql(table, operation, policy));
         strict(false).map_err(|error| self.explain(&error))?;
         prepared.map(drop).map_err(|problem| {
-            let shift = |at: usize| at.checked_sub(head.len()).filter(|at| *at <= policy.len());
+            let shift = |at: usize| at.checked_sub(POLICY_HEAD.len()).filter(|at| *at <= policy.len());
             let range = problem.range.and_then(|range| Some(shift(range.start)?..shift(range.end)?));
             SqlProblem { range, ..problem }
         })
     }
 
     fn columns(&self, table: &str) -> Result<Vec<Column>, rusqlite::Error> {
-        let sql = "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, pk, hidden FROM pragma_table_xinfo(?1)";
+        let sql = "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, pk, hidden, cid FROM pragma_table_xinfo(?1)";
         let mut statement = self.connection.prepare(sql)?;
         let rows = statement.query_map([table], |row| {
             Ok(Column {
@@ -158,6 +286,7 @@ impl Tables {
                 has_default: row.get(3)?,
                 key: row.get(4)?,
                 generated: row.get::<_, i64>(5)? > 1,
+                place: row.get(6)?,
             })
         })?;
         rows.collect()
@@ -241,6 +370,30 @@ impl Tables {
     }
 }
 
+/// What stands before a policy when SQLite prepares it.
+const POLICY_HEAD: &str = "SELECT (";
+
+/// A query that asks a policy of a table.
+fn policy_sql(table: &str, operation: &str, policy: &str) -> String {
+    let table = quote(table);
+    let from = match operation {
+        "select" => table,
+        "insert" => format!("{table} AS NEW"),
+        "update" => format!("{table} AS OLD, {table} AS NEW"),
+        _ => format!("{table} AS OLD"),
+    };
+    format!("{POLICY_HEAD}{policy}) FROM {from}")
+}
+
+/// Whether a policy may read rows of a table, given its name in lower case, and not only columns of the row in question.
+fn names_as_source(policy: &str, table: &str) -> bool {
+    let policy = policy.to_ascii_lowercase();
+    policy.match_indices(table).any(|(at, _)| {
+        let rest = policy[at + table.len()..].trim_start_matches(['"', '`', ']']);
+        !rest.trim_start().starts_with('.')
+    })
+}
+
 /// What a prepared statement wants and gives.
 pub(super) struct Prepared {
     /// The names of its parameters without the colon; `None` for a `?`.
@@ -257,6 +410,8 @@ struct Column {
     /// Place in the primary key, from 1; 0 outside it.
     key: i64,
     generated: bool,
+    /// Counted from 0, generated columns included.
+    place: i32,
 }
 
 impl Column {

@@ -52,6 +52,14 @@ impl TargetPlan {
         }
     }
 
+    /// Whether the server merges the columns of a row that several databases change, instead of taking one's whole row.
+    pub fn merges_columns(&self) -> bool {
+        match self {
+            Self::Embedded(_) => false,
+            Self::Cloudsync(_) => true,
+        }
+    }
+
     /// The pause between two rounds of settling when the scenario does not say.
     pub(super) fn settle_wait(&self) -> Duration {
         match self {

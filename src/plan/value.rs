@@ -15,13 +15,16 @@ pub struct Statement {
     text: Text,
     /// The names of its parameters, as SQLite finds them in the text of the first database's first row.
     pub parameters: Vec<String>,
+    /// Whether it calls a sync function.
+    pub syncs: bool,
     salt: Salt,
 }
 
 impl Statement {
-    /// A statement of this phase.
-    pub(super) fn new(phase: &str, text: Text) -> Self {
-        Self { text, parameters: Vec::new(), salt: Salt::of(phase) }
+    /// A statement of this phase, and its source.
+    pub(super) fn new(phase: &str, text: Text, source: &str) -> Self {
+        let syncs = source.to_ascii_lowercase().contains("cloudsync_");
+        Self { text, parameters: Vec::new(), syncs, salt: Salt::of(phase) }
     }
 
     /// Whether its text can differ from row to row.

@@ -8,8 +8,9 @@ mod usual;
 
 pub use measure::{Attempt, Generator, GrowthSample, Leak, LogExcerpt, Operation, TableSize};
 pub use state::{
-    BootstrapState, CellClock, DatabaseState, Difference, FinalState, ForbiddenRow, Holder, Holding, QueryAnswer,
-    RowDifference, ServerState, TableState, Tombstones, UserState,
+    BootstrapState, CellClock, DatabaseState, Difference, FinalState, ForbiddenRow, Holder, Holding, LastWrite,
+    QueryAnswer, RowDifference, ServerState, TableState, Tombstones, Unexplained, UnexplainedRow, Unjudged, UserState,
+    WhyUnjudged, WrittenState,
 };
 pub use step::{Part, StepKind, Total};
 
@@ -119,6 +120,9 @@ pub struct WorkerRecord {
     /// Writes of its hostile phases that the policies allow.
     #[serde(default, skip_serializing_if = "usual::is_zero")]
     pub attempts_allowed: u64,
+    /// Writes of its hostile phases about which the policies cannot be asked: they depend on rows that changed.
+    #[serde(default, skip_serializing_if = "usual::is_zero")]
+    pub attempts_doubtful: u64,
     /// Receives that brought rows which the user's select policy forbids, as far as it was looked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaks: Vec<Leak>,

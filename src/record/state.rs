@@ -22,6 +22,9 @@ pub struct FinalState {
     /// Rows held against the select policy, some of each table, those that came from elsewhere first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forbidden: Vec<ForbiddenRow>,
+    /// What of all that was written is there; absent when nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<WrittenState>,
     /// The answers of `query` checks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queries: Vec<QueryAnswer>,
@@ -62,6 +65,10 @@ pub struct TableState {
     /// How many of those came from elsewhere; absent when there are none, or when nobody looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leaked: Option<u64>,
+    /// How many of the others came from elsewhere, too, and may have been allowed then: the policy depends on rows that
+    /// changed.
+    #[serde(default, skip_serializing_if = "super::usual::is_zero")]
+    pub lapsed: u64,
 }
 
 /// The server at the end.
@@ -142,6 +149,97 @@ pub struct RowDifference {
     /// What the extension knows about its cells, in the databases; empty on the embedded target.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clocks: Vec<CellClock>,
+    /// The last write of each database that wrote under the key; absent when that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writes: Option<Vec<LastWrite>>,
+}
+
+/// What is there, held against what the databases wrote. With an administrator: what the server holds; without: what a
+/// database of each user holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenState {
+    /// Keys that were written or are held.
+    pub keys: u64,
+    /// Why nothing could be judged; absent when it could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<String>,
+    /// Keys that could not be judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unjudged: Vec<Unjudged>,
+    /// Rows that no last write explains, by table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<Unexplained>,
+}
+
+/// Keys of a table that could not be judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unjudged {
+    /// The table.
+    pub table: String,
+    /// Why.
+    pub why: WhyUnjudged,
+    /// How many.
+    pub keys: u64,
+}
+
+/// Why a key could not be judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyUnjudged {
+    /// The databases are those of an earlier run, which may have written the row.
+    EarlierRun,
+    /// A step ran SQL on the server, which may have written the row.
+    Admin,
+    /// A trigger writes the table, on the server too.
+    Trigger,
+    /// A policy may have denied a write, and the states before were not kept.
+    NotKept,
+}
+
+/// Rows of a table that no last write explains.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unexplained {
+    /// The table.
+    pub table: String,
+    /// How many.
+    pub total: u64,
+    /// Some of them.
+    pub rows: Vec<UnexplainedRow>,
+}
+
+/// A row that no last write explains.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnexplainedRow {
+    /// The primary key, as SQL literals.
+    pub key: String,
+    /// Who holds the row, or should.
+    pub holder: Holder,
+    /// The row as it is there, as SQL literals in column order; absent when it is not there.
+    pub row: Option<String>,
+    /// Whether a database wrote this row earlier.
+    pub earlier: bool,
+    /// The last write of each database that wrote under the key.
+    pub writes: Vec<LastWrite>,
+}
+
+/// The last write of a database under a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LastWrite {
+    /// The database that wrote.
+    pub database: u32,
+    /// The iteration, counted from 1; 0 before the first and after the last.
+    pub iteration: u64,
+    /// The phase's name.
+    pub phase: String,
+    /// The row as it was written, as SQL literals in column order; absent when it was deleted.
+    pub row: Option<String>,
+    /// Whether a send after the write succeeded.
+    pub acknowledged: bool,
 }
 
 /// A row in one holder.

@@ -28,7 +28,7 @@ impl Default for Settle {
 
 /// A check at the end of the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "`converged`, `server`, `isolation`, `bootstrap` or `{query: {…}}`")]
+#[serde(untagged, expecting = "`written`, `converged`, `server`, `isolation`, `bootstrap` or `{query: {…}}`")]
 pub enum Check {
     /// A check without options.
     Name(CheckName),
@@ -48,6 +48,8 @@ pub enum CheckName {
     Isolation,
     /// A new, empty database receives the same rows when it syncs for the first time.
     Bootstrap,
+    /// Every row is what a database last wrote there: none is lost, changed or made up.
+    Written,
 }
 
 /// A check with options.

@@ -94,8 +94,8 @@ pub struct Scenario {
     /// step makes a sync call.
     #[serde(default)]
     pub settle: Settle,
-    /// Checks of the data at the end of the run. Default: `[converged, server]`, plus `isolation` with `rls`; no checks
-    /// if no step makes a sync call.
+    /// Checks of the data at the end of the run. Default: `[written, converged, server]`, plus `isolation` with `rls`; no
+    /// checks if no step makes a sync call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify: Option<Vec<Check>>,
     /// Limits for metrics, such as `send.duration p99 < 5s`. Three limits always apply: no errors, every database

@@ -10,6 +10,7 @@ use rusqlite::{Connection, InterruptHandle, LoadExtensionGuard};
 use super::credential::Credential;
 use super::error::raw_error;
 use super::hex::hex;
+use super::writes::{self, OnWrite};
 use crate::failure::{Call, RawError, Secrets};
 
 /// Where a connection gets its sync functions from.
@@ -57,6 +58,8 @@ pub struct Session {
     /// Taken at close only.
     connection: Option<Connection>,
     networked: bool,
+    /// Who hears of what is written. In a box of its own, so that its address stays.
+    on_write: Option<Box<OnWrite>>,
     /// What a server's answer may repeat and nobody may see.
     secrets: Secrets,
 }
@@ -68,7 +71,8 @@ impl Session {
         let connection = Connection::open(opening.file).map_err(|error| raw(&error))?;
         load(&connection, opening.loader).map_err(|error| raw(&error))?;
         connection.set_prepared_statement_cache_capacity(64);
-        let mut session = Self { connection: Some(connection), networked: false, secrets: Secrets::default() };
+        let mut session =
+            Self { connection: Some(connection), networked: false, on_write: None, secrets: Secrets::default() };
         for pragma in opening.pragmas {
             session.run(Call::Open, pragma)?;
         }
@@ -106,6 +110,14 @@ impl Session {
     /// Never: only [`Self::close`] takes the connection, and it takes the session with it.
     pub fn connection(&self) -> &Connection {
         self.connection.as_ref().expect("a session has its connection until it is closed")
+    }
+
+    /// Has every row heard of that is written from now on, whoever writes it.
+    pub(crate) fn hear_writes(&mut self, on_write: OnWrite) {
+        let on_write = self.on_write.insert(Box::new(on_write));
+        if let Some(connection) = &self.connection {
+            writes::begin(connection, on_write);
+        }
     }
 
     /// A handle by which another thread interrupts what runs here.
@@ -162,6 +174,9 @@ impl Session {
         };
         let terminated = self.call(Call::Close, "SELECT cloudsync_terminate()", &[]).map(drop);
         let Some(connection) = self.connection.take() else { return Ok(()) };
+        if self.on_write.is_some() {
+            writes::end(&connection);
+        }
         connection.flush_prepared_statement_cache();
         let closed = connection.close().map_err(|(connection, error)| {
             // Nothing more can be done for it; dropping it would only try the same again.

@@ -8,6 +8,7 @@ mod hex;
 mod reader;
 mod sync;
 mod value;
+mod writes;
 
 pub use connection::{Loader, Network, Opening, Session, tune_sqlite};
 pub use credential::Credential;
@@ -15,4 +16,5 @@ pub use error::raw_error;
 pub(crate) use hex::hex;
 pub use reader::{define_auth, open_reader};
 pub use sync::{SyncCall, Synced};
-pub(crate) use value::encode;
+pub(crate) use value::{decode, encode};
+pub(crate) use writes::{OnWrite, Write};

@@ -21,6 +21,8 @@ pub struct Synced {
     /// Whether the answer says that there is no more to receive.
     pub(crate) complete: bool,
     pub(crate) failures: Vec<Failure>,
+    /// Whether an answer came that could be read.
+    pub(crate) answered: bool,
     /// The versions in the answer of a send.
     pub(crate) versions: Option<Versions>,
     /// The answer, or the error's message, for the log.
@@ -77,6 +79,7 @@ impl SyncCall {
             bytes: either("bytes"),
             complete: document.pointer("/receive/complete").and_then(Value::as_bool).unwrap_or(true),
             failures,
+            answered: true,
             versions,
             text: answer,
         }
@@ -85,6 +88,15 @@ impl SyncCall {
 
 impl Synced {
     fn failed(failure: Failure, text: String) -> Self {
-        Self { rows: 0, chunks: 0, bytes: 0, complete: false, failures: vec![failure], versions: None, text }
+        Self {
+            rows: 0,
+            chunks: 0,
+            bytes: 0,
+            complete: false,
+            failures: vec![failure],
+            answered: false,
+            versions: None,
+            text,
+        }
     }
 }

@@ -331,9 +331,7 @@ mod tests {
             name: "notes".into(),
             sql: "CREATE TABLE notes (id TEXT PRIMARY KEY);\n".into(),
             also: vec!["CREATE INDEX i ON notes (id)".into()],
-            columns: vec!["id".into()],
-            primary_key: vec!["id".into()],
-            policies: None,
+            ..crate::fixture::plan(1).tables.remove(0)
         };
         assert_eq!(
             create_text(&table),

@@ -75,6 +75,7 @@ impl Scene<'_> {
                 }],
                 tombstone: None,
                 clocks: Vec::new(),
+                writes: None,
             },
             state: RowState::Leaked,
             hop: Hop::Server,

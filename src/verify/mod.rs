@@ -9,6 +9,7 @@ mod query;
 mod result;
 mod scene;
 mod trace;
+mod written;
 
 pub(crate) use result::{CheckResult, Finding, Outcome};
 pub(crate) use scene::{databases, was_cut};
@@ -35,6 +36,7 @@ pub(crate) fn verify(record: &Record, plan: &Plan) -> Vec<CheckResult> {
             | CheckKind::Converged
             | CheckKind::Server
             | CheckKind::Bootstrap
+            | CheckKind::Written
             | CheckKind::Query
             | CheckKind::Integrity => CheckResult::new(check, Outcome::NotChecked(reason.to_owned())),
         };
@@ -66,6 +68,7 @@ impl Scene<'_> {
             CheckKind::Server => self.server(&mut result),
             CheckKind::Isolation => self.isolation(&mut result),
             CheckKind::Bootstrap => self.bootstrap(&mut result),
+            CheckKind::Written => self.written(&mut result),
             CheckKind::Query => query::check(self, index, check, &mut result),
             CheckKind::Integrity => {}
         }
@@ -97,7 +100,7 @@ impl Scene<'_> {
     fn tell_late_from_lost(&self, result: &mut CheckResult) {
         let data = match result.check {
             CheckKind::Converged | CheckKind::Server | CheckKind::Bootstrap | CheckKind::Query => true,
-            CheckKind::Isolation | CheckKind::Integrity => false,
+            CheckKind::Isolation | CheckKind::Written | CheckKind::Integrity => false,
         };
         if !data {
             return;

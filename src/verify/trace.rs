@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 
 use super::{Scene, databases};
 use crate::figure::counted;
-use crate::record::{CellClock, Event, Holder, RowDifference, StepKind};
+use crate::plan::Action;
+use crate::record::{CellClock, Event, Holder, LastWrite, RowDifference, StepKind};
 
 /// The state of a row that differs between holders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
@@ -18,6 +19,8 @@ pub enum RowState {
     Phantom,
     /// A database or the server still holds an earlier version of the row.
     Stale,
+    /// A database or the server holds values that no database wrote.
+    Altered,
     /// A database holds the row although its user must not see it.
     Leaked,
     /// No database wrote the row, and its values are those of another row.
@@ -28,11 +31,12 @@ pub enum RowState {
 
 impl RowState {
     /// All states, in the order of their declaration.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Missing,
         Self::Resurrected,
         Self::Phantom,
         Self::Stale,
+        Self::Altered,
         Self::Leaked,
         Self::Duplicated,
         Self::Indeterminate,
@@ -45,6 +49,7 @@ impl RowState {
             Self::Resurrected => "resurrected",
             Self::Phantom => "phantom",
             Self::Stale => "stale",
+            Self::Altered => "altered",
             Self::Leaked => "leaked",
             Self::Duplicated => "duplicated",
             Self::Indeterminate => "indeterminate",
@@ -142,6 +147,8 @@ struct Case<'a> {
     server: OnServer<'a>,
     tombstone: Option<bool>,
     clocks: &'a [CellClock],
+    /// The last write of each database under the key, where that is known.
+    writes: Option<&'a [LastWrite]>,
     writer: Option<Writer>,
     /// The time at which its writer had written it; `None` if it never did.
     written: Option<u64>,
@@ -157,10 +164,10 @@ pub(super) fn trace(scene: &Scene<'_>, row: &RowDifference, others: &[RowDiffere
         (state, words) = (RowState::Duplicated, format!("{words}; its values are those of another row"));
     }
     let of = match case.writer {
-        Some(Writer { database, iteration: Some(iteration) }) => {
+        Some(Writer { database, iteration: Some(iteration) }) if iteration > 0 => {
             format!("of database {database}, iteration {iteration}")
         }
-        Some(Writer { database, iteration: None }) => format!("of database {database}"),
+        Some(Writer { database, .. }) => format!("of database {database}"),
         None => String::new(),
     };
     TracedRow { row: row.clone(), state, hop, of, words }
@@ -191,9 +198,14 @@ impl<'a> Case<'a> {
             }
         }
         let known = |writer: &Writer| scene.record.workers.iter().any(|worker| worker.database == writer.database);
-        let writer = Writer::of(&row.key).filter(known);
+        let writes = row.writes.as_deref();
+        let named = || Writer::of(&row.key).filter(known);
+        let writer = match writes {
+            Some([only]) => Some(Writer { database: only.database, iteration: Some(only.iteration) }),
+            Some(_) | None => named(),
+        };
         let (tombstone, clocks) = (row.tombstone, row.clocks.as_slice());
-        let mut case = Self { scene, copies, server, tombstone, clocks, writer, written: None };
+        let mut case = Self { scene, copies, server, tombstone, clocks, writes, writer, written: None };
         case.written = writer.and_then(|writer| case.written_at(writer));
         case
     }
@@ -223,10 +235,13 @@ impl<'a> Case<'a> {
     /// Whether a database that lacks the row once had it and deleted it. A delete phase alone proves nothing: the row may
     /// not have arrived by then. The writer certainly had the row; for other databases, only a clock is proof.
     fn had_it_and_deleted_it(&self, database: u32) -> bool {
+        let dead = self.clocks.iter().any(|clock| clock.database == database && clock.is_of_a_dead_row());
+        if let Some(writes) = self.writes {
+            return dead || writes.iter().any(|write| write.database == database && write.row.is_none());
+        }
         let deletes = |event: &Event, since| event.step == StepKind::Delete && event.rows > 0 && event.at >= since;
         let wrote = self.writer.filter(|writer| writer.database == database).and(self.written);
-        wrote.is_some_and(|since| self.events(database).any(|event| deletes(event, since)))
-            || self.clocks.iter().any(|clock| clock.database == database && clock.is_of_a_dead_row())
+        wrote.is_some_and(|since| self.events(database).any(|event| deletes(event, since))) || dead
     }
 
     /// Whether the server remembers that the row was deleted. Under row-level security, it also remembers there which
@@ -237,6 +252,10 @@ impl<'a> Case<'a> {
 
     /// Whether no database wrote the row. In reused databases, it may be from an earlier run.
     fn nobody_wrote_it(&self) -> bool {
+        if let Some(writes) = self.writes {
+            let admin = self.scene.plan.steps().any(|step| matches!(step.action, Action::Admin(_)));
+            return writes.is_empty() && !self.scene.plan.reuse && !admin;
+        }
         self.writer.is_some() && self.written.is_none() && !self.scene.plan.reuse
     }
 
@@ -401,7 +420,7 @@ mod tests {
         let mut holders: Vec<Holding> =
             (1..).zip(databases).map(|(index, row)| holding(Holder::Database(index), row)).collect();
         holders.push(holding(Holder::Server, server));
-        RowDifference { key: "'db1_r5_7'".into(), holders, tombstone: None, clocks: Vec::new() }
+        RowDifference { key: "'db1_r5_7'".into(), holders, tombstone: None, clocks: Vec::new(), writes: None }
     }
 
     fn fate_in(record: &Record, plan: &Plan, row: &RowDifference) -> (RowState, Hop, String) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::state::Worker;
 use crate::observe::{Before, growth};
-use crate::record::{Attempt, EndReason, Leak};
+use crate::record::{EndReason, Leak};
 
 impl Worker<'_> {
     /// Looks what a receive brought.
@@ -32,13 +32,6 @@ impl Worker<'_> {
                 self.run.control.finish(EndReason::Stopped);
             }
         }
-    }
-
-    /// Keeps what a hostile phase attempted.
-    pub(super) fn attempted(&self, mut denied: Vec<Attempt>, allowed: u64) {
-        let mut record = self.run.journal.worker(self.index);
-        record.attempts.append(&mut denied);
-        record.attempts_allowed += allowed;
     }
 
     /// Notes how large the database is, in some iterations.

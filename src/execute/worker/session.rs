@@ -27,13 +27,16 @@ impl Worker<'_> {
         let mut event = self.event(SESSION, StepKind::Open, at);
         let user = &self.run.plan.users[self.database.user as usize - 1].id;
         let opened = opened.and_then(|session| {
-            if self.watch.is_some() || self.run.plan.is_hostile() {
+            if self.watch.is_some() {
                 define_auth(session.connection(), user).map_err(|error| raw_error(failure::Call::Open, &error))?;
             }
             Ok(session)
         });
         match opened {
-            Ok(session) => {
+            Ok(mut session) => {
+                if let Some(ledger) = &self.ledger {
+                    ledger.listen(&mut session);
+                }
                 self.run.watchdog.connection(self.index, Some(session.interrupt_handle()));
                 self.session = Some(session);
             }

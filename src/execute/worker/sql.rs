@@ -5,10 +5,9 @@ use std::time::Duration;
 use super::super::phase;
 use super::state::Worker;
 use crate::failure::{self, Call, Failure, FailureKind, RawError, Side};
-use crate::observe::attempts;
+use crate::ledger::{Keeper, Segment};
 use crate::plan::{SqlPlan, StepPlan};
 use crate::record::StepKind;
-use crate::session::raw_error;
 use crate::sql::one_line;
 use crate::template::{Scope, TemplateProblem};
 
@@ -33,21 +32,19 @@ impl Worker<'_> {
         let (run, index) = (self.run, self.index);
         let cut = || run.control.is_now() || run.watchdog.expired(index);
         let session = self.session.as_ref()?;
-        let connection = session.connection();
-        let watched = if sql.hostile { attempts::before(connection, run.plan) } else { Ok(()) };
+        if let Some(ledger) = &mut self.ledger {
+            ledger.open(Segment::new(self.iteration, step, sql, run.plan));
+        }
         let at = run.journal.now();
-        let ran = phase::run(connection, sql, scope, &cut);
-        // Looking at what was attempted is no part of the phase's time.
+        let ran = phase::run(session.connection(), sql, scope, self.ledger.as_ref().map(Keeper::page), &cut);
+        // Keeping what was written is no part of the phase's time.
         let mut event = self.event(&step.name, StepKind::of(sql.kind), at);
+        if let Some(ledger) = &mut self.ledger {
+            ledger.close();
+        }
+        let session = self.session.as_ref()?;
         let error = ran.error.map(|error| session.hide(error));
         let mut failures: Vec<Failure> = error.iter().map(failure::classify).collect();
-        if sql.hostile {
-            let attempts = watched.and_then(|()| attempts::attempts(connection, run.plan, self.iteration, &step.name));
-            match attempts {
-                Ok((denied, allowed)) => self.attempted(denied, allowed),
-                Err(error) => failures.push(failure::classify(&raw_error(Call::Sql, &error))),
-            }
-        }
         if self.was_cut(&failures) {
             return None;
         }

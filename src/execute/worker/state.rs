@@ -8,6 +8,7 @@ use super::super::log::Log;
 use super::super::phase;
 use super::super::run::Run;
 use crate::failure::{self, Failure, FailureKind, Versions};
+use crate::ledger::Keeper;
 use crate::observe::{Budget, Watch};
 use crate::plan::{DatabasePlan, StepPlan, rule::rule_for};
 use crate::record::{EndReason, Event, StepKind};
@@ -43,6 +44,8 @@ pub(crate) struct Worker<'a> {
     pub(super) watch: Option<Watch>,
     /// For looking at how large the database is.
     pub(super) growth: Budget,
+    /// What the database writes, where that is to be known.
+    pub(crate) ledger: Option<Keeper>,
 }
 
 impl<'a> Worker<'a> {
@@ -63,6 +66,7 @@ impl<'a> Worker<'a> {
             versions: None,
             watch: Watch::new(run.plan),
             growth: Budget::new(run.plan.databases.len()),
+            ledger: run.plan.keeps_ledger().then(|| Keeper::new(run.plan, &run.ledgers(), database.index)),
         }
     }
 

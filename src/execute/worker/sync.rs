@@ -66,6 +66,14 @@ impl Worker<'_> {
             let at = self.run.journal.now();
             let synced = call.make(self.session.as_ref()?, self.settled, self.versions);
             self.versions = synced.versions.or(self.versions);
+            if let Some(ledger) = self.ledger.as_mut().filter(|_| call.step.sends()) {
+                match synced.failures.is_empty() {
+                    true => ledger.acknowledge(),
+                    // Otherwise the rows wait, and go out again.
+                    false if synced.answered => ledger.refuse(),
+                    false => {}
+                }
+            }
             let mut event = self.event(phase, call.step, at);
             let kind = if synced.failures.is_empty() { "" } else { " error" };
             self.note(&event, &format!("{}{kind}: {}", call.step.as_str(), synced.text));

@@ -1,0 +1,93 @@
+//! The rows of a table as digests: which key a row has, by the key's own collations, and what the row is, byte by byte.
+
+use rusqlite::types::ValueRef;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+use crate::plan::{Collation, KeyColumn, TablePlan};
+use crate::session::encode;
+
+/// The bits of a key below the place of its table.
+const TABLE_BITS: u32 = 112;
+
+/// How the rows of a table are read.
+#[derive(Debug, Clone)]
+pub(crate) struct RowForm {
+    /// The place of the table in the plan: the first part of every key.
+    table: u16,
+    columns: usize,
+    /// The places of the columns among all of the table's.
+    pub(super) places: Vec<i32>,
+    key: Vec<KeyColumn>,
+    policy: Vec<usize>,
+}
+
+impl RowForm {
+    /// Of each table, in the plan's order.
+    pub(crate) fn all(tables: &[TablePlan]) -> Vec<Self> {
+        (0..).zip(tables).map(|(index, table)| Self::of(index, table)).collect()
+    }
+
+    fn of(index: u16, table: &TablePlan) -> Self {
+        Self {
+            table: index,
+            columns: table.columns.len(),
+            places: table.places.clone(),
+            key: table.key.clone(),
+            policy: if table.policies.is_some() { table.policy_columns.clone() } else { Vec::new() },
+        }
+    }
+
+    /// Encodes a row, given its values by the places in the plan's columns, and gives its digest.
+    pub(crate) fn encode<'v>(&self, value: impl Fn(usize) -> ValueRef<'v>, into: &mut Vec<u8>) -> u128 {
+        into.clear();
+        for column in 0..self.columns {
+            encode(value(column), into);
+        }
+        xxh3_128(into)
+    }
+
+    /// The place of the table of a key.
+    pub(crate) fn table_of(key: u128) -> usize {
+        (key >> TABLE_BITS) as usize
+    }
+
+    /// The place of the table, and the digest of the key. Keys that SQLite takes for equal have the same. `buffer` is used
+    /// on the way.
+    pub(crate) fn key<'v>(&self, value: impl Fn(usize) -> ValueRef<'v>, buffer: &mut Vec<u8>) -> u128 {
+        buffer.clear();
+        for column in &self.key {
+            match value(column.place) {
+                ValueRef::Real(number) if is_whole(number) => encode(ValueRef::Integer(number as i64), buffer),
+                ValueRef::Text(text) => encode_text(text, column.collation, buffer),
+                other => encode(other, buffer),
+            }
+        }
+        u128::from(self.table) << TABLE_BITS | xxh3_128(buffer) >> (u128::BITS - TABLE_BITS)
+    }
+
+    /// The digest of the columns that policies read; 0 where there are no policies.
+    pub(super) fn policy<'v>(&self, value: impl Fn(usize) -> ValueRef<'v>, buffer: &mut Vec<u8>) -> u64 {
+        if self.policy.is_empty() {
+            return 0;
+        }
+        buffer.clear();
+        self.policy.iter().for_each(|column| encode(value(*column), buffer));
+        xxh3_64(buffer)
+    }
+}
+
+/// Whether a number is one that SQLite compares as equal to an integer. The limits are exact: -2^63 and 2^63.
+fn is_whole(number: f64) -> bool {
+    number.fract() == 0.0 && (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&number)
+}
+
+fn encode_text(text: &[u8], collation: Collation, into: &mut Vec<u8>) {
+    match collation {
+        Collation::Binary => encode(ValueRef::Text(text), into),
+        Collation::NoCase => encode(ValueRef::Text(&text.to_ascii_lowercase()), into),
+        Collation::RTrim => {
+            let end = text.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1);
+            encode(ValueRef::Text(&text[..end]), into);
+        }
+    }
+}

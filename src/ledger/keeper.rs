@@ -1,0 +1,253 @@
+//! Keeping one database's ledger: segments as they end, merged as they pile up.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::entry::Entry;
+use super::form::RowForm;
+use super::merge::Merge;
+use super::page::Page;
+use super::run::Run;
+use crate::plan::{Plan, SqlPlan, StepPlan};
+use crate::session::Session;
+
+/// Runs of a level that are merged into one of the next.
+const FAN: usize = 8;
+/// What all databases together keep in memory of a level, about, and what each keeps at least and at most, in bytes.
+const MEMORY: usize = 8 * 1024 * 1024;
+const LEAST: usize = 4 * 1024;
+const MOST: usize = 1024 * 1024;
+
+/// A phase's writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Segment {
+    /// The iteration; 0 before the first and after the last.
+    pub(crate) iteration: u64,
+    /// The phase.
+    pub(crate) phase: String,
+    /// Whether it belongs to the setup.
+    pub(crate) setup: bool,
+    /// Whether its writes are attempts against the policies.
+    pub(crate) hostile: bool,
+    /// Whether its SQL calls sync functions itself, so that any state in between may have been sent.
+    pub(crate) syncs_itself: bool,
+    /// The places of the tables that it wrote.
+    pub(crate) tables: BTreeSet<usize>,
+}
+
+impl Segment {
+    /// The SQL of a step.
+    pub(crate) fn new(iteration: u64, step: &StepPlan, sql: &SqlPlan, plan: &Plan) -> Self {
+        Self {
+            iteration,
+            phase: step.name.clone(),
+            setup: plan.setup.iter().any(|setup| setup.pointer == step.pointer),
+            hostile: sql.hostile,
+            syncs_itself: sql.syncs_itself,
+            tables: BTreeSet::new(),
+        }
+    }
+}
+
+/// A database's ledger while its worker writes.
+pub(crate) struct Keeper {
+    page: Page,
+    directory: PathBuf,
+    database: u32,
+    /// The most bytes of a run in memory.
+    limit: usize,
+    files: u32,
+    kept: Kept,
+}
+
+/// A database's ledger.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// Its segments, in order.
+    pub(crate) segments: Vec<Segment>,
+    /// How many of them, from the first, were sent and acknowledged.
+    acknowledged: u32,
+    /// Up to which of them the server said that it could not store something.
+    refused: u32,
+    pub(super) runs: Vec<Run>,
+    /// Why it is not whole.
+    pub(crate) broken: Option<String>,
+}
+
+impl Kept {
+    /// Whether the server surely took the writes of a segment, as far as no policy denied them.
+    pub(crate) fn is_acknowledged(&self, segment: u32) -> bool {
+        let syncs_itself = self.segments.get(segment as usize).is_none_or(|segment| segment.syncs_itself);
+        (self.refused..self.acknowledged).contains(&segment) && !syncs_itself
+    }
+
+    /// Whether a segment's writes are attempts against the policies.
+    pub(crate) fn is_hostile(&self, segment: u32) -> bool {
+        self.segments.get(segment as usize).is_some_and(|segment| segment.hostile)
+    }
+
+    /// Leaves out what a later state of the same database has surely replaced.
+    fn elide(&self, entries: &mut Vec<Entry>) {
+        let replaces = |entry: &Entry| self.is_acknowledged(entry.segment) && !self.is_hostile(entry.segment);
+        let Some(last) = entries.iter().rposition(replaces) else { return };
+        let (found, policy, deleted) = (entries[0].found, entries[last].policy, entries[last].row.is_none());
+        let mut place = 0;
+        entries.retain(|entry| {
+            let earlier = place < last;
+            place += 1;
+            // A policy may have let one pass and not the other.
+            !earlier || self.is_hostile(entry.segment) || !deleted && entry.row.is_some() && entry.policy != policy
+        });
+        if entries.len() < place
+            && let Some(kept) = entries.iter_mut().rev().find(|entry| replaces(entry))
+        {
+            (kept.found, kept.elided) = (found, true);
+        }
+    }
+}
+
+impl Keeper {
+    /// Of a database, counted from 1. Files are kept in `directory`, which exists.
+    pub(crate) fn new(plan: &Plan, directory: &Path, database: u32) -> Self {
+        Self {
+            page: Page::new(&plan.tables),
+            directory: directory.to_path_buf(),
+            database,
+            limit: (MEMORY / plan.databases.len().max(1)).clamp(LEAST, MOST),
+            files: 0,
+            kept: Kept::default(),
+        }
+    }
+
+    /// Has a session tell what it writes.
+    pub(crate) fn listen(&self, session: &mut Session) {
+        session.hear_writes(self.page.ear());
+    }
+
+    /// What is being written at the moment.
+    pub(crate) fn page(&self) -> &Page {
+        &self.page
+    }
+
+    /// A phase's SQL begins.
+    pub(crate) fn open(&mut self, segment: Segment) {
+        self.page.open(self.next());
+        self.kept.segments.push(segment);
+    }
+
+    /// The phase's SQL has ended.
+    pub(crate) fn close(&mut self) {
+        let entries = self.page.close();
+        if entries.is_empty() || self.kept.broken.is_some() {
+            return;
+        }
+        if let Some(segment) = self.kept.segments.last_mut() {
+            segment.tables.extend(entries.iter().map(|entry| RowForm::table_of(entry.key)));
+        }
+        if let Err(error) = self.add(entries) {
+            self.kept.broken = Some(error.to_string());
+            self.kept.runs.drain(..).for_each(Run::discard);
+        }
+    }
+
+    /// A send was answered, and nothing failed.
+    pub(crate) fn acknowledge(&mut self) {
+        self.kept.acknowledged = self.next();
+    }
+
+    /// A send was answered, and the server says that something failed there.
+    pub(crate) fn refuse(&mut self) {
+        self.kept.refused = self.next();
+    }
+
+    /// The ledger, when the work is done, or when its worker crashed within it.
+    pub(crate) fn finish(mut self, crashed: bool) -> Kept {
+        if crashed {
+            self.kept.broken.get_or_insert_with(|| "its worker crashed".to_owned());
+        }
+        self.kept
+    }
+
+    fn next(&self) -> u32 {
+        u32::try_from(self.kept.segments.len()).unwrap_or(u32::MAX)
+    }
+
+    fn add(&mut self, entries: Vec<Entry>) -> io::Result<()> {
+        let syncs_itself = self.kept.segments.last().is_some_and(|segment| segment.syncs_itself);
+        let entries = sorted(entries, syncs_itself);
+        let run = if Run::size(&entries) > self.limit {
+            Run::in_file(0, self.new_file(), entries.into_iter().map(Ok))?
+        } else {
+            Run::in_memory(0, &entries)?
+        };
+        self.kept.runs.push(run);
+        while self.is_piled_up() {
+            self.merge()?;
+        }
+        Ok(())
+    }
+
+    fn new_file(&mut self) -> PathBuf {
+        self.files += 1;
+        self.directory.join(format!("db{}.{}", self.database, self.files))
+    }
+
+    fn is_piled_up(&self) -> bool {
+        let runs = &self.kept.runs;
+        let last = runs.len().checked_sub(FAN).map(|first| &runs[first..]);
+        last.is_some_and(|last| last.iter().all(|run| run.level == last[0].level))
+    }
+
+    /// Merges the last runs, which are of one level, into one.
+    fn merge(&mut self) -> io::Result<()> {
+        let path = self.new_file();
+        let runs = self.kept.runs.split_off(self.kept.runs.len() - FAN);
+        let level = runs[0].level + 1;
+        let memory: usize = runs.iter().map(Run::memory).sum();
+        let to_file = runs.iter().any(Run::is_in_file) || memory > self.limit;
+        let kept = &self.kept;
+        let mut merge = Merge::of(&runs)?;
+        let mut waiting = Vec::new().into_iter();
+        let entries = std::iter::from_fn(|| {
+            if waiting.len() == 0 {
+                let key = merge.key()?;
+                let mut entries = Vec::new();
+                if let Err(error) = merge.take(key, &mut entries) {
+                    return Some(Err(error));
+                }
+                if to_file {
+                    kept.elide(&mut entries);
+                }
+                waiting = entries.into_iter();
+            }
+            waiting.next().map(Ok)
+        });
+        let merged = if to_file {
+            Run::in_file(level, path, entries)?
+        } else {
+            Run::in_memory(level, &entries.collect::<io::Result<Vec<Entry>>>()?)?
+        };
+        runs.into_iter().for_each(Run::discard);
+        self.kept.runs.push(merged);
+        Ok(())
+    }
+}
+
+/// A segment's entries in the order of their keys: of each key the last state, or every state where any may have been
+/// sent.
+fn sorted(mut entries: Vec<Entry>, every: bool) -> Vec<Entry> {
+    entries.sort_by_key(|entry| entry.key);
+    if !every {
+        entries.reverse();
+        entries.dedup_by(|earlier, last| {
+            let same = earlier.key == last.key;
+            if same {
+                last.found = earlier.found;
+            }
+            same
+        });
+        entries.reverse();
+    }
+    entries
+}

@@ -1,0 +1,38 @@
+//! Sorted entries from several runs in one order, key by key.
+
+use std::io;
+
+use super::entry::Entry;
+use super::run::{Run, Stream};
+
+/// The entries of several runs, merged.
+pub(super) struct Merge<'a> {
+    streams: Vec<(Stream<'a>, Option<Entry>)>,
+}
+
+impl<'a> Merge<'a> {
+    /// The runs in the order in which they were written.
+    pub(super) fn of(runs: &'a [Run]) -> io::Result<Self> {
+        let open = |run: &'a Run| {
+            let mut stream = run.read()?;
+            let first = stream.next()?;
+            Ok((stream, first))
+        };
+        Ok(Self { streams: runs.iter().map(open).collect::<io::Result<_>>()? })
+    }
+
+    /// The next key.
+    pub(super) fn key(&self) -> Option<u128> {
+        self.streams.iter().filter_map(|(_, next)| Some(next.as_ref()?.key)).min()
+    }
+
+    /// Takes all entries of the next key, in the order in which they were written.
+    pub(super) fn take(&mut self, key: u128, into: &mut Vec<Entry>) -> io::Result<()> {
+        for (stream, next) in &mut self.streams {
+            while next.as_ref().is_some_and(|entry| entry.key == key) {
+                into.extend(std::mem::replace(next, stream.next()?));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,128 @@
+//! What is being written at the moment: filled by SQLite's hook, read when the segment ends.
+
+use std::ffi::CString;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::types::ValueRef;
+
+use super::entry::{Entry, State};
+use super::form::RowForm;
+use crate::plan::TablePlan;
+use crate::record::Operation;
+use crate::session::{OnWrite, Write};
+
+/// A handle on what is being written. Every clone is the same page.
+#[derive(Clone)]
+pub(crate) struct Page(Arc<Mutex<Content>>);
+
+struct Content {
+    tables: Arc<Vec<(CString, RowForm)>>,
+    /// Whether what is written is taken.
+    on: bool,
+    segment: u32,
+    entries: Vec<Entry>,
+    /// How many entries there were when the transaction began.
+    mark: usize,
+    buffer: Vec<u8>,
+}
+
+impl Page {
+    pub(super) fn new(tables: &[TablePlan]) -> Self {
+        let named = tables.iter().zip(RowForm::all(tables));
+        let tables = named.filter_map(|(table, form)| Some((CString::new(table.name.as_str()).ok()?, form)));
+        Self(Arc::new(Mutex::new(Content {
+            tables: Arc::new(tables.collect()),
+            on: false,
+            segment: 0,
+            entries: Vec::new(),
+            mark: 0,
+            buffer: Vec::new(),
+        })))
+    }
+
+    /// What a session is to tell of its writes.
+    pub(super) fn ear(&self) -> OnWrite {
+        let page = self.clone();
+        Box::new(move |write| page.content().take(write))
+    }
+
+    /// Takes what is written from now on as part of a segment.
+    pub(super) fn open(&self, segment: u32) {
+        let mut content = self.content();
+        (content.on, content.segment, content.mark) = (true, segment, 0);
+    }
+
+    /// What was written since [`Self::open`].
+    pub(super) fn close(&self) -> Vec<Entry> {
+        let mut content = self.content();
+        content.on = false;
+        std::mem::take(&mut content.entries)
+    }
+
+    /// A transaction begins.
+    pub(crate) fn begin(&self) {
+        let mut content = self.content();
+        content.mark = content.entries.len();
+    }
+
+    /// What was written since [`Self::begin`] was taken back.
+    pub(crate) fn take_back(&self) {
+        let mut content = self.content();
+        let mark = content.mark;
+        content.entries.truncate(mark);
+    }
+
+    /// Does something whose writes are not taken.
+    pub(crate) fn unheard<T>(&self, act: impl FnOnce() -> T) -> T {
+        let was = std::mem::replace(&mut self.content().on, false);
+        let done = act();
+        self.content().on = was;
+        done
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Content {
+    fn take(&mut self, write: &Write<'_>) {
+        if !self.on {
+            return;
+        }
+        let tables = Arc::clone(&self.tables);
+        let named = |(name, _): &&(CString, RowForm)| name.as_bytes().eq_ignore_ascii_case(write.table.to_bytes());
+        let Some((_, form)) = tables.iter().find(named) else { return };
+        let old = |column: usize| write.old(form.places[column]).unwrap_or(ValueRef::Null);
+        let new = |column: usize| write.new(form.places[column]).unwrap_or(ValueRef::Null);
+        match write.operation {
+            Operation::Insert => self.add(form, new, false),
+            Operation::Delete => self.delete(form, old),
+            Operation::Update => {
+                let same = form.key(old, &mut self.buffer) == form.key(new, &mut self.buffer);
+                if !same {
+                    self.delete(form, old);
+                }
+                self.add(form, new, same);
+            }
+        }
+    }
+
+    fn add<'v>(&mut self, form: &RowForm, value: impl Fn(usize) -> ValueRef<'v> + Copy, found: bool) {
+        let mut bytes = Vec::new();
+        let digest = form.encode(value, &mut bytes);
+        self.entries.push(Entry {
+            key: form.key(value, &mut self.buffer),
+            segment: self.segment,
+            found,
+            elided: false,
+            policy: form.policy(value, &mut self.buffer),
+            row: Some(State { digest, bytes }),
+        });
+    }
+
+    fn delete<'v>(&mut self, form: &RowForm, value: impl Fn(usize) -> ValueRef<'v> + Copy) {
+        let key = form.key(value, &mut self.buffer);
+        self.entries.push(Entry { key, segment: self.segment, found: true, elided: false, policy: 0, row: None });
+    }
+}

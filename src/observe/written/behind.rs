@@ -1,0 +1,35 @@
+//! What a denied write left behind: a row that a database changed against the policies stays changed there, and so
+//! differs from the server by right. That row, and only there, counts as what the server holds instead.
+
+use std::collections::HashMap;
+
+/// What denied writes left behind, by database and key.
+#[derive(Debug, Default)]
+pub(crate) struct Behind(HashMap<u32, HashMap<u128, Left>>);
+
+/// What a denied write left behind.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Left {
+    /// The digest of the row as it was left, or none when it was deleted; absent when any state is passed over.
+    pub(crate) state: Option<Option<u128>>,
+    /// The digest of the row that the server has instead, and shows to the database's user.
+    pub(crate) instead: Option<u128>,
+}
+
+impl Left {
+    /// Whether a row, given its digest, or no row is what was left.
+    pub(crate) fn is(&self, row: Option<u128>) -> bool {
+        self.state.is_none_or(|state| state == row)
+    }
+}
+
+impl Behind {
+    pub(super) fn add(&mut self, database: u32, key: u128, left: Left) {
+        self.0.entry(database).or_default().insert(key, left);
+    }
+
+    /// What was left in a database, by key; none when nothing was.
+    pub(crate) fn of(&self, database: u32) -> Option<&HashMap<u128, Left>> {
+        self.0.get(&database)
+    }
+}

@@ -1,0 +1,51 @@
+//! The rows that somebody holds, as digests in the order of their keys.
+
+use rusqlite::Connection;
+
+use super::super::columns::list_of;
+use super::super::contents::{self, Rows};
+use crate::ledger::RowForm;
+use crate::plan::{Plan, TablePlan};
+
+/// A row that somebody holds.
+#[derive(Debug, Clone)]
+pub(super) struct HeldRow {
+    /// The digest of table and key.
+    pub(super) key: u128,
+    /// The digest of the row.
+    pub(super) digest: u128,
+    /// The row, as [`crate::session::encode`] writes its columns.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// All rows of all tables, as far as they are meant.
+pub(super) fn rows(connection: &Connection, plan: &Plan, meant: Rows) -> rusqlite::Result<Vec<HeldRow>> {
+    let mut held = Vec::new();
+    for (table, form) in plan.tables.iter().zip(RowForm::all(&plan.tables)) {
+        read(connection, plan, table, &form, meant, &mut held)?;
+    }
+    held.sort_unstable_by_key(|row| row.key);
+    Ok(held)
+}
+
+fn read(
+    connection: &Connection,
+    plan: &Plan,
+    table: &TablePlan,
+    form: &RowForm,
+    meant: Rows,
+    held: &mut Vec<HeldRow>,
+) -> rusqlite::Result<()> {
+    let sql = format!("SELECT {} {}", list_of(&table.columns), contents::source(plan, table, meant));
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut buffer = Vec::new();
+    while let Some(row) = rows.next()? {
+        // A column that the statement names is there.
+        let value = |column: usize| row.get_ref(column).unwrap_or(rusqlite::types::ValueRef::Null);
+        let mut bytes = Vec::new();
+        let digest = form.encode(value, &mut bytes);
+        held.push(HeldRow { key: form.key(value, &mut buffer), digest, bytes });
+    }
+    Ok(())
+}

@@ -1,0 +1,227 @@
+//! One key: whether what is there is what somebody last wrote.
+
+use super::policies::{Policies, Row};
+use crate::ledger::{Entry, Kept};
+use crate::plan::{DatabasePlan, Elsewhere, Plan};
+use crate::session::decode;
+
+/// What a database wrote under a key, in order. Never nothing.
+pub(super) struct Writes<'a> {
+    pub(super) database: &'a DatabasePlan,
+    pub(super) ledger: &'a Kept,
+    pub(super) entries: Vec<Entry>,
+    /// What the policies say about each of them; empty until they are asked.
+    pub(super) allowed: Vec<Allowed>,
+}
+
+/// What the policies say about a write, whatever the server had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Allowed {
+    Always,
+    Never,
+    /// It depends.
+    Perhaps,
+}
+
+/// How far the policies of a table can be asked after the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// There are none: everything is allowed.
+    Free,
+    /// Their answers depend on the row and the user only.
+    Lasting,
+    /// They depend on rows that did not change after the setup: what they deny in the end, they always denied.
+    Settled,
+    /// They depend on what changed.
+    None,
+}
+
+impl Trust {
+    /// In a table of the plan. `changed` says whether a table, named in lower case, was written after the setup.
+    pub(super) fn of(plan: &Plan, table: usize, changed: impl Fn(&str) -> bool) -> Self {
+        match &plan.tables[table].policies_depend_on {
+            _ if !plan.rls => Self::Free,
+            // The rows of an earlier run are not known.
+            _ if plan.reuse => Self::None,
+            Elsewhere::Nothing => Self::Lasting,
+            Elsewhere::Tables(tables) if !tables.iter().any(|table| changed(table)) => Self::Settled,
+            Elsewhere::Tables(_) | Elsewhere::Anything => Self::None,
+        }
+    }
+}
+
+impl Writes<'_> {
+    pub(super) fn last(&self) -> Option<&Entry> {
+        self.entries.last()
+    }
+
+    /// Whether the database itself wrote this row, or may have.
+    pub(super) fn wrote(&self, digest: u128) -> bool {
+        self.entries.iter().any(|entry| entry.digest() == Some(digest) || entry.elided)
+    }
+
+    pub(super) fn is_hostile(&self) -> bool {
+        self.entries.iter().any(|entry| self.ledger.is_hostile(entry.segment))
+    }
+
+    /// The candidates, last first, and how the walk ended.
+    fn candidates(&self) -> (Vec<&Entry>, End) {
+        let mut candidates = Vec::new();
+        let mut end = End::Start;
+        for (place, entry) in self.entries.iter().enumerate().rev() {
+            // Without policies nobody asked.
+            let allowed = self.allowed.get(place).copied().unwrap_or(Allowed::Always);
+            if allowed != Allowed::Never {
+                candidates.push(entry);
+            }
+            if allowed == Allowed::Always && self.ledger.is_acknowledged(entry.segment) {
+                return (candidates, End::Certain);
+            }
+            if entry.elided {
+                end = End::NotKept;
+            }
+        }
+        (candidates, end)
+    }
+}
+
+/// How the walk back through a database's writes ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// At a write that surely had an effect.
+    Certain,
+    /// At the first one.
+    Start,
+    /// At one before which some were not kept.
+    NotKept,
+}
+
+/// Whether something explains what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Explained {
+    /// A last write does.
+    Yes,
+    /// Nothing that is known does.
+    No,
+    /// Nothing that is known does, and what was there before the run may show.
+    Before,
+    /// States that were not kept may.
+    NotKept,
+}
+
+/// Whether all last writes were surely taken and are what is there, and no policy needs to be asked.
+pub(super) fn is_plain(writes: &[Writes<'_>], trust: Trust, held: Option<u128>) -> bool {
+    let quiet = |writes: &Writes<'_>| {
+        let last =
+            writes.last().is_some_and(|last| writes.ledger.is_acknowledged(last.segment) && last.digest() == held);
+        last && !writes.is_hostile()
+    };
+    (trust == Trust::Free || held.is_none()) && !writes.is_empty() && writes.iter().all(quiet)
+}
+
+/// Whether what is there is explained. `columns` says that the target merges columns.
+pub(super) fn explain(writes: &[Writes<'_>], held: Option<(u128, &[u8])>, columns: bool) -> Explained {
+    let walks: Vec<(Vec<&Entry>, End)> = writes.iter().map(Writes::candidates).collect();
+    let from_start = walks.iter().all(|(_, end)| *end == End::Start);
+    let candidates = || walks.iter().flat_map(|(candidates, _)| candidates.iter().copied());
+    let explained = match held {
+        None => from_start || candidates().any(|entry| entry.row.is_none()),
+        Some((digest, row)) => {
+            candidates().any(|entry| entry.digest() == Some(digest)) || columns && is_merged(row, candidates())
+        }
+    };
+    match explained {
+        true => Explained::Yes,
+        false if walks.iter().any(|(_, end)| *end == End::NotKept) => Explained::NotKept,
+        false if from_start => Explained::Before,
+        false => Explained::No,
+    }
+}
+
+/// Whether each column's value is that of a candidate.
+fn is_merged<'e>(row: &[u8], candidates: impl Iterator<Item = &'e Entry>) -> bool {
+    let values = |bytes| decode(bytes).unwrap_or_default();
+    let rows: Vec<_> = candidates.filter_map(|entry| Some(values(&entry.row.as_ref()?.bytes))).collect();
+    values(row).iter().enumerate().all(|(column, value)| {
+        let same = |other: &rusqlite::types::ValueRef<'_>| same_bytes(*other, *value);
+        rows.iter().any(|row| row.get(column).is_some_and(same))
+    })
+}
+
+fn same_bytes(a: rusqlite::types::ValueRef<'_>, b: rusqlite::types::ValueRef<'_>) -> bool {
+    let encoded = |value| {
+        let mut bytes = Vec::new();
+        crate::session::encode(value, &mut bytes);
+        bytes
+    };
+    encoded(a) == encoded(b)
+}
+
+/// Asks the policies about everything that was written under a key.
+pub(super) fn ask(
+    policies: &mut Policies<'_>,
+    table: usize,
+    trust: Trust,
+    writes: &mut [Writes<'_>],
+) -> rusqlite::Result<()> {
+    let lasting = matches!(trust, Trust::Lasting | Trust::Settled);
+    // A state that was left out may have been there, too.
+    let gaps = writes.iter().any(|writes| writes.entries.iter().any(|entry| entry.elided && entry.row.is_none()));
+    for place in 0..writes.len() {
+        let allowed = if lasting && !gaps {
+            of_database(policies, table, trust, writes, place)?
+        } else {
+            vec![Allowed::Perhaps; writes[place].entries.len()]
+        };
+        writes[place].allowed = allowed;
+    }
+    Ok(())
+}
+
+fn of_database(
+    policies: &mut Policies<'_>,
+    table: usize,
+    trust: Trust,
+    writes: &[Writes<'_>],
+    place: usize,
+) -> rusqlite::Result<Vec<Allowed>> {
+    let all = || writes.iter().flat_map(|writes| &writes.entries);
+    let deleted = all().any(|entry| entry.row.is_none() || entry.elided);
+    let others: Vec<&Entry> =
+        writes.iter().enumerate().filter(|(other, _)| *other != place).flat_map(|(_, other)| &other.entries).collect();
+    let own = &writes[place];
+    let mut there = own.entries.first().is_some_and(|first| first.found);
+    let mut answers = Vec::new();
+    for (index, entry) in own.entries.iter().enumerate() {
+        // What may be on the server when the write comes there: rows of others, own earlier ones, or nothing.
+        let mut befores: Vec<Option<Row<'_>>> = Vec::new();
+        let earlier = others.iter().copied().chain(&own.entries[..index]);
+        for before in earlier.filter(|before| before.digest() != entry.digest()).filter_map(row_of) {
+            if !befores.iter().flatten().any(|known| known.policy == before.policy) {
+                befores.push(Some(before));
+            }
+        }
+        if entry.row.is_some() && (deleted || !there) {
+            befores.push(None);
+        }
+        let (mut some, mut every) = (false, true);
+        for before in &befores {
+            let allowed = policies.allow(table, own.database.user, *before, row_of(entry))?;
+            some |= allowed;
+            every &= allowed;
+        }
+        let answer = match (some, every) {
+            (true, true) if trust == Trust::Lasting => Allowed::Always,
+            (false, false) => Allowed::Never,
+            // Also where nothing is known that could have been there.
+            _ => Allowed::Perhaps,
+        };
+        there |= answer == Allowed::Always && entry.row.is_some() && own.ledger.is_acknowledged(entry.segment);
+        answers.push(answer);
+    }
+    Ok(answers)
+}
+
+fn row_of(entry: &Entry) -> Option<Row<'_>> {
+    entry.row.as_ref().map(|row| Row { policy: entry.policy, bytes: &row.bytes })
+}

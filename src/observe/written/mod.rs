@@ -1,0 +1,36 @@
+//! An oracle: what is there, held against what the databases wrote.
+//!
+//! **Definition.** A key is of a table; keys that SQLite takes for equal are one. For each key and database *d*, let
+//! *w1 … wn* be the states in which the phases of *d* left the key (a row, or a deletion), in the order of *d*. A write is
+//!
+//! - *void* when the policies deny it whatever the server had under the key,
+//! - *certain* when the policies allow it whatever the server had, and a send after it succeeded,
+//! - *doubtful* otherwise.
+//!
+//! The *candidates* of *d* are found from *wn* backwards: void writes are passed over, all others are candidates, and the
+//! first certain one is the last candidate. If there is none, *d* also offers what was there before the run: nothing.
+//! What is there must be a candidate of some database; *nothing* is one if a candidate is a deletion, or if every database
+//! offers it. Where the target merges columns, each column's value must be that of a candidate.
+//!
+//! **Why this raises no false alarm.** The server stores pushes one after the other. A push of *d* holds of each key the
+//! state of its last write: a row that waits to be sent is not overwritten by a receive. Of all writes that had an effect
+//! under the key, let *w* of *d* be the last. Then what is there is *w*. No later write of *d* had an effect, so none of
+//! them is certain, and the walk from *wn* comes to *w*; *w* is not void, so it is a candidate. If no write had an effect,
+//! no write is certain, and every database offers what was there before. Where columns are merged, the same holds for
+//! each column: after the write that won it, *d* holds its value until another wins.
+//!
+//! **What it cannot see.** Under a key that several databases wrote, it needs no order of time, and so takes the last
+//! write of each for right. What was there before the run, what an administrator's SQL wrote and what triggers of the
+//! server wrote is not known: rows that only those explain are counted as not judged.
+
+mod behind;
+mod held;
+mod judge;
+mod keys;
+mod policies;
+mod report;
+
+pub(crate) use behind::{Behind, Left};
+pub(super) use keys::last_writes;
+pub(crate) use report::Attempts;
+pub(super) use report::{Examined, examine};
