@@ -83,7 +83,7 @@ fn phase(name: &str, kind: Kind) -> StepPlan {
         batch: None,
         expect_rows: None,
         hostile: false,
-        syncs_itself: false,
+        any_state: false,
     };
     let receive = crate::plan::ReceivePlan {
         check: true,

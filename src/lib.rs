@@ -16,7 +16,7 @@
 //! | `load` | source, scenario, diagnostic, plan, suggest | none of its own |
 //! | [`record`] | scenario, failure | none |
 //! | [`session`] | failure, record | SQLite, unsafe |
-//! | `ledger` | plan, record, session | SQLite, files of the run |
+//! | `ledger` | plan, record, session, sql | SQLite, files of the run |
 //! | `target` | plan, scenario, session, template, record, failure, sql | HTTP, threads and files of the hub |
 //! | `observe` | plan, scenario, session, ledger, target, record, failure, sql | clock, SQLite, threads, files to compare |
 //! | `execute` | plan, scenario, session, template, ledger, target, observe, record, latency, failure, sql | clock, threads, files of the run |

@@ -24,7 +24,7 @@ pub(super) fn run(
     page: Option<&Page>,
     cut: &dyn Fn() -> bool,
 ) -> Ran {
-    let mut running = Running { connection, sql, page, rows: 0, began: false, changes: connection.total_changes() };
+    let mut running = Running { connection, sql, page, rows: 0, began: false };
     let error = running.all(scope, cut).err();
     if error.is_some() {
         running.take_back();
@@ -41,8 +41,6 @@ struct Running<'a> {
     rows: u64,
     /// Whether a transaction was begun here and not committed.
     began: bool,
-    /// SQLite's count of changes when the last statement outside such a transaction began.
-    changes: u64,
 }
 
 impl Running<'_> {
@@ -95,11 +93,8 @@ impl Running<'_> {
         scope: &Scope,
         row: u64,
     ) -> Result<(), RawError> {
-        if !self.began {
-            self.changes = self.connection.total_changes();
-            if let Some(page) = self.page {
-                page.begin();
-            }
+        if let Some(page) = self.page.filter(|_| !self.began) {
+            page.begin();
         }
         let mut run = || statement.run(scope, row);
         // What a receive within the statement brings was written elsewhere.
@@ -113,16 +108,17 @@ impl Running<'_> {
 
     /// After an error: nothing of the transaction is there.
     fn take_back(&mut self) {
-        let mut gone = self.began;
-        if !self.connection.is_autocommit() {
+        let gone = if !self.connection.is_autocommit() {
             // The error that is told is the first one; a failed rollback leaves the next BEGIN to fail and be told.
-            gone = self.connection.execute_batch("ROLLBACK").is_ok();
+            let gone = self.connection.execute_batch("ROLLBACK").is_ok();
             if gone {
                 self.rows = 0;
             }
-        }
-        // Rows before the one that failed stay after OR FAIL, and SQLite counts them.
-        gone |= self.connection.total_changes() == self.changes;
+            gone
+        } else {
+            // Outside a transaction, rows before the one that failed stay after OR FAIL.
+            self.began || self.page.is_some_and(|page| !page.is_there(self.connection))
+        };
         if let Some(page) = self.page.filter(|_| gone) {
             page.take_back();
         }

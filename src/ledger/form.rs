@@ -65,6 +65,17 @@ impl RowForm {
         u128::from(self.table) << TABLE_BITS | xxh3_128(buffer) >> (u128::BITS - TABLE_BITS)
     }
 
+    /// Encodes the key as it stands.
+    pub(super) fn encode_key<'v>(&self, value: impl Fn(usize) -> ValueRef<'v>, into: &mut Vec<u8>) {
+        into.clear();
+        self.key.iter().for_each(|column| encode(value(column.place), into));
+    }
+
+    /// The key of a row.
+    pub(super) fn key_of<'v>(&self, row: &[ValueRef<'v>]) -> Vec<ValueRef<'v>> {
+        self.key.iter().filter_map(|column| row.get(column.place).copied()).collect()
+    }
+
     /// The digest of the columns that policies read; 0 where there are no policies.
     pub(super) fn policy<'v>(&self, value: impl Fn(usize) -> ValueRef<'v>, buffer: &mut Vec<u8>) -> u64 {
         if self.policy.is_empty() {

@@ -30,8 +30,8 @@ pub(crate) struct Segment {
     pub(crate) setup: bool,
     /// Whether its writes are attempts against the policies.
     pub(crate) hostile: bool,
-    /// Whether its SQL calls sync functions itself, so that any state in between may have been sent.
-    pub(crate) syncs_itself: bool,
+    /// Whether any state in between may have been sent, or none: its SQL calls sync functions or controls transactions.
+    pub(crate) any_state: bool,
     /// The places of the tables that it wrote.
     pub(crate) tables: BTreeSet<usize>,
 }
@@ -44,7 +44,7 @@ impl Segment {
             phase: step.name.clone(),
             setup: plan.setup.iter().any(|setup| setup.pointer == step.pointer),
             hostile: sql.hostile,
-            syncs_itself: sql.syncs_itself,
+            any_state: sql.any_state,
             tables: BTreeSet::new(),
         }
     }
@@ -78,8 +78,8 @@ pub(crate) struct Kept {
 impl Kept {
     /// Whether the server surely took the writes of a segment, as far as no policy denied them.
     pub(crate) fn is_acknowledged(&self, segment: u32) -> bool {
-        let syncs_itself = self.segments.get(segment as usize).is_none_or(|segment| segment.syncs_itself);
-        (self.refused..self.acknowledged).contains(&segment) && !syncs_itself
+        let any_state = self.segments.get(segment as usize).is_none_or(|segment| segment.any_state);
+        (self.refused..self.acknowledged).contains(&segment) && !any_state
     }
 
     /// Whether a segment's writes are attempts against the policies.
@@ -174,8 +174,8 @@ impl Keeper {
     }
 
     fn add(&mut self, entries: Vec<Entry>) -> io::Result<()> {
-        let syncs_itself = self.kept.segments.last().is_some_and(|segment| segment.syncs_itself);
-        let entries = sorted(entries, syncs_itself);
+        let any_state = self.kept.segments.last().is_some_and(|segment| segment.any_state);
+        let entries = sorted(entries, any_state);
         let run = if Run::size(&entries) > self.limit {
             Run::in_file(0, self.new_file(), entries.into_iter().map(Ok))?
         } else {

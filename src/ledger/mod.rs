@@ -22,6 +22,3 @@ pub(crate) use form::RowForm;
 pub(crate) use keeper::{Keeper, Kept, Segment};
 pub(crate) use page::Page;
 pub(crate) use reading::Reading;
-
-#[cfg(test)]
-mod tests;

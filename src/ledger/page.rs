@@ -3,20 +3,30 @@
 use std::ffi::CString;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::types::ValueRef;
+use rusqlite::Connection;
+use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use super::entry::{Entry, State};
 use super::form::RowForm;
 use crate::plan::TablePlan;
 use crate::record::Operation;
-use crate::session::{OnWrite, Write};
+use crate::session::{OnWrite, Write, decode};
+use crate::sql::quote;
 
 /// A handle on what is being written. Every clone is the same page.
 #[derive(Clone)]
 pub(crate) struct Page(Arc<Mutex<Content>>);
 
+/// A table whose writes are taken.
+struct Table {
+    name: CString,
+    form: RowForm,
+    /// Reads the row under a key.
+    row: String,
+}
+
 struct Content {
-    tables: Arc<Vec<(CString, RowForm)>>,
+    tables: Arc<Vec<Table>>,
     /// Whether what is written is taken.
     on: bool,
     segment: u32,
@@ -24,12 +34,16 @@ struct Content {
     /// How many entries there were when the transaction began.
     mark: usize,
     buffer: Vec<u8>,
+    /// The key that was deleted last, as [`encode`] writes its columns.
+    deleted: Vec<u8>,
 }
 
 impl Page {
     pub(super) fn new(tables: &[TablePlan]) -> Self {
-        let named = tables.iter().zip(RowForm::all(tables));
-        let tables = named.filter_map(|(table, form)| Some((CString::new(table.name.as_str()).ok()?, form)));
+        let table = |(table, form): (&TablePlan, RowForm)| {
+            Some(Table { name: CString::new(table.name.as_str()).ok()?, row: row_sql(table), form })
+        };
+        let tables = tables.iter().zip(RowForm::all(tables)).filter_map(table);
         Self(Arc::new(Mutex::new(Content {
             tables: Arc::new(tables.collect()),
             on: false,
@@ -37,6 +51,7 @@ impl Page {
             entries: Vec::new(),
             mark: 0,
             buffer: Vec::new(),
+            deleted: Vec::new(),
         })))
     }
 
@@ -72,6 +87,11 @@ impl Page {
         content.entries.truncate(mark);
     }
 
+    /// Whether the last write since [`Self::begin`] is there. Also where there was none.
+    pub(crate) fn is_there(&self, connection: &Connection) -> bool {
+        self.unheard(|| self.content().is_there(connection)).unwrap_or(false)
+    }
+
     /// Does something whose writes are not taken.
     pub(crate) fn unheard<T>(&self, act: impl FnOnce() -> T) -> T {
         let was = std::mem::replace(&mut self.content().on, false);
@@ -91,8 +111,8 @@ impl Content {
             return;
         }
         let tables = Arc::clone(&self.tables);
-        let named = |(name, _): &&(CString, RowForm)| name.as_bytes().eq_ignore_ascii_case(write.table.to_bytes());
-        let Some((_, form)) = tables.iter().find(named) else { return };
+        let named = |table: &&Table| table.name.as_bytes().eq_ignore_ascii_case(write.table.to_bytes());
+        let Some(Table { form, .. }) = tables.iter().find(named) else { return };
         let old = |column: usize| write.old(form.places[column]).unwrap_or(ValueRef::Null);
         let new = |column: usize| write.new(form.places[column]).unwrap_or(ValueRef::Null);
         match write.operation {
@@ -123,6 +143,33 @@ impl Content {
 
     fn delete<'v>(&mut self, form: &RowForm, value: impl Fn(usize) -> ValueRef<'v> + Copy) {
         let key = form.key(value, &mut self.buffer);
+        form.encode_key(value, &mut self.deleted);
         self.entries.push(Entry { key, segment: self.segment, found: true, elided: false, policy: 0, row: None });
     }
+
+    fn is_there(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        let Some(last) = self.entries.get(self.mark..).and_then(<[Entry]>::last) else { return Ok(true) };
+        let table = &self.tables[RowForm::table_of(last.key)];
+        let key = match &last.row {
+            Some(row) => table.form.key_of(&decode(&row.bytes).unwrap_or_default()),
+            None => decode(&self.deleted).unwrap_or_default(),
+        };
+        let mut statement = connection.prepare(&table.row)?;
+        for (place, value) in (1..).zip(key) {
+            statement.raw_bind_parameter(place, ToSqlOutput::Borrowed(value))?;
+        }
+        let mut rows = statement.raw_query();
+        let found = rows.next()?.map(|row| {
+            let value = |column: usize| row.get_ref(column).unwrap_or(ValueRef::Null);
+            table.form.encode(value, &mut Vec::new())
+        });
+        Ok(found == last.digest())
+    }
+}
+
+/// SQL that reads the row under a key.
+fn row_sql(table: &TablePlan) -> String {
+    let columns: Vec<String> = table.columns.iter().map(|column| quote(column)).collect();
+    let key: Vec<String> = table.primary_key.iter().map(|column| format!("{} IS ?", quote(column))).collect();
+    format!("SELECT {} FROM main.{} WHERE {}", columns.join(", "), quote(&table.name), key.join(" AND "))
 }

@@ -238,8 +238,8 @@ pub struct SqlPlan {
     pub expect_rows: Option<Number>,
     /// Whether its writes are attempts against the policies.
     pub hostile: bool,
-    /// Whether it calls sync functions itself.
-    pub syncs_itself: bool,
+    /// Whether any state in between may be what others get: it calls sync functions or controls transactions itself.
+    pub any_state: bool,
 }
 
 impl SqlPlan {

@@ -26,7 +26,7 @@ pub(super) fn decide(
     let scope = first(&draft.scope, pointer);
     let scope = scope.rows(rows.as_ref().map_or(Ok(1), |rows| rows.value(&scope)).unwrap_or(1));
     let names = if rows.is_some() { Names::Row } else { Names::Phase };
-    let (mut changes, mut syncs_itself) = (false, false);
+    let (mut changes, mut any_state) = (false, false);
     let mut statements = Vec::new();
     for (pointer, source) in sources(pointer, sql) {
         let Some(text) = draft.text(&pointer, source, names) else { continue };
@@ -39,7 +39,7 @@ pub(super) fn decide(
         let prepared = prepare(draft, tables, &scope, &pointer, source, &statement);
         changes |= prepared.as_ref().is_none_or(|prepared| !prepared.readonly);
         let found = prepared.map(|prepared| prepared.parameters).unwrap_or_default();
-        syncs_itself |= statement.syncs;
+        any_state |= statement.syncs || statement.controls;
         statement.parameters = found.iter().flatten().cloned().collect();
         check_parameters(draft, &pointer, source, &found, parameters.as_deref());
         statements.push(statement);
@@ -60,7 +60,7 @@ pub(super) fn decide(
     };
     let expect_rows = optional_number(draft, &format!("{pointer}/expect_rows"), step.expect_rows.as_ref())?;
     let parameters = parameters.unwrap_or_default();
-    Some(SqlPlan { kind, statements, parameters, rows, batch, expect_rows, hostile: step.hostile, syncs_itself })
+    Some(SqlPlan { kind, statements, parameters, rows, batch, expect_rows, hostile: step.hostile, any_state })
 }
 
 /// The statements as written, each with its place.

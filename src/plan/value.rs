@@ -17,14 +17,17 @@ pub struct Statement {
     pub parameters: Vec<String>,
     /// Whether it calls a sync function.
     pub syncs: bool,
+    /// Whether it begins or ends a transaction.
+    pub controls: bool,
     salt: Salt,
 }
 
 impl Statement {
     /// A statement of this phase, and its source.
     pub(super) fn new(phase: &str, text: Text, source: &str) -> Self {
-        let syncs = source.to_ascii_lowercase().contains("cloudsync_");
-        Self { text, parameters: Vec::new(), syncs, salt: Salt::of(phase) }
+        let lower = source.to_ascii_lowercase();
+        let controls = CONTROLS.iter().any(|word| lower.trim_start().starts_with(word));
+        Self { text, parameters: Vec::new(), syncs: lower.contains("cloudsync_"), controls, salt: Salt::of(phase) }
     }
 
     /// Whether its text can differ from row to row.
@@ -38,6 +41,8 @@ impl Statement {
     }
 }
 
+/// With what a statement begins that begins or ends a transaction.
+const CONTROLS: [&str; 6] = ["begin", "commit", "end", "release", "rollback", "savepoint"];
 /// The row id that `:id` gives without a `bind` of its own: the seed's.
 const DEFAULT_ID: &str = "db{{ db }}_r{{ iteration }}_{{ row }}";
 /// Parameters that every statement can use.

@@ -14,21 +14,28 @@ impl Scene<'_> {
     /// be examined.
     pub(super) fn hostile(&self, result: &mut CheckResult) -> (Vec<Finding>, Option<String>) {
         let mut arrived: BTreeMap<(u32, &str, &str, Operation), Vec<&Attempt>> = BTreeMap::new();
-        let (mut denied, mut allowed, mut unseen) = (0, 0, 0);
+        let (mut denied, mut allowed, mut doubtful, mut unseen) = (0, 0, 0, 0);
         for worker in &self.record.workers {
             allowed += worker.attempts_allowed;
+            doubtful += worker.attempts_doubtful;
             denied += worker.attempts_beyond;
             for attempt in &worker.attempts {
                 denied += 1;
                 match attempt.arrived {
-                    Some(true) if self.is_proof(attempt) => {
+                    Some(true) => {
                         let place = (worker.database, &*attempt.phase, &*attempt.table, attempt.operation);
                         arrived.entry(place).or_default().push(attempt);
                     }
-                    Some(_) => {}
+                    Some(false) => {}
                     None => unseen += 1,
                 }
             }
+        }
+        if doubtful > 0 {
+            result.notes.push(format!(
+                "about {} of hostile phases the policies cannot be asked after the run: they depend on rows that changed, or on what the server had at that moment",
+                counted(doubtful, "write")
+            ));
         }
         if denied + allowed + unseen == 0 {
             return (Vec::new(), None);
@@ -46,15 +53,6 @@ impl Scene<'_> {
         let open = (unseen > 0)
             .then(|| format!("no check was made whether {} reached the server", counted(unseen, "hostile attempt")));
         (arrived.into_iter().map(told).collect(), open)
-    }
-
-    /// Whether the attempt proves a broken policy. A missing row proves nothing if other users may delete it.
-    fn is_proof(&self, attempt: &Attempt) -> bool {
-        let honest_deletes = self.plan.phases.iter().any(|step| match &step.action {
-            crate::plan::Action::Sql(sql) => sql.kind == crate::scenario::Kind::Delete && !sql.hostile,
-            crate::plan::Action::Admin(_) | crate::plan::Action::Wait(_) | crate::plan::Action::Nothing => false,
-        });
-        attempt.operation != Operation::Delete || !honest_deletes
     }
 }
 

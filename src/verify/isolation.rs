@@ -17,7 +17,7 @@ impl Scene<'_> {
             return;
         }
         let mut findings = Vec::new();
-        let mut stayed = 0;
+        let (mut stayed, mut lapsed) = (0, 0);
         let mut open = None;
         for database in self.databases() {
             for table in database.tables.iter().filter(|table| table.forbidden > 0) {
@@ -26,7 +26,10 @@ impl Scene<'_> {
                     findings.push(self.held(database, table, leaked));
                 }
                 match table.leaked {
-                    Some(leaked) => stayed += table.forbidden.saturating_sub(leaked),
+                    Some(leaked) => {
+                        stayed += table.forbidden.saturating_sub(leaked).saturating_sub(table.lapsed);
+                        lapsed += table.lapsed;
+                    }
                     None => open = open.or_else(|| Some(unexamined(database, table))),
                 }
             }
@@ -36,6 +39,12 @@ impl Scene<'_> {
         findings.extend(taken);
         open = open.or(unseen);
         result.notes.extend(self.watched());
+        if lapsed > 0 {
+            result.notes.push(format!(
+                "{} that users must not see may have been allowed when they came: the policy depends on rows that changed",
+                counted(lapsed, "row")
+            ));
+        }
         if stayed > 0 {
             let (were, stay, exist) = if stayed == 1 { ("was", "stays", "exists") } else { ("were", "stay", "exist") };
             result.notes.push(if findings.is_empty() {
