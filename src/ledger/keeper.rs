@@ -66,8 +66,8 @@ pub(crate) struct Keeper {
 pub(crate) struct Kept {
     /// Its segments, in order.
     pub(crate) segments: Vec<Segment>,
-    /// How many of them, from the first, were sent and acknowledged.
-    acknowledged: u32,
+    /// After how many of them a send succeeded, in ascending order.
+    acknowledged: Vec<u32>,
     /// Up to which of them the server said that it could not store something.
     refused: u32,
     pub(super) runs: Vec<Run>,
@@ -76,10 +76,19 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Whether the server surely took the writes of a segment, as far as no policy denied them.
-    pub(crate) fn is_acknowledged(&self, segment: u32) -> bool {
+    /// A ledger without its entries, for the tests of what is made of it.
+    #[cfg(test)]
+    pub(crate) fn of(segments: Vec<Segment>, acknowledged: Vec<u32>) -> Self {
+        Self { segments, acknowledged, ..Self::default() }
+    }
+
+    /// Whether the server surely got the state in which a segment left a key, as far as no policy denied it. `next` is the
+    /// next segment of the database that wrote the key.
+    pub(crate) fn is_acknowledged(&self, segment: u32, next: Option<u32>) -> bool {
         let any_state = self.segments.get(segment as usize).is_none_or(|segment| segment.any_state);
-        (self.refused..self.acknowledged).contains(&segment) && !any_state
+        let after = self.acknowledged.partition_point(|sent| *sent <= segment);
+        let sent = self.acknowledged.get(after).is_some_and(|sent| next.is_none_or(|next| *sent <= next));
+        sent && segment >= self.refused && !any_state
     }
 
     /// Whether a segment's writes are attempts against the policies.
@@ -89,20 +98,24 @@ impl Kept {
 
     /// Leaves out what a later state of the same database has surely replaced.
     fn elide(&self, entries: &mut Vec<Entry>) {
-        let replaces = |entry: &Entry| self.is_acknowledged(entry.segment) && !self.is_hostile(entry.segment);
-        let Some(last) = entries.iter().rposition(replaces) else { return };
+        let replaces = |place: &usize| {
+            let (entry, next) = (&entries[*place], entries.get(place + 1).map(|next| next.segment));
+            self.is_acknowledged(entry.segment, next) && !self.is_hostile(entry.segment)
+        };
+        let Some(last) = (0..entries.len()).rev().find(replaces) else { return };
         let (found, policy, deleted) = (entries[0].found, entries[last].policy, entries[last].row.is_none());
-        let mut place = 0;
+        let (mut place, mut kept) = (0, 0);
         entries.retain(|entry| {
             let earlier = place < last;
             place += 1;
             // A policy may have let one pass and not the other.
-            !earlier || self.is_hostile(entry.segment) || !deleted && entry.row.is_some() && entry.policy != policy
+            let keep =
+                !earlier || self.is_hostile(entry.segment) || !deleted && entry.row.is_some() && entry.policy != policy;
+            kept += usize::from(earlier && keep);
+            keep
         });
-        if entries.len() < place
-            && let Some(kept) = entries.iter_mut().rev().find(|entry| replaces(entry))
-        {
-            (kept.found, kept.elided) = (found, true);
+        if kept < last {
+            (entries[kept].found, entries[kept].elided) = (found, true);
         }
     }
 }
@@ -153,7 +166,10 @@ impl Keeper {
 
     /// A send was answered, and nothing failed.
     pub(crate) fn acknowledge(&mut self) {
-        self.kept.acknowledged = self.next();
+        let next = self.next();
+        if self.kept.acknowledged.last() != Some(&next) {
+            self.kept.acknowledged.push(next);
+        }
     }
 
     /// A send was answered, and the server says that something failed there.

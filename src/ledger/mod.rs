@@ -17,7 +17,7 @@ mod page;
 mod reading;
 mod run;
 
-pub(crate) use entry::Entry;
+pub(crate) use entry::{Entry, State};
 pub(crate) use form::RowForm;
 pub(crate) use keeper::{Keeper, Kept, Segment};
 pub(crate) use page::Page;

@@ -69,7 +69,7 @@ impl Literals {
                 iteration: segment.iteration,
                 phase: segment.phase.clone(),
                 row,
-                acknowledged: one.ledger.is_acknowledged(entry.segment),
+                acknowledged: one.ledger.is_acknowledged(entry.segment, None),
             }))
         };
         writes.iter().filter_map(last).collect()

@@ -4,7 +4,8 @@
 //! *w1 … wn* be the states in which the phases of *d* left the key (a row, or a deletion), in the order of *d*. A write is
 //!
 //! - *void* when the policies deny it whatever the server had under the key,
-//! - *certain* when the policies allow it whatever the server had, and a send after it succeeded,
+//! - *certain* when the policies allow it whatever the server had, and a send succeeded after it and before the next one
+//!   of *d*, which would have gone in its place,
 //! - *doubtful* otherwise.
 //!
 //! The *candidates* of *d* are found from *wn* backwards: void writes are passed over, all others are candidates, and the
