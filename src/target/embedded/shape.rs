@@ -117,7 +117,8 @@ impl Shape {
             .iter()
             .enumerate()
             .filter(|(i, column)| !self.keys.contains(i) || !column.collation.eq_ignore_ascii_case("binary"))
-            .map(|(_, column)| format!("{0} = excluded.{0}", quote(&column.name)))
+            // By parameter: a table may be called `excluded`.
+            .map(|(i, column)| format!("{} = ?{}", quote(&column.name), i + 1))
             .collect();
         let action =
             if updates.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", updates.join(", ")) };

@@ -97,7 +97,7 @@ pub(super) fn watch(connection: &Connection, tracked: &Tracked) -> rusqlite::Res
             "UPDATE main.{} AS cs_live SET {values} FROM main.{} AS cs_data WHERE {}",
             companion(&shape.name, "_cloudsync"),
             quote(&shape.name),
-            same_row(shape, "cs_data", "cs_live"),
+            same_row(shape, "cs_data", "cs_live.cs_"),
         ))?;
     }
     index(connection, tracked, "_cloudsync", |policy| tracked.live_rows(policy, false))?;
@@ -112,7 +112,8 @@ fn index(
     suffix: &str,
     pull: impl Fn(&str) -> String,
 ) -> rusqlite::Result<()> {
-    let name = companion(&tracked.shape.name, &format!("{suffix}_new"));
+    let bare = format!("{}{suffix}_new", tracked.shape.name);
+    let name = quote(&bare);
     let table = companion(&tracked.shape.name, suffix);
     let create = |old: &str| format!("CREATE INDEX main.{name} ON {table}({old}cs_seq, cs_site)");
     connection.execute_batch(&format!("DROP INDEX IF EXISTS main.{name}"))?;
@@ -124,7 +125,7 @@ fn index(
         let mut steps = explained.query([rusqlite::types::Null, rusqlite::types::Null])?;
         while let Some(step) = steps.next()? {
             let step: String = step.get("detail")?;
-            if step.contains(name.trim_matches('"')) && step.contains("cs_seq>?") {
+            if step.contains(&bare) && step.contains("cs_seq>?") {
                 return Ok(());
             }
         }
@@ -187,6 +188,6 @@ pub(super) fn admin_triggers(tracked: &Tracked) -> String {
         update = companion(&shape.name, "_cloudsync_update"),
         delete = companion(&shape.name, "_cloudsync_delete"),
         bury_moved = bury("seq - 1", &format!("({changed})")),
-        bury = bury("seq", "true"),
+        bury = bury("seq", "1"),
     )
 }

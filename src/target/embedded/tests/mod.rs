@@ -4,6 +4,7 @@ mod capture;
 mod faults;
 mod http;
 mod laws;
+mod names;
 mod policies;
 
 use std::path::Path;
