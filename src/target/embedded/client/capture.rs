@@ -16,6 +16,9 @@ const SKIP_INTEGER_KEY: i64 = 1;
 /// Skips the check of NOT NULL columns without a default.
 const SKIP_DEFAULTS: i64 = 2;
 
+/// What the triggers are called after.
+const EVENTS: [&str; 4] = ["insert", "update", "rekey", "delete"];
+
 /// Makes a table take part; does nothing when it already does.
 pub(super) fn init(
     connection: &Connection,
@@ -49,6 +52,16 @@ pub(super) fn init(
 /// Whether a table that takes part has a UNIQUE constraint besides its key.
 pub(super) fn has_unique(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(local::shapes(connection)?.iter().any(|shape| shape.has_unique))
+}
+
+/// Whether the table has triggers besides those of capture.
+pub(super) fn has_own_triggers(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?1)
+             AND lower(name) NOT IN (SELECT lower('cloudsync_' || value || '_' || ?1) FROM json_each(?2))",
+        )?
+        .exists([table, &serde_json::json!(EVENTS).to_string()])
 }
 
 /// Lets SQLite fire the delete trigger also for a row that REPLACE removes for another UNIQUE column.
@@ -291,7 +304,7 @@ fn create_triggers(shape: &Shape) -> String {
 }
 
 fn drop_triggers(table: &str) -> String {
-    ["insert", "update", "rekey", "delete"]
+    EVENTS
         .map(|event| format!("DROP TRIGGER IF EXISTS main.{};", companion(&format!("cloudsync_{event}_{table}"), "")))
         .concat()
 }

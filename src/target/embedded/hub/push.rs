@@ -4,6 +4,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, Transa
 
 use super::super::fault::Faults;
 use super::super::wire::{Cell, LastFailure, PushAnswer, PushHead, Reader, RowHead, SiteId, site_text};
+use super::cascade::{self, Cascade};
 use super::database::Worker;
 use super::error::StoreError;
 use super::policy::{Caller, Gate, bind};
@@ -37,6 +38,10 @@ pub(super) fn push(
     let Some(table) = &head.table else { return Ok(answer_status(&worker.connection, &head.site)?) };
     let transaction = worker.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let tracked = worker.cache.get(&transaction, table.name)?;
+    let cascades = worker.cache.triggers();
+    if worker.cascades != cascades {
+        cascade::install(&transaction, cascades.is_some())?;
+    }
     let site = find_site(&transaction, &head.site, caller)?;
     let known = table_version(&transaction, site, table.name)?;
     let refused = match &tracked {
@@ -57,6 +62,9 @@ pub(super) fn push(
     let mut version = known;
     if let Some(tracked) = tracked.filter(|_| failure.is_none()) {
         let mut stored = Rows::open(&transaction, &tracked, caller, faults, &head.site, site, mode)?;
+        if cascades.is_some() {
+            stored.cascade = Some(Cascade::open(&transaction, &tracked)?);
+        }
         version = stored.store(&mut reader, head.rows, known)?;
         failure = stored.failure.take();
         let tally = stored.tally;
@@ -70,6 +78,7 @@ pub(super) fn push(
     }
     let total = total_version(&transaction, site)?;
     transaction.commit()?;
+    worker.cascades = cascades;
     Ok(PushAnswer { version, total, failure })
 }
 
@@ -158,6 +167,8 @@ struct Rows<'a> {
     mode: Mode,
     tally: Tally,
     failure: Option<LastFailure>,
+    /// Where the schema has triggers.
+    cascade: Option<Cascade<'a>>,
     /// Whether a new row may have some to remove.
     has_tombstones: bool,
     insert: CachedStatement<'a>,
@@ -204,6 +215,7 @@ impl<'a> Rows<'a> {
             mode,
             tally: Tally { seq, ..Tally::default() },
             failure: None,
+            cascade: None,
             has_tombstones: connection.prepare_cached(&format!("SELECT 1 FROM main.{dead}"))?.exists([])?,
             insert: connection.prepare_cached(&sql.insert)?,
             update: sql.update.as_ref().map(|sql| connection.prepare_cached(sql)).transpose()?,
@@ -235,6 +247,11 @@ impl<'a> Rows<'a> {
             if self.mode == Mode::Forget || may_drop && self.faults.strikes(FaultKind::DropRow, self.site) {
                 continue;
             }
+            if let Some(cascade) = &mut self.cascade {
+                let key: Vec<Cell<'_>> =
+                    if head.deleted { cells.clone() } else { shape.keys.iter().map(|&key| cells[key]).collect() };
+                cascade.push(&key)?;
+            }
             if head.deleted {
                 self.delete(&cells)?;
             } else {
@@ -247,6 +264,23 @@ impl<'a> Rows<'a> {
     fn next(&mut self) -> i64 {
         self.tally.seq += if self.mode == Mode::ClockBack { -1 } else { 1 };
         self.tally.seq
+    }
+
+    /// The next number, from which triggers go on.
+    fn start(&mut self) -> rusqlite::Result<i64> {
+        let seq = self.next();
+        if let Some(cascade) = self.cascade.as_mut().filter(|_| self.mode != Mode::ClockBack) {
+            cascade.start(seq)?;
+        }
+        Ok(seq)
+    }
+
+    /// Goes on from the numbers that triggers gave.
+    fn end(&mut self) -> rusqlite::Result<()> {
+        if let Some(cascade) = self.cascade.as_mut().filter(|_| self.mode != Mode::ClockBack) {
+            self.tally.seq = cascade.end()?;
+        }
+        Ok(())
     }
 
     fn write(&mut self, cells: &[Cell<'_>]) -> rusqlite::Result<()> {
@@ -264,13 +298,16 @@ impl<'a> Rows<'a> {
     /// Stores a row that was not there.
     fn add(&mut self, cells: &[Cell<'_>]) -> rusqlite::Result<()> {
         bind(&mut self.insert, 1, cells)?;
-        match self.insert.raw_execute() {
+        // Before what triggers write: a device receives it first, and its own triggers may write the same again.
+        let seq = self.start()?;
+        let inserted = self.insert.raw_execute();
+        self.end()?;
+        match inserted {
             // A trigger of the administrator's passed over it.
             Ok(0) => return Ok(()),
             Ok(_) => {}
             Err(error) => return self.fail(error),
         }
-        let seq = self.next();
         self.tally.pushed += 1;
         self.place.raw_bind_parameter(1, seq)?;
         self.place.raw_bind_parameter(2, self.id)?;
@@ -299,17 +336,19 @@ impl<'a> Rows<'a> {
         } else {
             None
         };
+        let seq = self.start()?;
         if let Some(update) = &mut self.update {
             bind(update, 1, cells)?;
             update.raw_bind_parameter(cells.len() + 1, place)?;
-            if let Err(error) = update.raw_execute() {
+            let updated = update.raw_execute();
+            self.end()?;
+            if let Err(error) = updated {
                 if let Some(seq) = tombstone {
                     self.exhume.execute([seq])?;
                 }
                 return self.fail(error);
             }
         }
-        let seq = self.next();
         self.tally.pushed += 1;
         self.touch.execute([seq, self.id, place])?;
         if moves {
@@ -330,7 +369,7 @@ impl<'a> Rows<'a> {
             self.tally.denied += 1;
             return Ok(());
         }
-        let seq = self.next();
+        let seq = self.start()?;
         if self.faults.has(FaultKind::ResurrectRows) && self.faults.strikes(FaultKind::ResurrectRows, self.site) {
             return self.touch.execute([seq, self.id, place]).map(drop);
         }
@@ -342,6 +381,7 @@ impl<'a> Rows<'a> {
         self.has_tombstones = true;
         self.bury.execute([seq, self.id, place])?;
         self.erase.execute([place])?;
+        self.end()?;
         self.forget.execute([place]).map(drop)
     }
 

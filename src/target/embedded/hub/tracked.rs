@@ -77,7 +77,16 @@ impl Tracked {
         let Some(name) = name else { return Ok(None) };
         let Some(shape) = Shape::read(connection, &name)? else { return Ok(None) };
         let (rls, policies, columns) = read_policies(connection, &name)?;
-        Ok(Some(Self::new(shape, rls, policies, &columns)))
+        let mut tracked = Self::new(shape, rls, policies, &columns);
+        let has_triggers = connection
+            .prepare_cached("SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?1)")?
+            .exists([&name])?;
+        if has_triggers {
+            // A conflict clause would also stand for those of the triggers' own statements.
+            tracked.sql.insert = insert(&tracked.shape, "");
+            tracked.sql.update = tracked.sql.update.map(|update| update.replacen("UPDATE OR ABORT", "UPDATE", 1));
+        }
+        Ok(Some(tracked))
     }
 
     /// `columns` are those that the select policy reads.
@@ -183,11 +192,7 @@ impl Statements {
         let noted = join(0..noted, "", |i, _| format!(", ?{}", i + 3));
         let observed = join(&names, "", |i, name| format!(", {} = ?{}", old_column(name), i + 2));
         Self {
-            insert: format!(
-                "INSERT OR ABORT INTO main.{table}({}) VALUES ({})",
-                shape.column_list(""),
-                shape.parameters()
-            ),
+            insert: insert(shape, " OR ABORT"),
             update: (!changed.is_empty()).then_some(update),
             place: format!(
                 "INSERT OR REPLACE INTO main.{live}(cs_row, cs_seq, cs_site{row_keys}{old_columns}) VALUES ({row}, ?1, ?2{noted})"
@@ -204,6 +209,12 @@ impl Statements {
             forget: format!("DELETE FROM main.{live} WHERE cs_row = ?1"),
         }
     }
+}
+
+/// Adds a row. Where the table's constraints say what happens in a conflict, `clause` is stronger.
+fn insert(shape: &Shape, clause: &str) -> String {
+    let (columns, values) = (shape.column_list(""), shape.parameters());
+    format!("INSERT{clause} INTO main.{}({columns}) VALUES ({values})", quote(&shape.name))
 }
 
 /// The place of a row of the table called `row`, as an expression.

@@ -6,6 +6,7 @@ mod http;
 mod laws;
 mod names;
 mod policies;
+mod triggers;
 
 use std::path::Path;
 use std::time::Duration;
