@@ -11,6 +11,9 @@ use super::policy::{Caller, Gate, bind};
 use super::tracked::{SERVER, Tracked};
 use crate::scenario::FaultKind;
 
+/// The failures that are planted in rows that were stored.
+const PLANTED: &[FaultKind] = &[FaultKind::Invent, FaultKind::Rewrite, FaultKind::LoseEverywhere];
+
 /// How a push is to be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -156,12 +159,12 @@ struct Tally {
 }
 
 /// The statements of one push, held for its rows.
-struct Rows<'a> {
-    connection: &'a Connection,
-    tracked: &'a Tracked,
+pub(super) struct Rows<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) tracked: &'a Tracked,
     gate: Gate<'a>,
-    faults: &'a Faults,
-    site: &'a SiteId,
+    pub(super) faults: &'a Faults,
+    pub(super) site: &'a SiteId,
     /// The site's number.
     id: i64,
     mode: Mode,
@@ -171,10 +174,10 @@ struct Rows<'a> {
     cascade: Option<Cascade<'a>>,
     /// Whether a new row may have some to remove.
     has_tombstones: bool,
-    insert: CachedStatement<'a>,
+    pub(super) insert: CachedStatement<'a>,
     update: Option<CachedStatement<'a>>,
     place: CachedStatement<'a>,
-    touch: CachedStatement<'a>,
+    pub(super) touch: CachedStatement<'a>,
     observe: CachedStatement<'a>,
     bury: CachedStatement<'a>,
     unbury: CachedStatement<'a>,
@@ -234,6 +237,7 @@ impl<'a> Rows<'a> {
     fn store(&mut self, reader: &mut Reader<'_>, rows: u32, known: i64) -> Result<i64, StoreError> {
         let shape = &self.tracked.shape;
         let may_drop = self.faults.has(FaultKind::DropRow);
+        let may_plant = self.mode == Mode::Normal && self.faults.has_any(PLANTED);
         let mut cells = Vec::new();
         let mut version = known;
         for _ in 0..rows {
@@ -252,10 +256,14 @@ impl<'a> Rows<'a> {
                     if head.deleted { cells.clone() } else { shape.keys.iter().map(|&key| cells[key]).collect() };
                 cascade.push(&key)?;
             }
-            if head.deleted {
+            let place = if head.deleted {
                 self.delete(&cells)?;
+                None
             } else {
-                self.write(&cells)?;
+                self.write(&cells)?
+            };
+            if may_plant {
+                self.plant(place, &cells)?;
             }
         }
         if reader.is_empty() { Ok(version) } else { Err(StoreError::Malformed) }
@@ -267,7 +275,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The next number, from which triggers go on.
-    fn start(&mut self) -> rusqlite::Result<i64> {
+    pub(super) fn start(&mut self) -> rusqlite::Result<i64> {
         let seq = self.next();
         if let Some(cascade) = self.cascade.as_mut().filter(|_| self.mode != Mode::ClockBack) {
             cascade.start(seq)?;
@@ -276,18 +284,19 @@ impl<'a> Rows<'a> {
     }
 
     /// Goes on from the numbers that triggers gave.
-    fn end(&mut self) -> rusqlite::Result<()> {
+    pub(super) fn end(&mut self) -> rusqlite::Result<()> {
         if let Some(cascade) = self.cascade.as_mut().filter(|_| self.mode != Mode::ClockBack) {
             self.tally.seq = cascade.end()?;
         }
         Ok(())
     }
 
-    fn write(&mut self, cells: &[Cell<'_>]) -> rusqlite::Result<()> {
+    /// Stores a row: its place, if it was accepted.
+    fn write(&mut self, cells: &[Cell<'_>]) -> rusqlite::Result<Option<i64>> {
         let found = self.gate.write(cells, &self.tracked.watched)?;
         if !found.allowed && !self.is_policy_ignored() {
             self.tally.denied += 1;
-            return Ok(());
+            return Ok(None);
         }
         match found.place {
             Some(place) => self.change(place, found.moves, cells),
@@ -296,7 +305,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Stores a row that was not there.
-    fn add(&mut self, cells: &[Cell<'_>]) -> rusqlite::Result<()> {
+    fn add(&mut self, cells: &[Cell<'_>]) -> rusqlite::Result<Option<i64>> {
         bind(&mut self.insert, 1, cells)?;
         // Before what triggers write: a device receives it first, and its own triggers may write the same again.
         let seq = self.start()?;
@@ -304,27 +313,32 @@ impl<'a> Rows<'a> {
         self.end()?;
         match inserted {
             // A trigger of the administrator's passed over it.
-            Ok(0) => return Ok(()),
+            Ok(0) => return Ok(None),
             Ok(_) => {}
-            Err(error) => return self.fail(error),
+            Err(error) => return self.fail(error).map(|()| None),
         }
         self.tally.pushed += 1;
+        self.note(seq, self.id, cells).map(Some)
+    }
+
+    /// Notes the row just inserted, as written by a site: its place.
+    pub(super) fn note(&mut self, seq: i64, by: i64, cells: &[Cell<'_>]) -> rusqlite::Result<i64> {
         self.place.raw_bind_parameter(1, seq)?;
-        self.place.raw_bind_parameter(2, self.id)?;
+        self.place.raw_bind_parameter(2, by)?;
         for (i, &column) in self.tracked.noted.iter().enumerate() {
             self.place.raw_bind_parameter(i + 3, cells[column])?;
         }
         self.place.raw_execute()?;
-        if !self.has_tombstones {
-            return Ok(());
-        }
         let place = self.connection.last_insert_rowid();
-        let keys = &self.tracked.shape.keys;
-        unbury(&mut self.unbury, place, keys.iter().map(|&column| cells[column]))
+        if self.has_tombstones {
+            let keys = &self.tracked.shape.keys;
+            unbury(&mut self.unbury, place, keys.iter().map(|&column| cells[column]))?;
+        }
+        Ok(place)
     }
 
     /// Stores another state of a row.
-    fn change(&mut self, place: i64, moves: bool, cells: &[Cell<'_>]) -> rusqlite::Result<()> {
+    fn change(&mut self, place: i64, moves: bool, cells: &[Cell<'_>]) -> rusqlite::Result<Option<i64>> {
         let keys = &self.tracked.shape.keys;
         let key = || keys.iter().map(|&column| cells[column]);
         let tombstone = if moves {
@@ -346,7 +360,7 @@ impl<'a> Rows<'a> {
                 if let Some(seq) = tombstone {
                     self.exhume.execute([seq])?;
                 }
-                return self.fail(error);
+                return self.fail(error).map(|()| None);
             }
         }
         self.tally.pushed += 1;
@@ -360,7 +374,7 @@ impl<'a> Rows<'a> {
             self.observe.raw_execute()?;
             unbury(&mut self.unbury, place, key())?;
         }
-        Ok(())
+        Ok(Some(place))
     }
 
     fn delete(&mut self, key: &[Cell<'_>]) -> rusqlite::Result<()> {
@@ -374,12 +388,23 @@ impl<'a> Rows<'a> {
             return self.touch.execute([seq, self.id, place]).map(drop);
         }
         self.tally.pushed += 1;
+        self.remove(seq, self.id, place, key.iter().copied())
+    }
+
+    /// Removes a row and leaves a tombstone by a site.
+    pub(super) fn remove<'k>(
+        &mut self,
+        seq: i64,
+        by: i64,
+        place: i64,
+        key: impl Iterator<Item = Cell<'k>>,
+    ) -> rusqlite::Result<()> {
         // Without watched columns a live row has no tombstones.
         if self.has_tombstones && !self.tracked.watched.is_empty() {
-            unbury(&mut self.unbury, place, key.iter().copied())?;
+            unbury(&mut self.unbury, place, key)?;
         }
         self.has_tombstones = true;
-        self.bury.execute([seq, self.id, place])?;
+        self.bury.execute([seq, by, place])?;
         self.erase.execute([place])?;
         self.end()?;
         self.forget.execute([place]).map(drop)

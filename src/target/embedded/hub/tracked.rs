@@ -149,6 +149,12 @@ impl Tracked {
         )
     }
 
+    /// Changes one column of a row: value, place.
+    pub(super) fn set(&self, column: usize) -> String {
+        let (table, column) = (quote(&self.shape.name), quote(&self.shape.columns[column].name));
+        format!("UPDATE OR ABORT main.{table} SET {column} = ?1 WHERE {}", at(&self.shape, "", 2))
+    }
+
     /// The watched columns of a companion under their own names, so that a policy can read them there.
     fn watched_as_columns(&self) -> String {
         join(&self.watched, "", |_, &column| {
