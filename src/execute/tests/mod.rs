@@ -2,6 +2,7 @@
 
 mod planted;
 mod schemas;
+mod told;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
