@@ -17,11 +17,11 @@ pub(crate) fn rule_for<'a>(rules: &'a [ErrorRule], failure: &Failure) -> Option<
 /// call that failed, from 1 on.
 pub(crate) fn retry(rules: &[ErrorRule], failures: &[Failure], attempt: u32) -> Option<Duration> {
     let actions = failures.iter().filter_map(|failure| rule_for(rules, failure)).flat_map(|rule| &rule.actions);
-    let retries = actions.filter_map(|action| match action {
+    let mut retries = actions.filter_map(|action| match action {
         ErrorAction::Options(ErrorActionOptions::Retry(retry)) => Some(retry),
         ErrorAction::Name(_) => None,
     });
-    let wanted = retries.filter(|retry| attempt <= retry.times).last()?;
+    let wanted = retries.rfind(|retry| attempt <= retry.times)?;
     Some(wanted.backoff.map_or(BACKOFF, HumanDuration::get))
 }
 

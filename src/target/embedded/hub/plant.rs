@@ -64,12 +64,12 @@ impl Rows<'_> {
     /// policy. False if there is none.
     fn rewrite(&mut self, place: i64, cells: &[Cell<'_>]) -> rusqlite::Result<bool> {
         let tracked = self.tracked;
-        for column in 0..cells.len() {
+        for (column, &cell) in cells.iter().enumerate() {
             if tracked.shape.keys.contains(&column) || tracked.watched.contains(&column) {
                 continue;
             }
             let mut set = self.connection.prepare_cached(&tracked.set(column))?;
-            set.raw_bind_parameter(1, Value::other_than(cells[column]).cell())?;
+            set.raw_bind_parameter(1, Value::other_than(cell).cell())?;
             set.raw_bind_parameter(2, place)?;
             let seq = self.start()?;
             let changed = set.raw_execute();

@@ -108,7 +108,7 @@ fn every_connection_captures_the_rows_that_replace_removes() {
         keys.sort_unstable();
         (keys.concat(), dump(&first, "SELECT id, a FROM t ORDER BY id").len())
     };
-    let text = |keys: &[&str]| keys.iter().map(|key| format!("Text(\"{key}\")")).collect::<String>();
+    let text = |keys: &[&str]| keys.iter().map(|key| format!("Text(\"{key}\")")).collect::<Vec<_>>().concat();
     assert_eq!(replace(&before, ""), (text(&["a", "z"]), 3), "a statement that was prepared before init");
     for connection in [&before, &networked, &later] {
         let recursive = |connection: &Connection| {
