@@ -212,6 +212,7 @@ fn state(plan: &Plan) -> FinalState {
             tables: vec![table(1000 * plan.users.len() as u64, &"f".repeat(32))],
             users: plan.users.iter().map(|user| UserState { user: user.index, tables: tables(user.index) }).collect(),
             tombstones: Vec::new(),
+            integrity: None,
         }),
         ..FinalState::default()
     }

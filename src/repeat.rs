@@ -107,9 +107,14 @@ impl Repeat {
         self.runs.iter().filter(|run| run.verdict == verdict).count() as u64
     }
 
-    /// The 95 % confidence interval of the share of runs that fail.
+    /// The number of runs that passed or failed. An unknown run did neither.
+    pub(crate) fn judged(&self) -> u64 {
+        self.count(RunVerdict::Pass) + self.count(RunVerdict::Fail)
+    }
+
+    /// The 95 % confidence interval of the share of runs that fail, of those that passed or failed.
     pub(crate) fn failing(&self) -> Interval {
-        wilson(self.count(RunVerdict::Fail), self.runs.len() as u64)
+        wilson(self.count(RunVerdict::Fail), self.judged())
     }
 
     /// The verdict on the series: the worst of its runs; UNKNOWN without runs.
@@ -137,14 +142,21 @@ impl Repeat {
         }
         let failing = self.failing();
         let unknown = self.count(RunVerdict::Unknown);
-        let unknown = if unknown == 0 { String::new() } else { format!(", {unknown} unknown") };
+        let unknown = if unknown == 0 {
+            String::new()
+        } else {
+            format!(
+                "; {} UNKNOWN and not counted",
+                if unknown == 1 { "1 run is".to_owned() } else { format!("{unknown} runs are") }
+            )
+        };
         let missing = self.wanted.saturating_sub(all);
         let missing = if missing == 0 { String::new() } else { format!("; {missing} more did not run") };
         let _ = writeln!(
             text,
-            "{}: {failed} of {} failed{unknown} (95 % confidence interval: {:.1} % to {:.1} %){missing}",
+            "{}: {failed} of {} failed (95 % confidence interval: {:.1} % to {:.1} %){unknown}{missing}",
             self.verdict(),
-            counted(all, "run"),
+            counted(self.judged(), "run"),
             failing.low * 100.0,
             failing.high * 100.0,
         );
@@ -195,6 +207,23 @@ mod tests {
         );
         let never = repeat(&[RunVerdict::Pass; 40]);
         assert!(never.text().contains("interval: 0.0 % to 8.8 %"), "{}", never.text());
+    }
+
+    #[test]
+    fn an_unknown_run_has_neither_failed_nor_passed() {
+        use RunVerdict::{Fail, Pass, Unknown};
+        let text = |verdicts: &[RunVerdict]| repeat(verdicts).text().lines().last().unwrap_or_default().to_owned();
+        let mut verdicts = vec![Unknown; 16];
+        verdicts.extend([Pass, Pass, Pass, Fail]);
+        assert_eq!(
+            text(&verdicts),
+            "FAIL: 1 of 4 runs failed (95 % confidence interval: 4.6 % to 69.9 %); 16 runs are UNKNOWN and not counted"
+        );
+        assert_eq!(repeat(&verdicts).failing(), repeat(&[Pass, Pass, Fail, Pass]).failing());
+        assert_eq!(
+            text(&[Unknown]),
+            "UNKNOWN: 0 of 0 runs failed (95 % confidence interval: 0.0 % to 100.0 %); 1 run is UNKNOWN and not counted"
+        );
     }
 
     #[test]

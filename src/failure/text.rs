@@ -76,6 +76,7 @@ const CALLS: &[(Text, Kind, Side)] = &[
     (Holds("bytes remaining to read"), Kind::Network, Side::Network),
     (Holds("peer disconnected"), Kind::Network, Side::Network),
     (Holds("unexpected end of file"), Kind::Network, Side::Network),
+    (Holds("no complete answer:"), Kind::Network, Side::Network),
     (Holds("received http/0.9 when not allowed"), Kind::Network, Side::Network),
     (Holds("ssl certificate problem"), Kind::Network, Side::Network),
     (Holds("ssl connect error"), Kind::Network, Side::Network),

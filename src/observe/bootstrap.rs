@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::contents;
 use super::subject::Subject;
 use crate::failure::{self, Call, RawError};
-use crate::plan::UserPlan;
+use crate::plan::{UserPlan, rule::retry};
 use crate::record::BootstrapState;
-use crate::session::{Opening, Session, SyncCall, open_reader, raw_error};
+use crate::session::{Opening, Session, SyncCall, Synced, open_reader, raw_error};
 
 /// Receives until nothing comes twice in a row, or as often as settling may last.
 const QUIET: u32 = 2;
@@ -20,6 +20,19 @@ pub(super) fn bootstrap(subject: &Subject<'_>, user: &UserPlan) -> (PathBuf, Boo
         state.failures = vec![failure::classify(&error)];
     }
     (file, state)
+}
+
+/// One receive, made again where a rule of the scenario says so, as a worker does.
+fn receive(subject: &Subject<'_>, session: &Session) -> Synced {
+    let call = SyncCall::receive();
+    let mut attempt = 1;
+    loop {
+        let received = call.make(session, false, None);
+        match retry(&subject.plan.errors, &received.failures, attempt) {
+            Some(backoff) if subject.limits.sleep(backoff) => attempt += 1,
+            Some(_) | None => return received,
+        }
+    }
 }
 
 fn receive_all(
@@ -37,14 +50,13 @@ fn receive_all(
         settings: &[],
         network: Some((&target.network, &target.credentials[user.index as usize - 1])),
     })?;
-    let call = SyncCall::receive();
     let mut failures = Vec::new();
     let mut quiet = 0;
     for attempt in 0..subject.plan.settle.rounds.max(QUIET + 1) {
         if attempt > 0 && !subject.limits.sleep(subject.plan.settle.wait) {
             break;
         }
-        let received = call.make(&session, false, None);
+        let received = receive(subject, &session);
         failures.extend(received.failures);
         quiet = if received.rows == 0 && received.complete { quiet + 1 } else { 0 };
         if quiet == QUIET || failures.len() > 2 {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use rusqlite::Connection;
+use serde_json::Value;
 
 use super::contents::{self, Rows};
 use super::subject::Subject;
@@ -50,7 +51,11 @@ pub(crate) fn collect(subject: &mut Subject<'_>, unsent: &[Option<bool>]) -> Col
     }
     if copied {
         match server_state(subject, &copy) {
-            Ok(server) => {
+            Ok(mut server) => {
+                server.integrity = server_integrity(subject).unwrap_or_else(|error| {
+                    found.failures.push(failure::classify(&error));
+                    None
+                });
                 found.state.server = Some(server);
                 found.server = Some(copy);
             }
@@ -104,10 +109,22 @@ fn database_state(
     })
 }
 
+/// What SQLite says of a database file; `ok`, or its first problems.
+const INTEGRITY: &str = "PRAGMA integrity_check(10)";
+
 fn integrity(reader: &Connection) -> rusqlite::Result<String> {
-    let mut statement = reader.prepare("PRAGMA integrity_check(10)")?;
+    let mut statement = reader.prepare(INTEGRITY)?;
     let lines = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(lines.join("; "))
+}
+
+/// The same of the server's file. The cloud is not asked: its databases are large, and others use them.
+fn server_integrity(subject: &Subject<'_>) -> Result<Option<String>, RawError> {
+    let asked = !subject.plan.checks.is_empty() && !subject.target.facts.kind.loads_the_extension();
+    let Some((admin, database)) = subject.target.admin.as_ref().filter(|_| asked) else { return Ok(None) };
+    let rows = admin.sql(Some(database), INTEGRITY)?;
+    let lines = rows.iter().flat_map(|row| row.values()).filter_map(Value::as_str).collect::<Vec<_>>();
+    Ok(Some(lines.join("; ")))
 }
 
 /// Gives whether there is a server to copy. Where nothing was synced there is nothing to compare with.
@@ -123,14 +140,14 @@ fn server_state(subject: &Subject<'_>, copy: &Path) -> rusqlite::Result<ServerSt
     let tombstones = clues::tombstones(subject);
     if !subject.plan.rls {
         let users = vec![UserState { user: 1, tables: tables.clone() }];
-        return Ok(ServerState { tables, users, tombstones });
+        return Ok(ServerState { tables, users, tombstones, integrity: None });
     }
     let seen = |user: &UserPlan| {
         let tables = contents::tables(&open_reader(copy, &user.id)?, subject.plan, Rows::Allowed)?;
         Ok(UserState { user: user.index, tables })
     };
     let users = subject.pool.install(|| subject.plan.users.par_iter().map(seen).collect::<rusqlite::Result<_>>())?;
-    Ok(ServerState { tables, users, tombstones })
+    Ok(ServerState { tables, users, tombstones, integrity: None })
 }
 
 fn differences(subject: &Subject<'_>, found: &mut Collected, bootstraps: &[(u32, PathBuf)]) {

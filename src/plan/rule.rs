@@ -1,11 +1,28 @@
 //! Which rule of `errors:` decides about a failure, and what is made of it.
 
+use std::time::Duration;
+
 use crate::failure::Failure;
-use crate::scenario::{ErrorAction, ErrorActionName, ErrorActionOptions, ErrorMatch, ErrorRule};
+use crate::scenario::{ErrorAction, ErrorActionName, ErrorActionOptions, ErrorMatch, ErrorRule, HumanDuration};
+
+/// The pause before a retry, unless a rule says another.
+const BACKOFF: Duration = Duration::from_millis(500);
 
 /// The first rule that fits a failure.
 pub(crate) fn rule_for<'a>(rules: &'a [ErrorRule], failure: &Failure) -> Option<&'a ErrorRule> {
     rules.iter().find(|rule| fits(&rule.matches, failure))
+}
+
+/// The pause before a call is made again after these failures of it, if a rule wants that. `attempt` is the number of the
+/// call that failed, from 1 on.
+pub(crate) fn retry(rules: &[ErrorRule], failures: &[Failure], attempt: u32) -> Option<Duration> {
+    let actions = failures.iter().filter_map(|failure| rule_for(rules, failure)).flat_map(|rule| &rule.actions);
+    let mut retries = actions.filter_map(|action| match action {
+        ErrorAction::Options(ErrorActionOptions::Retry(retry)) => Some(retry),
+        ErrorAction::Name(_) => None,
+    });
+    let wanted = retries.rfind(|retry| attempt <= retry.times)?;
+    Some(wanted.backoff.map_or(BACKOFF, HumanDuration::get))
 }
 
 /// What is made of a failure.

@@ -82,6 +82,9 @@ pub struct ServerState {
     /// The deletions that it remembers, of the tables for which it could say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tombstones: Vec<Tombstones>,
+    /// What `PRAGMA integrity_check` says of the server's database; absent where it cannot be asked cheaply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integrity: Option<String>,
 }
 
 /// The deletions that a server remembers.

@@ -149,6 +149,15 @@ pub struct Fault {
 pub enum FaultKind {
     /// The server acknowledges a sent row but does not store it.
     DropRow,
+    /// The server deletes a sent row after it acknowledged the row, and delivers the deletion to everybody, also to the
+    /// database that wrote the row.
+    LoseEverywhere,
+    /// The server changes a value of a sent row after it acknowledged the row, and delivers the changed row to everybody,
+    /// also to the database that wrote the row. The value is in the first column that is neither in the primary key nor
+    /// read by the select policy.
+    Rewrite,
+    /// The server makes up a row that nobody wrote, a copy of a sent row under a new key, and delivers it to everybody.
+    Invent,
     /// The server acknowledges a whole send but stores none of its rows.
     ForgetPush,
     /// The server applies a send a second time, later, and overwrites what others wrote in between.

@@ -230,23 +230,27 @@ fn help(error: &RawError) -> &'static str {
 }
 
 const TIMED_OUT: &str = "Operation timed out";
+/// Before the words for any other way in which no complete answer came.
+const UNANSWERED: &str = "No complete answer:";
 
 /// The message of a failed exchange, in the words that the sync calls use for the same.
 fn network_text(error: &ureq::Error, time: Duration) -> String {
     match error {
         ureq::Error::Timeout(_) => format!("{TIMED_OUT} after {} milliseconds", time.as_millis()),
         ureq::Error::HostNotFound => "Could not resolve host".to_owned(),
-        ureq::Error::ConnectionFailed => "Failed to connect".to_owned(),
+        ureq::Error::ConnectionFailed => "Failed to connect to the server".to_owned(),
         ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => {
             format!("{TIMED_OUT} after {} milliseconds", time.as_millis())
         }
         ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-            "Failed to connect: refused".to_owned()
+            "Failed to connect to the server: Connection refused".to_owned()
         }
         ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
             "Connection reset by peer".to_owned()
         }
-        other => other.to_string(),
+        // Never sent: the address is no address.
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => error.to_string(),
+        other => format!("{UNANSWERED} {other}"),
     }
 }
 
@@ -285,6 +289,23 @@ mod tests {
             assert_eq!(shown, "failed to ask at http://host (HTTP 403): no [hidden] and [hidden]");
             assert!(!failure::classify(&error).message.contains("of+"), "{error:?}");
         }
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_is_a_failure_of_the_network() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let ask = || {
+            let http = Http::new(format!("http://{address}"), Duration::from_secs(10), Secrets::default());
+            let request = Request { method: &Method::GET, path: "/x", bearer: &Secret::from("k"), body: None };
+            failure::classify(&http.ask(request, Patience::Once).expect_err("no answer"))
+        };
+        let hangs_up = std::thread::spawn(move || drop(listener.accept()));
+        for how in ["the connection is closed", "nobody listens"] {
+            let told = ask();
+            assert_eq!((told.kind, told.side), (FailureKind::Network, failure::Side::Network), "{how}: {told:?}");
+        }
+        hangs_up.join().expect("it ended");
     }
 
     #[test]

@@ -76,14 +76,16 @@ impl Scene<'_> {
         result
     }
 
-    /// Checks that no database file is damaged.
+    /// Checks that no database file is damaged, nor the server's.
     fn integrity(&self) -> CheckResult {
-        let findings: Vec<Finding> = self
-            .databases()
-            .into_iter()
-            .filter_map(|database| Some((database.database, database.integrity.as_deref()?)))
-            .filter(|(_, said)| said.trim() != "ok")
-            .map(|(database, said)| Finding::new(format!("database {database}: integrity_check says: {said}")))
+        let databases = self.databases().into_iter();
+        let databases =
+            databases.map(|database| (format!("database {}", database.database), database.integrity.as_deref()));
+        let server = self.state.server.iter().map(|server| ("the server".to_owned(), server.integrity.as_deref()));
+        let findings: Vec<Finding> = databases
+            .chain(server)
+            .filter_map(|(holder, said)| said.filter(|said| said.trim() != "ok").map(|said| (holder, said)))
+            .map(|(holder, said)| Finding::new(format!("{holder}: integrity_check says: {said}")))
             .collect();
         let mut result = CheckResult {
             check: CheckKind::Integrity,

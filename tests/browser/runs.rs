@@ -283,6 +283,7 @@ fn state(databases: u32) -> FinalState {
             tables: tables(),
             users: vec![UserState { user: 1, tables: tables() }],
             tombstones: Vec::new(),
+            integrity: None,
         }),
         ..FinalState::default()
     }

@@ -3,6 +3,8 @@
 mod ledger;
 mod manipulated;
 mod planted;
+mod schemas;
+mod told;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};

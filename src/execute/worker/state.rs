@@ -10,9 +10,12 @@ use super::super::run::Run;
 use crate::failure::{self, Failure, FailureKind, Versions};
 use crate::ledger::Keeper;
 use crate::observe::{Budget, Watch};
-use crate::plan::{DatabasePlan, StepPlan, rule::rule_for};
+use crate::plan::{
+    DatabasePlan, StepPlan,
+    rule::{retry, rule_for},
+};
 use crate::record::{EndReason, Event, StepKind};
-use crate::scenario::{ErrorAction, ErrorActionName, ErrorActionOptions, HumanDuration};
+use crate::scenario::{ErrorAction, ErrorActionName};
 use crate::session::Session;
 use crate::template::{Scope, TemplateProblem};
 
@@ -91,19 +94,12 @@ impl<'a> Worker<'a> {
 
     /// The pause before the next try, when a rule of `errors:` wants one. Also carries out `stop`.
     pub(super) fn retry(&self, failures: &[Failure], attempt: u32) -> Option<Duration> {
-        let mut again = None;
-        for failure in failures {
-            let Some(rule) = rule_for(&self.run.plan.errors, failure) else { continue };
-            for action in &rule.actions {
-                match action {
-                    ErrorAction::Name(ErrorActionName::Stop) => self.run.control.finish(EndReason::Stopped),
-                    ErrorAction::Options(ErrorActionOptions::Retry(retry)) if attempt <= retry.times => {
-                        again = Some(retry.backoff.map_or(Duration::from_millis(500), HumanDuration::get));
-                    }
-                    ErrorAction::Name(_) | ErrorAction::Options(ErrorActionOptions::Retry(_)) => {}
-                }
-            }
+        let rules = &self.run.plan.errors;
+        let mut actions = failures.iter().filter_map(|failure| rule_for(rules, failure)).flat_map(|rule| &rule.actions);
+        if actions.any(|action| matches!(action, ErrorAction::Name(ErrorActionName::Stop))) {
+            self.run.control.finish(EndReason::Stopped);
         }
+        let again = retry(rules, failures, attempt);
         again.filter(|_| !self.run.control.is_ending())
     }
 

@@ -39,15 +39,31 @@ impl Faults {
         self.rules.iter().any(|rule| rule.fault == kind)
     }
 
+    /// Whether failures of one of these kinds were planted.
+    pub(crate) fn has_any(&self, kinds: &[FaultKind]) -> bool {
+        kinds.iter().any(|kind| self.has(*kind))
+    }
+
     /// Whether a failure strikes here. Every call is an occasion.
     pub(crate) fn strikes(&self, kind: FaultKind, site: &SiteId) -> bool {
+        let struck = self.occurs(kind, site);
+        self.struck.fetch_add(u64::from(struck), Ordering::Relaxed);
+        struck
+    }
+
+    /// The same for a failure that may turn out to be impossible here: it counts by [`Self::count`] once it was done.
+    pub(crate) fn occurs(&self, kind: FaultKind, site: &SiteId) -> bool {
         let mut struck = false;
         for (index, rule) in self.rules.iter().enumerate() {
             // No short cut: each rule counts its own occasions.
             struck |= rule.fault == kind && self.rule_strikes(index, rule, site);
         }
-        self.struck.fetch_add(u64::from(struck), Ordering::Relaxed);
         struck
+    }
+
+    /// Counts a failure that occurred and was done.
+    pub(crate) fn count(&self) {
+        self.struck.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How often any of them struck so far.

@@ -112,20 +112,36 @@ impl Shape {
         let target = join(self.key_columns(), ", ", |_, column| {
             format!("{} COLLATE {}", quote(&column.name), quote(&column.collation))
         });
-        let updates: Vec<String> = self
-            .columns
-            .iter()
-            .enumerate()
-            .filter(|(i, column)| !self.keys.contains(i) || !column.collation.eq_ignore_ascii_case("binary"))
-            .map(|(_, column)| format!("{0} = excluded.{0}", quote(&column.name)))
-            .collect();
-        let action =
-            if updates.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", updates.join(", ")) };
+        let updates = self.updates();
+        let action = if updates.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {updates}") };
         format!(
             "INSERT INTO main.{table}({}) VALUES ({}) ON CONFLICT({target}) DO {action}",
             self.column_list(""),
             self.parameters()
         )
+    }
+
+    /// The same in two statements, of which the second is for a row that the first did not find. In an upsert, the
+    /// triggers that its update fires lose the conflict clauses of their own statements.
+    pub(crate) fn update_and_insert(&self) -> (Option<String>, String) {
+        let (table, updates) = (quote(&self.name), self.updates());
+        let same = self.key_match("", |i| format!("?{}", self.keys[i] + 1));
+        let insert = format!(
+            "INSERT INTO main.{table}({}) SELECT {} WHERE NOT EXISTS (SELECT 1 FROM main.{table} WHERE {same})",
+            self.column_list(""),
+            self.parameters()
+        );
+        ((!updates.is_empty()).then(|| format!("UPDATE main.{table} SET {updates} WHERE {same}")), insert)
+    }
+
+    /// `"column" = ?1, …` for what an update of a row with the same key may change.
+    fn updates(&self) -> String {
+        let changed =
+            |(i, column): &(usize, &Column)| !self.keys.contains(i) || !column.collation.eq_ignore_ascii_case("binary");
+        // By parameter and not by `excluded`: a table may be called so.
+        join(self.columns.iter().enumerate().filter(changed), ", ", |_, (i, column)| {
+            format!("{} = ?{}", quote(&column.name), i + 1)
+        })
     }
 
     /// Definitions of companion columns that hold the key: `cs_pk1 TEXT COLLATE "BINARY", …`.

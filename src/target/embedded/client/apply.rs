@@ -133,7 +133,10 @@ struct Writer<'c, 's> {
     /// Whether rows wait to be sent. They are newer than the page.
     has_dirty: bool,
     is_dirty: CachedStatement<'c>,
+    /// Writes a row, or only a row that is there already.
     upsert: CachedStatement<'c>,
+    /// Writes a row that is not there yet.
+    insert: Option<CachedStatement<'c>>,
     delete: CachedStatement<'c>,
 }
 
@@ -198,13 +201,22 @@ impl<'c, 's> Writer<'c, 's> {
         }
         let has_dirty = any_dirty.exists([table.acknowledged])?;
         let keys = |columns: &[usize]| -> String { shape.key_match("", |i| format!("?{}", columns[i])) };
+        let (upsert, insert) = if capture::has_own_triggers(connection, &shape.name)? {
+            match shape.update_and_insert() {
+                (Some(update), insert) => (update, Some(insert)),
+                (None, insert) => (insert, None),
+            }
+        } else {
+            (shape.upsert(), None)
+        };
         let in_key_order: Vec<usize> = (1..=shape.keys.len()).collect();
         Ok(Self {
             shape,
             has_dirty,
             is_dirty: connection
                 .prepare_cached(&format!("SELECT 1 FROM main.{companion} WHERE {}", shape.companion_key_match(1)))?,
-            upsert: connection.prepare_cached(&shape.upsert())?,
+            upsert: connection.prepare_cached(&upsert)?,
+            insert: insert.map(|insert| connection.prepare_cached(&insert)).transpose()?,
             delete: connection.prepare_cached(&format!(
                 "DELETE FROM main.{} WHERE {}",
                 quote(&shape.name),
@@ -229,7 +241,17 @@ impl<'c, 's> Writer<'c, 's> {
         for (i, cell) in cells.iter().enumerate() {
             statement.raw_bind_parameter(i + 1, cell)?;
         }
-        statement.raw_execute().map(|rows| u64::try_from(rows).unwrap_or(0))
+        let rows = statement.raw_execute()?;
+        let rows = match &mut self.insert {
+            Some(insert) if rows == 0 && !deleted => {
+                for (i, cell) in cells.iter().enumerate() {
+                    insert.raw_bind_parameter(i + 1, cell)?;
+                }
+                insert.raw_execute()?
+            }
+            _ => rows,
+        };
+        Ok(u64::try_from(rows).unwrap_or(0))
     }
 
     /// A value that must be unique is still taken here, by a row whose newer state is on a later page: it gives way.

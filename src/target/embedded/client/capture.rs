@@ -16,6 +16,9 @@ const SKIP_INTEGER_KEY: i64 = 1;
 /// Skips the check of NOT NULL columns without a default.
 const SKIP_DEFAULTS: i64 = 2;
 
+/// What the triggers are called after.
+const EVENTS: [&str; 4] = ["insert", "update", "rekey", "delete"];
+
 /// Makes a table take part; does nothing when it already does.
 pub(super) fn init(
     connection: &Connection,
@@ -24,10 +27,6 @@ pub(super) fn init(
     flags: Option<i64>,
 ) -> rusqlite::Result<SiteId> {
     let shape = check(connection, table, algorithm, flags.unwrap_or(0))?;
-    if shape.has_unique {
-        // Otherwise a row that REPLACE removes for another UNIQUE column fires no delete trigger.
-        connection.execute_batch("PRAGMA recursive_triggers = ON")?;
-    }
     if let Some(site) = local::site(connection)?
         && is_installed(connection, table)?
     {
@@ -48,6 +47,26 @@ pub(super) fn init(
         connection.execute("UPDATE cloudsync_site SET cursor = 0, acks = acks + 1", [])?;
         Ok(site)
     })
+}
+
+/// Whether a table that takes part has a UNIQUE constraint besides its key.
+pub(super) fn has_unique(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(local::shapes(connection)?.iter().any(|shape| shape.has_unique))
+}
+
+/// Whether the table has triggers besides those of capture.
+pub(super) fn has_own_triggers(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?1)
+             AND lower(name) NOT IN (SELECT lower('cloudsync_' || value || '_' || ?1) FROM json_each(?2))",
+        )?
+        .exists([table, &serde_json::json!(EVENTS).to_string()])
+}
+
+/// Lets SQLite fire the delete trigger also for a row that REPLACE removes for another UNIQUE column.
+pub(super) fn capture_replaced(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("PRAGMA recursive_triggers = ON")
 }
 
 /// The rules for tables, in the texts of the public function.
@@ -226,7 +245,7 @@ fn create_companion(shape: &Shape) -> String {
 fn back_fill(shape: &Shape) -> String {
     let keys = join(shape.key_columns(), ", ", |_, column| quote(&column.name));
     let table = quote(&shape.name);
-    format!("INSERT INTO main.{} SELECT {keys} FROM main.{table} WHERE true {}", target(shape), on_conflict(shape))
+    format!("INSERT INTO main.{} SELECT {keys} FROM main.{table} WHERE 1 {}", target(shape), on_conflict(shape))
 }
 
 /// `"t_cloudsync"(cs_pk1, …)`.
@@ -258,12 +277,18 @@ fn create_triggers(shape: &Shape) -> String {
         let text = format!("{event} aborted because primary key in table {} contains NULL values.", shape.name);
         format!("SELECT RAISE(ABORT, '{}') WHERE {is_null};", text.replace('\'', "''"))
     };
+    // Only what fires for REPLACE has to ask; RAISE says that what the statement has done so far is undone then.
+    let ask = if shape.has_unique {
+        "SELECT RAISE(ABORT, 'replaced rows are not captured') WHERE NOT cloudsync_captures_replaced();"
+    } else {
+        ""
+    };
     let key_columns = join(shape.key_columns(), ", ", |_, column| quote(&column.name));
     let key_changed =
         join(shape.key_columns(), " OR ", |_, column| format!("OLD.{0} IS NOT NEW.{0}", quote(&column.name)));
     format!(
-        "CREATE TRIGGER {insert} AFTER INSERT ON {table} WHEN NOT cloudsync_is_applying() BEGIN {refuse_insert} {mark_new} END;
-         CREATE TRIGGER {update} AFTER UPDATE ON {table} WHEN NOT cloudsync_is_applying() BEGIN {refuse_update} {mark_new} END;
+        "CREATE TRIGGER {insert} AFTER INSERT ON {table} WHEN NOT cloudsync_is_applying() BEGIN {ask} {refuse_insert} {mark_new} END;
+         CREATE TRIGGER {update} AFTER UPDATE ON {table} WHEN NOT cloudsync_is_applying() BEGIN {ask} {refuse_update} {mark_new} END;
          CREATE TRIGGER {rekey} AFTER UPDATE OF {key_columns} ON {table} WHEN ({key_changed}) AND NOT cloudsync_is_applying()
              BEGIN {mark_old} END;
          CREATE TRIGGER {delete} AFTER DELETE ON {table} WHEN NOT cloudsync_is_applying() BEGIN {mark_old} END;",
@@ -279,7 +304,7 @@ fn create_triggers(shape: &Shape) -> String {
 }
 
 fn drop_triggers(table: &str) -> String {
-    ["insert", "update", "rekey", "delete"]
+    EVENTS
         .map(|event| format!("DROP TRIGGER IF EXISTS main.{};", companion(&format!("cloudsync_{event}_{table}"), "")))
         .concat()
 }

@@ -17,6 +17,11 @@ pub(super) fn keep_code(error: rusqlite::Error) -> rusqlite::Error {
     }
 }
 
+/// Undoes what the statement did; SQLite then prepares it under the present settings of the connection, and runs it again.
+pub(super) fn prepare_again() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_SCHEMA), None)
+}
+
 /// The error of a statement that was interrupted.
 pub(super) fn check_interrupt(connection: &Connection) -> rusqlite::Result<()> {
     if connection.is_interrupted() {

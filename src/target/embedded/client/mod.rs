@@ -18,7 +18,7 @@ use rusqlite::functions::{ConnectionRef, Context, FunctionFlags};
 use rusqlite::types::Value;
 use serde_json::json;
 
-use error::{failure, keep_code};
+use error::{failure, keep_code, prepare_again};
 use state::State;
 use transport::Transport;
 
@@ -103,6 +103,18 @@ fn register_capture(connection: &Connection, state: &Arc<State>) -> rusqlite::Re
         }
         Ok(flag.applying.load(Ordering::Relaxed))
     })?;
+    let captures = Arc::clone(state);
+    // Called by the triggers of tables with a UNIQUE constraint besides the key.
+    connection.create_scalar_function(
+        "cloudsync_captures_replaced",
+        0,
+        FunctionFlags::SQLITE_UTF8,
+        move |context: &mut Context<'_>| {
+            // SAFETY: the reference lives no longer than this call, on the thread that runs the statement.
+            let connection = unsafe { context.get_connection() }?;
+            if captures.capture_replaced(&connection)? { Err(prepare_again()) } else { Ok(true) }
+        },
+    )?;
     define(connection, state, "cloudsync_version", 0..=0, |_| {
         Ok(Value::Text(format!("embedded-{}", env!("CARGO_PKG_VERSION"))))
     })?;
@@ -154,6 +166,10 @@ fn register_configuration(connection: &Connection, state: &Arc<State>) -> rusqli
         };
         let endpoint = (required(0, "address")?, required(1, "managedDatabaseId")?);
         call.state.network().endpoint = Some(endpoint);
+        // Before its first write, so that no statement has to run twice.
+        if capture::has_unique(&call.connection)? {
+            call.state.capture_replaced(&call.connection)?;
+        }
         Ok(Value::Integer(0))
     })?;
     for name in ["cloudsync_network_set_token", "cloudsync_network_set_apikey"] {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::error::failure;
-use super::local;
 use super::transport::{Endpoint, Transport};
+use super::{capture, local};
 use crate::failure::Secret;
 
 /// The state of one connection.
@@ -17,6 +17,8 @@ pub(super) struct State {
     pub(super) applying: AtomicBool,
     /// `cloudsync_terminate()` was called: writes to synced tables fail until the next init.
     pub(super) terminated: AtomicBool,
+    /// The delete trigger fires also for rows that REPLACE removes.
+    pub(super) captures_replaced: AtomicBool,
     pub(super) network: Mutex<Network>,
 }
 
@@ -56,12 +58,23 @@ impl State {
         Self {
             applying: AtomicBool::new(false),
             terminated: AtomicBool::new(false),
+            captures_replaced: AtomicBool::new(false),
             network: Mutex::new(Network { endpoint: None, credential: None, transport, push_rows }),
         }
     }
 
     pub(super) fn network(&self) -> MutexGuard<'_, Network> {
         self.network.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the connection capture the rows that REPLACE removes: whether it did not before.
+    pub(super) fn capture_replaced(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        if self.captures_replaced.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        capture::capture_replaced(connection)?;
+        self.captures_replaced.store(true, Ordering::Relaxed);
+        Ok(true)
     }
 
     /// Silences the triggers until the guard is dropped.

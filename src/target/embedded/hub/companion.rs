@@ -97,7 +97,7 @@ pub(super) fn watch(connection: &Connection, tracked: &Tracked) -> rusqlite::Res
             "UPDATE main.{} AS cs_live SET {values} FROM main.{} AS cs_data WHERE {}",
             companion(&shape.name, "_cloudsync"),
             quote(&shape.name),
-            same_row(shape, "cs_data", "cs_live"),
+            same_row(shape, "cs_data", "cs_live.cs_"),
         ))?;
     }
     index(connection, tracked, "_cloudsync", |policy| tracked.live_rows(policy, false))?;
@@ -112,7 +112,8 @@ fn index(
     suffix: &str,
     pull: impl Fn(&str) -> String,
 ) -> rusqlite::Result<()> {
-    let name = companion(&tracked.shape.name, &format!("{suffix}_new"));
+    let bare = format!("{}{suffix}_new", tracked.shape.name);
+    let name = quote(&bare);
     let table = companion(&tracked.shape.name, suffix);
     let create = |old: &str| format!("CREATE INDEX main.{name} ON {table}({old}cs_seq, cs_site)");
     connection.execute_batch(&format!("DROP INDEX IF EXISTS main.{name}"))?;
@@ -124,7 +125,7 @@ fn index(
         let mut steps = explained.query([rusqlite::types::Null, rusqlite::types::Null])?;
         while let Some(step) = steps.next()? {
             let step: String = step.get("detail")?;
-            if step.contains(name.trim_matches('"')) && step.contains("cs_seq>?") {
+            if step.contains(&bare) && step.contains("cs_seq>?") {
                 return Ok(());
             }
         }
@@ -136,9 +137,31 @@ fn index(
     if suffix == "_cloudsync" { connection.execute_batch(&create("")) } else { Ok(()) }
 }
 
-/// Temporary triggers that note what an administrator's own statements change. They exist on that connection only, so a
-/// push, which notes its rows itself, never meets them.
+/// Temporary triggers that note what an administrator's own statements change. They exist on that connection only.
 pub(super) fn admin_triggers(tracked: &Tracked) -> String {
+    note_triggers(tracked, &|_| String::new())
+}
+
+/// Temporary triggers for the connection of a push, which note what triggers of the author's write. The pushed row
+/// itself, whose key [`super::cascade`] keeps in a temporary table, is the business of the push.
+pub(super) fn cascade_triggers(tracked: &Tracked) -> String {
+    let shape = &tracked.shape;
+    let pushed = companion(&shape.name, PUSHED);
+    let is_pushed = |row: &str| {
+        let same =
+            join(shape.key_columns(), " AND ", |i, column| format!("cs_pk{} = {row}.{}", i + 1, quote(&column.name)));
+        format!("EXISTS (SELECT 1 FROM temp.{pushed} WHERE {same})")
+    };
+    let unless_pushed = |rows: &[&str]| format!("WHEN NOT ({})", join(rows, " AND ", |_, row| is_pushed(row)));
+    let triggers = note_triggers(tracked, &unless_pushed);
+    format!("CREATE TEMP TABLE {pushed}({}); {triggers}", shape.companion_keys())
+}
+
+/// How the temporary table with the key of the pushed row is called, after the table.
+pub(super) const PUSHED: &str = "_cloudsync_pushed";
+
+/// `when` is the condition of a trigger about these rows, NEW or OLD or both.
+fn note_triggers(tracked: &Tracked, when: &dyn Fn(&[&str]) -> String) -> String {
     let shape = &tracked.shape;
     let table = quote(&shape.name);
     let (live, dead) = (companion(&shape.name, "_cloudsync"), companion(&shape.name, "_cloudsync_tombstones"));
@@ -180,13 +203,16 @@ pub(super) fn admin_triggers(tracked: &Tracked) -> String {
         )
     };
     format!(
-        "CREATE TEMP TRIGGER {insert} AFTER INSERT ON main.{table} BEGIN UPDATE cloudsync_state SET seq = seq + 1; {note} END;
-         CREATE TEMP TRIGGER {update} AFTER UPDATE ON main.{table} BEGIN UPDATE cloudsync_state SET seq = seq + 2; {bury_moved} {note} END;
-         CREATE TEMP TRIGGER {delete} AFTER DELETE ON main.{table} BEGIN UPDATE cloudsync_state SET seq = seq + 1; {bury} END;",
+        "CREATE TEMP TRIGGER {insert} AFTER INSERT ON main.{table} {when_new} BEGIN UPDATE cloudsync_state SET seq = seq + 1; {note} END;
+         CREATE TEMP TRIGGER {update} AFTER UPDATE ON main.{table} {when_both} BEGIN UPDATE cloudsync_state SET seq = seq + 2; {bury_moved} {note} END;
+         CREATE TEMP TRIGGER {delete} AFTER DELETE ON main.{table} {when_old} BEGIN UPDATE cloudsync_state SET seq = seq + 1; {bury} END;",
         insert = companion(&shape.name, "_cloudsync_insert"),
         update = companion(&shape.name, "_cloudsync_update"),
         delete = companion(&shape.name, "_cloudsync_delete"),
         bury_moved = bury("seq - 1", &format!("({changed})")),
-        bury = bury("seq", "true"),
+        bury = bury("seq", "1"),
+        when_new = when(&["NEW"]),
+        when_both = when(&["OLD", "NEW"]),
+        when_old = when(&["OLD"]),
     )
 }

@@ -69,6 +69,8 @@ impl Database {
 pub(super) struct Worker {
     pub(super) connection: Connection,
     pub(super) cache: Cache,
+    /// The state of the schema by which it notes what triggers write; none as long as it notes nothing.
+    pub(super) cascades: Option<Stamp>,
     identity: Identity,
 }
 
@@ -90,7 +92,7 @@ impl Worker {
         connection.set_prepared_statement_cache_capacity(256);
         rusqlite::vtab::series::load_module(&connection)?;
         let identity = Identity::register(&connection)?;
-        Ok(Self { connection, cache: Cache::default(), identity })
+        Ok(Self { connection, cache: Cache::default(), cascades: None, identity })
     }
 
     /// Says for whom the next statements run.
@@ -117,14 +119,24 @@ fn wait_for_locks(connection: &mut Connection, timeout: Duration) -> rusqlite::R
     }))
 }
 
+/// A state of the schema and of what is synced how: SQLite's version of the schema, and the hub's.
+pub(super) type Stamp = (i64, i64);
+
 /// The synced tables as last read.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    stamp: (i64, i64),
+    stamp: Stamp,
+    /// Whether the schema has triggers.
+    has_triggers: bool,
     tables: HashMap<String, Option<Arc<Tracked>>>,
 }
 
 impl Cache {
+    /// The state of the schema with triggers that was last read; none if it has no triggers.
+    pub(super) fn triggers(&self) -> Option<Stamp> {
+        self.has_triggers.then_some(self.stamp)
+    }
+
     /// A synced table, read again after any change of the schema or of the policies. The caller has a transaction.
     pub(super) fn get(&mut self, connection: &Connection, table: &str) -> rusqlite::Result<Option<Arc<Tracked>>> {
         let schema: i64 = connection.prepare_cached("PRAGMA main.schema_version")?.query_row([], |row| row.get(0))?;
@@ -133,6 +145,8 @@ impl Cache {
         if self.stamp != (schema, generation) {
             self.tables.clear();
             self.stamp = (schema, generation);
+            self.has_triggers =
+                connection.prepare("SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger'")?.exists([])?;
         }
         if let Some(known) = self.tables.get(table) {
             return Ok(known.clone());

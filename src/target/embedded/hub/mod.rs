@@ -1,13 +1,16 @@
 //! The hub: start and stop. `shared` is what its parts share; `listener` speaks HTTP; `sync` answers pushes and pulls through
-//! `push`, `pull` and `policy`; `sql`, `command`, `switch`, `tokens` and `manage` are the administration; `registry` knows databases
-//! and tokens; `database` is a file and its connections; `tracked` is a synced table; `shared` is what every request sees.
+//! `push`, `pull` and `policy`, with the planted failures of single rows in `plant`; `sql`, `command`, `switch`, `tokens` and `manage` are the administration; `registry` knows databases
+//! and tokens; `database` is a file and its connections; `tracked` is a synced table,
+//! `companion` what the hub notes of its rows, `cascade` how that is done for what triggers write during a push; `shared` is what every request sees.
 
+mod cascade;
 mod command;
 mod companion;
 mod database;
 mod error;
 mod listener;
 mod manage;
+mod plant;
 mod policy;
 mod pull;
 mod push;

@@ -9,7 +9,7 @@ use rusqlite::{CachedStatement, Connection};
 
 use super::super::shape::join;
 use super::super::wire::Cell;
-use super::tracked::{Tracked, place_of};
+use super::tracked::{Tracked, is_true, place_of};
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,9 +94,9 @@ impl<'a> Gate<'a> {
         let shape = &tracked.shape;
         let policies = &tracked.policies;
         let verdict = |policy: &Option<String>| match policy {
-            _ if *caller == Caller::Admin => "true".to_owned(),
-            Some(policy) if tracked.rls => format!("({policy}) IS TRUE"),
-            Some(_) | None => "false".to_owned(),
+            _ if *caller == Caller::Admin => "1".to_owned(),
+            Some(policy) if tracked.rls => is_true(policy),
+            Some(_) | None => "0".to_owned(),
         };
         let table = quote(&shape.name);
         let place = place_of(shape, "OLD");

@@ -70,9 +70,9 @@ pub(super) fn pull(
         });
         // No policy, no rows; administrators see all.
         let policy = match (caller, &tracked.policies.select) {
-            (Caller::Admin, _) => "true",
+            (Caller::Admin, _) => "1",
             (Caller::User(_), Some(policy)) if tracked.rls => policy.as_str(),
-            (Caller::User(_), Some(_) | None) if leak => "false",
+            (Caller::User(_), Some(_) | None) if leak => "0",
             (Caller::User(_), Some(_) | None) => continue,
         };
         let (live, dead) = (tracked.live_rows(policy, leak), tracked.tombstones(policy));

@@ -4,11 +4,15 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, Transa
 
 use super::super::fault::Faults;
 use super::super::wire::{Cell, LastFailure, PushAnswer, PushHead, Reader, RowHead, SiteId, site_text};
+use super::cascade::{self, Cascade};
 use super::database::Worker;
 use super::error::StoreError;
 use super::policy::{Caller, Gate, bind};
 use super::tracked::{SERVER, Tracked};
 use crate::scenario::FaultKind;
+
+/// The failures that are planted in rows that were stored.
+const PLANTED: &[FaultKind] = &[FaultKind::Invent, FaultKind::Rewrite, FaultKind::LoseEverywhere];
 
 /// How a push is to be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +41,10 @@ pub(super) fn push(
     let Some(table) = &head.table else { return Ok(answer_status(&worker.connection, &head.site)?) };
     let transaction = worker.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let tracked = worker.cache.get(&transaction, table.name)?;
+    let cascades = worker.cache.triggers();
+    if worker.cascades != cascades {
+        cascade::install(&transaction, cascades.is_some())?;
+    }
     let site = find_site(&transaction, &head.site, caller)?;
     let known = table_version(&transaction, site, table.name)?;
     let refused = match &tracked {
@@ -57,6 +65,9 @@ pub(super) fn push(
     let mut version = known;
     if let Some(tracked) = tracked.filter(|_| failure.is_none()) {
         let mut stored = Rows::open(&transaction, &tracked, caller, faults, &head.site, site, mode)?;
+        if cascades.is_some() {
+            stored.cascade = Some(Cascade::open(&transaction, &tracked)?);
+        }
         version = stored.store(&mut reader, head.rows, known)?;
         failure = stored.failure.take();
         let tally = stored.tally;
@@ -70,6 +81,7 @@ pub(super) fn push(
     }
     let total = total_version(&transaction, site)?;
     transaction.commit()?;
+    worker.cascades = cascades;
     Ok(PushAnswer { version, total, failure })
 }
 
@@ -147,23 +159,25 @@ struct Tally {
 }
 
 /// The statements of one push, held for its rows.
-struct Rows<'a> {
-    connection: &'a Connection,
-    tracked: &'a Tracked,
+pub(super) struct Rows<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) tracked: &'a Tracked,
     gate: Gate<'a>,
-    faults: &'a Faults,
-    site: &'a SiteId,
+    pub(super) faults: &'a Faults,
+    pub(super) site: &'a SiteId,
     /// The site's number.
     id: i64,
     mode: Mode,
     tally: Tally,
     failure: Option<LastFailure>,
+    /// Where the schema has triggers.
+    cascade: Option<Cascade<'a>>,
     /// Whether a new row may have some to remove.
     has_tombstones: bool,
-    insert: CachedStatement<'a>,
+    pub(super) insert: CachedStatement<'a>,
     update: Option<CachedStatement<'a>>,
     place: CachedStatement<'a>,
-    touch: CachedStatement<'a>,
+    pub(super) touch: CachedStatement<'a>,
     observe: CachedStatement<'a>,
     bury: CachedStatement<'a>,
     unbury: CachedStatement<'a>,
@@ -204,6 +218,7 @@ impl<'a> Rows<'a> {
             mode,
             tally: Tally { seq, ..Tally::default() },
             failure: None,
+            cascade: None,
             has_tombstones: connection.prepare_cached(&format!("SELECT 1 FROM main.{dead}"))?.exists([])?,
             insert: connection.prepare_cached(&sql.insert)?,
             update: sql.update.as_ref().map(|sql| connection.prepare_cached(sql)).transpose()?,
@@ -222,6 +237,7 @@ impl<'a> Rows<'a> {
     fn store(&mut self, reader: &mut Reader<'_>, rows: u32, known: i64) -> Result<i64, StoreError> {
         let shape = &self.tracked.shape;
         let may_drop = self.faults.has(FaultKind::DropRow);
+        let may_plant = self.mode == Mode::Normal && self.faults.has_any(PLANTED);
         let mut cells = Vec::new();
         let mut version = known;
         for _ in 0..rows {
@@ -235,10 +251,19 @@ impl<'a> Rows<'a> {
             if self.mode == Mode::Forget || may_drop && self.faults.strikes(FaultKind::DropRow, self.site) {
                 continue;
             }
-            if head.deleted {
+            if let Some(cascade) = &mut self.cascade {
+                let key: Vec<Cell<'_>> =
+                    if head.deleted { cells.clone() } else { shape.keys.iter().map(|&key| cells[key]).collect() };
+                cascade.push(&key)?;
+            }
+            let place = if head.deleted {
                 self.delete(&cells)?;
+                None
             } else {
-                self.write(&cells)?;
+                self.write(&cells)?
+            };
+            if may_plant {
+                self.plant(place, &cells)?;
             }
         }
         if reader.is_empty() { Ok(version) } else { Err(StoreError::Malformed) }
@@ -249,11 +274,29 @@ impl<'a> Rows<'a> {
         self.tally.seq
     }
 
-    fn write(&mut self, cells: &[Cell<'_>]) -> rusqlite::Result<()> {
+    /// The next number, from which triggers go on.
+    pub(super) fn start(&mut self) -> rusqlite::Result<i64> {
+        let seq = self.next();
+        if let Some(cascade) = self.cascade.as_mut().filter(|_| self.mode != Mode::ClockBack) {
+            cascade.start(seq)?;
+        }
+        Ok(seq)
+    }
+
+    /// Goes on from the numbers that triggers gave.
+    pub(super) fn end(&mut self) -> rusqlite::Result<()> {
+        if let Some(cascade) = self.cascade.as_mut().filter(|_| self.mode != Mode::ClockBack) {
+            self.tally.seq = cascade.end()?;
+        }
+        Ok(())
+    }
+
+    /// Stores a row: its place, if it was accepted.
+    fn write(&mut self, cells: &[Cell<'_>]) -> rusqlite::Result<Option<i64>> {
         let found = self.gate.write(cells, &self.tracked.watched)?;
         if !found.allowed && !self.is_policy_ignored() {
             self.tally.denied += 1;
-            return Ok(());
+            return Ok(None);
         }
         match found.place {
             Some(place) => self.change(place, found.moves, cells),
@@ -262,32 +305,40 @@ impl<'a> Rows<'a> {
     }
 
     /// Stores a row that was not there.
-    fn add(&mut self, cells: &[Cell<'_>]) -> rusqlite::Result<()> {
+    fn add(&mut self, cells: &[Cell<'_>]) -> rusqlite::Result<Option<i64>> {
         bind(&mut self.insert, 1, cells)?;
-        match self.insert.raw_execute() {
+        // Before what triggers write: a device receives it first, and its own triggers may write the same again.
+        let seq = self.start()?;
+        let inserted = self.insert.raw_execute();
+        self.end()?;
+        match inserted {
             // A trigger of the administrator's passed over it.
-            Ok(0) => return Ok(()),
+            Ok(0) => return Ok(None),
             Ok(_) => {}
-            Err(error) => return self.fail(error),
+            Err(error) => return self.fail(error).map(|()| None),
         }
-        let seq = self.next();
         self.tally.pushed += 1;
+        self.note(seq, self.id, cells).map(Some)
+    }
+
+    /// Notes the row just inserted, as written by a site: its place.
+    pub(super) fn note(&mut self, seq: i64, by: i64, cells: &[Cell<'_>]) -> rusqlite::Result<i64> {
         self.place.raw_bind_parameter(1, seq)?;
-        self.place.raw_bind_parameter(2, self.id)?;
+        self.place.raw_bind_parameter(2, by)?;
         for (i, &column) in self.tracked.noted.iter().enumerate() {
             self.place.raw_bind_parameter(i + 3, cells[column])?;
         }
         self.place.raw_execute()?;
-        if !self.has_tombstones {
-            return Ok(());
-        }
         let place = self.connection.last_insert_rowid();
-        let keys = &self.tracked.shape.keys;
-        unbury(&mut self.unbury, place, keys.iter().map(|&column| cells[column]))
+        if self.has_tombstones {
+            let keys = &self.tracked.shape.keys;
+            unbury(&mut self.unbury, place, keys.iter().map(|&column| cells[column]))?;
+        }
+        Ok(place)
     }
 
     /// Stores another state of a row.
-    fn change(&mut self, place: i64, moves: bool, cells: &[Cell<'_>]) -> rusqlite::Result<()> {
+    fn change(&mut self, place: i64, moves: bool, cells: &[Cell<'_>]) -> rusqlite::Result<Option<i64>> {
         let keys = &self.tracked.shape.keys;
         let key = || keys.iter().map(|&column| cells[column]);
         let tombstone = if moves {
@@ -299,17 +350,19 @@ impl<'a> Rows<'a> {
         } else {
             None
         };
+        let seq = self.start()?;
         if let Some(update) = &mut self.update {
             bind(update, 1, cells)?;
             update.raw_bind_parameter(cells.len() + 1, place)?;
-            if let Err(error) = update.raw_execute() {
+            let updated = update.raw_execute();
+            self.end()?;
+            if let Err(error) = updated {
                 if let Some(seq) = tombstone {
                     self.exhume.execute([seq])?;
                 }
-                return self.fail(error);
+                return self.fail(error).map(|()| None);
             }
         }
-        let seq = self.next();
         self.tally.pushed += 1;
         self.touch.execute([seq, self.id, place])?;
         if moves {
@@ -321,7 +374,7 @@ impl<'a> Rows<'a> {
             self.observe.raw_execute()?;
             unbury(&mut self.unbury, place, key())?;
         }
-        Ok(())
+        Ok(Some(place))
     }
 
     fn delete(&mut self, key: &[Cell<'_>]) -> rusqlite::Result<()> {
@@ -330,18 +383,30 @@ impl<'a> Rows<'a> {
             self.tally.denied += 1;
             return Ok(());
         }
-        let seq = self.next();
+        let seq = self.start()?;
         if self.faults.has(FaultKind::ResurrectRows) && self.faults.strikes(FaultKind::ResurrectRows, self.site) {
             return self.touch.execute([seq, self.id, place]).map(drop);
         }
         self.tally.pushed += 1;
+        self.remove(seq, self.id, place, key.iter().copied())
+    }
+
+    /// Removes a row and leaves a tombstone by a site.
+    pub(super) fn remove<'k>(
+        &mut self,
+        seq: i64,
+        by: i64,
+        place: i64,
+        key: impl Iterator<Item = Cell<'k>>,
+    ) -> rusqlite::Result<()> {
         // Without watched columns a live row has no tombstones.
         if self.has_tombstones && !self.tracked.watched.is_empty() {
-            unbury(&mut self.unbury, place, key.iter().copied())?;
+            unbury(&mut self.unbury, place, key)?;
         }
         self.has_tombstones = true;
-        self.bury.execute([seq, self.id, place])?;
+        self.bury.execute([seq, by, place])?;
         self.erase.execute([place])?;
+        self.end()?;
         self.forget.execute([place]).map(drop)
     }
 

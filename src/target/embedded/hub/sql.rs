@@ -269,7 +269,7 @@ fn restrict(worker: &mut Worker) -> rusqlite::Result<()> {
     let secret = format!("rls_{}_", uuid::Uuid::new_v4().simple());
     for table in table_names(worker)? {
         let (enabled, policies, _) = tracked::read_policies(&worker.connection, &table)?;
-        let policy = policies.select.filter(|_| enabled).unwrap_or_else(|| "false".to_owned());
+        let policy = policies.select.filter(|_| enabled).unwrap_or_else(|| "0".to_owned());
         let inner = quote(&format!("{secret}{table}"));
         let table = quote(&table);
         worker.connection.execute_batch(&format!(

@@ -77,7 +77,16 @@ impl Tracked {
         let Some(name) = name else { return Ok(None) };
         let Some(shape) = Shape::read(connection, &name)? else { return Ok(None) };
         let (rls, policies, columns) = read_policies(connection, &name)?;
-        Ok(Some(Self::new(shape, rls, policies, &columns)))
+        let mut tracked = Self::new(shape, rls, policies, &columns);
+        let has_triggers = connection
+            .prepare_cached("SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?1)")?
+            .exists([&name])?;
+        if has_triggers {
+            // A conflict clause would also stand for those of the triggers' own statements.
+            tracked.sql.insert = insert(&tracked.shape, "");
+            tracked.sql.update = tracked.sql.update.map(|update| update.replacen("UPDATE OR ABORT", "UPDATE", 1));
+        }
+        Ok(Some(tracked))
     }
 
     /// `columns` are those that the select policy reads.
@@ -92,25 +101,31 @@ impl Tracked {
 
     /// Live rows after `?1` not written by site `?2`: sequence number, whether the policy allows it, columns.
     pub(super) fn live_rows(&self, policy: &str, leak: bool) -> String {
-        let (shown, condition) =
-            if leak { (format!("({policy}) IS TRUE"), "true") } else { ("true".to_owned(), policy) };
-        let keys = if self.shape.rowid.is_none() { companion_keys(&self.shape) } else { String::new() };
+        let (shown, condition) = if leak { (is_true(policy), "1") } else { ("1".to_owned(), policy) };
+        let own = own_prefix(&self.shape);
+        let keys = |text: &dyn Fn(usize) -> String| {
+            if self.shape.rowid.is_none() { join(&self.shape.keys, "", |i, _| text(i + 1)) } else { String::new() }
+        };
         format!(
-            "SELECT cs_live.cs_seq, cs_live.cs_shown, {columns} FROM
-             (SELECT cs_seq, cs_row{keys}, {shown} AS cs_shown FROM (SELECT cs_seq, cs_site, cs_row{keys}{watched} FROM main.{live}) AS {table}
-              WHERE cs_seq > ?1 AND cs_site <> ?2 AND ({condition})) AS cs_live
-             CROSS JOIN main.{table} AS cs_data ON {same} ORDER BY cs_live.cs_seq",
+            "SELECT cs_live.{own}seq, cs_live.{own}shown, {columns} FROM
+             (SELECT {own}seq, {own}row{keys}, {shown} AS {own}shown FROM
+              (SELECT cs_seq AS {own}seq, cs_site AS {own}site, cs_row AS {own}row{renamed}{watched} FROM main.{live}) AS {table}
+              WHERE {own}seq > ?1 AND {own}site <> ?2 AND ({condition})) AS cs_live
+             CROSS JOIN main.{table} AS cs_data ON {same} ORDER BY cs_live.{own}seq",
+            keys = keys(&|i| format!(", {own}pk{i}")),
+            renamed = keys(&|i| format!(", cs_pk{i} AS {own}pk{i}")),
             columns = self.shape.column_list("cs_data."),
             watched = self.watched_as_columns(),
             live = companion(&self.shape.name, "_cloudsync"),
             table = quote(&self.shape.name),
-            same = same_row(&self.shape, "cs_data", "cs_live"),
+            same = same_row(&self.shape, "cs_data", &format!("cs_live.{own}")),
         )
     }
 
     /// Tombstones after `?1` not written by site `?2`, unless the user sees a live row under the key.
     pub(super) fn tombstones(&self, policy: &str) -> String {
         let table = quote(&self.shape.name);
+        let own = own_prefix(&self.shape);
         let unwatched = self.shape.keys.iter().enumerate().filter(|(_, column)| !self.watched.contains(column));
         let keys = join(unwatched, "", |_, (i, &column)| {
             format!(", cs_pk{} AS {}", i + 1, quote(&self.shape.columns[column].name))
@@ -120,16 +135,24 @@ impl Tracked {
         } else {
             format!(
                 "AND NOT EXISTS (SELECT 1 FROM main.{table} WHERE {} AND ({policy}))",
-                self.shape.key_match(&format!("{table}."), |i| format!("cs_pk{}", i + 1))
+                self.shape.key_match(&format!("{table}."), |i| format!("{own}pk{}", i + 1))
             )
         };
         format!(
-            "SELECT cs_seq, true{pk} FROM (SELECT cs_seq, cs_site{pk}{keys}{watched} FROM main.{dead}) AS {table}
-             WHERE cs_seq > ?1 AND cs_site <> ?2 AND ({policy}) {unless_seen} ORDER BY cs_seq",
-            pk = companion_keys(&self.shape),
+            "SELECT {own}seq, 1{pk} FROM
+             (SELECT cs_seq AS {own}seq, cs_site AS {own}site{renamed}{keys}{watched} FROM main.{dead}) AS {table}
+             WHERE {own}seq > ?1 AND {own}site <> ?2 AND ({policy}) {unless_seen} ORDER BY {own}seq",
+            pk = join(&self.shape.keys, "", |i, _| format!(", {own}pk{}", i + 1)),
+            renamed = join(&self.shape.keys, "", |i, _| format!(", cs_pk{0} AS {own}pk{0}", i + 1)),
             watched = self.watched_as_columns(),
             dead = companion(&self.shape.name, "_cloudsync_tombstones"),
         )
+    }
+
+    /// Changes one column of a row: value, place.
+    pub(super) fn set(&self, column: usize) -> String {
+        let (table, column) = (quote(&self.shape.name), quote(&self.shape.columns[column].name));
+        format!("UPDATE OR ABORT main.{table} SET {column} = ?1 WHERE {}", at(&self.shape, "", 2))
     }
 
     /// The watched columns of a companion under their own names, so that a policy can read them there.
@@ -159,7 +182,8 @@ impl Statements {
         let same = if names.is_empty() {
             String::new()
         } else {
-            let same = join(&names, "", |_, name| format!(" AND {} IS cs_data.{}", old_column(name), quote(name)));
+            let same =
+                join(&names, "", |_, name| format!(" AND {dead}.{} IS cs_data.{}", old_column(name), quote(name)));
             format!("AND EXISTS (SELECT 1 FROM main.{table} AS cs_data WHERE {}{same})", at(shape, "cs_data.", 1))
         };
         let changed: Vec<usize> = (0..shape.columns.len())
@@ -174,11 +198,7 @@ impl Statements {
         let noted = join(0..noted, "", |i, _| format!(", ?{}", i + 3));
         let observed = join(&names, "", |i, name| format!(", {} = ?{}", old_column(name), i + 2));
         Self {
-            insert: format!(
-                "INSERT OR ABORT INTO main.{table}({}) VALUES ({})",
-                shape.column_list(""),
-                shape.parameters()
-            ),
+            insert: insert(shape, " OR ABORT"),
             update: (!changed.is_empty()).then_some(update),
             place: format!(
                 "INSERT OR REPLACE INTO main.{live}(cs_row, cs_seq, cs_site{row_keys}{old_columns}) VALUES ({row}, ?1, ?2{noted})"
@@ -195,6 +215,12 @@ impl Statements {
             forget: format!("DELETE FROM main.{live} WHERE cs_row = ?1"),
         }
     }
+}
+
+/// Adds a row. Where the table's constraints say what happens in a conflict, `clause` is stronger.
+fn insert(shape: &Shape, clause: &str) -> String {
+    let (columns, values) = (shape.column_list(""), shape.parameters());
+    format!("INSERT{clause} INTO main.{}({columns}) VALUES ({values})", quote(&shape.name))
 }
 
 /// The place of a row of the table called `row`, as an expression.
@@ -218,12 +244,26 @@ fn at(shape: &Shape, prefix: &str, parameter: usize) -> String {
     format!("({own}) = (SELECT {keys} FROM main.{live} AS cs_at WHERE cs_at.cs_row = ?{parameter})")
 }
 
-/// Says that a row of the table called `row` is the live row of the companion called `live`.
+/// 1 where a policy is true, 0 where it is false or NULL. Never the words `true` and `false`: a column may have them.
+pub(super) fn is_true(policy: &str) -> String {
+    format!("CASE WHEN ({policy}) THEN 1 ELSE 0 END")
+}
+
+/// Says that a row of the table called `row` is the live row of the companion whose columns start with `live`.
 pub(super) fn same_row(shape: &Shape, row: &str, live: &str) -> String {
     match shape.rowid {
-        Some(rowid) => format!("{row}.{rowid} = {live}.cs_row"),
-        None => shape.key_match(&format!("{row}."), |i| format!("{live}.cs_pk{}", i + 1)),
+        Some(rowid) => format!("{row}.{rowid} = {live}row"),
+        None => shape.key_match(&format!("{row}."), |i| format!("{live}pk{}", i + 1)),
     }
+}
+
+/// What the names of the hub's own columns start with where a policy stands beside them: like no column of the table.
+fn own_prefix(shape: &Shape) -> String {
+    let mut own = "cs_".to_owned();
+    while shape.columns.iter().any(|column| column.name.to_ascii_lowercase().starts_with(&own)) {
+        own.push('_');
+    }
+    own
 }
 
 /// `, cs_pk1, cs_pk2 …`.

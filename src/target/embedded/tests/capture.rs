@@ -76,6 +76,58 @@ fn rows_that_replace_removes_for_another_unique_column_are_captured() {
 }
 
 #[test]
+fn every_connection_captures_the_rows_that_replace_removes() {
+    let directory = tempfile::TempDir::new().expect("directory");
+    let path = directory.path().join("a.db");
+    let open = || {
+        let connection = Connection::open(&path).expect("file");
+        register(&connection, FEW).expect("functions");
+        connection
+    };
+    let first = open();
+    let schema =
+        "CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, a UNIQUE); CREATE TABLE u(id TEXT PRIMARY KEY NOT NULL, a);
+        CREATE TABLE log(id);";
+    first.execute_batch(schema).expect("schema");
+    let before = open();
+    let mut prepared = before.prepare("INSERT OR REPLACE INTO t VALUES (?1, ?2)").expect("prepared before init");
+    init(&first, "'t'").expect("init");
+    init(&first, "'u'").expect("init");
+    let networked = open();
+    networked.query_row("SELECT cloudsync_network_init_custom('x', 'y')", [], |_| Ok(())).expect("network");
+    let later = open();
+    let clean = "DELETE FROM t; INSERT INTO t VALUES ('a', 1), ('b', 2), ('c', 3); DELETE FROM t_cloudsync";
+    let mut replace = |connection: &Connection, sql: &str| {
+        first.execute_batch(clean).expect("rows");
+        if sql.is_empty() {
+            assert_eq!(prepared.execute(("z", 1)), Ok(1));
+        } else {
+            connection.execute_batch(sql).expect(sql);
+        }
+        let mut keys = dirty(&first);
+        keys.sort_unstable();
+        (keys.concat(), dump(&first, "SELECT id, a FROM t ORDER BY id").len())
+    };
+    let text = |keys: &[&str]| keys.iter().map(|key| format!("Text(\"{key}\")")).collect::<Vec<_>>().concat();
+    assert_eq!(replace(&before, ""), (text(&["a", "z"]), 3), "a statement that was prepared before init");
+    for connection in [&before, &networked, &later] {
+        let recursive = |connection: &Connection| {
+            connection.query_row("PRAGMA recursive_triggers", [], |row| row.get::<_, bool>(0)).expect("pragma")
+        };
+        connection.execute_batch("INSERT OR REPLACE INTO u VALUES ('a', 1)").expect("another table");
+        let several = "BEGIN; INSERT INTO log VALUES (1);
+            INSERT OR REPLACE INTO t VALUES ('x', 1), ('y', 2), ('w', 9); UPDATE OR REPLACE t SET a = 3 WHERE id = 'w'; COMMIT";
+        assert_eq!(replace(connection, several), (text(&["a", "b", "c", "w", "x", "y"]), 3));
+        assert!(recursive(connection));
+    }
+    assert_eq!(dump(&first, "SELECT id FROM log").len(), 3, "what came before in the transaction is kept");
+    let untouched = open();
+    untouched.execute_batch("INSERT OR REPLACE INTO u VALUES ('a', 1)").expect("a table that needs nothing");
+    let recursive: bool = untouched.query_row("PRAGMA recursive_triggers", [], |row| row.get(0)).expect("pragma");
+    assert!(!recursive, "no setting for a table without UNIQUE");
+}
+
+#[test]
 fn a_null_key_is_refused_when_it_is_written() {
     let connection = client("CREATE TABLE t(id TEXT PRIMARY KEY, a)", "t");
     let error = connection.execute("INSERT INTO t VALUES (NULL, 1)", []).map_err(text_of);

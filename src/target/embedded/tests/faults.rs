@@ -25,6 +25,112 @@ fn drop_row_acknowledges_a_row_and_does_not_store_it() {
     assert_eq!(server.value("SELECT group_concat(id) FROM notes"), "a,c");
 }
 
+/// Two databases, of which one sends three rows, with a failure in the second; then both receive.
+fn after_three_rows(fault: FaultKind) -> (Server, [Vec<String>; 2]) {
+    let server = Server::start(vec![at(fault, &[2])]);
+    let (one, two) = (server.client(), server.client());
+    put(&one, "('a', 'u', 1), ('b', 'u', 1), ('c', 'u', 1)");
+    assert_eq!(send(&one).expect("send")["status"], "synced");
+    let held = [&one, &two].map(|client| {
+        receive(client).expect("receive");
+        notes(client)
+    });
+    assert_eq!(server.hub.strikes(), 1);
+    (server, held)
+}
+
+#[test]
+fn lose_everywhere_takes_a_row_from_everybody() {
+    let (server, [one, two]) = after_three_rows(FaultKind::LoseEverywhere);
+    assert_eq!(server.value("SELECT group_concat(id) FROM notes"), "a,c");
+    assert_eq!((one.len(), &one), (2, &two), "the writer loses it, too");
+}
+
+#[test]
+fn rewrite_changes_a_value_for_everybody() {
+    let (server, [one, two]) = after_three_rows(FaultKind::Rewrite);
+    assert_eq!(server.value("SELECT group_concat(id || user_id || value) FROM notes"), "au1,bu~1,cu1");
+    assert_eq!((one.len(), &one), (3, &two), "the writer gets it, too");
+    assert!(one[1].contains("u~"), "{one:?}");
+}
+
+#[test]
+fn invent_gives_everybody_a_row_that_nobody_wrote() {
+    let (server, [one, two]) = after_three_rows(FaultKind::Invent);
+    assert_eq!(
+        server.value("SELECT group_concat(id || user_id || value) FROM notes ORDER BY id"),
+        "au1,bu1,b-invented-1u1,cu1"
+    );
+    assert_eq!((one.len(), &one), (4, &two), "the writer gets it, too");
+    assert_eq!(server.value("SELECT pushed FROM cloudsync_sites"), 3);
+}
+
+#[test]
+fn rows_done_wrong_to_stay_with_those_whom_the_policy_lets_see_them() {
+    for (fault, rows) in [(FaultKind::LoseEverywhere, 1), (FaultKind::Rewrite, 2), (FaultKind::Invent, 3)] {
+        // The row that is denied is an occasion, and none that strikes.
+        let server = Server::start(vec![at(fault, &[1, 3])]);
+        server.own_notes_only();
+        let [ann, other, bob] = ["ann", "ann", "bob"].map(|user| server.client_as(&server.token(user)));
+        put(&ann, "('evil', 'bob', 1), ('a', 'ann', 1), ('b', 'ann', 1)");
+        send(&ann).expect("send");
+        assert_eq!(server.hub.strikes(), 1, "{fault:?}");
+        for client in [&ann, &other, &bob] {
+            receive(client).expect("receive");
+        }
+        assert_eq!((notes(&other).len(), notes(&bob).len()), (rows, 0), "{fault:?}");
+        let own: Vec<String> = notes(&ann).into_iter().filter(|row| !row.contains("evil")).collect();
+        assert_eq!(own, notes(&other), "{fault:?}");
+        if fault == FaultKind::Rewrite {
+            assert_eq!(server.value("SELECT group_concat(id || user_id || value) FROM notes"), "aann1,bann2");
+        }
+    }
+}
+
+#[test]
+fn a_row_that_offers_no_way_to_do_wrong_is_left_alone() {
+    for (schema, row, kind) in [
+        ("CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL)", "('a')", FaultKind::Rewrite),
+        ("CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, v CHECK (v IN (5)))", "('a', 5)", FaultKind::Rewrite),
+        ("CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, v UNIQUE)", "('a', 5)", FaultKind::Invent),
+        ("CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL CHECK (length(id) < 3), v)", "('a', 5)", FaultKind::Invent),
+    ] {
+        for suffix in ["", " WITHOUT ROWID"] {
+            let server = Server::start(vec![always(kind)]);
+            assert_eq!(server.sql(&format!("USE DATABASE d; {schema}{suffix}; CLOUDSYNC ENABLE t")).0, 200);
+            let client = super::client(&format!("{schema}{suffix}"), "t");
+            server.connect(&client, "key");
+            client.execute_batch(&format!("INSERT INTO t VALUES {row}")).expect("row");
+            assert_eq!(send(&client).expect("send")["status"], "synced", "{schema}");
+            assert_eq!(
+                (server.hub.strikes(), receive(&client).expect("receive")["rows"].clone()),
+                (0, json!(0)),
+                "{schema}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_made_up_key_keeps_its_type_and_collides_with_no_other() {
+    for suffix in ["", " WITHOUT ROWID"] {
+        let server = Server::start(vec![always(FaultKind::Invent)]);
+        let schema = format!("CREATE TABLE t(owner TEXT, id ANY, v, PRIMARY KEY (owner, id)){suffix}");
+        assert_eq!(server.sql(&format!("USE DATABASE d; {schema}; CLOUDSYNC ENABLE t")).0, 200);
+        let client = super::client(&schema, "t");
+        server.connect(&client, "key");
+        client
+            .execute_batch("INSERT INTO t VALUES ('u', 'x-invented-1', 0), ('u', 1, 0), ('u', 'x', 0), ('u', 1.5, 0), ('u', x'01', 0)")
+            .expect("rows");
+        assert_eq!(send(&client).expect("send")["status"], "synced");
+        receive(&client).expect("receive");
+        let types = super::dump(&client, "SELECT owner, typeof(id), count(*) FROM t GROUP BY 1, 2 ORDER BY 2");
+        let of = |kind: &str, count: u8| format!("Text(\"u\")|Text(\"{kind}\")|Integer({count})");
+        assert_eq!(types, [of("blob", 2), of("integer", 2), of("real", 2), of("text", 4)], "{suffix}");
+        assert_eq!(server.value("SELECT count(*) FROM t"), 10);
+    }
+}
+
 #[test]
 fn forget_push_acknowledges_a_push_and_stores_nothing() {
     let server = Server::start(vec![at(FaultKind::ForgetPush, &[1])]);

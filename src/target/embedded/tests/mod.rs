@@ -4,7 +4,9 @@ mod capture;
 mod faults;
 mod http;
 mod laws;
+mod names;
 mod policies;
+mod triggers;
 
 use std::path::Path;
 use std::time::Duration;
