@@ -34,7 +34,7 @@ use rayon::prelude::*;
 use crate::failure::{self, Call};
 use crate::observe::{self, attempts};
 use crate::plan::DatabasePlan;
-use crate::record::{EndReason, Ended, Machine, RECORD_VERSION, Record, WorkerRecord};
+use crate::record::{Counted, EndReason, Ended, Machine, RECORD_VERSION, Record, WorkerRecord};
 use crate::session::raw_error;
 use alarm::Alarms;
 use control::Watchdog;
@@ -88,6 +88,9 @@ pub(crate) fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
         done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
     keep_logs(&run);
+    for mut worker in journal.workers() {
+        worker.counted = Some(Counted::of(&worker.events));
+    }
     let reason = job.control.reason().unwrap_or(EndReason::Done);
     journal.frame().ended = Some(Ended { at: journal.now(), reason });
     journal.flush()?;

@@ -7,11 +7,10 @@ use rusqlite::Connection;
 
 use super::contents::{self, Rows};
 use super::subject::Subject;
-use super::{bootstrap, clues, difference, forbidden, growth, queries, server};
+use super::{bootstrap, clues, difference, forbidden, foreign_keys, growth, queries, server};
 use crate::failure::{self, Call, Failure, RawError};
-use crate::plan::{CheckKind, CheckPlan, DatabasePlan, Question, UserPlan};
+use crate::plan::{CheckKind, DatabasePlan, UserPlan};
 use crate::record::{DatabaseState, FinalState, Holder, ServerState, TableState, UserState};
-use crate::scenario::CheckName;
 use crate::session::{open_reader, raw_error};
 
 /// What was found.
@@ -85,11 +84,15 @@ fn database_state(
     let file = subject.database_file(database.index);
     let reader = subject.reader(&file, database.user)?;
     let tables = contents::own_tables(&reader, subject.plan)?;
-    let integrity = (!subject.plan.checks.is_empty()).then(|| integrity(&reader)).transpose()?;
+    let verified = !subject.plan.checks.is_empty();
+    let integrity = verified.then(|| integrity(&reader)).transpose()?;
+    let enforced = verified && subject.plan.foreign_keys;
+    let foreign_keys = enforced.then(|| foreign_keys::check(&reader, subject.plan));
     Ok(DatabaseState {
         database: database.index,
         user: database.user,
         integrity,
+        foreign_keys,
         unsent,
         bytes: growth::size(&file, "") + growth::size(&file, "-wal"),
         tables,
@@ -128,8 +131,7 @@ fn server_state(subject: &Subject<'_>, copy: &Path) -> rusqlite::Result<ServerSt
 fn differences(subject: &Subject<'_>, found: &mut Collected, bootstraps: &[(u32, PathBuf)]) {
     let Collected { state, failures, server } = found;
     // Comparing opens all of them at once: only where a check asks for it.
-    let asked = |check: &CheckPlan| matches!(check.question, Question::Named(name) if name != CheckName::Isolation);
-    let compared = subject.plan.syncs() && subject.plan.checks.iter().any(asked);
+    let compared = subject.plan.compares();
     for user in subject.plan.users.iter().filter(|_| compared) {
         let databases: Vec<&DatabaseState> = state.databases.iter().filter(|one| one.user == user.index).collect();
         let files: Vec<PathBuf> = databases.iter().map(|one| subject.database_file(one.database)).collect();

@@ -13,6 +13,7 @@ mod denied;
 mod difference;
 mod extension;
 mod forbidden;
+mod foreign_keys;
 pub(crate) mod growth;
 mod isolation;
 mod queries;

@@ -272,6 +272,7 @@ fn state(databases: u32) -> FinalState {
     let database = |database| DatabaseState {
         database,
         user: 1,
+        foreign_keys: None,
         integrity: Some("ok".into()),
         unsent: Some(false),
         bytes: 409_600,
