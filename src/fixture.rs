@@ -49,6 +49,7 @@ pub(crate) fn plan(databases: u32) -> Plan {
         reuse: false,
         open: OpenPolicy::PerIteration,
         pragmas: Vec::new(),
+        foreign_keys: false,
         setup: Vec::new(),
         phases: vec![phase("delete", Kind::Delete), phase("insert", Kind::Insert), phase("update", Kind::Update)],
         teardown: Vec::new(),
@@ -133,11 +134,13 @@ pub(crate) fn record(plan: &Plan) -> Record {
     }
 }
 
-fn scenario() -> crate::scenario::Scenario {
+/// A scenario with the first phase of [`plan`] alone.
+pub(crate) fn scenario() -> crate::scenario::Scenario {
     let document = json!({
         "version": 1,
         "name": "small",
         "seed": 42,
+        "scale": {"databases": 2, "iterations": 5, "rows": 1000},
         "schema": {"tables": [{"name": "test_sync", "sql": "CREATE TABLE test_sync (id TEXT PRIMARY KEY)"}]},
         "phases": [{"name": "delete", "kind": "delete", "sql": "DELETE FROM test_sync", "sync": ["send", "check"]}],
     });
@@ -166,15 +169,28 @@ fn worker(plan: &Plan, database: &DatabasePlan) -> WorkerRecord {
     };
     for iteration in 1..=plan.iterations {
         add(iteration, "session", StepKind::Open, 900, 0, 0);
-        for (phase, step, took) in [
-            ("delete", StepKind::Delete, 4_000),
-            ("insert", StepKind::Insert, 21_000),
-            ("update", StepKind::Update, 9_000),
-        ] {
+        for phase in &plan.phases {
+            let Action::Sql(sql) = &phase.action else { continue };
+            let (step, took) = match sql.kind {
+                Kind::Delete => (StepKind::Delete, 4_000),
+                Kind::Insert => (StepKind::Insert, 21_000),
+                Kind::Update => (StepKind::Update, 9_000),
+                Kind::Query => (StepKind::Query, 1_000),
+            };
             let rows = if iteration == 1 && step == StepKind::Delete { 0 } else { plan.rows };
-            add(iteration, phase, step, took + iteration * 10, rows, 0);
-            add(iteration, phase, StepKind::Send, 12_000 + iteration * 100, 0, rows * 48);
-            add(iteration, phase, StepKind::Check, 7_000 + iteration * 50, rows / 2, rows * 24);
+            add(iteration, &phase.name, step, took + iteration * 10, rows, 0);
+            for call in &phase.sync {
+                let (send, receive) = (12_000 + iteration * 100, 7_000 + iteration * 50);
+                match call {
+                    SyncPlan::Send => add(iteration, &phase.name, StepKind::Send, send, 0, rows * 48),
+                    SyncPlan::Sync(_) => add(iteration, &phase.name, StepKind::Sync, send, 0, rows * 48),
+                    SyncPlan::Receive(one) => {
+                        let step = if one.check { StepKind::Check } else { StepKind::Receive };
+                        add(iteration, &phase.name, step, receive, rows / 2, rows * 24);
+                    }
+                    SyncPlan::Wait(_) => {}
+                }
+            }
         }
         add(iteration, "session", StepKind::Close, 300, 0, 0);
     }
@@ -202,6 +218,7 @@ fn state(plan: &Plan) -> FinalState {
                 database: database.index,
                 user: database.user,
                 integrity: Some("ok".into()),
+                foreign_keys: None,
                 unsent: Some(false),
                 bytes: 409_600,
                 tables: tables(database.user),
@@ -209,7 +226,7 @@ fn state(plan: &Plan) -> FinalState {
             .collect(),
         written: Some(WrittenState { keys: 1000, ..WrittenState::default() }),
         server: Some(ServerState {
-            tables: vec![table(1000 * plan.users.len() as u64, &"f".repeat(32))],
+            tables: if plan.rls { vec![table(1000 * plan.users.len() as u64, &"f".repeat(32))] } else { tables(1) },
             users: plan.users.iter().map(|user| UserState { user: user.index, tables: tables(user.index) }).collect(),
             tombstones: Vec::new(),
             integrity: None,

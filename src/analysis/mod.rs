@@ -2,6 +2,7 @@
 //! reason. Pure: the same record always gives an equal analysis, in whatever order it lists the workers. Nothing here
 //! knows how a report looks.
 
+mod agreement;
 mod cards;
 mod clusters;
 mod databases;
@@ -73,12 +74,18 @@ pub struct Analysis {
 
 /// Judges a run.
 pub fn analyze(record: &Record, plan: &Plan) -> Analysis {
+    analyze_beside(record, plan, Vec::new())
+}
+
+/// Judges a run whose record also disagrees with what lies beside it, in these places.
+pub(crate) fn analyze_beside(record: &Record, plan: &Plan, mut disagreements: Vec<String>) -> Analysis {
     let scene = Scene::new(record, plan);
     let occurrences = errors::occurrences(&scene);
     let checks = verify(record, plan);
     let errors = ErrorTable::of(&scene, &occurrences);
     let thresholds = limits::evaluate(&scene, &occurrences, &checks);
     let generator = generator::summary(&scene);
+    disagreements.extend(agreement::disagreements(&scene));
     let facts = verdict::Facts {
         scene: &scene,
         occurrences: &occurrences,
@@ -86,6 +93,7 @@ pub fn analyze(record: &Record, plan: &Plan) -> Analysis {
         checks: &checks,
         thresholds: &thresholds,
         generator: generator.as_ref(),
+        disagreements: &disagreements,
     };
     let (verdict, rules) = verdict::decide(&facts);
     let logs = scene.workers.iter().filter_map(|worker| Some((worker.database, worker.log.clone()?))).collect();

@@ -26,6 +26,8 @@ pub enum RuleKind {
     Check,
     /// A threshold is not met.
     Threshold,
+    /// The record contradicts itself, or its scenario.
+    Disagrees,
     /// The record has no end.
     Killed,
     /// The time limit ended the run early.
@@ -36,6 +38,8 @@ pub enum RuleKind {
     NothingRan,
     /// No sync call succeeded.
     NothingSynced,
+    /// No writing phase changed a row.
+    NothingChanged,
     /// The machine was too slow for the load generator.
     Starved,
     /// A phase never ran.
@@ -56,11 +60,13 @@ impl RuleKind {
             Self::ErrorRule => "error_rule",
             Self::Check => "check",
             Self::Threshold => "threshold",
+            Self::Disagrees => "disagrees",
             Self::Killed => "killed",
             Self::TimeLimit => "time_limit",
             Self::Interrupted => "interrupted",
             Self::NothingRan => "nothing_ran",
             Self::NothingSynced => "nothing_synced",
+            Self::NothingChanged => "nothing_changed",
             Self::Starved => "starved",
             Self::PhaseSkipped => "phase_skipped",
             Self::NotChecked => "not_checked",

@@ -11,7 +11,8 @@ use super::{ErrorTable, GeneratorState, GeneratorSummary, SETTLE, Scene, Totals}
 use crate::figure::{self, counted};
 use crate::plan::rule::Treatment;
 use crate::plan::threshold::Unit;
-use crate::record::EndReason;
+use crate::plan::{Action, StepPlan};
+use crate::record::{EndReason, StepKind};
 use crate::scenario::{ExpectedVerdict, Severity};
 use crate::template::Number;
 use crate::verify::{CheckResult, Outcome};
@@ -44,6 +45,9 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// Places named in which a record contradicts itself; the others are counted.
+const DISAGREEMENTS: usize = 20;
+
 /// The facts for the verdict.
 pub(super) struct Facts<'a> {
     pub(super) scene: &'a Scene<'a>,
@@ -52,6 +56,7 @@ pub(super) struct Facts<'a> {
     pub(super) checks: &'a [CheckResult],
     pub(super) thresholds: &'a [ThresholdResult],
     pub(super) generator: Option<&'a GeneratorSummary>,
+    pub(super) disagreements: &'a [String],
 }
 
 /// The verdict and the reasons for it; the first one decided.
@@ -66,12 +71,38 @@ pub(super) fn decide(facts: &Facts<'_>) -> (Verdict, Vec<Rule>) {
     } else {
         (Verdict::Pass, vec![rule(RuleKind::Held, held(scene))])
     };
-    expected(scene, facts.occurrences, facts.checks, verdict, rules)
+    let (verdict, rules) = expected(scene, facts.occurrences, facts.checks, verdict, rules);
+    trusted(facts.disagreements, verdict, rules)
+}
+
+/// No verdict but FAIL stands on a record that contradicts itself. The failure that proves a FAIL is told first.
+fn trusted(disagreements: &[String], verdict: Verdict, mut rules: Vec<Rule>) -> (Verdict, Vec<Rule>) {
+    if disagreements.is_empty() {
+        return (verdict, rules);
+    }
+    let told = |message: &String| rule(RuleKind::Disagrees, format!("the record contradicts itself: {message}"));
+    let mut all: Vec<Rule> = disagreements.iter().take(DISAGREEMENTS).map(told).collect();
+    let more = disagreements.len().saturating_sub(DISAGREEMENTS);
+    if more > 0 {
+        let places = counted(more as u64, "more place");
+        all.push(rule(RuleKind::Disagrees, format!("the record contradicts itself in {places}")));
+    }
+    match verdict {
+        Verdict::Fail => {
+            rules.extend(all);
+            (Verdict::Fail, rules)
+        }
+        Verdict::Pass | Verdict::Unknown => {
+            // That everything held is what cannot be said.
+            all.extend(rules.into_iter().filter(|rule| rule.kind != RuleKind::Held));
+            (Verdict::Unknown, all)
+        }
+    }
 }
 
 /// The reasons to fail the run.
 fn failures(facts: &Facts<'_>) -> Vec<Rule> {
-    let Facts { scene, occurrences, errors, checks, thresholds, generator: _ } = *facts;
+    let Facts { scene, occurrences, errors, checks, thresholds, generator: _, disagreements: _ } = *facts;
     let mut rules = Vec::new();
     for worker in &scene.workers {
         if let Some(message) = &worker.crash {
@@ -160,6 +191,7 @@ fn doubts(facts: &Facts<'_>) -> Vec<Rule> {
         rules.push(rule(RuleKind::Starved, format!("the load generator was starved: {}", generator.words)));
     }
     rules.extend(nothing_done(scene));
+    rules.extend(nothing_changed(scene));
     rules.extend(skipped(scene));
     for result in checks {
         if let Outcome::NotChecked(reason) = &result.outcome {
@@ -183,6 +215,24 @@ fn nothing_done(scene: &Scene<'_>) -> Option<Rule> {
     }
     let synced = scene.events().any(|(_, event)| event.step.is_sync() && event.failures.is_empty());
     (scene.plan.syncs() && !synced).then(|| rule(RuleKind::NothingSynced, "nothing synced: no sync call succeeded"))
+}
+
+/// Writing phases of which none changed a row: nothing was there to be synced, so that nothing could be lost. That some
+/// phases find nothing to change is right, such as a delete in iteration 1.
+fn nothing_changed(scene: &Scene<'_>) -> Option<Rule> {
+    let writes = |step: &&StepPlan| match &step.action {
+        Action::Sql(sql) => StepKind::of(sql.kind).changes_rows(),
+        Action::Admin(_) | Action::Wait(_) | Action::Nothing => false,
+    };
+    let writing: Vec<&StepPlan> = scene.plan.steps().filter(writes).collect();
+    let first = writing.first()?;
+    if scene.events().any(|(_, event)| event.step.changes_rows() && event.rows > 0) {
+        return None;
+    }
+    let names: Vec<&str> = writing.iter().map(|step| step.name.as_str()).collect();
+    let phases = if names.len() == 1 { "phase" } else { "phases" };
+    let message = format!("nothing was written: {phases} {} changed no row in any database", figure::list(&names));
+    Some(rule(RuleKind::NothingChanged, message).at(Some(&first.pointer)))
 }
 
 /// Phases that no database ran. A phase whose `repeat` is computed may rightly run zero times.

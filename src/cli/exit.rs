@@ -63,7 +63,9 @@ impl Exit {
             Self::CouldNotRun => {
                 "the run could not start: no extension, no server, no disk space; or a report could not be written"
             }
-            Self::Unknown => "UNKNOWN: nothing was synced, a phase never ran, or the time limit cut the run short",
+            Self::Unknown => {
+                "UNKNOWN: nothing was written or synced, a phase never ran, the time limit cut the run short, or the record contradicts itself"
+            }
             Self::Interrupted => {
                 "interrupted; the first Ctrl-C finishes the running steps and reports, the second stops at once"
             }

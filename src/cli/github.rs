@@ -93,11 +93,13 @@ fn issues(analysis: &Analysis) -> Vec<Issue> {
             RuleKind::Expected => ("/expect", "verdict::expected"),
             RuleKind::Crash => ("/name", "verdict::crash"),
             RuleKind::ErrorRule => ("/errors", "verdict::error_rule"),
+            RuleKind::Disagrees => ("/name", "verdict::disagrees"),
             RuleKind::Killed => ("/name", "verdict::killed"),
             RuleKind::TimeLimit => ("/scale/time_limit", "verdict::time_limit"),
             RuleKind::Interrupted => ("/name", "verdict::interrupted"),
             RuleKind::NothingRan => ("/phases", "verdict::nothing_ran"),
             RuleKind::NothingSynced => ("/phases", "verdict::nothing_synced"),
+            RuleKind::NothingChanged => ("/phases", "verdict::nothing_changed"),
             RuleKind::Starved => ("/scale", "verdict::starved"),
             RuleKind::PhaseSkipped => ("/phases", "verdict::phase_skipped"),
             RuleKind::NotChecked => ("/verify", "verdict::not_checked"),
@@ -256,7 +258,11 @@ verify:
             (11, "error verdict::not_measured"),
             (14, "error verdict::not_checked"),
         ];
-        assert_eq!(lines(&text), expected.map(|(line, title)| (line, title.to_owned())));
+        // A record without these facts contradicts itself, too.
+        let (disagreeing, others): (Vec<_>, Vec<_>) =
+            lines(&text).into_iter().partition(|(_, title)| title == "error verdict::disagrees");
+        assert!(disagreeing.iter().all(|(line, _)| *line == 2) && !disagreeing.is_empty(), "{disagreeing:?}");
+        assert_eq!(others, expected.map(|(line, title)| (line, title.to_owned())));
     }
 
     #[test]

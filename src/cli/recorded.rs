@@ -5,9 +5,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use serde_json::Value;
+
 use super::problem::Problem;
-use crate::analysis::{Analysis, analyze};
-use crate::load::Variation;
+use crate::analysis::{Analysis, analyze_beside};
+use crate::load::{Overrides, Variation, load};
 use crate::plan::Plan;
 use crate::record::{RECORD_VERSION, Record};
 use crate::scenario::Scenario;
@@ -21,8 +23,52 @@ pub(super) const SCENARIO: &str = "scenario.yaml";
 pub(super) fn judged(run_dir: &Path) -> Result<(Record, Analysis), Problem> {
     let record = read(run_dir)?;
     let plan = planned(&record.scenario, run_dir)?;
-    let analysis = analyze(&record, &plan);
+    let analysis = analyze_beside(&record, &plan, beside(&record.scenario, run_dir));
     Ok((record, analysis))
+}
+
+/// Where the recorded scenario is not the one beside the record. A record can be kept without that.
+fn beside(recorded: &Scenario, run_dir: &Path) -> Vec<String> {
+    let path = run_dir.join(SCENARIO);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
+        Err(error) => return vec![format!("{SCENARIO} beside it cannot be read: {error}")],
+    };
+    if text == recorded.to_yaml() {
+        return Vec::new();
+    }
+    let Ok(kept) = load(&path, &Overrides::default()) else {
+        return vec![format!("{SCENARIO} beside it is no scenario any more")];
+    };
+    let kept = kept.into_first().scenario;
+    if kept == *recorded {
+        return Vec::new();
+    }
+    let [kept, recorded] = [&kept, recorded].map(|scenario| serde_json::to_value(scenario).unwrap_or_default());
+    vec![format!(
+        "it was made of another scenario than {SCENARIO} beside it: they differ at {}",
+        apart(&kept, &recorded)
+    )]
+}
+
+/// The JSON pointer of the first place where two documents differ.
+fn apart(a: &Value, b: &Value) -> String {
+    let deeper = |key: &dyn std::fmt::Display, a: Option<&Value>, b: Option<&Value>| match (a, b) {
+        (Some(a), Some(b)) if a == b => None,
+        (Some(a), Some(b)) => Some(format!("/{key}{}", apart(a, b))),
+        (None, _) | (_, None) => Some(format!("/{key}")),
+    };
+    let found = match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            a.keys().chain(b.keys()).find_map(|key| deeper(key, a.get(key), b.get(key)))
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            (0..a.len().max(b.len())).find_map(|place| deeper(&place, a.get(place), b.get(place)))
+        }
+        _ => None,
+    };
+    found.unwrap_or_default()
 }
 
 /// The decisions of a recorded scenario, made again.

@@ -57,6 +57,7 @@ mod tests {
     use super::*;
     use crate::cli::recorded::RECORD;
     use crate::fixture;
+    use crate::load::Variation;
     use crate::record::Record;
 
     /// How the process ends, and what it prints to stdout and stderr.
@@ -75,7 +76,8 @@ mod tests {
     }
 
     fn record() -> Record {
-        fixture::record(&fixture::plan(2))
+        let variation = Variation::of(fixture::scenario(), "scenario.yaml").expect("it is planned");
+        fixture::record(&variation.plan)
     }
 
     #[test]

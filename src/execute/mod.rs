@@ -34,7 +34,7 @@ use rayon::prelude::*;
 use crate::ledger::Kept;
 use crate::observe;
 use crate::plan::DatabasePlan;
-use crate::record::{EndReason, Ended, Machine, RECORD_VERSION, Record, WorkerRecord};
+use crate::record::{Counted, EndReason, Ended, Machine, RECORD_VERSION, Record, WorkerRecord};
 use alarm::Alarms;
 use control::Watchdog;
 use generator::Clocks;
@@ -87,6 +87,9 @@ pub(crate) fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
         done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
     keep_logs(&run);
+    for mut worker in journal.workers() {
+        worker.counted = Some(Counted::of(&worker.events));
+    }
     let reason = job.control.reason().unwrap_or(EndReason::Done);
     journal.frame().ended = Some(Ended { at: journal.now(), reason });
     journal.flush()?;

@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::contents::{self, Rows};
 use super::subject::Subject;
 use super::written::{self, Attempts, Examined};
-use super::{bootstrap, clues, difference, growth, queries, server};
+use super::{bootstrap, clues, difference, foreign_keys, growth, queries, server};
 use crate::failure::{self, Call, Failure, FailureKind, RawError, Side};
-use crate::plan::{CheckKind, CheckPlan, DatabasePlan, UserPlan};
+use crate::plan::{CheckKind, DatabasePlan, UserPlan};
 use crate::record::{DatabaseState, FinalState, Holder, ServerState, TableState, UserState, WrittenState};
 use crate::session::{open_reader, raw_error};
 
@@ -98,11 +98,15 @@ fn database_state(
     let reader = open_reader(&file, subject.user_id(database.user))?;
     let behind = subject.behind.of(database.index);
     let tables = contents::own_tables(&reader, subject.plan, behind)?;
-    let integrity = (!subject.plan.checks.is_empty()).then(|| integrity(&reader)).transpose()?;
+    let verified = !subject.plan.checks.is_empty();
+    let integrity = verified.then(|| integrity(&reader)).transpose()?;
+    let enforced = verified && subject.plan.foreign_keys;
+    let foreign_keys = enforced.then(|| foreign_keys::check(&reader, subject.plan));
     Ok(DatabaseState {
         database: database.index,
         user: database.user,
         integrity,
+        foreign_keys,
         unsent,
         bytes: growth::size(&file, "") + growth::size(&file, "-wal"),
         tables,
@@ -153,9 +157,7 @@ fn server_state(subject: &Subject<'_>, copy: &Path) -> rusqlite::Result<ServerSt
 fn differences(subject: &Subject<'_>, found: &mut Collected, bootstraps: &[(u32, PathBuf)]) {
     let Collected { state, failures, server, .. } = found;
     // Comparing opens all of them at once: only where a check asks for it.
-    let asked =
-        |check: &CheckPlan| matches!(check.kind(), CheckKind::Converged | CheckKind::Server | CheckKind::Bootstrap);
-    let compared = subject.plan.syncs() && subject.plan.checks.iter().any(asked);
+    let compared = subject.plan.compares();
     for user in subject.plan.users.iter().filter(|_| compared) {
         let databases: Vec<&DatabaseState> = state.databases.iter().filter(|one| one.user == user.index).collect();
         let files: Vec<PathBuf> = databases.iter().map(|one| subject.database_file(one.database)).collect();

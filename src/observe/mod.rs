@@ -10,6 +10,7 @@ mod columns;
 mod contents;
 mod difference;
 mod extension;
+mod foreign_keys;
 pub(crate) mod growth;
 mod isolation;
 mod queries;

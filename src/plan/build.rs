@@ -32,7 +32,7 @@ fn plan(draft: &mut Draft<'_>, scenario: &Scenario) -> Option<Plan> {
     session::check_credentials(draft, scenario, &target, scale.databases.len());
     let steps = Steps::decide(draft, scenario, &tables);
     let all = steps.all();
-    let pragmas = session::pragmas(draft, scenario, &target, &all);
+    let session::Pragmas { statements: pragmas, foreign_keys } = session::pragmas(draft, scenario, &target, &all);
     let thresholds = judging::thresholds(draft, scenario, &all, scale.databases.len());
     let syncs = all.iter().any(|step| step.syncs());
     let checks = judging::decide(draft, scenario, &target, &tables, syncs);
@@ -57,6 +57,7 @@ fn plan(draft: &mut Draft<'_>, scenario: &Scenario) -> Option<Plan> {
         open: scenario.session.open,
         reuse: scenario.session.reuse,
         pragmas,
+        foreign_keys,
         setup: steps.setup,
         phases: steps.phases,
         teardown: steps.teardown,

@@ -50,6 +50,9 @@ pub enum CheckKind {
     Query,
     /// Every database file is intact (`PRAGMA integrity_check`). Always included when `verify` has a check.
     Integrity,
+    /// Every row has the rows that its foreign keys refer to (`PRAGMA foreign_key_check`). Included when `verify` has a
+    /// check and the pragma `foreign_keys` is on.
+    ForeignKeys,
 }
 
 impl CheckPlan {
@@ -64,8 +67,16 @@ impl CheckPlan {
 
 impl CheckKind {
     /// All names of findings, in the order of their declaration.
-    pub const ALL: [Self; 7] =
-        [Self::Converged, Self::Server, Self::Isolation, Self::Bootstrap, Self::Written, Self::Query, Self::Integrity];
+    pub const ALL: [Self; 8] = [
+        Self::Converged,
+        Self::Server,
+        Self::Isolation,
+        Self::Bootstrap,
+        Self::Written,
+        Self::Query,
+        Self::Integrity,
+        Self::ForeignKeys,
+    ];
 
     /// The kind's name in scenarios and reports.
     pub const fn as_str(self) -> &'static str {
@@ -77,14 +88,15 @@ impl CheckKind {
             Self::Written => "written",
             Self::Query => "query",
             Self::Integrity => "integrity",
+            Self::ForeignKeys => "foreign_keys",
         }
     }
 
     /// Whom findings speak against. Data that are not what every call acknowledged: a damaged file is the client's,
-    /// everything else was vouched for by the server.
+    /// and so is a row that its own constraints forbid; everything else was vouched for by the server.
     pub const fn side(self) -> Side {
         match self {
-            Self::Integrity => Side::Client,
+            Self::Integrity | Self::ForeignKeys => Side::Client,
             Self::Converged | Self::Server | Self::Isolation | Self::Bootstrap | Self::Written | Self::Query => {
                 Side::Server
             }

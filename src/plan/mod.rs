@@ -70,6 +70,8 @@ pub struct Plan {
     pub reuse: bool,
     /// The pragmas of every connection, as statements.
     pub pragmas: Vec<String>,
+    /// Whether one of them has SQLite enforce foreign keys.
+    pub foreign_keys: bool,
     /// Steps before iteration 1.
     pub setup: Vec<StepPlan>,
     /// Steps of an iteration.
@@ -253,6 +255,19 @@ impl Plan {
     /// Whether a sync call is asked for anywhere. Without one there is nothing to settle, and nothing to compare.
     pub fn syncs(&self) -> bool {
         self.steps().any(StepPlan::syncs)
+    }
+
+    /// Whether a check asks where the databases of a user, the server and new databases differ.
+    pub fn compares(&self) -> bool {
+        let asks = |check: &CheckPlan| match check.kind() {
+            CheckKind::Converged | CheckKind::Server | CheckKind::Bootstrap => true,
+            CheckKind::Isolation
+            | CheckKind::Written
+            | CheckKind::Query
+            | CheckKind::Integrity
+            | CheckKind::ForeignKeys => false,
+        };
+        self.syncs() && self.checks.iter().any(asks)
     }
 
     /// All steps, in the order of the run.

@@ -10,13 +10,19 @@ use super::target::TargetPlan;
 use super::{Action, StepPlan};
 use crate::scenario::{Cleanup, Issue, Scenario, WrongCredential, join};
 
-/// The pragmas of every connection, as statements.
-pub(super) fn pragmas(
-    draft: &mut Draft<'_>,
-    scenario: &Scenario,
-    target: &TargetPlan,
-    steps: &[&StepPlan],
-) -> Vec<String> {
+/// The pragma that has SQLite enforce foreign keys.
+const FOREIGN_KEYS: &str = "foreign_keys";
+
+/// The pragmas of every connection.
+pub(super) struct Pragmas {
+    /// As statements.
+    pub(super) statements: Vec<String>,
+    /// Whether foreign keys are enforced.
+    pub(super) foreign_keys: bool,
+}
+
+/// Decides the pragmas of every connection.
+pub(super) fn pragmas(draft: &mut Draft<'_>, scenario: &Scenario, target: &TargetPlan, steps: &[&StepPlan]) -> Pragmas {
     // Foreign keys off is SQLite's own default, which the bundled build turns round.
     let mut pragmas = BTreeMap::from(
         [
@@ -24,7 +30,7 @@ pub(super) fn pragmas(
             ("busy_timeout", "5000"),
             ("synchronous", "normal"),
             ("temp_store", statement_journals(target, steps)),
-            ("foreign_keys", "off"),
+            (FOREIGN_KEYS, "off"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned())),
     );
@@ -33,7 +39,17 @@ pub(super) fn pragmas(
             pragmas.insert(name.to_ascii_lowercase(), value);
         }
     }
-    pragmas.into_iter().map(|(name, value)| format!("PRAGMA {name} = {value}")).collect()
+    let foreign_keys = pragmas.get(FOREIGN_KEYS).is_some_and(|value| is_on(value));
+    let statements = pragmas.into_iter().map(|(name, value)| format!("PRAGMA {name} = {value}")).collect();
+    Pragmas { statements, foreign_keys }
+}
+
+/// Whether SQLite takes the value of a pragma for true.
+fn is_on(value: &str) -> bool {
+    match value.parse::<i64>() {
+        Ok(number) => number != 0,
+        Err(_) => ["on", "yes", "true"].iter().any(|word| value.eq_ignore_ascii_case(word)),
+    }
 }
 
 /// The value of one of the scenario's own pragmas.
@@ -115,5 +131,22 @@ pub(super) fn check_reuse(draft: &mut Draft<'_>, scenario: &Scenario, target: &T
         let message =
             "rows that the server denies stay in the reused databases, and a later run would report them as lost";
         refuse(format!("{}/hostile", step.pointer), message, "remove `session.reuse`");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pragma_is_on_where_sqlite_takes_it_to_be() {
+        let asked = |value: &str| {
+            let connection = rusqlite::Connection::open_in_memory().expect("memory");
+            connection.execute_batch(&format!("PRAGMA foreign_keys = {value}")).expect("a pragma");
+            connection.query_row("PRAGMA foreign_keys", [], |row| row.get::<_, bool>(0)).expect("a row")
+        };
+        for value in ["on", "ON", "yes", "true", "True", "1", "2", "off", "no", "false", "0", "extra", "wal"] {
+            assert_eq!(is_on(value), asked(value), "{value}");
+        }
     }
 }

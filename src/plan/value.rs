@@ -35,6 +35,11 @@ impl Statement {
         self.text.varies_by_row()
     }
 
+    /// Its text as written.
+    pub fn source(&self) -> &str {
+        self.text.source()
+    }
+
     /// Its text at a row. `scope` is that of the repetition, with the number of rows.
     pub fn render(&self, scope: &Scope, row: u64) -> Result<String, TemplateProblem> {
         self.text.render(&scope.salted(self.salt).row(row))

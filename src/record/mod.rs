@@ -8,9 +8,9 @@ mod usual;
 
 pub use measure::{Attempt, Generator, GrowthSample, Leak, LogExcerpt, Operation, TableSize};
 pub use state::{
-    BootstrapState, CellClock, DatabaseState, Difference, FinalState, ForbiddenRow, Holder, Holding, LastWrite,
-    QueryAnswer, RowDifference, ServerState, TableState, Tombstones, Unexplained, UnexplainedRow, Unjudged, UserState,
-    WhyUnjudged, WrittenState,
+    BootstrapState, CellClock, DatabaseState, Difference, FinalState, ForbiddenRow, ForeignKeys, Holder, Holding,
+    LastWrite, Orphan, QueryAnswer, RowDifference, ServerState, TableState, Tombstones, Unexplained, UnexplainedRow,
+    Unjudged, UserState, WhyUnjudged, WrittenState,
 };
 pub use step::{Part, StepKind, Total};
 
@@ -108,6 +108,9 @@ pub struct WorkerRecord {
     pub crash: Option<String>,
     /// Everything done, in order.
     pub events: Vec<Event>,
+    /// How much of it there is, counted when the run ended; absent while it runs and after it was killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Counted>,
     /// Receives after which it was looked whether they brought rows that the user's select policy forbids.
     #[serde(default, skip_serializing_if = "usual::is_zero")]
     pub watched: u64,
@@ -132,6 +135,30 @@ pub struct WorkerRecord {
     /// The beginning and the end of its log, when something failed in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<LogExcerpt>,
+}
+
+/// How much a worker recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counted {
+    /// Events.
+    pub events: u64,
+    /// Events with a failure.
+    pub failing: u64,
+    /// Failures of all events.
+    pub failures: u64,
+}
+
+impl Counted {
+    /// Counts events.
+    pub(crate) fn of(events: &[Event]) -> Self {
+        let failures = |event: &Event| event.failures.len() as u64;
+        Self {
+            events: events.len() as u64,
+            failing: events.iter().filter(|event| !event.failures.is_empty()).count() as u64,
+            failures: events.iter().map(failures).sum(),
+        }
+    }
 }
 
 /// One thing done by a worker, and what came of it.

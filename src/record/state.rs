@@ -41,12 +41,45 @@ pub struct DatabaseState {
     /// What `PRAGMA integrity_check` answered; `ok` when all is well, absent when nothing is to be verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integrity: Option<String>,
+    /// What `PRAGMA foreign_key_check` answered; absent when foreign keys are off, or when nothing is to be verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign_keys: Option<ForeignKeys>,
     /// Whether it still had changes to send (absent: it could not be asked).
     pub unsent: Option<bool>,
     /// The file's size in bytes, its write-ahead log included.
     pub bytes: u64,
     /// Its tables, in the scenario's order.
     pub tables: Vec<TableState>,
+}
+
+/// Rows of a database whose foreign keys refer to rows that are not there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForeignKeys {
+    /// How many references lead nowhere.
+    pub total: u64,
+    /// Some of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orphans: Vec<Orphan>,
+    /// Why SQLite could not check them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// A row whose foreign key refers to a row that is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Orphan {
+    /// Its table.
+    pub table: String,
+    /// Its rowid; absent in a table without rowids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rowid: Option<i64>,
+    /// Its primary key, as SQL literals; absent when it could not be found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The table that lacks the row.
+    pub parent: String,
 }
 
 /// A table's content in a nutshell.

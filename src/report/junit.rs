@@ -93,11 +93,13 @@ fn verdict(analysis: &Analysis) -> TestCaseStatus {
         RuleKind::Expected
         | RuleKind::Crash
         | RuleKind::ErrorRule
+        | RuleKind::Disagrees
         | RuleKind::Killed
         | RuleKind::TimeLimit
         | RuleKind::Interrupted
         | RuleKind::NothingRan
         | RuleKind::NothingSynced
+        | RuleKind::NothingChanged
         | RuleKind::Starved
         | RuleKind::PhaseSkipped
         | RuleKind::NotChecked

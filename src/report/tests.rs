@@ -101,7 +101,7 @@ fn diverged() -> Analysis {
 fn unknown() -> Analysis {
     let plan = plan(2);
     let mut record = record(&plan);
-    record.ended = Some(Ended { at: 200_000, reason: EndReason::Interrupted });
+    record.ended = Some(Ended { at: 600_000, reason: EndReason::Interrupted });
     record.settle = None;
     record.state = None;
     record.workers[1].completed = false;

@@ -17,11 +17,15 @@ pub(crate) use trace::{Hop, RowState, TracedRow};
 
 use std::collections::BTreeSet;
 
+use crate::figure::counted;
 use crate::plan::{CheckKind, CheckPlan, Plan};
-use crate::record::Record;
+use crate::record::{ForeignKeys, Orphan, Record};
 use scene::Scene;
 
-/// Makes every check of the plan on the data in the record, in the plan's order, and after them the integrity check.
+/// Rows without a parent that a finding names.
+const NAMED_ORPHANS: usize = 5;
+
+/// Makes every check of the plan on the data in the record, in the plan's order, and after them those of the files.
 pub(crate) fn verify(record: &Record, plan: &Plan) -> Vec<CheckResult> {
     let Some(state) = &record.state else {
         let reason = "the data were not read, because the run ended first";
@@ -38,7 +42,8 @@ pub(crate) fn verify(record: &Record, plan: &Plan) -> Vec<CheckResult> {
             | CheckKind::Bootstrap
             | CheckKind::Written
             | CheckKind::Query
-            | CheckKind::Integrity => CheckResult::new(check, Outcome::NotChecked(reason.to_owned())),
+            | CheckKind::Integrity
+            | CheckKind::ForeignKeys => CheckResult::new(check, Outcome::NotChecked(reason.to_owned())),
         };
         return plan.checks.iter().map(undone).collect();
     };
@@ -47,6 +52,7 @@ pub(crate) fn verify(record: &Record, plan: &Plan) -> Vec<CheckResult> {
         plan.checks.iter().enumerate().map(|(index, check)| scene.check(index, check)).collect();
     if !plan.checks.is_empty() {
         results.push(scene.integrity());
+        results.extend(plan.foreign_keys.then(|| scene.foreign_keys()));
     }
     say_once(&mut results);
     results
@@ -70,7 +76,7 @@ impl Scene<'_> {
             CheckKind::Bootstrap => self.bootstrap(&mut result),
             CheckKind::Written => self.written(&mut result),
             CheckKind::Query => query::check(self, index, check, &mut result),
-            CheckKind::Integrity => {}
+            CheckKind::Integrity | CheckKind::ForeignKeys => {}
         }
         self.tell_late_from_lost(&mut result);
         result
@@ -87,22 +93,44 @@ impl Scene<'_> {
             .filter_map(|(holder, said)| said.filter(|said| said.trim() != "ok").map(|said| (holder, said)))
             .map(|(holder, said)| Finding::new(format!("{holder}: integrity_check says: {said}")))
             .collect();
-        let mut result = CheckResult {
-            check: CheckKind::Integrity,
-            pointer: None,
-            name: CheckKind::Integrity.to_string(),
-            outcome: Outcome::Passed,
-            notes: Vec::new(),
-        };
+        let mut result = CheckResult::of_files(CheckKind::Integrity);
         result.conclude(findings, self.unread_databases());
+        result
+    }
+
+    /// Checks that no row of a database refers to a row that is not there.
+    fn foreign_keys(&self) -> CheckResult {
+        let mut findings = Vec::new();
+        let mut open = self.unread_databases();
+        for database in self.databases() {
+            let index = database.database;
+            match &database.foreign_keys {
+                None => open = open.or_else(|| Some(format!("the record does not have those of database {index}"))),
+                Some(ForeignKeys { failure: Some(failure), .. }) => {
+                    open = open.or_else(|| Some(format!("database {index}: {}", failure.message)));
+                }
+                Some(keys) if keys.total == 0 => {}
+                Some(keys) => {
+                    findings.push(Finding { total: keys.total, ..Finding::new(orphans(index, keys)) });
+                }
+            }
+        }
+        let mut result = CheckResult::of_files(CheckKind::ForeignKeys);
+        result.conclude(findings, open);
+        self.tell_late_from_lost(&mut result);
         result
     }
 
     /// Turns a failed check into an open one if the run was cut before settling: a late row is not a lost row.
     fn tell_late_from_lost(&self, result: &mut CheckResult) {
         let data = match result.check {
-            CheckKind::Converged | CheckKind::Server | CheckKind::Bootstrap | CheckKind::Query => true,
-            CheckKind::Isolation | CheckKind::Written | CheckKind::Integrity => false,
+            CheckKind::Converged
+            | CheckKind::Server
+            | CheckKind::Bootstrap
+            | CheckKind::Written
+            | CheckKind::Query
+            | CheckKind::ForeignKeys => true,
+            CheckKind::Isolation | CheckKind::Integrity => false,
         };
         if !data {
             return;
@@ -122,6 +150,24 @@ impl Scene<'_> {
             result.notes.extend(stuck);
         }
     }
+}
+
+/// Rows of a database that refer to rows which are not there.
+fn orphans(database: u32, keys: &ForeignKeys) -> String {
+    let said = |orphan: &Orphan| {
+        let key = orphan.key.as_ref().map(|key| format!("key {key}"));
+        let rowid = orphan.rowid.map(|rowid| format!("rowid {rowid}"));
+        let place: Vec<String> = rowid.into_iter().chain(key).collect();
+        let place = if place.is_empty() { String::new() } else { format!(" ({})", place.join(", ")) };
+        format!("{}{place} → {}", orphan.table, orphan.parent)
+    };
+    let named: Vec<String> = keys.orphans.iter().take(NAMED_ORPHANS).map(said).collect();
+    let more = if keys.total > named.len() as u64 { ", …" } else { "" };
+    let (rows, verb) = (counted(keys.total, "row"), if keys.total == 1 { "refers" } else { "refer" });
+    format!(
+        "database {database}: {rows} {verb} to a parent row that is not there, although foreign keys are enforced: {}{more}",
+        named.join(", ")
+    )
 }
 
 #[cfg(test)]

@@ -47,6 +47,11 @@ impl CheckResult {
         Self { check: check.kind(), pointer: check.pointer.clone(), name: title(check), outcome, notes: Vec::new() }
     }
 
+    /// One that its author did not write.
+    pub(super) fn of_files(check: CheckKind) -> Self {
+        Self { check, pointer: None, name: check.to_string(), outcome: Outcome::Passed, notes: Vec::new() }
+    }
+
     /// Sets the outcome: findings fail the check; without findings, a part that could not be examined leaves it open.
     pub(super) fn conclude(&mut self, findings: Vec<Finding>, open: Option<String>) {
         self.outcome = match (findings.is_empty(), open) {

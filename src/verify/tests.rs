@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::failure::{FailureKind, Side};
 use crate::fixture::{check, diverge, plan, plan_with_users, query, record, table};
 use crate::record::EndReason;
-use crate::record::{BootstrapState, Ended, ForbiddenRow, Holder, Leak, QueryAnswer, Stuck};
+use crate::record::{BootstrapState, Ended, ForbiddenRow, ForeignKeys, Holder, Leak, Orphan, QueryAnswer, Stuck};
 use crate::scenario::CheckName;
 
 fn checked(record: &Record, plan: &Plan, check: CheckKind) -> CheckResult {
@@ -216,4 +216,42 @@ fn what_is_late_is_told_from_what_is_lost() {
     assert!(converged.notes[0].starts_with("database 2 was not quiet after 3 rounds"), "{:?}", converged.notes);
     record.ended = Some(Ended { at: 1, reason: EndReason::TimeLimit });
     assert!(matches!(checked(&record, &plan, CheckKind::Converged).outcome, Outcome::NotChecked(_)));
+}
+
+#[test]
+fn rows_without_a_parent_are_findings_where_foreign_keys_are_enforced() {
+    let mut plan = plan(2);
+    let mut record = record(&plan);
+    let keys = |record: &mut Record, at: usize, keys| {
+        record.state.as_mut().expect("it has one").databases[at].foreign_keys = keys;
+    };
+    let orphan = |rowid: Option<i64>, key: &str| Orphan {
+        table: "notes".into(),
+        rowid,
+        key: Some(key.into()),
+        parent: "folders".into(),
+    };
+    keys(&mut record, 0, Some(ForeignKeys::default()));
+    assert!(verify(&record, &plan).iter().all(|result| result.check != CheckKind::ForeignKeys));
+    plan.foreign_keys = true;
+    let unread = checked(&record, &plan, CheckKind::ForeignKeys).outcome;
+    assert_eq!(unread, Outcome::NotChecked("the record does not have those of database 2".into()));
+    let failure = Some(Failure::new(FailureKind::Sql, Side::Client, "foreign key mismatch"));
+    keys(&mut record, 1, Some(ForeignKeys { failure, ..ForeignKeys::default() }));
+    let unread = checked(&record, &plan, CheckKind::ForeignKeys).outcome;
+    assert_eq!(unread, Outcome::NotChecked("database 2: foreign key mismatch".into()));
+    keys(&mut record, 1, Some(ForeignKeys::default()));
+    assert_eq!(checked(&record, &plan, CheckKind::ForeignKeys).outcome, Outcome::Passed);
+    let orphans = vec![orphan(Some(7), "'a'"), orphan(None, "'b'")];
+    keys(&mut record, 1, Some(ForeignKeys { total: 1200, orphans, failure: None }));
+    let found = checked(&record, &plan, CheckKind::ForeignKeys);
+    assert_eq!(
+        found.findings()[0].message,
+        "database 2: 1,200 rows refer to a parent row that is not there, although foreign keys are enforced: \
+         notes (rowid 7, key 'a') → folders, notes (key 'b') → folders, …"
+    );
+    // A parent that is late is not lost.
+    record.ended = Some(Ended { at: 1, reason: EndReason::TimeLimit });
+    record.settle = None;
+    assert!(matches!(checked(&record, &plan, CheckKind::ForeignKeys).outcome, Outcome::NotChecked(_)));
 }

@@ -116,6 +116,7 @@ impl Run {
                     ],
                     tombstone: Some(false),
                     clocks: Vec::new(),
+                    writes: None,
                 },
                 RowDifference {
                     key: "'db3_r2_9'".into(),
@@ -126,6 +127,7 @@ impl Run {
                     ],
                     tombstone: None,
                     clocks: Vec::new(),
+                    writes: None,
                 },
             ],
         }];
@@ -161,6 +163,7 @@ impl Run {
                 .collect(),
             tombstone: None,
             clocks: Vec::new(),
+            writes: None,
         };
         state.differences =
             vec![Difference { user: 1, table: "notes".into(), total: 5000, rows: (1..=20).map(row).collect() }];
@@ -267,11 +270,20 @@ fn worker(database: u32, iterations: u64) -> WorkerRecord {
 }
 
 fn state(databases: u32) -> FinalState {
-    let tables =
-        || vec![TableState { table: "notes".into(), rows: 100, digest: "a".repeat(32), forbidden: 0, leaked: None }];
+    let tables = || {
+        vec![TableState {
+            table: "notes".into(),
+            rows: 100,
+            digest: "a".repeat(32),
+            forbidden: 0,
+            leaked: None,
+            lapsed: 0,
+        }]
+    };
     let database = |database| DatabaseState {
         database,
         user: 1,
+        foreign_keys: None,
         integrity: Some("ok".into()),
         unsent: Some(false),
         bytes: 409_600,

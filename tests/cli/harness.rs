@@ -12,11 +12,23 @@ use tempfile::TempDir;
 
 /// The longest that most of these processes may take, on a machine that does much else.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+/// What a report of a record that contradicts itself says.
+pub(crate) const DISAGREES: &str = "the record contradicts itself:";
 const POLL: Duration = Duration::from_millis(5);
 
-/// A directory in which the program runs.
+/// A directory in which the program runs. No run made in it may contradict itself.
 pub(crate) struct Place {
     directory: TempDir,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let reports = files(self.directory.path()).into_iter().filter(|path| path.ends_with("report.json"));
+        for path in reports.filter(|_| !std::thread::panicking()) {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(!text.contains(DISAGREES), "{}: {text}", path.display());
+        }
+    }
 }
 
 impl Place {
@@ -280,9 +292,19 @@ impl std::fmt::Display for Done {
 }
 
 impl Done {
-    /// It ended with this code.
+    /// It ended with this code, and told of no record that contradicts itself.
     pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self}");
+        assert!(!self.out.contains(DISAGREES), "{self}");
+        self
+    }
+
+    /// It told of a record that contradicts itself, and where.
+    pub(crate) fn disagrees(self, texts: &[&str]) -> Self {
+        assert_eq!(self.code, Some(4), "{self}");
+        for text in [DISAGREES].iter().chain(texts) {
+            assert!(self.out.contains(text), "it does not say `{text}`: {self}");
+        }
         self
     }
 

@@ -1,5 +1,6 @@
 //! The program as its users meet it: real processes, in directories of their own, with nothing in their environment.
 
+mod agreement;
 mod bad_input;
 mod cloud_data;
 mod cloud_run;

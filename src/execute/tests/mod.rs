@@ -1,5 +1,6 @@
 //! Runs in process, with what a scenario cannot do: a worker that panics, a run that is stopped at a known moment.
 
+mod agreement;
 mod ledger;
 mod manipulated;
 mod planted;
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rusqlite::Connection;
 
 use super::{Control, Job, Progress, run};
-use crate::analysis::{Verdict, analyze};
+use crate::analysis::{RuleKind, Verdict, analyze};
 use crate::plan::Plan;
 use crate::record::{EndReason, Record, StepKind};
 use crate::scenario::Scenario;
@@ -65,7 +66,15 @@ fn run_changed(text: &str, directory: &Path, control: &Control, change: impl FnO
         control,
         progress: &progress,
     };
-    (run(&job).expect("a run"), plan)
+    let record = run(&job).expect("a run");
+    assert_eq!(disagreements(&record, &plan), [""; 0], "a run that was made agrees with itself");
+    (record, plan)
+}
+
+/// Where a record contradicts itself, as the verdict tells it.
+fn disagreements(record: &Record, plan: &Plan) -> Vec<String> {
+    let rules = analyze(record, plan).rules;
+    rules.into_iter().filter(|rule| rule.kind == RuleKind::Disagrees).map(|rule| rule.message).collect()
 }
 
 /// A secret as it is, encoded for an address, and in base64.

@@ -142,6 +142,10 @@ const fn of_rule(rule: &Rule) -> Option<(&'static str, Option<&'static str>)> {
             "To measure the effect of a change, run the scenario again after it and compare:",
             Some("stress compare THIS_RUN OTHER_RUN"),
         ),
+        RuleKind::Disagrees => (
+            "The record cannot be trusted: facts are missing from it, or it was changed. Run the scenario again:",
+            Some("stress run scenario.yaml"),
+        ),
         RuleKind::Killed => ("Run the scenario to its end. The record shows no failure, but it is incomplete.", None),
         RuleKind::TimeLimit => {
             ("Raise the time limit, or reduce the load:", Some("stress run scenario.yaml --time-limit 30m"))
@@ -151,7 +155,7 @@ const fn of_rule(rule: &Rule) -> Option<(&'static str, Option<&'static str>)> {
             "Run the scenario on a faster or less busy machine, or with fewer databases:",
             Some("stress run scenario.yaml --databases 2"),
         ),
-        RuleKind::NothingRan | RuleKind::NothingSynced | RuleKind::PhaseSkipped => {
+        RuleKind::NothingRan | RuleKind::NothingSynced | RuleKind::NothingChanged | RuleKind::PhaseSkipped => {
             ("Check what the scenario plans, and why nothing came of it:", Some("stress plan scenario.yaml --explain"))
         }
         RuleKind::NotChecked | RuleKind::NotMeasured => {

@@ -33,7 +33,7 @@ fn failed(record: &mut Record) {
 }
 
 fn unknown(record: &mut Record) {
-    record.ended = Some(Ended { at: 200_000, reason: EndReason::Interrupted });
+    record.ended = Some(Ended { at: 600_000, reason: EndReason::Interrupted });
     (record.settle, record.state) = (None, None);
 }
 

@@ -13,7 +13,7 @@ use crate::verify::{CheckResult, Hop, Outcome, TracedRow};
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct CheckDocument {
-    /// `converged`, `server`, `isolation`, `bootstrap`, `query`, `integrity`.
+    /// `converged`, `server`, `isolation`, `bootstrap`, `query`, `integrity`, `foreign_keys`.
     check: String,
     /// The check's name in reports.
     name: String,

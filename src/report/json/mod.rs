@@ -84,8 +84,9 @@ enum VerdictName {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct RuleDocument {
-    /// The kind of reason: `held`, `expected`, `crash`, `error_rule`, `check`, `threshold`, `killed`, `time_limit`,
-    /// `interrupted`, `starved`, `nothing_ran`, `nothing_synced`, `phase_skipped`, `not_checked`, `not_measured`.
+    /// The kind of reason: `held`, `expected`, `crash`, `error_rule`, `check`, `threshold`, `disagrees`, `killed`,
+    /// `time_limit`, `interrupted`, `starved`, `nothing_ran`, `nothing_synced`, `nothing_changed`, `phase_skipped`,
+    /// `not_checked`, `not_measured`.
     kind: String,
     /// The reason in words.
     message: String,
