@@ -1,9 +1,9 @@
-//! What a database file holds: digests of its tables, its rows as SQL literals, and which of them a user may see.
+//! What a database file holds: digests of its tables, and which of its rows a user may see.
 
 use rusqlite::Connection;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::columns::{list_of, literals_of};
+use super::columns::list_of;
 use super::denied;
 use crate::plan::{Plan, TablePlan};
 use crate::record::TableState;
@@ -76,16 +76,6 @@ pub(super) fn own_tables(connection: &Connection, plan: &Plan) -> rusqlite::Resu
         state.forbidden = connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs();
     }
     Ok(states)
-}
-
-/// SQL for a table's rows as text: the primary key and the whole row as SQL literals, in the order of the key's text.
-pub(super) fn literals(plan: &Plan, table: &TablePlan, rows: Rows) -> String {
-    format!(
-        "SELECT {}, {} {} ORDER BY 1",
-        literals_of(&table.primary_key),
-        literals_of(&table.columns),
-        source(plan, table, rows)
-    )
 }
 
 #[cfg(test)]

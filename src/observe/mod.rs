@@ -15,9 +15,13 @@ mod extension;
 mod forbidden;
 pub(crate) mod growth;
 mod isolation;
+mod order;
+mod pieces;
 mod queries;
 mod server;
 mod subject;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use budget::Budget;
 pub(crate) use collect::collect;
