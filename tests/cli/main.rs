@@ -7,6 +7,7 @@ mod cloudsync;
 mod compare;
 mod disk;
 mod doctor;
+mod exact;
 #[cfg(unix)]
 mod extension;
 mod harness;
