@@ -228,7 +228,8 @@ verify:
   - query: {on: server, sql: SELECT 1, equals: 2}
 ";
         let text = told(broken, &BTreeMap::new(), |record| {
-            let answer = |check| QueryAnswer { check, holder: Holder::Server, value: 1.into(), failure: None };
+            let answer =
+                |check| QueryAnswer { check, holder: Holder::Server, value: 1.into(), rows: Some(1), failure: None };
             record.state.as_mut().expect("it has one").queries = vec![answer(0), answer(1)];
         });
         let expected = [

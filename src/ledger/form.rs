@@ -65,6 +65,16 @@ impl RowForm {
         u128::from(self.table) << TABLE_BITS | xxh3_128(buffer) >> (u128::BITS - TABLE_BITS)
     }
 
+    /// The key of a table of the plan, given the values of its primary key.
+    pub(crate) fn of_key(tables: &[TablePlan], table: usize, key: &[ValueRef<'_>]) -> u128 {
+        let form = Self::of(u16::try_from(table).unwrap_or(u16::MAX), &tables[table]);
+        let value = |column: usize| {
+            let at = form.key.iter().position(|key| key.place == column);
+            at.and_then(|at| key.get(at).copied()).unwrap_or(ValueRef::Null)
+        };
+        form.key(value, &mut Vec::new())
+    }
+
     /// Encodes the key as it stands.
     pub(super) fn encode_key<'v>(&self, value: impl Fn(usize) -> ValueRef<'v>, into: &mut Vec<u8>) {
         into.clear();
@@ -95,7 +105,12 @@ fn is_whole(number: f64) -> bool {
 fn encode_text(text: &[u8], collation: Collation, into: &mut Vec<u8>) {
     match collation {
         Collation::Binary => encode(ValueRef::Text(text), into),
-        Collation::NoCase => encode(ValueRef::Text(&text.to_ascii_lowercase()), into),
+        Collation::NoCase => {
+            // SQLite's own reads no further than a NUL, and then goes by the lengths.
+            let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
+            encode(ValueRef::Text(&text[..end].to_ascii_lowercase()), into);
+            into.extend_from_slice(&text.len().to_le_bytes());
+        }
         Collation::RTrim => {
             let end = text.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1);
             encode(ValueRef::Text(&text[..end]), into);

@@ -17,7 +17,9 @@ mod page;
 mod reading;
 mod run;
 
-pub(crate) use entry::{Entry, State};
+pub(crate) use entry::Entry;
+#[cfg(test)]
+pub(crate) use entry::State;
 pub(crate) use form::RowForm;
 pub(crate) use keeper::{Keeper, Kept, Segment};
 pub(crate) use page::Page;

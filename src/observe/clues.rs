@@ -3,7 +3,6 @@
 
 use std::collections::HashSet;
 
-use super::columns::literals_of;
 use super::extension;
 use super::subject::Subject;
 use crate::plan::TablePlan;
@@ -59,21 +58,20 @@ pub(super) fn gather(subject: &Subject<'_>, table: &TablePlan, difference: &mut 
     }
 }
 
-/// The columns in which the embedded target keeps keys.
-fn key_columns(table: &TablePlan) -> Vec<String> {
-    (1..=table.primary_key.len()).map(|at| format!("cs_pk{at}")).collect()
-}
-
-/// SQL for those of the rows' keys that a bookkeeping table has.
+/// SQL for those of the rows' keys that a bookkeeping table has, in the form in which the rows have them.
 fn keys_sql(companion: &str, table: &TablePlan, rows: &[RowDifference]) -> String {
-    let columns = key_columns(table);
-    let keys: Vec<String> = rows.iter().map(|row| format!("({})", row.key)).collect();
+    let places = 1..=table.primary_key.len();
+    let names: Vec<String> = places.clone().map(|at| format!("k{at}")).collect();
+    // The sign takes the affinity of a `CAST` away.
+    let same: Vec<String> = places.map(|at| format!("c.cs_pk{at} = +keys.k{at}")).collect();
+    let keys: Vec<String> =
+        rows.iter().map(|row| format!("('{}', {})", row.key.replace('\'', "''"), row.key)).collect();
     format!(
-        "SELECT {} AS k FROM {} WHERE ({}) IN (VALUES {})",
-        literals_of(&columns),
-        quote(companion),
-        columns.join(", "),
+        "WITH keys(k, {}) AS (VALUES {}) SELECT DISTINCT k FROM keys CROSS JOIN {} AS c ON {}",
+        names.join(", "),
         keys.join(", "),
+        quote(companion),
+        same.join(" AND "),
     )
 }
 

@@ -1,4 +1,4 @@
-//! What a database file holds: digests of its tables, its rows as SQL literals, and which of them a user may see.
+//! What a database file holds: digests of its tables, and which of its rows a user may see.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::columns::{list_of, literals_of};
+use super::columns::list_of;
 use super::written::Left;
 use crate::ledger::RowForm;
 use crate::plan::{Plan, TablePlan};
@@ -130,16 +130,6 @@ fn table_without(
     }
     let digest = format!("{digest:032x}");
     Ok(TableState { table: table.name.clone(), rows, digest, forbidden: 0, leaked: None, lapsed: 0 })
-}
-
-/// SQL for a table's rows as text: the primary key and the whole row as SQL literals, in the order of the key's text.
-pub(super) fn literals(plan: &Plan, table: &TablePlan, rows: Rows) -> String {
-    format!(
-        "SELECT {}, {} {} ORDER BY 1",
-        literals_of(&table.primary_key),
-        literals_of(&table.columns),
-        source(plan, table, rows)
-    )
 }
 
 #[cfg(test)]

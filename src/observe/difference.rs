@@ -3,9 +3,13 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, Row, Rows as Cursor};
+use std::cmp::Ordering;
 
-use super::contents::{Rows, literals};
+use rusqlite::{Connection, Rows as Cursor};
+
+use super::columns::{Key, compared, keys_of, list_of, literals_of};
+use super::contents::{Rows, source};
+use super::order::{self, Collation, KeyValue};
 use super::subject::Subject;
 use crate::plan::TablePlan;
 use crate::record::{Difference, Holder, Holding, RowDifference};
@@ -23,17 +27,22 @@ pub(super) fn compare(
 ) -> rusqlite::Result<Difference> {
     let connections: Vec<Connection> =
         holders.iter().map(|(_, file)| open_reader(file, subject.user_id(user))).collect::<rusqlite::Result<_>>()?;
-    let sql = literals(subject.plan, table, Rows::Allowed);
+    let keys = connections.first().map_or_else(|| Ok(Vec::new()), |first| keys_of(first, table))?;
+    let collations: Vec<Collation> = keys.iter().map(|key| Collation::named(&key.collation)).collect();
+    let sql = rows_sql(subject, table, &keys);
     let mut statements: Vec<_> = connections.iter().map(|one| one.prepare(&sql)).collect::<rusqlite::Result<_>>()?;
     let mut cursors: Vec<Cursor<'_>> =
         statements.iter_mut().map(|one| one.query([])).collect::<rusqlite::Result<_>>()?;
-    let mut heads: Vec<Option<(String, String)>> = cursors.iter_mut().map(next).collect::<rusqlite::Result<_>>()?;
+    let width = keys.len();
+    let mut heads: Vec<Option<Head>> =
+        cursors.iter_mut().map(|cursor| next(cursor, width)).collect::<rusqlite::Result<_>>()?;
     let mut difference = Difference { user, table: table.name.clone(), total: 0, rows: Vec::new() };
-    while let Some(key) = heads.iter().flatten().map(|(key, _)| key).min().cloned() {
-        let at_key = |head: &Option<(String, String)>| {
-            head.as_ref().filter(|(other, _)| *other == key).map(|(_, row)| row.clone())
-        };
-        let rows: Vec<Option<String>> = heads.iter().map(at_key).collect();
+    while let Some(first) = heads.iter().flatten().min_by(|a, b| a.compare(b, &collations)) {
+        let at_key = |head: &&Head| head.compare(first, &collations).is_eq();
+        let there: Vec<bool> = heads.iter().map(|head| head.as_ref().is_some_and(|head| at_key(&head))).collect();
+        let mut rows: Vec<Option<String>> =
+            heads.iter().map(|head| head.as_ref().filter(at_key).map(|head| head.row.clone())).collect();
+        pass_over(subject, table, first, holders, &mut rows);
         if rows.windows(2).any(|pair| pair[0] != pair[1]) {
             difference.total += 1;
             if difference.rows.len() < NAMED {
@@ -43,7 +52,7 @@ pub(super) fn compare(
                     unsent: None,
                 });
                 difference.rows.push(RowDifference {
-                    key: key.clone(),
+                    key: first.literals.clone(),
                     holders: holdings.collect(),
                     tombstone: None,
                     clocks: Vec::new(),
@@ -51,16 +60,72 @@ pub(super) fn compare(
                 });
             }
         }
-        for ((head, cursor), row) in heads.iter_mut().zip(&mut cursors).zip(&rows) {
-            if row.is_some() {
-                *head = next(cursor)?;
+        for ((head, cursor), there) in heads.iter_mut().zip(&mut cursors).zip(&there) {
+            if *there {
+                *head = next(cursor, width)?;
             }
         }
     }
     Ok(difference)
 }
 
-fn next(cursor: &mut Cursor<'_>) -> rusqlite::Result<Option<(String, String)>> {
-    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    cursor.next()?.map(read).transpose()
+/// Where a denied write left something behind, the row there counts as the server's.
+fn pass_over(
+    subject: &Subject<'_>,
+    table: &TablePlan,
+    head: &Head,
+    holders: &[(Holder, &Path)],
+    rows: &mut [Option<String>],
+) {
+    if subject.behind.is_empty() {
+        return;
+    }
+    let server = holders.iter().position(|(holder, _)| *holder == Holder::Server);
+    let instead = server.and_then(|server| rows[server].clone());
+    let key = subject.key_of(table, &head.key.iter().map(KeyValue::value).collect::<Vec<_>>());
+    for ((holder, _), row) in holders.iter().zip(rows) {
+        if let Holder::Database(database) = holder
+            && subject.behind.of(*database).is_some_and(|behind| behind.contains_key(&key))
+        {
+            row.clone_from(&instead);
+        }
+    }
+}
+
+/// SQL for a table's rows: the columns of the primary key, then key and row as SQL literals, in the order in which the
+/// key compares.
+fn rows_sql(subject: &Subject<'_>, table: &TablePlan, keys: &[Key]) -> String {
+    format!(
+        "SELECT {}, {}, {} {} ORDER BY {}",
+        list_of(&table.primary_key),
+        literals_of(&table.primary_key),
+        literals_of(&table.columns),
+        source(subject.plan, table, Rows::Allowed),
+        compared(keys)
+    )
+}
+
+/// The next row of a holder.
+struct Head {
+    key: Vec<KeyValue>,
+    /// The key as SQL literals, here: another holder may have the same key in another form.
+    literals: String,
+    /// The whole row as SQL literals: no two rows have the same.
+    row: String,
+}
+
+impl Head {
+    fn compare(&self, other: &Self, collations: &[Collation]) -> Ordering {
+        let pairs = self.key.iter().zip(&other.key).zip(collations);
+        pairs
+            .map(|((a, b), collation)| order::compare(a, b, *collation))
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
+    }
+}
+
+fn next(cursor: &mut Cursor<'_>, width: usize) -> rusqlite::Result<Option<Head>> {
+    let Some(row) = cursor.next()? else { return Ok(None) };
+    let key = (0..width).map(|at| row.get_ref(at).map(KeyValue::from)).collect::<rusqlite::Result<_>>()?;
+    Ok(Some(Head { key, literals: row.get(width)?, row: row.get(width + 1)? }))
 }

@@ -13,9 +13,13 @@ mod extension;
 mod foreign_keys;
 pub(crate) mod growth;
 mod isolation;
+mod order;
+mod pieces;
 mod queries;
 mod server;
 mod subject;
+#[cfg(test)]
+mod tests;
 mod written;
 
 pub(crate) use budget::Budget;

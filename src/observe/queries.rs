@@ -1,7 +1,7 @@
 //! The author's own queries, put to the server or to every database.
 
+use rusqlite::Connection;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
 
 use super::subject::Subject;
@@ -11,16 +11,19 @@ use crate::record::{Holder, QueryAnswer};
 use crate::scenario::QueryOn;
 use crate::session::{hex, open_reader, raw_error};
 
-/// What a query was answered, or why it could not be.
-type Answer = (Value, Option<Failure>);
+/// What a query was answered: the value of its first row, and the number of its rows; or why it could not be.
+type Answer = Result<(Value, u64), Box<Failure>>;
 
 /// The answers to the queries among the plan's checks.
 pub(super) fn answers(subject: &Subject<'_>) -> Vec<QueryAnswer> {
     let mut answers = Vec::new();
     for (check, plan) in subject.plan.checks.iter().enumerate() {
         let Question::Query { on, sql, .. } = &plan.question else { continue };
-        let mut answer = |holder, (value, failure): Answer| {
-            answers.push(QueryAnswer { check, holder, value, failure });
+        let mut answer = |holder, answer: Answer| {
+            answers.push(match answer {
+                Ok((value, rows)) => QueryAnswer { check, holder, value, rows: Some(rows), failure: None },
+                Err(failure) => QueryAnswer { check, holder, value: Value::Null, rows: None, failure: Some(*failure) },
+            });
         };
         match on {
             QueryOn::Server => answer(Holder::Server, ask_server(subject, sql)),
@@ -37,12 +40,12 @@ pub(super) fn answers(subject: &Subject<'_>) -> Vec<QueryAnswer> {
 fn ask_server(subject: &Subject<'_>, sql: &str) -> Answer {
     let Some((admin, database)) = &subject.target.admin else {
         let message = "the target has no administrator";
-        return (Value::Null, Some(Failure::new(FailureKind::Configuration, Side::Configuration, message)));
+        return Err(Box::new(Failure::new(FailureKind::Configuration, Side::Configuration, message)));
     };
-    match admin.sql_within(subject.limits.left(), Some(database), sql) {
-        Ok(rows) => (rows.first().and_then(|row| row.values().next()).cloned().unwrap_or(Value::Null), None),
-        Err(error) => (Value::Null, Some(failure::classify(&error))),
-    }
+    let rows = admin.rows_within(subject.limits.left(), Some(database), sql);
+    let rows = rows.map_err(|error| Box::new(failure::classify(&error)))?;
+    let value = rows.first().and_then(|row| row.values().next()).cloned().unwrap_or(Value::Null);
+    Ok((value, rows.len() as u64))
 }
 
 fn ask_database(subject: &Subject<'_>, database: &DatabasePlan, sql: &str) -> Answer {
@@ -55,22 +58,30 @@ fn ask_database(subject: &Subject<'_>, database: &DatabasePlan, sql: &str) -> An
         subject.limits.interrupt(place, None);
         answer
     });
-    match asked {
-        Ok(value) => (value, None),
-        Err(error) => (Value::Null, Some(failure::classify(&raw_error(Call::Sql, &error)))),
-    }
+    asked.map_err(|error| Box::new(failure::classify(&raw_error(Call::Sql, &error))))
 }
 
-fn ask(reader: &Connection, sql: &str) -> rusqlite::Result<Value> {
+fn ask(reader: &Connection, sql: &str) -> rusqlite::Result<(Value, u64)> {
     let mut statement = reader.prepare(sql)?;
-    let value = statement.query_row([], |row| {
-        Ok(match row.get_ref(0)? {
-            ValueRef::Null => Value::Null,
-            ValueRef::Integer(number) => Value::from(number),
-            ValueRef::Real(number) => Value::from(number),
-            ValueRef::Text(text) => Value::from(String::from_utf8_lossy(text)),
-            ValueRef::Blob(bytes) => Value::from(hex(bytes)),
-        })
-    });
-    Ok(value.optional()?.unwrap_or(Value::Null))
+    let mut found = statement.query([])?;
+    let (mut value, mut rows) = (Value::Null, 0);
+    while let Some(row) = found.next()? {
+        if rows == 0 {
+            value = value_of(row.get_ref(0)?);
+        }
+        rows += 1;
+    }
+    Ok((value, rows))
+}
+
+fn value_of(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::from(number),
+        // JSON has no infinity.
+        ValueRef::Real(number) if number.is_infinite() => Value::from(number.to_string()),
+        ValueRef::Real(number) => Value::from(number),
+        ValueRef::Text(text) => Value::from(String::from_utf8_lossy(text)),
+        ValueRef::Blob(bytes) => Value::from(hex(bytes)),
+    }
 }

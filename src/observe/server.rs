@@ -4,13 +4,14 @@
 use std::path::Path;
 
 use rusqlite::Connection;
-use rusqlite::types::{ToSqlOutput, Value as SqlValue};
-use serde_json::Value;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use serde_json::{Map, Value};
 
-use super::columns::{list_of, literals_of};
+use super::columns::{compared, keys_of, list_of};
+use super::pieces::{Piece, SIGNED_ZERO, pieces_of, values};
 use crate::failure::{Call, RawError};
 use crate::plan::{Plan, TablePlan};
-use crate::session::raw_error;
+use crate::session::{literal, raw_error};
 use crate::sql::quote;
 use crate::target::admin::Admin;
 
@@ -30,9 +31,12 @@ pub(super) fn copy(plan: &Plan, admin: &Admin, database: &str, file: &Path) -> R
     local
         .execute_batch("PRAGMA journal_mode = off; PRAGMA synchronous = off; PRAGMA foreign_keys = off")
         .map_err(sqlite)?;
+    let signed =
+        |rows: Vec<Map<String, Value>>| rows.first().and_then(|row| row.get("signed")) == Some(&Value::from(1));
+    let signed_zero = admin.sql(Some(database), SIGNED_ZERO).is_ok_and(signed);
     for table in &plan.tables {
         local.execute_batch(&table.sql).map_err(sqlite)?;
-        copy_table(admin, database, table, &mut local)?;
+        copy_table(admin, database, table, signed_zero, &mut local)?;
         if plan.users.len() > FEW_USERS {
             index_policy(table, &local).map_err(sqlite)?;
         }
@@ -54,29 +58,31 @@ fn index_policy(table: &TablePlan, local: &Connection) -> rusqlite::Result<()> {
 }
 
 /// A page is stored while the next one is on its way.
-fn copy_table(admin: &Admin, database: &str, table: &TablePlan, local: &mut Connection) -> Result<(), RawError> {
-    let keys: Vec<usize> =
-        table.primary_key.iter().filter_map(|key| table.columns.iter().position(|column| column == key)).collect();
-    let key_columns = list_of(&table.primary_key);
+fn copy_table(
+    admin: &Admin,
+    database: &str,
+    table: &TablePlan,
+    signed_zero: bool,
+    local: &mut Connection,
+) -> Result<(), RawError> {
+    let keys = keys_of(local, table).map_err(|error| raw_error(Call::Admin, &error))?;
+    let (key, pieces) = (compared(&keys), pieces_of(&table.columns, signed_zero));
     let fetch = |after: &str, page: usize| {
-        // Quoted by SQLite itself, every value keeps its type on the way through JSON.
-        let (literals, table) = (literals_of(&table.columns), quote(&table.name));
-        let sql = format!("SELECT {literals} AS literals FROM {table} {after} ORDER BY {key_columns} LIMIT {page}");
+        let table = quote(&table.name);
+        let sql = format!("SELECT {pieces} AS pieces FROM {table} {after} ORDER BY {key} LIMIT {page}");
         admin.sql(Some(database), &sql)
     };
     let mut page = FIRST_PAGE;
     let mut rows = fetch("", page)?;
     loop {
-        let texts = rows.iter().map(|row| row.get("literals").and_then(Value::as_str));
+        let texts = rows.iter().map(|row| row.get("pieces").and_then(Value::as_str));
         let texts: Vec<&str> = texts.collect::<Option<_>>().ok_or_else(|| odd(table, "a row is missing"))?;
-        let last = texts.last().filter(|_| texts.len() == page).map(|last| literals(last).collect::<Vec<_>>());
+        let last = texts.last().filter(|_| texts.len() == page);
         let bytes: usize = texts.iter().map(|text| text.len()).sum();
         page = if bytes < PAGE_BYTES { page * 2 } else { page / 2 }.clamp(1, LARGEST_PAGE);
         let next = || {
             let Some(last) = last else { return Ok(None) };
-            let key = keys.iter().map(|at| last.get(*at).copied()).collect::<Option<Vec<_>>>();
-            let key = key.ok_or_else(|| odd(table, "a column is missing"))?.join(", ");
-            fetch(&format!("WHERE ({key_columns}) > ({key})"), page).map(Some)
+            fetch(&format!("WHERE ({key}) > ({})", key_of(table, last)?), page).map(Some)
         };
         let (stored, next) = rayon::join(|| store(table, local, &texts), next);
         stored?;
@@ -87,7 +93,25 @@ fn copy_table(admin: &Admin, database: &str, table: &TablePlan, local: &mut Conn
     }
 }
 
-/// Stores rows, each as the literals of its columns.
+/// The key of a row for a comparison. A sign before each literal takes the affinity from it: the column's alone counts.
+fn key_of(table: &TablePlan, row: &str) -> Result<String, RawError> {
+    let values: Option<Vec<Piece<'_>>> = values(row).collect();
+    let values = values.ok_or_else(|| odd(table, row))?;
+    let mut key = String::new();
+    for column in &table.primary_key {
+        let at = table.columns.iter().position(|name| name == column);
+        let value = at.and_then(|at| values.get(at)).map(Piece::value).ok_or_else(|| odd(table, row))?;
+        if value == ValueRef::Null {
+            // Nothing is greater than NULL: the rows behind it would be passed over.
+            return Err(odd(table, "a column of its primary key is NULL"));
+        }
+        key.push_str(if key.is_empty() { "+" } else { ", +" });
+        literal(value, &mut key);
+    }
+    Ok(key)
+}
+
+/// Stores rows, each as the pieces of its columns.
 fn store(table: &TablePlan, local: &mut Connection, rows: &[&str]) -> Result<(), RawError> {
     let sqlite = |error: rusqlite::Error| raw_error(Call::Admin, &error);
     let places = vec!["?"; table.columns.len()].join(", ");
@@ -96,10 +120,10 @@ fn store(table: &TablePlan, local: &mut Connection, rows: &[&str]) -> Result<(),
     let mut statement = transaction.prepare_cached(&insert).map_err(sqlite)?;
     for row in rows {
         let mut columns = 0;
-        for literal in literals(row) {
+        for piece in values(row) {
             columns += 1;
-            let value = parse(literal).filter(|_| columns <= table.columns.len()).ok_or_else(|| odd(table, row))?;
-            statement.raw_bind_parameter(columns, value).map_err(sqlite)?;
+            let piece = piece.filter(|_| columns <= table.columns.len()).ok_or_else(|| odd(table, row))?;
+            statement.raw_bind_parameter(columns, ToSqlOutput::Borrowed(piece.value())).map_err(sqlite)?;
         }
         if columns < table.columns.len() {
             return Err(odd(table, row));
@@ -113,66 +137,4 @@ fn store(table: &TablePlan, local: &mut Connection, rows: &[&str]) -> Result<(),
 fn odd(table: &TablePlan, row: &str) -> RawError {
     let message = format!("a row of the server's table `{}` could not be understood: {row}", table.name);
     RawError::said(Call::Admin, message)
-}
-
-/// The literals of a row: what stands between commas that are not within quotes.
-fn literals(row: &str) -> impl Iterator<Item = &str> {
-    let mut quoted = false;
-    row.split(move |letter| {
-        quoted ^= letter == '\'';
-        letter == ',' && !quoted
-    })
-    .map(str::trim_start)
-}
-
-/// An SQL literal, as `quote()` writes it.
-fn parse(literal: &str) -> Option<ToSqlOutput<'_>> {
-    if literal == "NULL" {
-        return Some(ToSqlOutput::Owned(SqlValue::Null));
-    }
-    if let Some(text) = literal.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
-        let unescaped = text.contains('\'').then(|| text.replace("''", "'"));
-        return Some(unescaped.map_or_else(|| text.into(), |text| ToSqlOutput::Owned(SqlValue::Text(text))));
-    }
-    if let Some(digits) = literal.strip_prefix("X'").and_then(|rest| rest.strip_suffix('\'')) {
-        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-        let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(byte).collect();
-        return bytes.map(|bytes| ToSqlOutput::Owned(SqlValue::Blob(bytes)));
-    }
-    let integer = literal.parse().ok().map(SqlValue::Integer);
-    integer.or_else(|| literal.parse().ok().map(SqlValue::Real)).map(ToSqlOutput::Owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use rusqlite::params_from_iter;
-
-    use super::*;
-
-    #[test]
-    fn a_value_survives_being_quoted_and_parsed() {
-        let connection = Connection::open_in_memory().expect("memory");
-        let values = [
-            SqlValue::Null,
-            SqlValue::Integer(-7),
-            SqlValue::Integer(i64::MAX),
-            SqlValue::Real(0.1 + 0.2),
-            SqlValue::Real(-1e300),
-            SqlValue::Text("it's 'é', NULL".to_owned()),
-            SqlValue::Text(String::new()),
-            SqlValue::Text(",  ',' ''".to_owned()),
-            SqlValue::Blob(vec![0, 255, 16]),
-        ];
-        let all = vec!["quote(?)"; values.len()].join(" || ', ' || ");
-        let row: String = connection
-            .query_row(&format!("SELECT {all}"), params_from_iter(&values), |row| row.get(0))
-            .expect("quotes");
-        let parsed: Vec<SqlValue> = literals(&row)
-            .map(|literal| {
-                let value = parse(literal).unwrap_or_else(|| panic!("{literal} is a literal"));
-                connection.query_row("SELECT ?1", [value], |row| row.get(0)).expect("a value")
-            })
-            .collect();
-        assert_eq!(parsed, values, "{row}");
-    }
 }

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::InterruptHandle;
+use rusqlite::types::ValueRef;
 
 use super::written::Behind;
-use crate::ledger::Kept;
-use crate::plan::Plan;
+use crate::ledger::{Kept, RowForm};
+use crate::plan::{Plan, TablePlan};
 use crate::target::Connected;
 
 /// All who hold rows at the end of a run, and how they are asked.
@@ -43,6 +44,12 @@ impl Subject<'_> {
     /// The file of a database, counted from 1.
     pub(super) fn database_file(&self, index: u32) -> PathBuf {
         database_file(self.databases, index)
+    }
+
+    /// The key of a row in the ledger, given the values of its primary key.
+    pub(super) fn key_of(&self, table: &TablePlan, key: &[ValueRef<'_>]) -> u128 {
+        let place = self.plan.tables.iter().position(|own| own.name == table.name).unwrap_or_default();
+        RowForm::of_key(&self.plan.tables, place, key)
     }
 
     /// The id of a user, counted from 1.

@@ -355,8 +355,11 @@ pub struct QueryAnswer {
     pub check: usize,
     /// Where it was asked.
     pub holder: Holder,
-    /// The value; null also when there was no row.
+    /// The value of the first row; null also when there was no row.
     pub value: serde_json::Value,
+    /// The number of rows; absent when it could not be asked, and in records from before it was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
     /// Why it could not be asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,

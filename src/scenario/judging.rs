@@ -68,7 +68,9 @@ pub struct Query {
     pub on: QueryOn,
     /// A query that returns one row with one column.
     pub sql: String,
-    /// The value that the query must return: a number, a text or null. May be a template.
+    /// The value that the query must return: a number, a text or null. May be a template. Numbers are compared by
+    /// their exact values: `1` equals `1.0`, and `0.1 + 0.2` does not equal `0.3`. A query without a row returns null; one
+    /// with several rows fails the check. A blob is the text of its hex digits, an infinity the text `inf` or `-inf`.
     pub equals: Value,
 }
 

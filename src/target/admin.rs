@@ -10,6 +10,12 @@ use super::error::TargetError;
 use super::http::{Answer, Http, Patience, Request, odd};
 use crate::failure::{RawError, Secret, Secrets};
 
+/// Where SQL is run.
+const SQL: &str = "/v2/weblite/sql";
+
+/// The rows of a result, each by the names of its columns.
+pub(crate) type Rows = Vec<Map<String, Value>>;
+
 /// An administrator of one project.
 #[derive(Debug, Clone)]
 pub(crate) struct Admin {
@@ -29,42 +35,46 @@ impl Admin {
         self.http.address()
     }
 
-    /// Runs SQL, or a command of the server, and gives the rows of its last result.
-    pub(crate) fn sql(&self, database: Option<&str>, sql: &str) -> Result<Vec<Map<String, Value>>, RawError> {
-        self.rows(self.http.time(), database, sql, Patience::Once)
+    /// Asks a query for its rows. An answer without rows, which may be none, is an error: it says nothing about them.
+    pub(crate) fn sql(&self, database: Option<&str>, sql: &str) -> Result<Rows, RawError> {
+        rows(self.data(self.http.time(), database, sql, Patience::Once)?)
     }
 
-    /// The same for SQL that must be done within a time.
-    pub(crate) fn sql_within(
-        &self,
-        time: Duration,
-        database: Option<&str>,
-        sql: &str,
-    ) -> Result<Vec<Map<String, Value>>, RawError> {
-        self.rows(time, database, sql, Patience::Once)
+    /// The same for a query that must be done within a time.
+    pub(crate) fn rows_within(&self, time: Duration, database: Option<&str>, sql: &str) -> Result<Rows, RawError> {
+        rows(self.data(time, database, sql, Patience::Once)?)
     }
 
-    /// The same for SQL that may be run twice, a few times if it fails.
-    pub(super) fn command(&self, database: Option<&str>, sql: &str) -> Result<Vec<Map<String, Value>>, RawError> {
-        self.rows(self.http.time(), database, sql, Patience::Again)
+    /// The same for a question that may be asked twice, a few times if it fails.
+    pub(super) fn list(&self, database: Option<&str>, sql: &str) -> Result<Rows, RawError> {
+        rows(self.data(self.http.time(), database, sql, Patience::Again)?)
     }
 
-    fn rows(
+    /// Runs SQL that may have rows or none, such as an INSERT, within a time.
+    pub(crate) fn sql_within(&self, time: Duration, database: Option<&str>, sql: &str) -> Result<Rows, RawError> {
+        done(self.data(time, database, sql, Patience::Once)?)
+    }
+
+    /// Runs a command that may be run twice, a few times if it fails.
+    pub(super) fn command(&self, database: Option<&str>, sql: &str) -> Result<(), RawError> {
+        self.data(self.http.time(), database, sql, Patience::Again).map(drop)
+    }
+
+    /// What the answer has under `data`, if it has that.
+    fn data(
         &self,
         time: Duration,
         database: Option<&str>,
         sql: &str,
         patience: Patience,
-    ) -> Result<Vec<Map<String, Value>>, RawError> {
+    ) -> Result<Option<Value>, RawError> {
         let mut body = json!({ "sql": sql });
         if let Some(database) = database {
             body["database"] = json!(database);
         }
-        let request = self.request(&Method::POST, "/v2/weblite/sql", Some(&body));
+        let request = self.request(&Method::POST, SQL, Some(&body));
         let mut answer = self.http.ask_within(time, request, patience)?;
-        let Some(Value::Array(rows)) = answer.get_mut("data").map(Value::take) else { return Ok(Vec::new()) };
-        let row = |row| if let Value::Object(columns) = row { Some(columns) } else { None };
-        Ok(rows.into_iter().filter_map(row).collect())
+        Ok(answer.get_mut("data").map(Value::take))
     }
 
     /// Creates an access token for a user, which is refused from `expires` on. A repeated request may leave a second
@@ -110,5 +120,75 @@ impl Admin {
 
     fn request<'a>(&'a self, method: &'a Method, path: &'a str, body: Option<&'a Value>) -> Request<'a> {
         Request { method, path, bearer: &self.api_key, body }
+    }
+}
+
+/// The rows that an answer must have.
+fn rows(data: Option<Value>) -> Result<Rows, RawError> {
+    let row = |row: Value| match row {
+        Value::Object(columns) => Ok(columns),
+        other => Err(odd(SQL, &format!("a row is not an object: {other}"))),
+    };
+    match data {
+        Some(Value::Array(rows)) => rows.into_iter().map(row).collect(),
+        Some(other) => Err(odd(SQL, &format!("its `data` has no rows: {other}"))),
+        None => Err(odd(SQL, "the answer has no `data`")),
+    }
+}
+
+/// The rows of an answer that may have none: a statement without a result is answered with a text, or with null.
+fn done(data: Option<Value>) -> Result<Rows, RawError> {
+    match data {
+        Some(Value::String(_) | Value::Null) => Ok(Vec::new()),
+        data => rows(data),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// An administrator whose server answers every request with this body.
+    fn answered(body: &'static str) -> Admin {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.expect("a connection");
+                // The requests here are small enough to come in one piece.
+                let _ = stream.read(&mut [0; 4096]).expect("a request");
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length:";
+                write!(stream, "{head} {}\r\n\r\n{body}", body.len()).expect("it is listened to");
+            }
+        });
+        Admin::new(base, "key".into(), Duration::from_secs(10), Secrets::default())
+    }
+
+    #[test]
+    fn an_answer_without_rows_is_no_answer_without_any() {
+        for (body, told) in [
+            ("{}", "the answer has no `data`"),
+            ("", "the answer has no `data`"),
+            (r#"{"data": "OK"}"#, r#"its `data` has no rows: "OK""#),
+            (r#"{"data": null}"#, "its `data` has no rows: null"),
+            (r#"{"data": [1]}"#, "a row is not an object: 1"),
+        ] {
+            let error = answered(body).sql(None, "SELECT 1").expect_err(body);
+            assert!(error.message.ends_with(told), "{body}: {}", error.message);
+        }
+        assert!(answered(r#"{"data": []}"#).sql(None, "SELECT 1").expect("no rows").is_empty());
+    }
+
+    #[test]
+    fn what_has_no_rows_need_not_answer_any() {
+        let within = Duration::from_secs(10);
+        let ok = answered(r#"{"data": "OK"}"#);
+        assert!(ok.sql_within(within, None, "DELETE FROM t").expect("it is done").is_empty());
+        ok.command(None, "USE DATABASE d").expect("it is done");
+        let error = answered("{}").sql_within(within, None, "SELECT 1").expect_err("nothing was said");
+        assert!(error.message.ends_with("the answer has no `data`"), "{}", error.message);
     }
 }

@@ -68,7 +68,7 @@ impl Dropping {
         }
         for table in self.tables.iter().rev() {
             match admin.command(Some(database), &drop_text(table)) {
-                Ok(_) => attendant.say(&format!("table {}: dropped", table.name)),
+                Ok(()) => attendant.say(&format!("table {}: dropped", table.name)),
                 Err(error) => problems.push(admin.failed(&format!("drop the table `{}`", table.name), &error)),
             }
         }
@@ -120,7 +120,7 @@ impl Dropping {
             }
         }
         match admin.command(None, &format!("REMOVE DATABASE {} IF EXISTS", word(database))) {
-            Ok(_) => attendant.say(&format!("database {database}: removed")),
+            Ok(()) => attendant.say(&format!("database {database}: removed")),
             Err(error) => problems.push(admin.failed(&format!("remove the database `{database}`"), &error)),
         }
     }

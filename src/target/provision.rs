@@ -99,13 +99,13 @@ fn create_database(admin: &Admin, database: &str, attendant: &mut Attendant<'_>)
 
 /// Whether the project has a database of this name.
 pub(super) fn exists(admin: &Admin, database: &str) -> Result<bool, RawError> {
-    let listed = admin.command(None, "LIST DATABASES")?;
+    let listed = admin.list(None, "LIST DATABASES")?;
     Ok(listed.iter().any(|row| row.get("name").and_then(serde_json::Value::as_str) == Some(database)))
 }
 
 /// The tables of a database.
 pub(super) fn tables(admin: &Admin, database: &str) -> Result<Vec<String>, RawError> {
-    let listed = admin.command(Some(database), "LIST TABLES")?;
+    let listed = admin.list(Some(database), "LIST TABLES")?;
     let name = |row: &serde_json::Map<String, serde_json::Value>| Some(row.get("name")?.as_str()?.to_owned());
     Ok(listed.iter().filter_map(name).collect())
 }
@@ -162,7 +162,7 @@ fn set_policies(
 }
 
 fn run(admin: &Admin, step: &str, database: &str, sql: &str) -> Result<(), TargetError> {
-    admin.command(Some(database), sql).map(drop).map_err(|error| admin.failed(step, &error))
+    admin.command(Some(database), sql).map_err(|error| admin.failed(step, &error))
 }
 
 /// A name as the server's own commands take it: bare where it can be.

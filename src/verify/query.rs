@@ -1,8 +1,9 @@
 //! The checks by a query of the author: one value, on the server or on every database.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::{CheckResult, Finding, Outcome, Scene};
+use crate::figure::counted;
 use crate::plan::{CheckPlan, Question};
 use crate::record::{Holder, QueryAnswer};
 use crate::scenario::QueryOn;
@@ -25,10 +26,7 @@ pub(super) fn check(scene: &Scene<'_>, index: usize, check: &CheckPlan, result: 
             Some(Err(reason)) => {
                 open = open.or_else(|| Some(format!("{} could not be queried: {reason}", name(holder))));
             }
-            Some(Ok(value)) if same(value, wanted) => {}
-            Some(Ok(value)) => {
-                findings.push(Finding::new(format!("{} returned {value}, expected {wanted}", name(holder))));
-            }
+            Some(Ok(answer)) => findings.extend(wrong(&name(holder), answer, wanted).map(Finding::new)),
         }
     }
     if let (Some(reason), true) = (&open, findings.is_empty()) {
@@ -38,21 +36,47 @@ pub(super) fn check(scene: &Scene<'_>, index: usize, check: &CheckPlan, result: 
     }
 }
 
-fn value(answer: &QueryAnswer) -> Result<&Value, &str> {
+fn value(answer: &QueryAnswer) -> Result<&QueryAnswer, &str> {
     match &answer.failure {
         Some(failure) => Err(&failure.message),
-        None => Ok(&answer.value),
+        None => Ok(answer),
     }
 }
 
-/// Whether two values are equal. As in SQL, `1` equals `1.0`.
+/// What is wrong with an answer; nothing when it is the one row with the value wanted. No row is null.
+fn wrong(holder: &str, answer: &QueryAnswer, wanted: &Value) -> Option<String> {
+    match answer.rows {
+        Some(rows) if rows > 1 => Some(format!(
+            "{holder}: the query returned {}, expected one: write a query that returns one row, such as `SELECT count(*) FROM …`",
+            counted(rows, "row")
+        )),
+        _ if same(&answer.value, wanted) => None,
+        Some(0) => Some(format!("{holder}: the query returned no row, expected {wanted}")),
+        _ => Some(format!("{holder} returned {}, expected {wanted}", answer.value)),
+    }
+}
+
+/// Whether two values are equal, exactly. As in SQL, `1` equals `1.0`.
 fn same(found: &Value, wanted: &Value) -> bool {
-    match (found.as_f64(), wanted.as_f64()) {
-        (Some(found_number), Some(wanted_number)) if found.is_f64() || wanted.is_f64() => {
-            (found_number - wanted_number).abs() < f64::EPSILON
-        }
+    match (found, wanted) {
+        (Value::Number(found), Value::Number(wanted)) => same_number(found, wanted),
         _ => found == wanted,
     }
+}
+
+fn same_number(found: &Number, wanted: &Number) -> bool {
+    match (found.as_i128(), wanted.as_i128()) {
+        (Some(found), Some(wanted)) => found == wanted,
+        (Some(integer), None) => is_integer(wanted, integer),
+        (None, Some(integer)) => is_integer(found, integer),
+        (None, None) => found.as_f64() == wanted.as_f64(),
+    }
+}
+
+/// Whether a real number is this integer. Most integers are no real number: to make one of them would round it.
+#[expect(clippy::cast_possible_truncation, reason = "an integer of 128 bits holds what an integer of 64 bits equals")]
+fn is_integer(real: &Number, integer: i128) -> bool {
+    real.as_f64().is_some_and(|real| real.fract() == 0.0 && real as i128 == integer)
 }
 
 fn name(holder: Holder) -> String {

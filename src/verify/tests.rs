@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::failure::Failure;
@@ -195,13 +195,66 @@ fn a_query_must_give_its_value() {
     for (value, holds) in
         [(json!(0), true), (json!(0.0), true), (json!(3), false), (json!("0"), false), (json!(null), false)]
     {
-        let answer = QueryAnswer { check: 0, holder: Holder::Server, value: value.clone(), failure: None };
-        record.state.as_mut().expect("it has one").queries = vec![answer];
+        record.state.as_mut().expect("it has one").queries = vec![answer(value.clone(), 1)];
         let result = checked(&record, &plan, CheckKind::Query);
         assert_eq!(result.name, "query SELECT count(*) FROM test_sync");
         assert_eq!(result.outcome == Outcome::Passed, holds, "{value}");
     }
     assert_eq!(checked(&record, &plan, CheckKind::Query).findings()[0].message, "the server returned null, expected 0");
+}
+
+#[test]
+fn numbers_of_a_query_are_compared_exactly() {
+    for (found, wanted, holds) in [
+        (json!(5e-17), json!(0), false),
+        (json!(0.1 + 0.2), json!(0.3), false),
+        (json!(0.3), json!(0.3), true),
+        (json!(9_007_199_254_740_993_i64), json!(9_007_199_254_740_992.0), false),
+        (json!(9_007_199_254_740_992_i64), json!(9_007_199_254_740_992.0), true),
+        (json!(i64::MAX), json!(9_223_372_036_854_775_808.0), false),
+        (json!(i64::MIN), json!(-9_223_372_036_854_775_808.0), true),
+        (json!(1), json!(1.5), false),
+        (json!(1e300), json!(1), false),
+        (json!(-0.0), json!(0), true),
+    ] {
+        for (found, wanted) in [(&found, &wanted), (&wanted, &found)] {
+            let mut plan = plan(2);
+            plan.checks = vec![query(wanted.clone())];
+            let mut record = record(&plan);
+            record.state.as_mut().expect("it has one").queries = vec![answer(found.clone(), 1)];
+            let result = checked(&record, &plan, CheckKind::Query);
+            assert_eq!(result.outcome == Outcome::Passed, holds, "{found} is {wanted}");
+        }
+    }
+}
+
+#[test]
+fn a_query_must_give_one_row() {
+    for (wanted, value, rows, told) in [
+        (
+            json!(1),
+            json!(1),
+            3,
+            Some("the server: the query returned 3 rows, expected one: write a query that returns one row"),
+        ),
+        (json!(null), json!(null), 2, Some("the server: the query returned 2 rows")),
+        (json!(1), json!(null), 0, Some("the server: the query returned no row, expected 1")),
+        (json!(null), json!(null), 0, None),
+    ] {
+        let mut plan = plan(2);
+        plan.checks = vec![query(wanted)];
+        let mut record = record(&plan);
+        record.state.as_mut().expect("it has one").queries = vec![answer(value, rows)];
+        let result = checked(&record, &plan, CheckKind::Query);
+        let found = result.findings().first().map(|finding| finding.message.as_str());
+        assert_eq!(found.is_some(), told.is_some(), "{found:?}");
+        assert!(found.unwrap_or_default().starts_with(told.unwrap_or_default()), "{found:?}");
+    }
+}
+
+/// What the server answered to the first check.
+fn answer(value: Value, rows: u64) -> QueryAnswer {
+    QueryAnswer { check: 0, holder: Holder::Server, value, rows: Some(rows), failure: None }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod cloudsync;
 mod compare;
 mod disk;
 mod doctor;
+mod exact;
 #[cfg(unix)]
 mod extension;
 mod harness;

@@ -28,6 +28,11 @@ impl Behind {
         self.0.entry(database).or_default().insert(key, left);
     }
 
+    /// Whether nothing was left anywhere.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What was left in a database, by key; none when nothing was.
     pub(crate) fn of(&self, database: u32) -> Option<&HashMap<u128, Left>> {
         self.0.get(&database)

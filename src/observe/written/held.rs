@@ -6,6 +6,7 @@ use super::super::columns::list_of;
 use super::super::contents::{self, Rows};
 use crate::ledger::RowForm;
 use crate::plan::{Plan, TablePlan};
+use crate::record::Holder;
 
 /// A row that somebody holds.
 #[derive(Debug, Clone)]
@@ -16,6 +17,30 @@ pub(super) struct HeldRow {
     pub(super) digest: u128,
     /// The row, as [`crate::session::encode`] writes its columns.
     pub(super) bytes: Vec<u8>,
+}
+
+/// The rows of a holder, taken in the order of their keys.
+pub(super) struct Source {
+    pub(super) holder: Holder,
+    /// Whether a row that is missing here is missing.
+    pub(super) whole: bool,
+    rows: std::vec::IntoIter<HeldRow>,
+}
+
+impl Source {
+    pub(super) fn new(holder: Holder, whole: bool, rows: Vec<HeldRow>) -> Self {
+        Self { holder, whole, rows: rows.into_iter() }
+    }
+
+    /// The next key.
+    pub(super) fn key(&self) -> Option<u128> {
+        self.rows.as_slice().first().map(|row| row.key)
+    }
+
+    /// The row under the next key.
+    pub(super) fn take(&mut self, key: u128) -> Option<HeldRow> {
+        if self.key() == Some(key) { self.rows.next() } else { None }
+    }
 }
 
 /// All rows of all tables, as far as they are meant.

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use super::super::contents::Rows;
 use super::super::subject::Subject;
 use super::behind::{Behind, Left};
-use super::held::{self, HeldRow};
+use super::held::{self, HeldRow, Source};
 use super::judge::{self, Allowed, Explained, Trust, Writes};
-use super::keys::{Literals, Source};
+use super::keys::{key_literals, last_write, row_literals};
 use super::policies::Policies;
 use crate::ledger::{Kept, Reading, RowForm};
 use crate::plan::{Action, Plan};
@@ -102,7 +102,6 @@ struct Examiner<'a> {
     /// Whose rows are judged.
     sources: Vec<Source>,
     forbidden: Vec<HeldForbidden>,
-    literals: Literals,
     /// Whether an administrator's SQL may have written.
     admin: bool,
     found: Examined,
@@ -122,7 +121,6 @@ impl<'a> Examiner<'a> {
             policies,
             sources: sources(subject, server)?,
             forbidden: forbidden(subject)?,
-            literals: Literals::new()?,
             admin: plan.steps().any(|step| matches!(step.action, Action::Admin(_))),
             found: Examined::default(),
         })
@@ -247,15 +245,15 @@ impl<'a> Examiner<'a> {
         let some = row.map(|row| row.bytes.as_slice());
         let written = || writes.iter().flat_map(|writes| &writes.entries).find_map(|entry| entry.row.as_ref());
         let key = match some.or_else(|| written().map(|row| row.bytes.as_slice())) {
-            Some(bytes) => self.literals.key(plan, bytes)?,
+            Some(bytes) => key_literals(plan, bytes),
             None => String::new(),
         };
         let found = UnexplainedRow {
             key,
             holder,
-            row: some.map(|bytes| self.literals.row(bytes)).transpose()?,
+            row: some.map(row_literals),
             earlier: row.is_some_and(|row| writes.iter().any(|writes| writes.wrote(row.digest))),
-            writes: self.literals.last_writes(writes)?,
+            writes: writes.iter().filter_map(last_write).collect(),
         };
         self.found.state.tables[place].rows.push(found);
         Ok(())
@@ -297,8 +295,8 @@ impl<'a> Examiner<'a> {
                                 (Some(_), true) => Operation::Update,
                                 (Some(_), false) => Operation::Insert,
                             },
-                            key: key.map(|bytes| self.literals.key(plan, bytes)).transpose()?.unwrap_or_default(),
-                            row: bytes.map(|bytes| self.literals.row(bytes)).transpose()?,
+                            key: key.map(|bytes| key_literals(plan, bytes)).unwrap_or_default(),
+                            row: bytes.map(row_literals),
                             arrived: self.server.then_some(here),
                         });
                     }
@@ -365,8 +363,8 @@ impl<'a> Examiner<'a> {
             forbidden.named.push(ForbiddenRow {
                 database: one.database,
                 table: plan.name.clone(),
-                key: self.literals.key(plan, &one.row.bytes)?,
-                row: self.literals.row(&one.row.bytes)?,
+                key: key_literals(plan, &one.row.bytes),
+                row: row_literals(&one.row.bytes),
                 leaked,
             });
         }

@@ -33,6 +33,14 @@ pub(crate) struct Column {
     pub(crate) collation: String,
 }
 
+impl Column {
+    /// Whether values that a key takes for equal can differ: by the case of letters, or, where the column keeps numbers
+    /// as they come, as 1 and 1.0 do.
+    fn has_several_forms(&self) -> bool {
+        !self.collation.eq_ignore_ascii_case("binary") || affinity(&self.declared) == "blob"
+    }
+}
+
 impl Shape {
     /// Reads the shape of an ordinary table of the main database; `None` when there is none of this name.
     pub(crate) fn read(connection: &Connection, table: &str) -> rusqlite::Result<Option<Self>> {
@@ -106,6 +114,12 @@ impl Shape {
         join(self.key_columns(), " AND ", |i, column| format!("{prefix}{} = {}", quote(&column.name), other(i)))
     }
 
+    /// The columns that another state of the same row can change, as indices: not those of the key by which it is found,
+    /// unless equal keys can differ, so that the last one is kept.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = usize> {
+        (0..self.columns.len()).filter(|i| !self.keys.contains(i) || self.columns[*i].has_several_forms())
+    }
+
     /// `INSERT` of all columns (`?1` …) that updates the row with the same key.
     pub(crate) fn upsert(&self) -> String {
         let table = quote(&self.name);
@@ -135,13 +149,9 @@ impl Shape {
     }
 
     /// `"column" = ?1, …` for what an update of a row with the same key may change.
-    fn updates(&self) -> String {
-        let changed =
-            |(i, column): &(usize, &Column)| !self.keys.contains(i) || !column.collation.eq_ignore_ascii_case("binary");
+    pub(crate) fn updates(&self) -> String {
         // By parameter and not by `excluded`: a table may be called so.
-        join(self.columns.iter().enumerate().filter(changed), ", ", |_, (i, column)| {
-            format!("{} = ?{}", quote(&column.name), i + 1)
-        })
+        join(self.changed(), ", ", |_, i| format!("{} = ?{}", quote(&self.columns[i].name), i + 1))
     }
 
     /// Definitions of companion columns that hold the key: `cs_pk1 TEXT COLLATE "BINARY", …`.
@@ -223,6 +233,20 @@ mod tests {
         assert_eq!(one, shape("CREATE TABLE t(ID varchar(3) PRIMARY KEY NOT NULL, A int, B)").hash);
         assert_ne!(one, shape("CREATE TABLE t(id TEXT PRIMARY KEY, a TEXT, b)").hash);
         assert_ne!(one, shape("CREATE TABLE t(id TEXT, a INTEGER, b, PRIMARY KEY(id, b))").hash);
+    }
+
+    #[test]
+    fn a_key_is_written_again_where_equal_keys_can_differ() {
+        for (key, changed) in [
+            ("id TEXT PRIMARY KEY", vec![1]),
+            ("id TEXT PRIMARY KEY COLLATE NOCASE", vec![0, 1]),
+            ("id NUMERIC PRIMARY KEY", vec![1]),
+            ("id PRIMARY KEY", vec![0, 1]),
+            ("id BLOB PRIMARY KEY", vec![0, 1]),
+        ] {
+            let shape = shape(&format!("CREATE TABLE t({key}, a)"));
+            assert_eq!(shape.changed().collect::<Vec<_>>(), changed, "{key}");
+        }
     }
 
     #[test]

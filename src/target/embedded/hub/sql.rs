@@ -1,5 +1,5 @@
 //! `/v2/weblite/sql`: statements and commands of administrators, and reads of token users under their policies. Blobs are
-//! answered as lower-case hexadecimal text.
+//! answered as lower-case hexadecimal text, infinities as `inf` and `-inf`, which JSON has no number for.
 
 use crate::sql::quote;
 use std::sync::Arc;
@@ -224,6 +224,7 @@ fn json_of(value: ValueRef<'_>) -> Value {
     match value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => json!(number),
+        ValueRef::Real(number) if number.is_infinite() => json!(number.to_string()),
         ValueRef::Real(number) => json!(number),
         ValueRef::Text(text) => json!(String::from_utf8_lossy(text)),
         ValueRef::Blob(blob) => json!(crate::session::hex(blob)),

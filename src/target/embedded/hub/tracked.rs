@@ -186,10 +186,8 @@ impl Statements {
                 join(&names, "", |_, name| format!(" AND {dead}.{} IS cs_data.{}", old_column(name), quote(name)));
             format!("AND EXISTS (SELECT 1 FROM main.{table} AS cs_data WHERE {}{same})", at(shape, "cs_data.", 1))
         };
-        let changed: Vec<usize> = (0..shape.columns.len())
-            .filter(|i| !shape.keys.contains(i) || !shape.columns[*i].collation.eq_ignore_ascii_case("binary"))
-            .collect();
-        let set = join(&changed, ", ", |_, &i| format!("{} = ?{}", quote(&shape.columns[i].name), i + 1));
+        let set = shape.updates();
+        let has_changes = !set.is_empty();
         let update = format!("UPDATE OR ABORT main.{table} SET {set} WHERE {}", at(shape, "", shape.columns.len() + 1));
         let (row, row_keys, noted) = match shape.rowid {
             Some(_) => ("last_insert_rowid()", "", watched.len()),
@@ -199,7 +197,7 @@ impl Statements {
         let observed = join(&names, "", |i, name| format!(", {} = ?{}", old_column(name), i + 2));
         Self {
             insert: insert(shape, " OR ABORT"),
-            update: (!changed.is_empty()).then_some(update),
+            update: has_changes.then_some(update),
             place: format!(
                 "INSERT OR REPLACE INTO main.{live}(cs_row, cs_seq, cs_site{row_keys}{old_columns}) VALUES ({row}, ?1, ?2{noted})"
             ),
