@@ -12,6 +12,7 @@ mod directory;
 mod doctor;
 mod exit;
 mod extension;
+mod fuzz;
 mod github;
 mod help;
 mod hub;

@@ -1,0 +1,217 @@
+//! The oddities that a drawn scenario can have, which of them exclude each other, and which are turned off for now.
+
+/// An oddity. The order is that in which oddities are put into a scenario: tables before policies before phases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Shape {
+    SeveralTables,
+    OddTableName,
+    AliasTableName,
+    ExcludedTable,
+    OddColumnNames,
+    Integers,
+    Reals,
+    NegativeZero,
+    Texts,
+    NulText,
+    NotUtf8,
+    Blobs,
+    Mixed,
+    OddDefaults,
+    KeyBlob,
+    KeyUntyped,
+    KeyUntypedNumber,
+    KeyUntypedTwins,
+    KeyReal,
+    KeyNumeric,
+    KeyNocase,
+    KeyRtrim,
+    KeyIntegerText,
+    KeyIntegers,
+    KeyTexts,
+    Strict,
+    WithoutRowid,
+    NotNullDefault,
+    Unique,
+    CheckConstraint,
+    Index,
+    OddIndex,
+    View,
+    Virtual,
+    Stored,
+    TriggerSameRow,
+    TriggerOtherTable,
+    ForeignKey,
+    Wide,
+    VeryWide,
+    PolicyOwn,
+    PolicySharedRead,
+    PolicyWriteOnly,
+    PolicyTeam,
+    PolicyPublic,
+    Series,
+    UpdateAll,
+    UpdateRows,
+    UpdateToSame,
+    DeleteAll,
+    DeleteSome,
+    DeleteRows,
+    KeyChange,
+    Hot,
+    HotDelete,
+    Upsert,
+    Replace,
+    Ignore,
+    HostileInsert,
+    HostileTakeover,
+    HostileDelete,
+    SendOnly,
+    ReceiveOnly,
+    SyncCall,
+    CheckCall,
+    Quiet,
+    UntilRows,
+    Waits,
+    Barrier,
+    Batch,
+    Each,
+    Repeat,
+    When,
+    SeveralSends,
+    NoSync,
+    Statements,
+    PerPhase,
+    PerRun,
+    Pragmas,
+    HubOptions,
+    Bootstrap,
+    Query,
+}
+
+/// The oddities that are turned off because a run with them is not judged rightly yet, with the reason. Empty when all is
+/// well.
+pub(super) const OFF: &[(Shape, &str)] = &[];
+
+impl Shape {
+    /// All oddities, in the order of their declaration.
+    pub(crate) const ALL: [Self; 82] = [
+        Self::SeveralTables,
+        Self::OddTableName,
+        Self::AliasTableName,
+        Self::ExcludedTable,
+        Self::OddColumnNames,
+        Self::Integers,
+        Self::Reals,
+        Self::NegativeZero,
+        Self::Texts,
+        Self::NulText,
+        Self::NotUtf8,
+        Self::Blobs,
+        Self::Mixed,
+        Self::OddDefaults,
+        Self::KeyBlob,
+        Self::KeyUntyped,
+        Self::KeyUntypedNumber,
+        Self::KeyUntypedTwins,
+        Self::KeyReal,
+        Self::KeyNumeric,
+        Self::KeyNocase,
+        Self::KeyRtrim,
+        Self::KeyIntegerText,
+        Self::KeyIntegers,
+        Self::KeyTexts,
+        Self::Strict,
+        Self::WithoutRowid,
+        Self::NotNullDefault,
+        Self::Unique,
+        Self::CheckConstraint,
+        Self::Index,
+        Self::OddIndex,
+        Self::View,
+        Self::Virtual,
+        Self::Stored,
+        Self::TriggerSameRow,
+        Self::TriggerOtherTable,
+        Self::ForeignKey,
+        Self::Wide,
+        Self::VeryWide,
+        Self::PolicyOwn,
+        Self::PolicySharedRead,
+        Self::PolicyWriteOnly,
+        Self::PolicyTeam,
+        Self::PolicyPublic,
+        Self::Series,
+        Self::UpdateAll,
+        Self::UpdateRows,
+        Self::UpdateToSame,
+        Self::DeleteAll,
+        Self::DeleteSome,
+        Self::DeleteRows,
+        Self::KeyChange,
+        Self::Hot,
+        Self::HotDelete,
+        Self::Upsert,
+        Self::Replace,
+        Self::Ignore,
+        Self::HostileInsert,
+        Self::HostileTakeover,
+        Self::HostileDelete,
+        Self::SendOnly,
+        Self::ReceiveOnly,
+        Self::SyncCall,
+        Self::CheckCall,
+        Self::Quiet,
+        Self::UntilRows,
+        Self::Waits,
+        Self::Barrier,
+        Self::Batch,
+        Self::Each,
+        Self::Repeat,
+        Self::When,
+        Self::SeveralSends,
+        Self::NoSync,
+        Self::Statements,
+        Self::PerPhase,
+        Self::PerRun,
+        Self::Pragmas,
+        Self::HubOptions,
+        Self::Bootstrap,
+        Self::Query,
+    ];
+
+    /// What only one oddity of a scenario can decide; none for an oddity that goes with all others.
+    pub(super) fn slot(self) -> Option<&'static str> {
+        match self {
+            Self::OddTableName | Self::AliasTableName | Self::ExcludedTable => Some("name"),
+            Self::KeyBlob
+            | Self::KeyUntyped
+            | Self::KeyUntypedNumber
+            | Self::KeyUntypedTwins
+            | Self::KeyReal
+            | Self::KeyNumeric
+            | Self::KeyNocase
+            | Self::KeyRtrim
+            | Self::KeyIntegerText
+            | Self::KeyIntegers
+            | Self::KeyTexts => Some("key"),
+            // A row that changes its key keeps its unique values, so old and new row would meet.
+            Self::Unique | Self::OddIndex | Self::KeyChange => Some("unique"),
+            Self::Wide | Self::VeryWide => Some("width"),
+            Self::PolicyOwn
+            | Self::PolicySharedRead
+            | Self::PolicyWriteOnly
+            | Self::PolicyTeam
+            | Self::PolicyPublic => Some("policy"),
+            // What a user may not write, a trigger of that user must not write either.
+            Self::TriggerOtherTable | Self::HostileInsert | Self::HostileTakeover | Self::HostileDelete => {
+                Some("hostile")
+            }
+            Self::PerPhase | Self::PerRun => Some("open"),
+            _ => None,
+        }
+    }
+
+    /// Whether the oddity is turned off.
+    pub(super) fn is_off(self) -> bool {
+        OFF.iter().any(|(shape, _)| *shape == self)
+    }
+}
