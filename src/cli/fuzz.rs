@@ -15,13 +15,13 @@ use super::signals::Signals;
 use super::terminal::Terminal;
 use crate::execute::Control;
 use crate::figure::{self, counted};
-use crate::selftest::NotRun;
+use crate::selftest::{NotRun, Seen};
 use crate::selftest::fuzz::{Fuzzed, Made, shrink, summary, told};
 
 /// Runs to make a scenario smaller.
 const SHRINKING: usize = 60;
 /// Scenarios that are made smaller; of the others, the seed is told.
-const SHRUNK: usize = 10;
+const SHRUNK: usize = 20;
 /// Scenarios between two lines of progress.
 const STEP: usize = 50;
 /// Drawings of a scenario whose fault does not strike, and the distance of their seeds.
@@ -63,8 +63,8 @@ pub(super) fn run(amount: Amount, terminal: &mut Terminal) -> Result<Exit, Probl
     let done = bench.run_all(terminal);
     let wrong: Vec<&Fuzzed> = done.iter().filter(|fuzzed| !fuzzed.is_as_wanted()).collect();
     for (place, drawn) in wrong.iter().enumerate() {
-        let small = if place < SHRUNK { bench.shrunk(drawn) } else { (*drawn).clone() };
-        terminal.print(&told(drawn, &small));
+        let small = (place < SHRUNK).then(|| bench.shrunk(drawn));
+        terminal.print(&told(drawn, small.as_ref()));
     }
     terminal.print(&summary(&done));
     if wrong.is_empty() {
@@ -113,7 +113,7 @@ impl Bench<'_> {
             if self.signals.reason().is_some() {
                 return;
             }
-            let fuzzed = if *is_planted { self.planted(*seed) } else { self.made(Made::clean(*seed), true) };
+            let fuzzed = if *is_planted { self.planted(*seed) } else { self.made(Made::clean(*seed), "drawn") };
             // A run that ends with the program says nothing.
             if self.signals.reason().is_some() || sender.send(fuzzed).is_err() {
                 return;
@@ -123,7 +123,10 @@ impl Bench<'_> {
 
     /// A scenario whose planted fault strikes.
     fn planted(&self, seed: u64) -> Fuzzed {
-        let draw = |drawing: u64| self.made(Made::planted(seed.wrapping_add(drawing * DISTANCE) % (1 << 52)), true);
+        let draw = |drawing: u64| {
+            let made = Made::planted(seed.wrapping_add(drawing * DISTANCE) % (1 << 52));
+            self.made(made, "drawn")
+        };
         let mut fuzzed = draw(0);
         for drawing in 1..DRAWINGS {
             if fuzzed.has_struck() || fuzzed.seen.is_err() {
@@ -137,7 +140,7 @@ impl Bench<'_> {
     fn shrunk(&self, drawn: &Fuzzed) -> Fuzzed {
         let mut small = drawn.clone();
         shrink(&drawn.made, SHRINKING, |made| {
-            let fuzzed = self.made(made.clone(), false);
+            let fuzzed = self.made(made.clone(), "smaller");
             let fails = self.signals.reason().is_none() && drawn.fails_like(&fuzzed);
             if fails {
                 small = fuzzed;
@@ -147,20 +150,21 @@ impl Bench<'_> {
         small
     }
 
-    /// A run; its directory is kept only where it was not judged rightly.
-    fn made(&self, made: Made, keep: bool) -> Fuzzed {
-        let seen = self.see(&made).map_err(|problem| NotRun(problem.to_string()));
+    /// A run in a part of the directory; its own directory is kept only where it was not judged rightly.
+    fn made(&self, made: Made, part: &str) -> Fuzzed {
+        let directory = self.directory.join(part);
+        let seen = see(&made, &directory).map_err(|problem| NotRun(problem.to_string()));
         let fuzzed = Fuzzed { made, seen };
-        if !keep || fuzzed.is_as_wanted() || !fuzzed.has_struck() {
-            let _ = std::fs::remove_dir_all(self.directory.join(fuzzed.made.name()));
+        if fuzzed.is_as_wanted() || !fuzzed.has_struck() {
+            let _ = std::fs::remove_dir_all(directory.join(fuzzed.made.name()));
         }
         fuzzed
     }
+}
 
-    fn see(&self, made: &Made) -> Result<crate::selftest::Seen, Problem> {
-        let path = format!("{}.yaml", made.name());
-        let loaded = made.load().map_err(|error| Problem::scenario(Path::new(&path), error.diagnostics()))?;
-        let control = Arc::new(Control::default());
-        conduct(&loaded.into_first(), &path, self.directory, &control).map(|(seen, _)| seen)
-    }
+fn see(made: &Made, directory: &Path) -> Result<Seen, Problem> {
+    let path = format!("{}.yaml", made.name());
+    let loaded = made.load().map_err(|error| Problem::scenario(Path::new(&path), error.diagnostics()))?;
+    let control = Arc::new(Control::default());
+    conduct(&loaded.into_first(), &path, directory, &control).map(|(seen, _)| seen)
 }

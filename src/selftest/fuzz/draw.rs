@@ -22,7 +22,7 @@ const TABLES: &[&str] = &[
 const ALIASES: &[&str] = &["cs_data", "cs_live", "cs_at", "OLD", "NEW", "main", "temp", "row", "value", "host", "t", "a"];
 const COLUMNS: &[&str] = &[
     "my col", "select", "Größe", "q\"q", "it's", "MixedCase", "a.b", "order", "rowid", "oid", "NEW", "OLD", "cs_seq",
-    "cs_row", "cs_pk1", "cs_site", "version", "excluded", "日本", ":id", "table", "value", "cs_old_x", "null", "true",
+    "cs_row", "cs_pk1", "cs_site", "version", "excluded", "日本", ":id", "table", "value", "cs_old_x", "null",
     "--", "[b]", "x\ty",
 ];
 const TYPES: &[&str] = &["TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB", "", "VARCHAR(20)", "BOOLEAN", "DATETIME", "DOUBLE"];
@@ -189,6 +189,7 @@ impl Draw {
             Shape::AliasTableName => self.made.tables[at].name = self.dice.pick(ALIASES).to_owned(),
             Shape::ExcludedTable => self.made.tables[at].name = "excluded".to_owned(),
             Shape::OddColumnNames => self.rename_columns(at),
+            Shape::TrueColumn => self.made.tables[at].columns[0].name = self.dice.pick(&["true", "false"]).to_owned(),
             Shape::NotNullDefault => self.made.tables[at].columns[0].not_null = true,
             Shape::Wide | Shape::VeryWide => {
                 let more = if shape == Shape::Wide { 40 } else { 600 };

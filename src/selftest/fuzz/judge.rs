@@ -87,18 +87,15 @@ impl Plant {
     }
 }
 
-/// A scenario that was not judged rightly, as it was drawn and as small as it could be made.
-pub(crate) fn told(drawn: &Fuzzed, small: &Fuzzed) -> String {
+/// A scenario that was not judged rightly, as it was drawn and, if that was tried, as small as it could be made.
+pub(crate) fn told(drawn: &Fuzzed, small: Option<&Fuzzed>) -> String {
     let made = &drawn.made;
     let shapes: Vec<String> = made.shapes.iter().map(|shape| format!("{shape:?}")).collect();
-    format!(
-        "seed {} ({}): {}\nas small as it could be made: {}\n{}\n",
-        made.seed,
-        shapes.join(", "),
-        drawn.line(),
-        small.line(),
-        small.made.yaml()
-    )
+    let mut text = format!("{} ({}): {}\n", made.name(), shapes.join(", "), drawn.line());
+    if let Some(small) = small {
+        let _ = writeln!(text, "as small as it could be made: {}\n{}", small.line(), small.made.yaml());
+    }
+    text
 }
 
 /// The shapes that were covered, and the verdict as the last line.

@@ -281,7 +281,10 @@ impl Phase {
             let row = format!("({} * 10 + repeat) * 1000 + row", self.id);
             bind.insert("id".to_owned(), json!(format!("db{{{{ db }}}}_r{{{{ iteration }}}}_{{{{ {row} }}}}")));
         }
-        if self.work == Work::Insert {
+        let has_parent = made.tables.get(self.table).is_some_and(|table| {
+            has_parent(made, table) && table.columns.iter().any(|column| column.fill == Fill::Parent)
+        });
+        if self.work == Work::Insert && has_parent {
             // The row of the first phase with the same number.
             bind.insert("parent".to_owned(), json!("db{{ db }}_r{{ iteration }}_{{ row }}"));
         }

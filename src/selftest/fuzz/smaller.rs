@@ -95,6 +95,8 @@ fn changed(made: &Made) -> Vec<Made> {
             "n".clone_into(&mut table.number);
         }));
         all.push(with(made, |made| made.tables[at].key = super::made::Key::Id));
+        let extras = 0..table.extras.len();
+        all.extend(extras.map(|extra| with(made, |made| _ = made.tables[at].extras.remove(extra))));
     }
     all
 }
