@@ -15,8 +15,8 @@ use super::signals::Signals;
 use super::terminal::Terminal;
 use crate::execute::Control;
 use crate::figure::{self, counted};
-use crate::selftest::{NotRun, Seen};
 use crate::selftest::fuzz::{Fuzzed, Made, shrink, summary, told};
+use crate::selftest::{NotRun, Seen};
 
 /// Runs to make a scenario smaller.
 const SHRINKING: usize = 60;
@@ -99,7 +99,11 @@ impl Bench<'_> {
                 if done.len().is_multiple_of(STEP) {
                     let wrong = done.iter().filter(|fuzzed| !fuzzed.is_as_wanted()).count();
                     let took = figure::duration(started.elapsed());
-                    terminal.tell(&format!("[{}/{}] {wrong} not judged rightly ({took})\n", done.len(), self.jobs.len()));
+                    terminal.tell(&format!(
+                        "[{}/{}] {wrong} not judged rightly ({took})\n",
+                        done.len(),
+                        self.jobs.len()
+                    ));
                 }
             }
         });

@@ -15,17 +15,59 @@ use crate::scenario::{
 };
 
 const TABLES: &[&str] = &[
-    "order", "my table", "Größe", "t\"q", "it's", "Notes", "select", "日本語", "a.b", "-- x", "[x]", "`tick`", "100", "%_",
-    "new;", "group", "x_y", "x\ty",
+    "order",
+    "my table",
+    "Größe",
+    "t\"q",
+    "it's",
+    "Notes",
+    "select",
+    "日本語",
+    "a.b",
+    "-- x",
+    "[x]",
+    "`tick`",
+    "100",
+    "%_",
+    "new;",
+    "group",
+    "x_y",
+    "x\ty",
 ];
 /// Names that SQL of the program itself may use.
-const ALIASES: &[&str] = &["cs_data", "cs_live", "cs_at", "OLD", "NEW", "main", "temp", "row", "value", "host", "t", "a"];
+const ALIASES: &[&str] =
+    &["cs_data", "cs_live", "cs_at", "OLD", "NEW", "main", "temp", "row", "value", "host", "t", "a"];
 const COLUMNS: &[&str] = &[
-    "my col", "select", "Größe", "q\"q", "it's", "MixedCase", "a.b", "order", "rowid", "oid", "NEW", "OLD", "cs_seq",
-    "cs_row", "cs_pk1", "cs_site", "version", "excluded", "日本", ":id", "table", "value", "cs_old_x", "null",
-    "--", "[b]", "x\ty",
+    "my col",
+    "select",
+    "Größe",
+    "q\"q",
+    "it's",
+    "MixedCase",
+    "a.b",
+    "order",
+    "rowid",
+    "oid",
+    "NEW",
+    "OLD",
+    "cs_seq",
+    "cs_row",
+    "cs_pk1",
+    "cs_site",
+    "version",
+    "excluded",
+    "日本",
+    ":id",
+    "table",
+    "value",
+    "cs_old_x",
+    "null",
+    "--",
+    "[b]",
+    "x\ty",
 ];
-const TYPES: &[&str] = &["TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB", "", "VARCHAR(20)", "BOOLEAN", "DATETIME", "DOUBLE"];
+const TYPES: &[&str] =
+    &["TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB", "", "VARCHAR(20)", "BOOLEAN", "DATETIME", "DOUBLE"];
 
 impl Made {
     /// The clean scenario of a seed.
@@ -63,6 +105,7 @@ impl Draw {
             writers: None,
             journal: None,
             phases: Vec::new(),
+            teardown: false,
             bootstrap: false,
             query: false,
             planted,
@@ -128,7 +171,7 @@ impl Draw {
             }
             Some(Needs::Nothing | Needs::Sharing) | None => {}
         }
-        let count = self.dice.between(2, 4) as usize;
+        let count = self.dice.pick(&[2, 3, 4]);
         for _ in 0..100 {
             let shape = self.dice.pick(&Shape::ALL);
             let is_free = shape.slot().is_none() || shapes.iter().all(|other| other.slot() != shape.slot());
@@ -158,7 +201,7 @@ impl Draw {
             self.apply_policy(shape);
         } else if shape <= Shape::HostileDelete {
             self.apply_work(shape);
-        } else if shape <= Shape::Statements {
+        } else if shape <= Shape::Teardown {
             self.apply_rhythm(shape);
         } else {
             self.apply_beside(shape);
@@ -187,7 +230,7 @@ impl Draw {
             }
             Shape::OddTableName => self.made.tables[at].name = self.dice.pick(TABLES).to_owned(),
             Shape::AliasTableName => self.made.tables[at].name = self.dice.pick(ALIASES).to_owned(),
-            Shape::ExcludedTable => self.made.tables[at].name = "excluded".to_owned(),
+            Shape::ExcludedTable => "excluded".clone_into(&mut self.made.tables[at].name),
             Shape::OddColumnNames => self.rename_columns(at),
             Shape::TrueColumn => self.made.tables[at].columns[0].name = self.dice.pick(&["true", "false"]).to_owned(),
             Shape::NotNullDefault => self.made.tables[at].columns[0].not_null = true,
@@ -205,6 +248,9 @@ impl Draw {
                     self.table("second");
                 }
                 self.add(1, "parent", "TEXT", Fill::Parent);
+                if self.dice.chance(50) {
+                    self.made.pragmas.push(("foreign_keys", "on"));
+                }
             }
             Shape::TriggerSameRow => {
                 self.add(at, "derived", "TEXT", Fill::Derived);
@@ -252,6 +298,10 @@ impl Draw {
             Shape::DeleteSome => Work::Delete(Which::Third, Style::Set),
             Shape::DeleteRows => Work::Delete(which, Style::Rows),
             Shape::KeyChange => Work::ChangeKeys,
+            Shape::ReplaceUnique => {
+                self.add(table, "unique one", "TEXT", Fill::Unique);
+                Work::TakeValues
+            }
             Shape::Hot => Work::Hot(conflict),
             Shape::HotDelete => {
                 self.phase(table, Work::Hot(conflict));
@@ -297,8 +347,18 @@ impl Draw {
                 self.made.phases[at].repeat = Some(self.dice.between(2, 3));
             }
             Shape::When => {
-                let when = self.dice.pick(&["db == 1", "db != 2", "db % 2 == 1", "iteration == 1", "db == 2 or iteration > 1"]);
+                let when = self.dice.pick(&[
+                    "db == 1",
+                    "db != 2",
+                    "db % 2 == 1",
+                    "iteration == 1",
+                    "db == 2 or iteration > 1",
+                ]);
                 self.phase(table, Work::Insert).when = Some(when);
+            }
+            Shape::Teardown => {
+                self.made.teardown = true;
+                self.phase(table, Work::Insert);
             }
             Shape::Statements => _ = self.phase(table, Work::Statements),
             _ => {
@@ -353,6 +413,17 @@ impl Draw {
             let children = made.phases.iter_mut().filter(|phase| phase.work == Work::Insert);
             children.for_each(|phase| phase.rows = phase.rows.min(most));
             made.phases.iter_mut().for_each(|phase| phase.repeat = None);
+        }
+        if made.phases.iter().all(|phase| phase.sync.is_empty()) {
+            made.phases.push(Phase::nothing(self.next, vec![SyncCall::Name(SyncName::Sync)]));
+        }
+        // A row whose unique value was taken must not be sent again.
+        let taken: Vec<usize> =
+            made.phases.iter().filter(|phase| phase.work == Work::TakeValues).map(|phase| phase.table).collect();
+        for phase in made.phases.iter_mut().filter(|phase| taken.contains(&phase.table)) {
+            if let Work::Update(Which::All, style) = phase.work {
+                phase.work = Work::Update(Which::Own, style);
+            }
         }
         for phase in &mut made.phases {
             phase.expect_rows = phase.work == Work::Insert && phase.rows % 2 == 0;
@@ -417,7 +488,7 @@ fn rhythm(shape: Shape) -> Option<Vec<SyncCall>> {
             until: Some(until),
             attempts: Some(attempts),
             every: Some(HumanDuration::from_millis(1)),
-            max_chunks: None,
+            max_chunks: (until == ReceiveUntil::Quiet).then_some(1),
         };
         SyncCall::Options(SyncOptions::Receive(options))
     };

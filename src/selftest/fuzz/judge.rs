@@ -7,6 +7,7 @@ use super::made::Made;
 use super::plant::Plant;
 use super::shape::{OFF, Shape};
 use crate::analysis::Verdict;
+use crate::failure::FailureKind;
 use crate::figure::{counted, thousands};
 use crate::selftest::{NotRun, Seen};
 
@@ -74,23 +75,23 @@ impl Plant {
         seen.verdict == Verdict::Fail && has_check && has_kind && is_blamed
     }
 
-    fn wanted(&self) -> String {
+    /// The name of its fault in scenarios.
+    fn name(&self) -> String {
         let name = serde_json::to_value(self.fault).ok().and_then(|name| Some(name.as_str()?.to_owned()));
+        name.unwrap_or_default()
+    }
+
+    fn wanted(&self) -> String {
         let mut found: Vec<&str> = self.checks.iter().map(|check| check.as_str()).collect();
-        found.extend(self.kind.map(|kind| kind.as_str()));
-        format!(
-            "with the fault {}, expected FAIL with {} on {}",
-            name.unwrap_or_default(),
-            found.join(" or "),
-            self.side.as_str()
-        )
+        found.extend(self.kind.map(FailureKind::as_str));
+        format!("with the fault {}, expected FAIL with {} on {}", self.name(), found.join(" or "), self.side.as_str())
     }
 }
 
 /// A scenario that was not judged rightly, as it was drawn and, if that was tried, as small as it could be made.
 pub(crate) fn told(drawn: &Fuzzed, small: Option<&Fuzzed>) -> String {
     let made = &drawn.made;
-    let shapes: Vec<String> = made.shapes.iter().map(|shape| format!("{shape:?}")).collect();
+    let shapes: Vec<String> = made.shapes.iter().map(ToString::to_string).collect();
     let mut text = format!("{} ({}): {}\n", made.name(), shapes.join(", "), drawn.line());
     if let Some(small) = small {
         let _ = writeln!(text, "as small as it could be made: {}\n{}", small.line(), small.made.yaml());
@@ -105,10 +106,18 @@ pub(crate) fn summary(done: &[Fuzzed]) -> String {
         *counts.entry(*shape).or_default() += 1;
     }
     let mut text = String::new();
-    let covered: Vec<String> = counts.iter().map(|(shape, count)| format!("{shape:?} {count}")).collect();
+    let covered: Vec<String> = counts.iter().map(|(shape, count)| format!("{shape} {count}")).collect();
     let _ = writeln!(text, "scenarios with each oddity: {}", covered.join(", "));
+    let mut faults: BTreeMap<String, u64> = BTreeMap::new();
+    for plant in done.iter().filter_map(|fuzzed| fuzzed.made.plant()) {
+        *faults.entry(plant.name()).or_default() += 1;
+    }
+    if !faults.is_empty() {
+        let planted: Vec<String> = faults.iter().map(|(fault, count)| format!("{fault} {count}")).collect();
+        let _ = writeln!(text, "scenarios with each fault: {}", planted.join(", "));
+    }
     for (shape, reason) in OFF {
-        let _ = writeln!(text, "turned off: {shape:?}: {reason}");
+        let _ = writeln!(text, "turned off: {shape}: {reason}");
     }
     let (planted, clean): (Vec<&Fuzzed>, Vec<&Fuzzed>) = done.iter().partition(|fuzzed| fuzzed.made.planted.is_some());
     let part = |runs: &[&Fuzzed], noun: &str, what: &str| {

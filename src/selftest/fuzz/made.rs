@@ -28,6 +28,8 @@ pub(crate) struct Made {
     pub(super) writers: Option<u32>,
     pub(super) journal: Option<JournalMode>,
     pub(super) phases: Vec<Phase>,
+    /// Whether the last phase is run once, after all iterations.
+    pub(super) teardown: bool,
     pub(super) bootstrap: bool,
     pub(super) query: bool,
     /// The place of the planted fault in the table of faults; none in a clean scenario.
@@ -170,6 +172,8 @@ pub(super) enum Work {
     Delete(Which, Style),
     /// Other keys for some of its own rows.
     ChangeKeys,
+    /// Rows that take the unique values of rows of its own, which give way.
+    TakeValues,
     /// A row is written, changed and deleted in one phase.
     Statements,
     Hostile(Hostility),
@@ -217,11 +221,6 @@ pub(super) enum Hostility {
 }
 
 impl Made {
-    /// The number of users.
-    pub(super) fn users(&self) -> u64 {
-        self.databases.div_ceil(self.per_user.max(1))
-    }
-
     /// Whether the rows of a user are kept from some other.
     pub(super) fn is_partial(&self) -> bool {
         matches!(self.policy, Some(Policy::Own | Policy::SharedRead | Policy::WriteOnly | Policy::Team))

@@ -123,7 +123,11 @@ pub(super) fn setup(made: &Made) -> Vec<Step> {
     match plant.fault {
         FaultKind::ApplyTwice => {
             let value = format!("{} + 1000000", quote(&table.number));
-            steps.push(witness.change("touch", Kind::Update, &format!("UPDATE {} SET {} = {value}", quote(&table.name), quote(&table.number))));
+            steps.push(witness.change(
+                "touch",
+                Kind::Update,
+                &format!("UPDATE {} SET {} = {value}", quote(&table.name), quote(&table.number)),
+            ));
         }
         FaultKind::ResurrectRows => {
             steps.push(witness.change("remove", Kind::Delete, &format!("DELETE FROM {}", quote(&table.name))));
@@ -134,6 +138,9 @@ pub(super) fn setup(made: &Made) -> Vec<Step> {
     steps.extend([meet(), witness.insert("answer", 2, 2), witness.insert("again", 1, 2), meet()]);
     steps
 }
+
+/// The steps that write rows of the witness.
+const STEPS: [&str; 4] = ["witness", "answer", "again", "intruder"];
 
 /// The table whose rows are the witness.
 struct Witness<'a> {
@@ -153,13 +160,14 @@ impl Witness<'_> {
     }
 
     fn insert(&self, name: &str, database: u64, rows: u64) -> Step {
-        let writer = Writer { number: ":n", user: ":user_id".to_owned(), team: OWN_TEAM, parent: "NULL" };
+        let writer = Writer { number: ":n", unique: ":n", user: ":user_id".to_owned(), team: OWN_TEAM, parent: "NULL" };
         self.rows(name, database, rows, &writer)
     }
 
     fn rows(&self, name: &str, database: u64, rows: u64, writer: &Writer<'_>) -> Step {
         // Apart from the rows of other steps.
-        let offset = WITNESS + name.len() as u64 * 100 + database * 10_000;
+        let place = STEPS.iter().position(|step| *step == name).unwrap_or(STEPS.len()) as u64;
+        let offset = WITNESS + place * 100;
         let mut bind = Map::new();
         bind.insert("n".to_owned(), json!(format!("{{{{ {offset} + row }}}}")));
         bind.insert("id".to_owned(), json!(format!("db{{{{ db }}}}_r{{{{ {offset} + row }}}}")));
@@ -178,7 +186,7 @@ impl Witness<'_> {
     }
 
     fn hostile(&self) -> Step {
-        let writer = Writer { number: ":n", user: victim(), team: OTHER_TEAM, parent: "NULL" };
+        let writer = Writer { number: ":n", unique: ":n", user: victim(), team: OTHER_TEAM, parent: "NULL" };
         Step { hostile: self.made.policy.is_some(), ..self.rows("intruder", 1, 2, &writer) }
     }
 }

@@ -9,8 +9,8 @@ use super::plant;
 use super::sql::{LOG, MEMBERS, OTHER_TEAM, OWN_TEAM, Writer, has_parent, victim};
 use crate::load::{LoadError, Loaded, Overrides, load_source};
 use crate::scenario::{
-    Barrier, Check, CheckName, CheckOptions, Count, EmbeddedOptions, HumanDuration, Kind, Policies, Query, QueryOn, Rls,
-    Scale, Scenario, Schema, Session, Settle, Sql, Step, SyncCall, SyncName, Target, TargetOptions,
+    Barrier, Check, CheckName, CheckOptions, Count, EmbeddedOptions, HumanDuration, Kind, Policies, Query, QueryOn,
+    Rls, Scale, Scenario, Schema, Session, Settle, Sql, Step, SyncCall, SyncName, Target, TargetOptions,
 };
 use crate::source::Source;
 use crate::sql::quote;
@@ -32,7 +32,7 @@ impl Made {
 
     /// The scenario, read and planned as a file would be.
     pub(crate) fn load(&self) -> Result<Loaded, LoadError> {
-        load_source(Source::parse(&format!("{}.yaml", self.name()), self.yaml()), &Overrides::default())
+        load_source(Source::parse(format!("{}.yaml", self.name()), self.yaml()), &Overrides::default())
     }
 
     fn scenario(&self) -> Scenario {
@@ -45,6 +45,8 @@ impl Made {
         let pragmas = self.pragmas.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
         let mut setup = self.members();
         setup.extend(plant::setup(self));
+        let mut phases: Vec<Step> = self.phases.iter().map(|phase| phase.step(self)).collect();
+        let teardown = phases.split_off(phases.len() - usize::from(self.teardown && phases.len() > 1));
         Scenario {
             version: 1,
             name: self.name(),
@@ -64,8 +66,8 @@ impl Made {
             rls: self.rls(),
             session: Session { open: self.open, pragmas: pragmas.collect(), ..Session::default() },
             setup,
-            phases: self.phases.iter().map(|phase| phase.step(self)).collect(),
-            teardown: Vec::new(),
+            phases,
+            teardown,
             settle: Settle { rounds: ROUNDS, wait: Some(HumanDuration::from_millis(1)) },
             verify: self.verify(),
             thresholds: Vec::new(),
@@ -75,11 +77,16 @@ impl Made {
     }
 
     fn schema(&self) -> Vec<crate::scenario::Table> {
-        let plain = |name: &str, sql: &str| crate::scenario::Table { name: name.to_owned(), sql: sql.to_owned(), also: vec![] };
+        let plain =
+            |name: &str, sql: &str| crate::scenario::Table { name: name.to_owned(), sql: sql.to_owned(), also: vec![] };
         let mut tables: Vec<crate::scenario::Table> = self
             .tables
             .iter()
-            .map(|table| crate::scenario::Table { name: table.name.clone(), sql: table.create(self), also: table.also() })
+            .map(|table| crate::scenario::Table {
+                name: table.name.clone(),
+                sql: table.create(self),
+                also: table.also(),
+            })
             .collect();
         // Before the table whose trigger writes it.
         if self.has_log() {
@@ -141,7 +148,7 @@ impl Made {
             checks.push(Check::Name(CheckName::Bootstrap));
         }
         if let Some(table) = self.tables.first().filter(|_| self.query) {
-            let on = if self.seed % 2 == 0 { QueryOn::Server } else { QueryOn::Databases };
+            let on = if self.seed.is_multiple_of(2) { QueryOn::Server } else { QueryOn::Databases };
             let sql = format!("SELECT count(*) FROM {} WHERE {} < 0", quote(&table.name), quote(&table.number));
             checks.push(Check::Options(CheckOptions::Query(Query { on, sql, equals: json!(0) })));
         }
@@ -151,11 +158,7 @@ impl Made {
 
 /// Everybody has done the steps before, and receives.
 pub(super) fn meet() -> Step {
-    Step {
-        sync: vec![SyncCall::Name(SyncName::Receive)],
-        barrier: Some(Barrier::Flag(true)),
-        ..Step::default()
-    }
+    Step { sync: vec![SyncCall::Name(SyncName::Receive)], barrier: Some(Barrier::Flag(true)), ..Step::default() }
 }
 
 impl Phase {
@@ -163,7 +166,8 @@ impl Phase {
         let mut step = Step {
             when: self.when.map(str::to_owned),
             repeat: self.repeat.map(Count::Number),
-            barrier: self.barrier.then_some(Barrier::Flag(true)),
+            // Only sync calls can start together.
+            barrier: (self.barrier && !self.sync.is_empty()).then_some(Barrier::Flag(true)),
             sync: self.sync.clone(),
             ..Step::default()
         };
@@ -192,7 +196,7 @@ impl Phase {
                 (Kind::Insert, one(insert(table, ":n", Some(":id"), &self.writer(":n", made, table), "")), true)
             }
             Work::Series => {
-                let number = format!("({{{{ {} }}}} + value)", self.first_number());
+                let number = format!("({{{{ {} }}}} + value)", first_number(self.id));
                 let writer = Writer { parent: "NULL", ..self.writer(&number, made, table) };
                 (Kind::Insert, one(series(table, &writer, self.rows)), false)
             }
@@ -204,7 +208,8 @@ impl Phase {
                 (Kind::Update, one(self.update(made, table, which, style)), style == Style::Rows)
             }
             Work::Delete(which, style) => {
-                let sql = format!("DELETE FROM {}{}", quote(&table.name), table.condition(made, which, style, self.rows));
+                let sql =
+                    format!("DELETE FROM {}{}", quote(&table.name), table.condition(made, which, style, self.rows));
                 (Kind::Delete, one(sql), style == Style::Rows)
             }
             Work::ChangeKeys => {
@@ -212,9 +217,13 @@ impl Phase {
                 let sql = format!("UPDATE {} SET {}{condition}", quote(&table.name), table.other_key());
                 (Kind::Update, one(sql), false)
             }
+            Work::TakeValues => {
+                let writer = Writer { unique: ":old", ..self.writer(":n", made, table) };
+                (Kind::Insert, one(insert(table, ":n", Some(":id"), &writer, "OR REPLACE ")), true)
+            }
             Work::Statements => (Kind::Insert, self.statements(made, table), true),
             Work::Hostile(Hostility::Insert) => {
-                let writer = Writer { parent: "NULL", user: victim(), team: OTHER_TEAM, number: ":n" };
+                let writer = Writer { parent: "NULL", user: victim(), team: OTHER_TEAM, number: ":n", unique: ":n" };
                 (Kind::Insert, one(insert(table, ":n", Some(":id"), &writer, "")), true)
             }
             Work::Hostile(Hostility::Delete) => (Kind::Delete, one(table.hostile(made, Hostility::Delete)), false),
@@ -225,12 +234,12 @@ impl Phase {
     fn writer<'a>(&self, number: &'a str, made: &Made, table: &Table) -> Writer<'a> {
         let has_parent = self.work == Work::Insert && has_parent(made, table);
         let parent = if has_parent { ":parent" } else { "NULL" };
-        Writer { number, user: ":user_id".to_owned(), team: OWN_TEAM, parent }
+        Writer { number, unique: number, user: ":user_id".to_owned(), team: OWN_TEAM, parent }
     }
 
     fn update(&self, made: &Made, table: &Table, which: Which, style: Style) -> String {
         let number = format!("({} + {{{{ iteration + db }}}})", quote(&table.number));
-        let writer = Writer { number: &number, ..self.writer("", made, table) };
+        let writer = Writer { number: &number, unique: &number, ..self.writer("", made, table) };
         let mut sets: Vec<String> = table
             .columns
             .iter()
@@ -252,7 +261,7 @@ impl Phase {
     fn statements(&self, made: &Made, table: &Table) -> Sql {
         let (name, number) = (quote(&table.name), quote(&table.number));
         let writer = Writer { parent: "NULL", ..self.writer(":n", made, table) };
-        let later = Writer { number: "(:n + 1)", parent: "NULL", ..self.writer("", made, table) };
+        let later = Writer { number: "(:n + 1)", unique: ":n", parent: "NULL", ..self.writer("", made, table) };
         let mut statements = vec![insert(table, ":n", Some(":id"), &writer, "")];
         let valued = table.columns.iter().find(|column| column.is_valued());
         if let Some((column, value)) = valued.and_then(|column| Some((column, column.value(&later)?))) {
@@ -262,11 +271,6 @@ impl Phase {
         Sql::Many(statements)
     }
 
-    /// The number before that of the phase's first row, as a template's expression.
-    fn first_number(&self) -> String {
-        format!("(((db * 100 + {}) * 10 + repeat) * 100 + iteration) * 1000", self.id)
-    }
-
     fn bind(&self, made: &Made) -> Map<String, Value> {
         let mut bind = Map::new();
         let number = match self.work {
@@ -274,9 +278,14 @@ impl Phase {
             // Users who may not write each other's rows share rows among their own databases only.
             Work::Hot(_) if made.is_partial() => "{{ user * 1000 + row }}".to_owned(),
             Work::Hot(_) => "{{ row }}".to_owned(),
-            _ => format!("{{{{ {} + row }}}}", self.first_number()),
+            _ => format!("{{{{ {} + row }}}}", first_number(self.id)),
         };
         bind.insert("n".to_owned(), json!(number));
+        if self.work == Work::TakeValues {
+            // Those of the rows that the first phase of the table wrote.
+            let first = made.phases.iter().find(|phase| phase.table == self.table).map_or(self.id, |first| first.id);
+            bind.insert("old".to_owned(), json!(format!("{{{{ {} + row }}}}", first_number(first))));
+        }
         if !matches!(self.work, Work::Hot(_)) && (self.id > 1 || self.repeat.is_some()) {
             let row = format!("({} * 10 + repeat) * 1000 + row", self.id);
             bind.insert("id".to_owned(), json!(format!("db{{{{ db }}}}_r{{{{ iteration }}}}_{{{{ {row} }}}}")));
@@ -290,6 +299,11 @@ impl Phase {
         }
         bind
     }
+}
+
+/// The number before that of the first row of the phase with this number, as a template's expression.
+fn first_number(id: u64) -> String {
+    format!("(((db * 100 + {id}) * 10 + repeat) * 100 + iteration) * 1000")
 }
 
 /// `INSERT` of a row; `id` is its default id, where the key is one.

@@ -1,5 +1,7 @@
 //! The oddities that a drawn scenario can have, which of them exclude each other, and which are turned off for now.
 
+use std::fmt;
+
 /// An oddity. The order is that in which oddities are put into a scenario: tables before policies before phases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Shape {
@@ -57,6 +59,7 @@ pub(crate) enum Shape {
     DeleteSome,
     DeleteRows,
     KeyChange,
+    ReplaceUnique,
     Hot,
     HotDelete,
     Upsert,
@@ -80,6 +83,7 @@ pub(crate) enum Shape {
     SeveralSends,
     NoSync,
     Statements,
+    Teardown,
     PerPhase,
     PerRun,
     Pragmas,
@@ -98,13 +102,16 @@ pub(super) const OFF: &[(Shape, &str)] = &[
     (Shape::NotUtf8, "the server's text that is not UTF-8 is read as other text"),
     (Shape::KeyUntypedTwins, "the keys 1 and 1.0 are one row, but two to the check"),
     (Shape::VeryWide, "the check's SQL is too deep for a table of 600 columns"),
-    (Shape::TriggerOtherTable, "the hub's INSERT OR ABORT takes the place of a trigger's OR IGNORE; rows that a trigger writes there reach no new database"),
+    (
+        Shape::TriggerOtherTable,
+        "the hub's INSERT OR ABORT takes the place of a trigger's OR IGNORE; rows that a trigger writes there reach no new database",
+    ),
     (Shape::PolicyWriteOnly, "a user's own rows, which it may not read, are taken for leaked ones"),
 ];
 
 impl Shape {
     /// All oddities, in the order of their declaration.
-    pub(crate) const ALL: [Self; 83] = [
+    pub(crate) const ALL: [Self; 85] = [
         Self::SeveralTables,
         Self::OddTableName,
         Self::AliasTableName,
@@ -159,6 +166,7 @@ impl Shape {
         Self::DeleteSome,
         Self::DeleteRows,
         Self::KeyChange,
+        Self::ReplaceUnique,
         Self::Hot,
         Self::HotDelete,
         Self::Upsert,
@@ -182,6 +190,7 @@ impl Shape {
         Self::SeveralSends,
         Self::NoSync,
         Self::Statements,
+        Self::Teardown,
         Self::PerPhase,
         Self::PerRun,
         Self::Pragmas,
@@ -206,7 +215,7 @@ impl Shape {
             | Self::KeyIntegers
             | Self::KeyTexts => Some("key"),
             // A row that changes its key keeps its unique values, so old and new row would meet.
-            Self::Unique | Self::OddIndex | Self::KeyChange => Some("unique"),
+            Self::Unique | Self::OddIndex | Self::KeyChange | Self::ReplaceUnique => Some("unique"),
             Self::Wide | Self::VeryWide => Some("width"),
             Self::PolicyOwn
             | Self::PolicySharedRead
@@ -225,5 +234,19 @@ impl Shape {
     /// Whether the oddity is turned off.
     pub(super) fn is_off(self) -> bool {
         OFF.iter().any(|(shape, _)| *shape == self)
+    }
+}
+
+impl fmt::Display for Shape {
+    /// Its name in words: `odd table name`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = String::new();
+        for letter in format!("{self:?}").chars() {
+            if letter.is_uppercase() && !words.is_empty() {
+                words.push(' ');
+            }
+            words.push(letter.to_ascii_lowercase());
+        }
+        f.pad(&words)
     }
 }

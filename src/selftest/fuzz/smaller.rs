@@ -72,6 +72,7 @@ fn changed(made: &Made) -> Vec<Made> {
         with(made, |made| made.open = OpenPolicy::default()),
         with(made, |made| made.bootstrap = false),
         with(made, |made| made.query = false),
+        with(made, |made| made.teardown = false),
         with(made, |made| made.tables.iter_mut().for_each(|table| table.check = false)),
         with(made, |made| made.tables.iter_mut().for_each(|table| table.strict = false)),
         with(made, |made| made.tables.iter_mut().for_each(|table| table.without_rowid = false)),
@@ -111,9 +112,9 @@ fn without_columns(made: &Made) -> Vec<Made> {
         }
         if count <= 12 {
             all.extend((0..count).map(|column| with(made, |made| _ = made.tables[at].columns.remove(column))));
-            all.extend((0..count).map(|column| {
-                with(made, |made| made.tables[at].columns[column].name = format!("c{column}"))
-            }));
+            all.extend(
+                (0..count).map(|column| with(made, |made| made.tables[at].columns[column].name = format!("c{column}"))),
+            );
         }
     }
     all

@@ -1,6 +1,8 @@
 //! The SQL of a drawn scenario: tables, values, keys and conditions. Every value of a row follows from its number.
 
-use super::made::{Column, Extra, Fill, Hostility, Key, Made, PER_DATABASE, Policy, Style, Table, Values, WITNESS, Which};
+use super::made::{
+    Column, Extra, Fill, Hostility, Key, Made, PER_DATABASE, Policy, Style, Table, Values, WITNESS, Which,
+};
 use crate::sql::quote;
 
 /// The table of members, where teams decide who may do what.
@@ -13,12 +15,29 @@ impl Values {
     fn literals(self) -> &'static [&'static str] {
         match self {
             Self::Plain => &[],
-            Self::Integers => {
-                &["0", "1", "-1", "9223372036854775807", "-9223372036854775807 - 1", "2147483648", "9007199254740993", "NULL"]
-            }
-            Self::Reals => {
-                &["0.1", "1e308", "5e-324", "-1.5", "3.0", "9e999", "-9e999", "1e15", "123456789012345680.0", "0.0", "NULL"]
-            }
+            Self::Integers => &[
+                "0",
+                "1",
+                "-1",
+                "9223372036854775807",
+                "-9223372036854775807 - 1",
+                "2147483648",
+                "9007199254740993",
+                "NULL",
+            ],
+            Self::Reals => &[
+                "0.1",
+                "1e308",
+                "5e-324",
+                "-1.5",
+                "3.0",
+                "9e999",
+                "-9e999",
+                "1e15",
+                "123456789012345680.0",
+                "0.0",
+                "NULL",
+            ],
             Self::NegativeZero => &["-0.0", "0.0", "1.0"],
             Self::Texts => &[
                 "''",
@@ -78,6 +97,8 @@ impl Values {
 pub(super) struct Writer<'a> {
     /// The row's number.
     pub(super) number: &'a str,
+    /// The number from which its unique value follows.
+    pub(super) unique: &'a str,
     /// The user in whose name it is written, as SQL.
     pub(super) user: String,
     /// The team for which it is written, as SQL.
@@ -124,7 +145,7 @@ impl Column {
                 Some(format!("coalesce({}, {})", values.of(writer.number), values.default()))
             }
             Fill::Values(values) => Some(values.of(writer.number)),
-            Fill::Unique => Some(format!("'u' || ({})", writer.number)),
+            Fill::Unique => Some(format!("'u' || ({})", writer.unique)),
             Fill::User => Some(writer.user.clone()),
             Fill::Team => Some(writer.team.to_owned()),
             Fill::Parent => Some(writer.parent.to_owned()),
@@ -259,7 +280,10 @@ impl Table {
             quote(&derived.name)
         );
         let trigger = |event: &str, word: &str| {
-            format!("CREATE TRIGGER {} AFTER {event} ON {table} BEGIN {body}; END", quote(&format!("{word} {}", self.name)))
+            format!(
+                "CREATE TRIGGER {} AFTER {event} ON {table} BEGIN {body}; END",
+                quote(&format!("{word} {}", self.name))
+            )
         };
         vec![trigger("INSERT", "added"), trigger(&format!("UPDATE OF {source}"), "changed")]
     }
