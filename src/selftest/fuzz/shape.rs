@@ -102,6 +102,7 @@ pub(super) const OFF: &[(Shape, &str)] = &[
     (Shape::NotUtf8, "the server's text that is not UTF-8 is read as other text"),
     (Shape::KeyUntypedTwins, "the keys 1 and 1.0 are one row, but two to the check"),
     (Shape::VeryWide, "the check's SQL is too deep for a table of 600 columns"),
+    (Shape::ReplaceUnique, "a row that REPLACE removes for a UNIQUE column is not sent as deleted in later sessions"),
     (
         Shape::TriggerOtherTable,
         "the hub's INSERT OR ABORT takes the place of a trigger's OR IGNORE; rows that a trigger writes there reach no new database",

@@ -275,9 +275,12 @@ impl Table {
         let Some(derived) = self.columns.iter().find(|column| column.fill == Fill::Derived) else { return Vec::new() };
         let source = self.columns.iter().find(|column| column.is_valued());
         let source = source.map_or_else(|| number.clone(), |column| quote(&column.name));
+        // By the key: two rows have the same number where one database changes the key of a row and another its values.
+        let same: Vec<String> = self.keys().iter().map(|key| format!("{key} = NEW.{key}")).collect();
         let body = format!(
-            "UPDATE {table} SET {} = typeof(NEW.{source}) || ' ' || quote(NEW.{source}) WHERE {number} = NEW.{number}",
-            quote(&derived.name)
+            "UPDATE {table} SET {} = typeof(NEW.{source}) || ' ' || quote(NEW.{source}) WHERE {}",
+            quote(&derived.name),
+            same.join(" AND ")
         );
         let trigger = |event: &str, word: &str| {
             format!(
