@@ -140,6 +140,7 @@ impl Draw {
             columns: vec![column("body", "TEXT"), column("other", "TEXT")],
             strict: false,
             without_rowid: false,
+            clause: ")",
             check: false,
             extras: Vec::new(),
         });
@@ -177,10 +178,15 @@ impl Draw {
             let is_free = shape.slot().is_none() || shapes.iter().all(|other| other.slot() != shape.slot());
             // Data that nobody may read, or a member whose joining failed, have no lasting difference to find.
             let is_unfit = plant.is_some_and(|plant| {
-                shape == Shape::PolicyWriteOnly || shape == Shape::PolicyTeam && plant.kind.is_some()
+                matches!(shape, Shape::PolicyWriteOnly | Shape::RowsMove)
+                    || shape == Shape::PolicyTeam && plant.kind.is_some()
             });
             if is_free && !is_unfit && !shape.is_off() {
                 shapes.insert(shape);
+                if shape == Shape::RowsMove {
+                    shapes.retain(|other| other.slot() != Some("policy"));
+                    shapes.insert(Shape::PolicyTeam);
+                }
             }
             if shapes.len() >= count {
                 break;
@@ -256,6 +262,10 @@ impl Draw {
                 self.add(at, "derived", "TEXT", Fill::Derived);
                 self.made.tables[at].extras.push(Extra::TriggerSameRow);
             }
+            Shape::KeyClause => {
+                let clauses = [" DESC)", ") ON CONFLICT REPLACE", ") ON CONFLICT IGNORE", " COLLATE NOCASE)", " ASC)"];
+                self.made.tables[at].clause = self.dice.pick(&clauses);
+            }
             _ => decorate(&mut self.made.tables[at], shape, kind),
         }
     }
@@ -290,7 +300,8 @@ impl Draw {
         let which = self.dice.pick(&[Which::All, Which::Own, Which::Third]);
         let conflict = self.dice.pick(&[Conflict::Upsert, Conflict::Replace, Conflict::Ignore]);
         let work = match shape {
-            Shape::Series => Work::Series,
+            Shape::Series | Shape::Big => Work::Series,
+            Shape::RowsMove => Work::Move,
             Shape::UpdateAll => Work::Update(Which::All, Style::Set),
             Shape::UpdateRows => Work::Update(which, Style::Rows),
             Shape::UpdateToSame => Work::Update(which, Style::Same),
@@ -315,7 +326,11 @@ impl Draw {
             _ => Work::Hostile(Hostility::Delete),
         };
         let phase = self.phase(table, work);
-        if matches!(work, Work::Hostile(_)) {
+        if shape == Shape::Big {
+            // Numbers of rows have three digits.
+            phase.rows = 900;
+        }
+        if matches!(work, Work::Hostile(_) | Work::Move) {
             phase.when = Some("user == 1");
         }
         if self.dice.chance(40) {
@@ -417,12 +432,18 @@ impl Draw {
         if made.phases.iter().all(|phase| phase.sync.is_empty()) {
             made.phases.push(Phase::nothing(self.next, vec![SyncCall::Name(SyncName::Sync)]));
         }
-        // A row whose unique value was taken must not be sent again.
-        let taken: Vec<usize> =
-            made.phases.iter().filter(|phase| phase.work == Work::TakeValues).map(|phase| phase.table).collect();
+        // A row whose unique value was taken must not be sent again, nor one that moved by who must not write it.
+        let taken: Vec<usize> = made
+            .phases
+            .iter()
+            .filter(|phase| matches!(phase.work, Work::TakeValues | Work::Move))
+            .map(|phase| phase.table)
+            .collect();
         for phase in made.phases.iter_mut().filter(|phase| taken.contains(&phase.table)) {
-            if let Work::Update(Which::All, style) = phase.work {
-                phase.work = Work::Update(Which::Own, style);
+            match phase.work {
+                Work::Update(Which::All, style) => phase.work = Work::Update(Which::Own, style),
+                Work::Delete(Which::All, style) => phase.work = Work::Delete(Which::Own, style),
+                _ => {}
             }
         }
         for phase in &mut made.phases {
@@ -459,6 +480,8 @@ fn values(shape: Shape) -> Option<Values> {
         Shape::NotUtf8 => Some(Values::NotUtf8),
         Shape::Blobs => Some(Values::Blobs),
         Shape::Mixed => Some(Values::Mixed),
+        Shape::Large => Some(Values::Large),
+        Shape::Bound => Some(Values::Bound),
         _ => None,
     }
 }

@@ -61,6 +61,8 @@ pub(super) struct Table {
     pub(super) columns: Vec<Column>,
     pub(super) strict: bool,
     pub(super) without_rowid: bool,
+    /// What the key's constraint says beside its columns.
+    pub(super) clause: &'static str,
     pub(super) check: bool,
     pub(super) extras: Vec<Extra>,
 }
@@ -127,6 +129,10 @@ pub(super) enum Values {
     NotUtf8,
     Blobs,
     Mixed,
+    /// Long texts and blobs.
+    Large,
+    /// Generated for every row, and bound.
+    Bound,
 }
 
 /// What goes with a table.
@@ -170,6 +176,8 @@ pub(super) enum Work {
     Hot(Conflict),
     Update(Which, Style),
     Delete(Which, Style),
+    /// Some rows of user 1 go to the other team.
+    Move,
     /// Other keys for some of its own rows.
     ChangeKeys,
     /// Rows that take the unique values of rows of its own, which give way.

@@ -170,6 +170,7 @@ impl Witness<'_> {
         let offset = WITNESS + place * 100;
         let mut bind = Map::new();
         bind.insert("n".to_owned(), json!(format!("{{{{ {offset} + row }}}}")));
+        bind.extend(self.table.bound().map(|value| ("bound".to_owned(), json!(value))));
         bind.insert("id".to_owned(), json!(format!("db{{{{ db }}}}_r{{{{ {offset} + row }}}}")));
         Step {
             rows: Some(Count::Number(rows)),

@@ -124,16 +124,21 @@ impl Made {
             return Vec::new();
         }
         let sql = "INSERT INTO members (id, member_id, member_of) VALUES ('m{{ db }}', :user_id, {{ user % 2 }})";
-        vec![
-            Step {
-                name: Some("join".to_owned()),
-                kind: Some(Kind::Insert),
-                sql: Some(Sql::One(sql.to_owned())),
-                sync: vec![SyncCall::Name(SyncName::Send)],
-                ..Step::default()
-            },
-            meet(),
-        ]
+        let join = |name: &str, sql: &str, when: Option<&str>| Step {
+            name: Some(name.to_owned()),
+            kind: Some(Kind::Insert),
+            sql: Some(Sql::One(sql.to_owned())),
+            when: when.map(str::to_owned),
+            sync: vec![SyncCall::Name(SyncName::Send)],
+            ..Step::default()
+        };
+        let mut steps = vec![join("join", sql, None)];
+        if self.phases.iter().any(|phase| phase.work == Work::Move) {
+            let both = "INSERT INTO members (id, member_id, member_of) VALUES ('both{{ db }}', :user_id, {{ (user + 1) % 2 }})";
+            steps.push(join("join-both", both, Some("user == 1")));
+        }
+        steps.push(meet());
+        steps
     }
 
     fn verify(&self) -> Option<Vec<Check>> {
@@ -217,6 +222,7 @@ impl Phase {
                 let sql = format!("UPDATE {} SET {}{condition}", quote(&table.name), table.other_key());
                 (Kind::Update, one(sql), false)
             }
+            Work::Move => (Kind::Update, one(table.change_team()), false),
             Work::TakeValues => {
                 let writer = Writer { unique: ":old", ..self.writer(":n", made, table) };
                 (Kind::Insert, one(insert(table, ":n", Some(":id"), &writer, "OR REPLACE ")), true)
@@ -281,6 +287,8 @@ impl Phase {
             _ => format!("{{{{ {} + row }}}}", first_number(self.id)),
         };
         bind.insert("n".to_owned(), json!(number));
+        let bound = made.tables.get(self.table).and_then(Table::bound);
+        bind.extend(bound.map(|value| ("bound".to_owned(), json!(value))));
         if self.work == Work::TakeValues {
             // Those of the rows that the first phase of the table wrote.
             let first = made.phases.iter().find(|phase| phase.table == self.table).map_or(self.id, |first| first.id);
@@ -348,5 +356,6 @@ fn hot(table: &Table, writer: &Writer<'_>, conflict: Conflict) -> String {
     let valued = table.columns.iter().filter(|column| matches!(column.fill, Fill::Values(_)));
     let sets: Vec<String> = valued.map(|column| format!("{0} = excluded.{0}", quote(&column.name))).collect();
     let action = if sets.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", sets.join(", ")) };
-    format!("{sql} ON CONFLICT ({}) DO {action}", table.keys().join(", "))
+    let collation = if table.clause.contains("NOCASE") { " COLLATE NOCASE" } else { "" };
+    format!("{sql} ON CONFLICT ({}{collation}) DO {action}", table.keys().join(", "))
 }

@@ -19,6 +19,8 @@ pub(crate) enum Shape {
     NotUtf8,
     Blobs,
     Mixed,
+    Large,
+    Bound,
     OddDefaults,
     KeyBlob,
     KeyUntyped,
@@ -31,6 +33,7 @@ pub(crate) enum Shape {
     KeyIntegerText,
     KeyIntegers,
     KeyTexts,
+    KeyClause,
     Strict,
     WithoutRowid,
     NotNullDefault,
@@ -52,6 +55,7 @@ pub(crate) enum Shape {
     PolicyTeam,
     PolicyPublic,
     Series,
+    Big,
     UpdateAll,
     UpdateRows,
     UpdateToSame,
@@ -68,6 +72,7 @@ pub(crate) enum Shape {
     HostileInsert,
     HostileTakeover,
     HostileDelete,
+    RowsMove,
     SendOnly,
     ReceiveOnly,
     SyncCall,
@@ -112,7 +117,7 @@ pub(super) const OFF: &[(Shape, &str)] = &[
 
 impl Shape {
     /// All oddities, in the order of their declaration.
-    pub(crate) const ALL: [Self; 85] = [
+    pub(crate) const ALL: [Self; 90] = [
         Self::SeveralTables,
         Self::OddTableName,
         Self::AliasTableName,
@@ -127,6 +132,8 @@ impl Shape {
         Self::NotUtf8,
         Self::Blobs,
         Self::Mixed,
+        Self::Large,
+        Self::Bound,
         Self::OddDefaults,
         Self::KeyBlob,
         Self::KeyUntyped,
@@ -139,6 +146,7 @@ impl Shape {
         Self::KeyIntegerText,
         Self::KeyIntegers,
         Self::KeyTexts,
+        Self::KeyClause,
         Self::Strict,
         Self::WithoutRowid,
         Self::NotNullDefault,
@@ -160,6 +168,7 @@ impl Shape {
         Self::PolicyTeam,
         Self::PolicyPublic,
         Self::Series,
+        Self::Big,
         Self::UpdateAll,
         Self::UpdateRows,
         Self::UpdateToSame,
@@ -176,6 +185,7 @@ impl Shape {
         Self::HostileInsert,
         Self::HostileTakeover,
         Self::HostileDelete,
+        Self::RowsMove,
         Self::SendOnly,
         Self::ReceiveOnly,
         Self::SyncCall,
@@ -224,9 +234,12 @@ impl Shape {
             | Self::PolicyTeam
             | Self::PolicyPublic => Some("policy"),
             // What a user may not write, a trigger of that user must not write either.
-            Self::TriggerOtherTable | Self::HostileInsert | Self::HostileTakeover | Self::HostileDelete => {
-                Some("hostile")
-            }
+            // A row that moved to another team is no longer its writer's alone.
+            Self::TriggerOtherTable
+            | Self::HostileInsert
+            | Self::HostileTakeover
+            | Self::HostileDelete
+            | Self::RowsMove => Some("hostile"),
             Self::PerPhase | Self::PerRun => Some("open"),
             _ => None,
         }

@@ -96,6 +96,7 @@ fn changed(made: &Made) -> Vec<Made> {
             "n".clone_into(&mut table.number);
         }));
         all.push(with(made, |made| made.tables[at].key = super::made::Key::Id));
+        all.push(with(made, |made| made.tables[at].clause = ")"));
         let extras = 0..table.extras.len();
         all.extend(extras.map(|extra| with(made, |made| _ = made.tables[at].extras.remove(extra))));
     }

@@ -14,7 +14,7 @@ impl Values {
     /// The values as SQL literals, of which a row has one by its number; none for plain ones.
     fn literals(self) -> &'static [&'static str] {
         match self {
-            Self::Plain => &[],
+            Self::Plain | Self::Bound => &[],
             Self::Integers => &[
                 "0",
                 "1",
@@ -59,6 +59,7 @@ impl Values {
             Self::NulText => &["'a' || char(0) || 'b'", "char(0)", "'plain'", "'a'"],
             Self::NotUtf8 => &["CAST(x'ff00fe' AS TEXT)", "CAST(x'c328' AS TEXT)", "CAST(x'ed' AS TEXT)", "'plain'"],
             Self::Blobs => &["x''", "x'00'", "x'00ff27'", "zeroblob(300)", "x'6162'", "NULL"],
+            Self::Large => &["zeroblob(70000)", "hex(zeroblob(40000))", "'short'"],
             Self::Mixed => &["NULL", "0", "'0'", "0.0", "x'30'", "''", "x''", "9e999", "'a'", "-1", "1", "1.5", "'1'"],
         }
     }
@@ -79,7 +80,7 @@ impl Values {
             Self::Reals | Self::NegativeZero => "REAL",
             Self::Plain | Self::Texts | Self::NulText | Self::NotUtf8 => "TEXT",
             Self::Blobs => "BLOB",
-            Self::Mixed => "ANY",
+            Self::Mixed | Self::Large | Self::Bound => "ANY",
         }
     }
 
@@ -87,7 +88,7 @@ impl Values {
         match self {
             Self::Integers => "0",
             Self::Reals | Self::NegativeZero => "0.5",
-            Self::Plain | Self::Texts | Self::NulText | Self::NotUtf8 | Self::Mixed => "''",
+            Self::Plain | Self::Texts | Self::NulText | Self::NotUtf8 | Self::Mixed | Self::Large | Self::Bound => "''",
             Self::Blobs => "x''",
         }
     }
@@ -144,6 +145,7 @@ impl Column {
             Fill::Values(values) if self.not_null => {
                 Some(format!("coalesce({}, {})", values.of(writer.number), values.default()))
             }
+            Fill::Values(Values::Bound) if writer.number == ":n" => Some(":bound".to_owned()),
             Fill::Values(values) => Some(values.of(writer.number)),
             Fill::Unique => Some(format!("'u' || ({})", writer.unique)),
             Fill::User => Some(writer.user.clone()),
@@ -231,7 +233,8 @@ impl Table {
         if self.check {
             parts.push(format!("CHECK ({} >= 0)", quote(&self.number)));
         }
-        parts.push(format!("PRIMARY KEY ({})", keys.join(", ")));
+        let clause = self.clause;
+        parts.push(format!("PRIMARY KEY ({}{clause}", keys.join(", ")));
         let options: Vec<&str> = [(self.strict, "STRICT"), (self.without_rowid, "WITHOUT ROWID")]
             .into_iter()
             .filter_map(|(on, option)| on.then_some(option))
@@ -313,6 +316,23 @@ impl Table {
         }
         parts.extend(self.permission(made.policy));
         if parts.is_empty() { String::new() } else { format!(" WHERE {}", parts.join(" AND ")) }
+    }
+
+    /// The template of the values that are bound, where a column has some.
+    pub(super) fn bound(&self) -> Option<&'static str> {
+        let has_bound = self.columns.iter().any(|column| column.fill == Fill::Values(Values::Bound));
+        has_bound.then_some(
+            "{{ pick([none, uuid(), uuid7(), bytes(9), int(-9, 9), text(300), name(), 0.1, 1e300, '', true]) }}",
+        )
+    }
+
+    /// Half of the rows of a database go to the other team.
+    pub(super) fn change_team(&self) -> String {
+        let (table, number) = (quote(&self.name), quote(&self.number));
+        let team = self.column(Fill::Team).unwrap_or_else(|| number.clone());
+        format!(
+            "UPDATE {table} SET {team} = 1 - {team} WHERE {number} / {PER_DATABASE} = {{{{ db }}}} AND {number} % 2 = 0"
+        )
     }
 
     /// The condition for the rows that a user may write.
