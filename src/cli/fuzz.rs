@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use super::exit::Exit;
 use super::problem::Problem;
-use super::selftest::{conduct, remove};
 use super::signals::Signals;
 use super::terminal::Terminal;
+use super::trial::{conduct, remove};
 use crate::execute::Control;
 use crate::figure::{self, counted};
 use crate::selftest::fuzz::{Fuzzed, Made, shrink, summary, told};

@@ -36,6 +36,7 @@ mod selftest;
 mod serve;
 mod signals;
 mod terminal;
+mod trial;
 mod validate;
 
 use clap::{Parser, Subcommand};

@@ -6,15 +6,14 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::directory::RunDirectory;
 use super::exit::Exit;
+use super::fuzz;
 use super::problem::Problem;
 use super::signals::Signals;
 use super::terminal::Terminal;
-use super::{conduct, fuzz, person};
-use crate::execute::{Control, Progress};
+use super::trial::{conduct, remove};
+use crate::execute::Control;
 use crate::figure;
-use crate::load::Variation;
 use crate::scenario::FaultKind;
 use crate::selftest::{self, Case, NotRun, Outcome, Seen};
 
@@ -101,28 +100,6 @@ fn conduct_case(case: &Case, seed: u64, directory: &Path, control: &Control) -> 
         directory.remove_databases()?;
     }
     Ok(found)
-}
-
-/// Makes one run, and gives what it reported and its directory.
-pub(super) fn conduct(
-    variation: &Variation,
-    path: &str,
-    directory: &Path,
-    control: &Control,
-) -> Result<(Seen, RunDirectory), Problem> {
-    let directory = RunDirectory::create(directory, &variation.plan)?;
-    let progress = Progress::new(variation.plan.databases.len());
-    let run = conduct::Run { variation, path, directory: &directory, control, progress: &progress };
-    let target = person::unattended(|attendant| run.ready(attendant))?;
-    let conducted = run.conduct(&target)?;
-    drop(target);
-    Ok((Seen::of(&conducted.analysis, conducted.strikes), directory))
-}
-
-pub(super) fn remove(directory: &Path, terminal: &mut Terminal) {
-    if let Err(error) = std::fs::remove_dir_all(directory) {
-        terminal.fail(&Problem::could_not_run(format!("failed to remove `{}`: {error}", directory.display())));
-    }
 }
 
 fn fault(text: &str) -> Result<FaultKind, String> {

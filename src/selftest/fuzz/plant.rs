@@ -4,11 +4,10 @@
 use serde_json::{Map, json};
 
 use super::made::{Made, Policy, Table, WITNESS};
-use super::render::{insert, meet};
-use super::sql::{OTHER_TEAM, OWN_TEAM, Writer, victim};
+use super::sql::{OTHER_TEAM, OWN_TEAM, Writer, insert, victim};
 use crate::failure::{FailureKind, Side};
 use crate::plan::CheckKind;
-use crate::scenario::{Count, Fault, FaultKind, Kind, Sql, Step, SyncCall, SyncName};
+use crate::scenario::{Barrier, Count, Fault, FaultKind, Kind, Sql, Step, SyncCall, SyncName};
 use crate::sql::quote;
 
 /// A fault and what must be found of it.
@@ -190,4 +189,9 @@ impl Witness<'_> {
         let writer = Writer { number: ":n", unique: ":n", user: victim(), team: OTHER_TEAM, parent: "NULL" };
         Step { hostile: self.made.policy.is_some(), ..self.rows("intruder", 1, 2, &writer) }
     }
+}
+
+/// Everybody has done the steps before, and receives.
+pub(super) fn meet() -> Step {
+    Step { sync: vec![SyncCall::Name(SyncName::Receive)], barrier: Some(Barrier::Flag(true)), ..Step::default() }
 }

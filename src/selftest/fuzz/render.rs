@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::made::{Conflict, Extra, Fill, Hostility, Made, Phase, Policy, Style, Table, Which, Work};
-use super::plant;
-use super::sql::{LOG, MEMBERS, OTHER_TEAM, OWN_TEAM, Writer, has_parent, victim};
+use super::plant::{self, meet};
+use super::sql::{LOG, MEMBERS, OTHER_TEAM, OWN_TEAM, Writer, has_parent, insert, row, victim};
 use crate::load::{LoadError, Loaded, Overrides, load_source};
 use crate::scenario::{
     Barrier, Check, CheckName, CheckOptions, Count, EmbeddedOptions, HumanDuration, Kind, Policies, Query, QueryOn,
@@ -161,11 +161,6 @@ impl Made {
     }
 }
 
-/// Everybody has done the steps before, and receives.
-pub(super) fn meet() -> Step {
-    Step { sync: vec![SyncCall::Name(SyncName::Receive)], barrier: Some(Barrier::Flag(true)), ..Step::default() }
-}
-
 impl Phase {
     fn step(&self, made: &Made) -> Step {
         let mut step = Step {
@@ -312,25 +307,6 @@ impl Phase {
 /// The number before that of the first row of the phase with this number, as a template's expression.
 fn first_number(id: u64) -> String {
     format!("(((db * 100 + {id}) * 10 + repeat) * 100 + iteration) * 1000")
-}
-
-/// `INSERT` of a row; `id` is its default id, where the key is one.
-pub(super) fn insert(table: &Table, number: &str, id: Option<&str>, writer: &Writer<'_>, conflict: &str) -> String {
-    let (names, values) = row(table, number, id, writer);
-    format!("INSERT {conflict}INTO {} ({}) VALUES ({})", quote(&table.name), names.join(", "), values.join(", "))
-}
-
-fn row(table: &Table, number: &str, id: Option<&str>, writer: &Writer<'_>) -> (Vec<String>, Vec<String>) {
-    let (mut names, mut values) = (table.keys(), table.key_values(number, id));
-    names.push(quote(&table.number));
-    values.push(number.to_owned());
-    for column in &table.columns {
-        if let Some(value) = column.value(writer) {
-            names.push(quote(&column.name));
-            values.push(value);
-        }
-    }
-    (names, values)
 }
 
 fn series(table: &Table, writer: &Writer<'_>, rows: u64) -> String {

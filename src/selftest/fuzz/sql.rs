@@ -405,3 +405,23 @@ pub(super) fn victim() -> String {
 
 /// The id of user 2.
 const VICTIM: &str = "018ecfc2-b2b1-7cc3-a9f0-000000000002";
+
+/// `INSERT` of a row; `id` is its default id, where the key is one.
+pub(super) fn insert(table: &Table, number: &str, id: Option<&str>, writer: &Writer<'_>, conflict: &str) -> String {
+    let (names, values) = row(table, number, id, writer);
+    format!("INSERT {conflict}INTO {} ({}) VALUES ({})", quote(&table.name), names.join(", "), values.join(", "))
+}
+
+/// The names and values of a new row.
+pub(super) fn row(table: &Table, number: &str, id: Option<&str>, writer: &Writer<'_>) -> (Vec<String>, Vec<String>) {
+    let (mut names, mut values) = (table.keys(), table.key_values(number, id));
+    names.push(quote(&table.number));
+    values.push(number.to_owned());
+    for column in &table.columns {
+        if let Some(value) = column.value(writer) {
+            names.push(quote(&column.name));
+            values.push(value);
+        }
+    }
+    (names, values)
+}
