@@ -428,6 +428,8 @@ impl Draw {
             let children = made.phases.iter_mut().filter(|phase| phase.work == Work::Insert);
             children.for_each(|phase| phase.rows = phase.rows.min(most));
             made.phases.iter_mut().for_each(|phase| phase.repeat = None);
+            // There are no parents outside the iterations.
+            made.teardown = false;
         }
         if made.phases.iter().all(|phase| phase.sync.is_empty()) {
             made.phases.push(Phase::nothing(self.next, vec![SyncCall::Name(SyncName::Sync)]));
