@@ -26,7 +26,7 @@
 //! | [`statistics`] | figure | none |
 //! | `repeat` | analysis, statistics, figure | none: returns text |
 //! | `compare` | report, analysis, record, plan, failure, statistics, figure | none: returns text |
-//! | `selftest` | load, source, scenario, plan, analysis, verify, failure, figure | none: returns text |
+//! | `selftest` | sql, load, source, scenario, plan, analysis, verify, failure, figure | none: returns text |
 //! | `cli` | what it drives | arguments, environment, stdout, stderr, files |
 //!
 //! What stays whatever else moves (a test reads `src/` and keeps it): no import cycles, neither of rooms nor of files;

@@ -12,6 +12,7 @@ mod directory;
 mod doctor;
 mod exit;
 mod extension;
+mod fuzz;
 mod github;
 mod help;
 mod hub;
@@ -35,6 +36,7 @@ mod selftest;
 mod serve;
 mod signals;
 mod terminal;
+mod trial;
 mod validate;
 
 use clap::{Parser, Subcommand};

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::directory::RunDirectory;
 use super::exit::Exit;
+use super::fuzz;
 use super::problem::Problem;
 use super::signals::Signals;
 use super::terminal::Terminal;
-use super::{conduct, person};
-use crate::execute::{Control, Progress};
+use super::trial::{conduct, remove};
+use crate::execute::Control;
 use crate::figure;
 use crate::scenario::FaultKind;
 use crate::selftest::{self, Case, NotRun, Outcome, Seen};
@@ -26,7 +26,8 @@ const FULL: (u64, u64) = (5, 20);
 #[command(after_help = "Examples:
   stress selftest
   stress selftest --only drop_row
-  stress selftest --full           # every fault 5 times, and 100 clean runs")]
+  stress selftest --full           # every fault 5 times, and 100 clean runs
+  stress selftest --fuzz 3000      # 3000 random scenarios, and a fault in 1000 more")]
 pub(super) struct Arguments {
     /// Inject every fault with five seeds, and make 100 clean runs
     #[arg(long)]
@@ -37,9 +38,20 @@ pub(super) struct Arguments {
     /// Only inject this fault, such as drop_row
     #[arg(long, value_name = "FAULT", value_parser = fault)]
     only: Option<FaultKind>,
+    /// Instead, run N random scenarios that must pass, and N/3 with an injected fault that must be found. A scenario that is
+    /// not judged rightly is printed, as small as it can be made
+    #[arg(long, value_name = "N", conflicts_with_all = ["full", "only"])]
+    fuzz: Option<u64>,
+    /// With --fuzz: the number of random scenarios with an injected fault
+    #[arg(long, value_name = "M", requires = "fuzz")]
+    planted: Option<u64>,
 }
 
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
+    if let Some(clean) = arguments.fuzz {
+        let planted = arguments.planted.unwrap_or(clean / 3);
+        return fuzz::run(fuzz::Amount { clean, planted, seed: arguments.seed }, terminal);
+    }
     let runs = runs(arguments);
     let signals = Signals::listen()?;
     let directory = std::env::temp_dir().join(format!("stress-selftest-{}", uuid::Uuid::new_v4().simple()));
@@ -83,23 +95,11 @@ fn conduct_case(case: &Case, seed: u64, directory: &Path, control: &Control) -> 
     let path = case.path();
     let resolved = case.resolve(seed);
     let variation = &resolved.map_err(|error| Problem::scenario(Path::new(&path), error.diagnostics()))?;
-    let directory = RunDirectory::create(directory, &variation.plan)?;
-    let progress = Progress::new(variation.plan.databases.len());
-    let run = conduct::Run { variation, path: &path, directory: &directory, control, progress: &progress };
-    let target = person::unattended(|attendant| run.ready(attendant))?;
-    let conducted = run.conduct(&target)?;
-    drop(target);
-    let found = Seen::of(&conducted.analysis, conducted.strikes);
+    let (found, directory) = conduct(variation, &path, directory, control)?;
     if case.is_met_by(&found) {
         directory.remove_databases()?;
     }
     Ok(found)
-}
-
-fn remove(directory: &Path, terminal: &mut Terminal) {
-    if let Err(error) = std::fs::remove_dir_all(directory) {
-        terminal.fail(&Problem::could_not_run(format!("failed to remove `{}`: {error}", directory.display())));
-    }
 }
 
 fn fault(text: &str) -> Result<FaultKind, String> {

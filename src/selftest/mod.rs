@@ -3,6 +3,7 @@
 
 mod case;
 mod clean;
+pub(crate) mod fuzz;
 mod planted;
 mod seen;
 mod table;

@@ -40,7 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("statistics", &["figure"]),
     ("repeat", &["figure", "statistics", "analysis"]),
     ("compare", &["figure", "statistics", "failure", "plan", "record", "analysis", "report"]),
-    ("selftest", &["figure", "failure", "source", "scenario", "load", "plan", "verify", "analysis"]),
+    ("selftest", &["sql", "figure", "failure", "source", "scenario", "load", "plan", "verify", "analysis"]),
     (
         "cli",
         &[
