@@ -57,6 +57,7 @@ pub(super) enum Needs {
     Denial,
 }
 
+const LOST: &[CheckKind] = &[CheckKind::Written];
 const DATA: &[CheckKind] = &[CheckKind::Converged, CheckKind::Server];
 const RIGHTS: &[CheckKind] = &[CheckKind::Isolation, CheckKind::Converged, CheckKind::Server];
 
@@ -70,10 +71,13 @@ const fn call(fault: FaultKind, kind: FailureKind, side: Side) -> Plant {
 
 /// The table of faults. Not in it is `slow`, which takes two seconds and needs a limit.
 pub(crate) const PLANTS: &[Plant] = &[
-    data(FaultKind::DropRow, When::Witness, Needs::Nothing, DATA),
-    data(FaultKind::ForgetPush, When::Witness, Needs::Nothing, DATA),
+    data(FaultKind::DropRow, When::Witness, Needs::Nothing, LOST),
+    data(FaultKind::ForgetPush, When::Witness, Needs::Nothing, LOST),
     data(FaultKind::ApplyTwice, When::Witness, Needs::Nothing, DATA),
-    data(FaultKind::ResurrectRows, When::First, Needs::Nothing, DATA),
+    data(FaultKind::ResurrectRows, When::First, Needs::Nothing, LOST),
+    data(FaultKind::LoseEverywhere, When::Witness, Needs::Nothing, LOST),
+    data(FaultKind::Rewrite, When::Witness, Needs::Nothing, LOST),
+    data(FaultKind::Invent, When::Witness, Needs::Nothing, LOST),
     data(FaultKind::ClockBack, When::Witness, Needs::Sharing, DATA),
     data(FaultKind::SkipPage, When::FirstOfReader, Needs::Sharing, DATA),
     data(FaultKind::StaleRead, When::Reader, Needs::Sharing, DATA),

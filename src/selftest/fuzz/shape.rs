@@ -99,21 +99,7 @@ pub(crate) enum Shape {
 
 /// The oddities that are turned off because a run with them is not judged rightly yet, with the reason. Empty when all is
 /// well.
-pub(super) const OFF: &[(Shape, &str)] = &[
-    (Shape::ExcludedTable, "a received row overwrites itself in a table called `excluded`"),
-    (Shape::TrueColumn, "a column called `true` or `false` takes the place of that word in the hub's SQL"),
-    (Shape::NegativeZero, "the server's -0.0 is read as 0.0"),
-    (Shape::NulText, "the server's text is read up to its first NUL"),
-    (Shape::NotUtf8, "the server's text that is not UTF-8 is read as other text"),
-    (Shape::KeyUntypedTwins, "the keys 1 and 1.0 are one row, but two to the check"),
-    (Shape::VeryWide, "the check's SQL is too deep for a table of 600 columns"),
-    (Shape::ReplaceUnique, "a row that REPLACE removes for a UNIQUE column is not sent as deleted in later sessions"),
-    (
-        Shape::TriggerOtherTable,
-        "the hub's INSERT OR ABORT takes the place of a trigger's OR IGNORE; rows that a trigger writes there reach no new database",
-    ),
-    (Shape::PolicyWriteOnly, "a user's own rows, which it may not read, are taken for leaked ones"),
-];
+pub(super) const OFF: &[(Shape, &str)] = &[];
 
 impl Shape {
     /// All oddities, in the order of their declaration.
