@@ -8,7 +8,7 @@ use crate::failure::{Call, Failure, RawError, classify};
 use crate::plan::threshold::{ThresholdPlan, with_built_in};
 use crate::plan::{
     Action, CheckPlan, Collation, DatabasePlan, Elsewhere, KeyColumn, Plan, Question, SettlePlan, SqlPlan, StepPlan,
-    SyncPlan, TablePlan, TargetPlan, UserPlan,
+    SyncPlan, TablePlan, TargetPlan, Triggered, UserPlan,
 };
 use crate::record::{
     DatabaseState, Difference, EndReason, Ended, Event, FinalState, Holder, Holding, Machine, Record, RowDifference,
@@ -44,7 +44,7 @@ pub(crate) fn plan(databases: u32) -> Plan {
             policies: None,
             policy_columns: Vec::new(),
             policies_depend_on: Elsewhere::Nothing,
-            triggered: false,
+            triggered: Triggered::default(),
         }],
         reuse: false,
         open: OpenPolicy::PerIteration,

@@ -26,6 +26,8 @@ pub(crate) struct Segment {
     pub(crate) iteration: u64,
     /// The phase.
     pub(crate) phase: String,
+    /// When its SQL began, in microseconds since the run's start.
+    pub(crate) at: u64,
     /// Whether it belongs to the setup.
     pub(crate) setup: bool,
     /// Whether its writes are attempts against the policies.
@@ -38,9 +40,10 @@ pub(crate) struct Segment {
 
 impl Segment {
     /// The SQL of a step.
-    pub(crate) fn new(iteration: u64, step: &StepPlan, sql: &SqlPlan, plan: &Plan) -> Self {
+    pub(crate) fn new(iteration: u64, at: u64, step: &StepPlan, sql: &SqlPlan, plan: &Plan) -> Self {
         Self {
             iteration,
+            at,
             phase: step.name.clone(),
             setup: plan.setup.iter().any(|setup| setup.pointer == step.pointer),
             hostile: sql.hostile,
@@ -66,8 +69,8 @@ pub(crate) struct Keeper {
 pub(crate) struct Kept {
     /// Its segments, in order.
     pub(crate) segments: Vec<Segment>,
-    /// After how many of them a send succeeded, in ascending order.
-    acknowledged: Vec<u32>,
+    /// After how many of them a send succeeded, and when, in ascending order.
+    acknowledged: Vec<(u32, u64)>,
     /// Up to which of them the server said that it could not store something.
     refused: u32,
     pub(super) runs: Vec<Run>,
@@ -78,7 +81,7 @@ pub(crate) struct Kept {
 impl Kept {
     /// A ledger without its entries, for the tests of what is made of it.
     #[cfg(test)]
-    pub(crate) fn of(segments: Vec<Segment>, acknowledged: Vec<u32>) -> Self {
+    pub(crate) fn of(segments: Vec<Segment>, acknowledged: Vec<(u32, u64)>) -> Self {
         Self { segments, acknowledged, ..Self::default() }
     }
 
@@ -86,9 +89,19 @@ impl Kept {
     /// next segment of the database that wrote the key.
     pub(crate) fn is_acknowledged(&self, segment: u32, next: Option<u32>) -> bool {
         let any_state = self.segments.get(segment as usize).is_none_or(|segment| segment.any_state);
-        let after = self.acknowledged.partition_point(|sent| *sent <= segment);
-        let sent = self.acknowledged.get(after).is_some_and(|sent| next.is_none_or(|next| *sent <= next));
+        let sent = self.sent(segment).is_some_and(|(sent, _)| next.is_none_or(|next| sent <= next));
         sent && segment >= self.refused && !any_state
+    }
+
+    /// When the server surely had what a segment wrote.
+    pub(crate) fn acknowledged_at(&self, segment: u32) -> Option<u64> {
+        self.sent(segment).map(|(_, at)| at).filter(|_| segment >= self.refused)
+    }
+
+    /// The first send after a segment that succeeded.
+    fn sent(&self, segment: u32) -> Option<(u32, u64)> {
+        let after = self.acknowledged.partition_point(|(sent, _)| *sent <= segment);
+        self.acknowledged.get(after).copied()
     }
 
     /// Whether a segment's writes are attempts against the policies.
@@ -164,11 +177,11 @@ impl Keeper {
         }
     }
 
-    /// A send was answered, and nothing failed.
-    pub(crate) fn acknowledge(&mut self) {
+    /// A send was answered, and nothing failed. `now` is in microseconds since the run's start.
+    pub(crate) fn acknowledge(&mut self, now: u64) {
         let next = self.next();
-        if self.kept.acknowledged.last() != Some(&next) {
-            self.kept.acknowledged.push(next);
+        if self.kept.acknowledged.last().is_none_or(|(last, _)| *last != next) {
+            self.kept.acknowledged.push((next, now));
         }
     }
 

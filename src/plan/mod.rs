@@ -27,6 +27,7 @@ pub(crate) use target::{ALLOWED_DATABASES, TargetPlan, covers};
 pub(crate) use value::{AtRow, Binding, Parameter, SqlValue, Statement, Varying};
 pub(crate) use variables::combinations;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::scenario::{ErrorRule, Expect, Kind, OpenPolicy, Rate, WrongCredential};
@@ -133,8 +134,28 @@ pub struct TablePlan {
     pub policy_columns: Vec<usize>,
     /// What else the answers of the policies depend on.
     pub policies_depend_on: Elsewhere,
-    /// Whether a trigger of the author's writes it.
-    pub triggered: bool,
+    /// What triggers of the author's do to it.
+    pub triggered: Triggered,
+}
+
+/// What triggers do to a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Triggered {
+    /// Whether they add rows.
+    pub inserts: bool,
+    /// Whether they delete rows, or replace them.
+    pub deletes: bool,
+    /// The columns that they update, in lower case.
+    pub updates: BTreeSet<String>,
+}
+
+impl Triggered {
+    /// Adds what others do.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.inserts |= other.inserts;
+        self.deletes |= other.deletes;
+        self.updates.extend(other.updates);
+    }
 }
 
 /// What the answer of a policy depends on besides the row and the user.

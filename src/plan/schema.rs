@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::tables::Tables;
-use super::{Elsewhere, TablePlan};
+use super::{Elsewhere, TablePlan, Triggered};
 use crate::scenario::{Issue, Scenario};
 
 /// Decides the tables, and makes them in `tables`. Their policies are decided apart.
@@ -39,12 +39,22 @@ pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, tables: &mut Ta
             policies: None,
             policy_columns: Vec::new(),
             policies_depend_on: Elsewhere::Nothing,
-            triggered: false,
+            triggered: Triggered::default(),
         });
     }
-    let triggered: Vec<_> = plans.iter().map(|plan| tables.triggered(&plan.name, &plan.columns)).collect();
-    for plan in &mut plans {
-        plan.triggered = triggered.iter().any(|written| written.contains(&plan.name.to_ascii_lowercase()));
-    }
+    note_triggers(tables, &mut plans);
     plans
+}
+
+/// Notes what triggers do to the tables.
+fn note_triggers(tables: &mut Tables, plans: &mut [TablePlan]) {
+    let done: Vec<_> = plans.iter().flat_map(|plan| tables.triggered(&plan.name, &plan.columns)).collect();
+    // A trigger that replaces a row deletes one.
+    let replaces = plans.iter().flat_map(|plan| &plan.also).any(|sql| sql.to_ascii_lowercase().contains("replace"));
+    for (table, done) in done {
+        if let Some(plan) = plans.iter_mut().find(|plan| plan.name.eq_ignore_ascii_case(&table)) {
+            plan.triggered.deletes |= done.inserts && replaces;
+            plan.triggered.add(done);
+        }
+    }
 }

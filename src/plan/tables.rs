@@ -1,7 +1,7 @@
 //! The declared tables as SQLite understands them: columns, primary keys, CloudSync's table rules, and whether a
 //! statement prepares against them. Asks SQLite in memory; nothing here touches a file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Collation, KeyColumn};
+use super::{Collation, KeyColumn, Triggered};
 use crate::scenario::Issue;
 use crate::sql::quote;
 use crate::suggest::suggest;
@@ -166,8 +166,8 @@ impl Tables {
         rows.collect()
     }
 
-    /// The tables that triggers write while a row of `table` is written.
-    pub(super) fn triggered(&mut self, table: &str, columns: &[String]) -> BTreeSet<String> {
+    /// What triggers do to tables, named in lower case, while a row of `table` is written.
+    pub(super) fn triggered(&mut self, table: &str, columns: &[String]) -> BTreeMap<String, Triggered> {
         let name = quote(table);
         let same: Vec<String> = columns.iter().map(|column| format!("{0} = {0}", quote(column))).collect();
         let statements = [
@@ -175,20 +175,29 @@ impl Tables {
             format!("UPDATE {name} SET {}", same.join(", ")),
             format!("DELETE FROM {name}"),
         ];
-        let mut written = BTreeSet::new();
+        let mut written: BTreeMap<String, Triggered> = BTreeMap::new();
         for statement in statements {
-            let hear = |written: &mut BTreeSet<String>, context: &AuthContext<'_>| {
-                let (AuthAction::Insert { table_name }
-                | AuthAction::Update { table_name, .. }
-                | AuthAction::Delete { table_name }) = context.action
-                else {
-                    return;
+            let hear = |written: &mut Vec<(String, Triggered)>, context: &AuthContext<'_>| {
+                let (table, done) = match context.action {
+                    AuthAction::Insert { table_name } => {
+                        (table_name, Triggered { inserts: true, ..Triggered::default() })
+                    }
+                    AuthAction::Delete { table_name } => {
+                        (table_name, Triggered { deletes: true, ..Triggered::default() })
+                    }
+                    AuthAction::Update { table_name, column_name } => {
+                        let updates = BTreeSet::from([column_name.to_ascii_lowercase()]);
+                        (table_name, Triggered { updates, ..Triggered::default() })
+                    }
+                    _ => return,
                 };
                 if context.accessor.is_some() {
-                    written.insert(table_name.to_ascii_lowercase());
+                    written.push((table.to_ascii_lowercase(), done));
                 }
             };
-            written.extend(self.heard(&statement, hear));
+            for (table, done) in self.heard(&statement, hear) {
+                written.entry(table).or_default().add(done);
+            }
         }
         written
     }
@@ -198,6 +207,8 @@ impl Tables {
         let own = table.to_ascii_lowercase();
         let name = own.clone();
         let hear = move |(reads, selects): &mut (Reads, u32), context: &AuthContext<'_>| match context.action {
+            // Without a name where no column is read.
+            AuthAction::Read { column_name: "", table_name } if table_name.eq_ignore_ascii_case(&name) => {}
             AuthAction::Read { table_name, column_name } if table_name.eq_ignore_ascii_case(&name) => {
                 reads.columns.insert(column_name.to_ascii_lowercase());
             }

@@ -230,6 +230,8 @@ pub enum WhyUnjudged {
     Admin,
     /// A trigger writes the table, on the server too.
     Trigger,
+    /// A policy that depends on other rows may have denied a write.
+    Policy,
     /// A policy may have denied a write, and the states before were not kept.
     NotKept,
 }

@@ -60,6 +60,8 @@ const fn survived(kinds: &'static [FailureKind], sides: &'static [Side]) -> Want
     Wanted { kinds, sides, databases: &[2], ..Wanted::GREEN }
 }
 
+/// What the server has, and has everybody hold, though nobody wrote it so.
+const WRITTEN: &[CheckKind] = &[CheckKind::Written];
 /// What the server lost of what was written.
 const LOST: &[CheckKind] = &[CheckKind::Written, CheckKind::Converged, CheckKind::Server];
 /// What the server has, and a database did not get.
@@ -101,6 +103,27 @@ fn lost_on_the_server() -> Vec<Case> {
             NOTES,
             plant(FaultKind::ResurrectRows, &[1], &[1]),
             wrong(LOST, &[RowState::Resurrected]),
+        ),
+        case(
+            "lose_everywhere",
+            "the server loses an acknowledged row, and has everybody delete it",
+            NOTES,
+            plant(FaultKind::LoseEverywhere, &[3], &[1]),
+            wrong(WRITTEN, &[RowState::Missing]),
+        ),
+        case(
+            "rewrite",
+            "the server changes an acknowledged row, and delivers that to everybody",
+            NOTES,
+            plant(FaultKind::Rewrite, &[3], &[1]),
+            wrong(WRITTEN, &[RowState::Altered]),
+        ),
+        case(
+            "invent",
+            "the server makes up a row, and delivers it to everybody",
+            NOTES,
+            plant(FaultKind::Invent, &[3], &[1]),
+            wrong(WRITTEN, &[RowState::Phantom]),
         ),
         case(
             "clock_back",

@@ -109,12 +109,12 @@ fn run(phases: &[(Vec<String>, u8)], databases: u32) -> [BTreeMap<u128, u128>; 2
     let scope = plan.database_scope(&plan.databases[0]).iteration(1);
     for (place, step) in plan.phases.iter().enumerate() {
         let Action::Sql(sql) = &step.action else { panic!("a phase is SQL") };
-        keeper.open(Segment::new(1, step, sql, &plan));
+        keeper.open(Segment::new(1, 0, step, sql, &plan));
         // Constraints break, and what they leave is what counts.
         phase::run(session.connection(), sql, &scope, Some(keeper.page()), &|| false);
         keeper.close();
         if phases[place].1 > 1 {
-            keeper.acknowledge();
+            keeper.acknowledge(0);
         }
     }
     [remembered(&keeper.finish(false)), held(&session, &plan)]

@@ -33,7 +33,7 @@ impl Worker<'_> {
         let cut = || run.control.is_now() || run.watchdog.expired(index);
         let session = self.session.as_ref()?;
         if let Some(ledger) = &mut self.ledger {
-            ledger.open(Segment::new(self.iteration, step, sql, run.plan));
+            ledger.open(Segment::new(self.iteration, run.journal.now(), step, sql, run.plan));
         }
         let at = run.journal.now();
         let ran = phase::run(session.connection(), sql, scope, self.ledger.as_ref().map(Keeper::page), &cut);

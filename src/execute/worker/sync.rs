@@ -68,7 +68,7 @@ impl Worker<'_> {
             self.versions = synced.versions.or(self.versions);
             if let Some(ledger) = self.ledger.as_mut().filter(|_| call.step.sends()) {
                 match synced.failures.is_empty() {
-                    true => ledger.acknowledge(),
+                    true => ledger.acknowledge(self.run.journal.now()),
                     // Otherwise the rows wait, and go out again.
                     false if synced.answered => ledger.refuse(),
                     false => {}

@@ -110,9 +110,8 @@ struct Examiner<'a> {
 impl<'a> Examiner<'a> {
     fn new(subject: &'a Subject<'a>, server: Option<&Path>) -> rusqlite::Result<Self> {
         let plan = subject.plan;
-        let changed = changed_tables(plan, subject.ledgers);
-        let trust =
-            (0..plan.tables.len()).map(|table| Trust::of(plan, table, |name| changed.iter().any(|it| it == name)));
+        let since = |tables: &[String]| settled(plan, subject.ledgers, tables);
+        let trust = (0..plan.tables.len()).map(|table| Trust::of(plan, table, since));
         let policies = plan.rls.then(|| Policies::open(plan, &subject.copies, server)).transpose()?;
         Ok(Self {
             subject,
@@ -201,12 +200,11 @@ impl<'a> Examiner<'a> {
         let name = || self.subject.plan.tables[table].name.clone();
         let why = match explained {
             Explained::Yes => return Ok(false),
+            Explained::Perhaps => Some(WhyUnjudged::Policy),
             Explained::NotKept => Some(WhyUnjudged::NotKept),
             Explained::Before if self.subject.plan.reuse => Some(WhyUnjudged::EarlierRun),
             Explained::Before | Explained::No if self.admin => Some(WhyUnjudged::Admin),
-            Explained::Before | Explained::No if self.subject.plan.tables[table].triggered => {
-                Some(WhyUnjudged::Trigger)
-            }
+            Explained::Before | Explained::No if self.is_a_triggers(table, writes, row) => Some(WhyUnjudged::Trigger),
             Explained::Before | Explained::No => None,
         };
         if let Some(why) = why {
@@ -223,6 +221,25 @@ impl<'a> Examiner<'a> {
         }
         self.unexplained(source.holder, table, writes, row)?;
         Ok(false)
+    }
+
+    /// Whether a trigger on the server may have made of a row what is there.
+    fn is_a_triggers(&self, table: usize, writes: &[Writes<'_>], row: Option<&HeldRow>) -> bool {
+        let plan = &self.subject.plan.tables[table];
+        let triggers = &plan.triggered;
+        let rekeys = plan.primary_key.iter().any(|key| triggers.updates.contains(&key.to_ascii_lowercase()));
+        let Some(row) = row else { return triggers.deletes || rekeys };
+        if triggers.inserts && triggers.deletes || rekeys {
+            return true;
+        }
+        let mut written = writes.iter().flat_map(|writes| &writes.entries).filter_map(|entry| entry.row.as_ref());
+        if writes.iter().all(|writes| writes.last().is_none_or(|last| last.row.is_none())) && triggers.inserts {
+            return true;
+        }
+        let kept: Vec<usize> = (0..plan.columns.len())
+            .filter(|column| !triggers.updates.contains(&plan.columns[*column].to_ascii_lowercase()))
+            .collect();
+        kept.len() < plan.columns.len() && written.any(|state| judge::same_columns(&state.bytes, &row.bytes, &kept))
     }
 
     fn unexplained(
@@ -347,11 +364,12 @@ impl<'a> Examiner<'a> {
         let table = RowForm::table_of(key);
         let own = writes.iter().any(|writes| writes.database.index == one.database && writes.wrote(one.row.digest));
         let unknown = writes.is_empty() && held.iter().all(Option::is_none);
-        let excused = self.subject.plan.reuse || self.admin || self.subject.plan.tables[table].triggered;
+        let triggers = &self.subject.plan.tables[table].triggered;
+        let excused = self.subject.plan.reuse || self.admin || triggers.inserts;
         if unknown && !excused {
             self.unexplained(Holder::Database(one.database), table, writes, Some(&one.row))?;
         }
-        let trusted = matches!(self.trust[table], Trust::Lasting | Trust::Settled);
+        let trusted = matches!(self.trust[table], Trust::Lasting | Trust::Since(_));
         let elsewhere = !own && !unknown;
         let forbidden = self.found.forbidden.entry((one.database, table)).or_default();
         forbidden.leaked += u64::from(elsewhere && trusted);
@@ -384,18 +402,32 @@ fn is_denied_and_there(writes: &[Writes<'_>], row: Option<&HeldRow>) -> bool {
     writes.iter().any(denied)
 }
 
-/// The names, in lower case, of the tables that were written after the setup.
-fn changed_tables(plan: &Plan, ledgers: &[Kept]) -> Vec<String> {
-    let written = |table: usize| {
-        let segments = ledgers.iter().flat_map(|ledger| &ledger.segments);
-        segments.filter(|segment| !segment.setup).any(|segment| segment.tables.contains(&table))
-    };
-    let names = plan.tables.iter().enumerate().filter(|(table, _)| written(*table));
-    let mut names: Vec<String> = names.map(|(_, table)| table.name.to_ascii_lowercase()).collect();
+/// From when on the server had some tables, named in lower case, as in the end: since the last write of the setup came
+/// there. None when they were written after the setup, or when nobody knows.
+fn settled(plan: &Plan, ledgers: &[Kept], tables: &[String]) -> Option<u64> {
     if plan.steps().any(|step| matches!(step.action, Action::Admin(_))) {
-        names.extend(plan.tables.iter().map(|table| table.name.to_ascii_lowercase()));
+        return None;
     }
-    names
+    let places: Vec<usize> = plan
+        .tables
+        .iter()
+        .enumerate()
+        .filter(|(_, table)| tables.contains(&table.name.to_ascii_lowercase()))
+        .map(|(place, _)| place)
+        .collect();
+    let mut since = 0;
+    for ledger in ledgers {
+        for (number, segment) in (0..).zip(&ledger.segments) {
+            if !places.iter().any(|place| segment.tables.contains(place)) {
+                continue;
+            }
+            if !segment.setup {
+                return None;
+            }
+            since = since.max(ledger.acknowledged_at(number)?);
+        }
+    }
+    Some(since)
 }
 
 /// Whose rows are judged: the server's; without it those of the first database of each user.

@@ -176,12 +176,13 @@ impl Draw {
         for _ in 0..100 {
             let shape = self.dice.pick(&Shape::ALL);
             let is_free = shape.slot().is_none() || shapes.iter().all(|other| other.slot() != shape.slot());
-            // Data that nobody may read, or a member whose joining failed, have no lasting difference to find.
+            // Data that nobody may read, or a member whose joining failed, have no lasting difference to find; and what a
+            // trigger writes comes first, and anew wherever its row comes.
             let is_unfit = plant.is_some_and(|plant| {
-                matches!(shape, Shape::PolicyWriteOnly | Shape::RowsMove)
+                matches!(shape, Shape::PolicyWriteOnly | Shape::RowsMove | Shape::TriggerOtherTable)
                     || shape == Shape::PolicyTeam && plant.kind.is_some()
             });
-            if is_free && !is_unfit && !shape.is_off() {
+            if is_free && !is_unfit {
                 shapes.insert(shape);
                 if shape == Shape::RowsMove {
                     shapes.retain(|other| other.slot() != Some("policy"));

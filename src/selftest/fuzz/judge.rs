@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::made::Made;
 use super::plant::Plant;
-use super::shape::{OFF, Shape};
+use super::shape::Shape;
 use crate::analysis::Verdict;
 use crate::failure::FailureKind;
 use crate::figure::{counted, thousands};
@@ -115,9 +115,6 @@ pub(crate) fn summary(done: &[Fuzzed]) -> String {
     if !faults.is_empty() {
         let planted: Vec<String> = faults.iter().map(|(fault, count)| format!("{fault} {count}")).collect();
         let _ = writeln!(text, "scenarios with each fault: {}", planted.join(", "));
-    }
-    for (shape, reason) in OFF {
-        let _ = writeln!(text, "turned off: {shape}: {reason}");
     }
     let (planted, clean): (Vec<&Fuzzed>, Vec<&Fuzzed>) = done.iter().partition(|fuzzed| fuzzed.made.planted.is_some());
     let part = |runs: &[&Fuzzed], noun: &str, what: &str| {

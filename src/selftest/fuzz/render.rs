@@ -145,7 +145,10 @@ impl Made {
         if !self.bootstrap && !self.query {
             return None;
         }
-        let mut checks = vec![CheckName::Written, CheckName::Converged, CheckName::Server].into_iter().map(Check::Name).collect::<Vec<_>>();
+        let mut checks = vec![CheckName::Written, CheckName::Converged, CheckName::Server]
+            .into_iter()
+            .map(Check::Name)
+            .collect::<Vec<_>>();
         if self.policy.is_some() {
             checks.push(Check::Name(CheckName::Isolation));
         }

@@ -97,10 +97,6 @@ pub(crate) enum Shape {
     Query,
 }
 
-/// The oddities that are turned off because a run with them is not judged rightly yet, with the reason. Empty when all is
-/// well.
-pub(super) const OFF: &[(Shape, &str)] = &[];
-
 impl Shape {
     /// All oddities, in the order of their declaration.
     pub(crate) const ALL: [Self; 90] = [
@@ -229,11 +225,6 @@ impl Shape {
             Self::PerPhase | Self::PerRun => Some("open"),
             _ => None,
         }
-    }
-
-    /// Whether the oddity is turned off.
-    pub(super) fn is_off(self) -> bool {
-        OFF.iter().any(|(shape, _)| *shape == self)
     }
 }
 
