@@ -86,9 +86,9 @@ impl Running<'_> {
         Ok(())
     }
 
-    fn statement<'p>(
+    fn statement(
         &mut self,
-        statement: &mut Held<'_, 'p>,
+        statement: &mut Held<'_, '_>,
         syncs: bool,
         scope: &Scope,
         row: u64,
@@ -108,16 +108,16 @@ impl Running<'_> {
 
     /// After an error: nothing of the transaction is there.
     fn take_back(&mut self) {
-        let gone = if !self.connection.is_autocommit() {
+        let gone = if self.connection.is_autocommit() {
+            // Outside a transaction, rows before the one that failed stay after OR FAIL.
+            self.began || self.page.is_some_and(|page| !page.is_there(self.connection))
+        } else {
             // The error that is told is the first one; a failed rollback leaves the next BEGIN to fail and be told.
             let gone = self.connection.execute_batch("ROLLBACK").is_ok();
             if gone {
                 self.rows = 0;
             }
             gone
-        } else {
-            // Outside a transaction, rows before the one that failed stay after OR FAIL.
-            self.began || self.page.is_some_and(|page| !page.is_there(self.connection))
         };
         if let Some(page) = self.page.filter(|_| gone) {
             page.take_back();

@@ -57,7 +57,7 @@ impl RowForm {
         buffer.clear();
         for column in &self.key {
             match value(column.place) {
-                ValueRef::Real(number) if is_whole(number) => encode(ValueRef::Integer(number as i64), buffer),
+                ValueRef::Real(number) if is_whole(number) => encode(ValueRef::Integer(whole(number)), buffer),
                 ValueRef::Text(text) => encode_text(text, column.collation, buffer),
                 other => encode(other, buffer),
             }
@@ -100,6 +100,11 @@ impl RowForm {
 /// Whether a number is one that SQLite compares as equal to an integer. The limits are exact: -2^63 and 2^63.
 fn is_whole(number: f64) -> bool {
     number.fract() == 0.0 && (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&number)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "only whole numbers in the range of integers come here")]
+fn whole(number: f64) -> i64 {
+    number as i64
 }
 
 fn encode_text(text: &[u8], collation: Collation, into: &mut Vec<u8>) {

@@ -113,8 +113,8 @@ impl Content {
         let tables = Arc::clone(&self.tables);
         let named = |table: &&Table| table.name.as_bytes().eq_ignore_ascii_case(write.table.to_bytes());
         let Some(Table { form, .. }) = tables.iter().find(named) else { return };
-        let old = |column: usize| write.old(form.places[column]).unwrap_or(ValueRef::Null);
-        let new = |column: usize| write.new(form.places[column]).unwrap_or(ValueRef::Null);
+        let old = |column: usize| write.before(form.places[column]).unwrap_or(ValueRef::Null);
+        let new = |column: usize| write.after(form.places[column]).unwrap_or(ValueRef::Null);
         match write.operation {
             Operation::Insert => self.add(form, new, false),
             Operation::Delete => self.delete(form, old),

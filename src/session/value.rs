@@ -178,7 +178,9 @@ mod tests {
             ValueRef::Text(b""),
         ];
         let mut bytes = Vec::new();
-        row.iter().for_each(|value| encode(*value, &mut bytes));
+        for value in row {
+            encode(value, &mut bytes);
+        }
         assert_eq!(decode(&bytes).as_deref(), Some(row.as_slice()));
         assert_eq!(decode(&bytes[..bytes.len() - 1]), None);
         assert_eq!(decode(&[9]), None);

@@ -27,12 +27,12 @@ pub(crate) struct Write<'a> {
 
 impl Write<'_> {
     /// A value of the row as it was; the column counted from 0, generated ones included. None for an insert.
-    pub(crate) fn old(&self, column: i32) -> Option<ValueRef<'_>> {
+    pub(crate) fn before(&self, column: i32) -> Option<ValueRef<'_>> {
         self.value(column, ffi::sqlite3_preupdate_old)
     }
 
     /// A value of the row as it will be. None for a deletion.
-    pub(crate) fn new(&self, column: i32) -> Option<ValueRef<'_>> {
+    pub(crate) fn after(&self, column: i32) -> Option<ValueRef<'_>> {
         self.value(column, ffi::sqlite3_preupdate_new)
     }
 

@@ -198,14 +198,14 @@ impl<'a> Case<'a> {
             }
         }
         let known = |writer: &Writer| scene.record.workers.iter().any(|worker| worker.database == writer.database);
-        let writes = row.writes.as_deref();
+        let last = row.writes.as_deref();
         let named = || Writer::of(&row.key).filter(known);
-        let writer = match writes {
+        let writer = match last {
             Some([only]) => Some(Writer { database: only.database, iteration: Some(only.iteration) }),
             Some(_) | None => named(),
         };
         let (tombstone, clocks) = (row.tombstone, row.clocks.as_slice());
-        let mut case = Self { scene, copies, server, tombstone, clocks, writes, writer, written: None };
+        let mut case = Self { scene, copies, server, tombstone, clocks, writes: last, writer, written: None };
         case.written = writer.and_then(|writer| case.written_at(writer));
         case
     }

@@ -86,8 +86,13 @@ fn traced(row: &UnexplainedRow) -> TracedRow {
     let mut holders: Vec<Holding> =
         row.writes.iter().map(|write| holding(Holder::Database(write.database), &write.row)).collect();
     holders.push(holding(row.holder, &row.row));
-    let writes = Some(row.writes.clone());
-    let row = RowDifference { key: row.key.clone(), holders, tombstone: None, clocks: Vec::new(), writes };
+    let row = RowDifference {
+        key: row.key.clone(),
+        holders,
+        tombstone: None,
+        clocks: Vec::new(),
+        writes: Some(row.writes.clone()),
+    };
     let hop = if state == RowState::Missing { Hop::Acknowledged } else { Hop::Server };
     TracedRow { row, state, hop, of, words }
 }

@@ -7,19 +7,34 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub(crate) struct Behind(HashMap<u32, HashMap<u128, Left>>);
 
+/// The state in which a denied write left a row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum State {
+    /// As a row with this digest.
+    Row(u128),
+    /// Deleted.
+    Gone,
+    /// Nobody knows: any state is passed over.
+    Any,
+}
+
 /// What a denied write left behind.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Left {
-    /// The digest of the row as it was left, or none when it was deleted; absent when any state is passed over.
-    pub(crate) state: Option<Option<u128>>,
+    /// The state in which the row was left.
+    pub(crate) state: State,
     /// The digest of the row that the server has instead, and shows to the database's user.
     pub(crate) instead: Option<u128>,
 }
 
 impl Left {
     /// Whether a row, given its digest, or no row is what was left.
-    pub(crate) fn is(&self, row: Option<u128>) -> bool {
-        self.state.is_none_or(|state| state == row)
+    pub(crate) fn is(self, row: Option<u128>) -> bool {
+        match self.state {
+            State::Row(digest) => row == Some(digest),
+            State::Gone => row.is_none(),
+            State::Any => true,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use rusqlite::types::ValueRef;
 
 use super::super::subject::Subject;
+use super::held::HeldRow;
 use super::judge::Writes;
 use crate::ledger::{Reading, RowForm};
 use crate::plan::{Plan, TablePlan};
@@ -21,6 +22,12 @@ pub(super) fn row_literals(bytes: &[u8]) -> String {
 pub(super) fn key_literals(table: &TablePlan, bytes: &[u8]) -> String {
     let row = decode(bytes).unwrap_or_default();
     literals(table.key.iter().filter_map(|column| row.get(column.place).copied()))
+}
+
+/// A row under a key, encoded: the one that is there, or one that was written.
+pub(super) fn some_row<'r>(writes: &'r [Writes<'_>], row: Option<&'r HeldRow>) -> Option<&'r [u8]> {
+    let written = || writes.iter().flat_map(|writes| &writes.entries).find_map(|entry| entry.row.as_ref());
+    row.map(|row| row.bytes.as_slice()).or_else(|| written().map(|row| row.bytes.as_slice()))
 }
 
 fn literals<'v>(values: impl IntoIterator<Item = ValueRef<'v>>) -> String {

@@ -25,13 +25,20 @@
 //! server wrote is not known: rows that only those explain are counted as not judged.
 
 mod behind;
+mod examiner;
+mod found;
 mod held;
 mod judge;
 mod keys;
 mod policies;
-mod report;
+mod rights;
+mod rows;
+mod walk;
 
 pub(crate) use behind::{Behind, Left};
+pub(crate) use found::{Attempts, Examined};
 pub(super) use keys::last_writes;
-pub(crate) use report::Attempts;
-pub(super) use report::{Examined, examine};
+pub(super) use walk::examine;
+
+#[cfg(test)]
+mod tests;
