@@ -23,29 +23,25 @@ impl Examiner<'_> {
         }
         let columns = self.subject.plan.target.merges_columns();
         let explained = judge::explain(writes, row.map(|row| (row.digest, row.bytes.as_slice())), columns);
-        let name = || self.subject.plan.tables[table].name.clone();
         let why = match explained {
             Explained::Yes => return false,
-            Explained::Perhaps => Some(WhyUnjudged::Policy),
-            Explained::NotKept => Some(WhyUnjudged::NotKept),
-            Explained::Before if self.subject.plan.reuse => Some(WhyUnjudged::EarlierRun),
-            Explained::Before | Explained::No if self.admin => Some(WhyUnjudged::Admin),
-            Explained::Before | Explained::No if self.is_a_triggers(table, writes, row) => Some(WhyUnjudged::Trigger),
-            Explained::Before | Explained::No => None,
-        };
-        if let Some(why) = why {
-            let table = name();
-            let unjudged = &mut self.found.state.unjudged;
-            match unjudged.iter_mut().find(|one| one.table == table && one.why == why) {
-                Some(known) => known.keys += 1,
-                None => unjudged.push(Unjudged { table, why, keys: 1 }),
+            Explained::Perhaps => WhyUnjudged::Policy,
+            Explained::NotKept => WhyUnjudged::NotKept,
+            Explained::Before if self.subject.plan.reuse => WhyUnjudged::EarlierRun,
+            Explained::Before | Explained::No if self.admin => WhyUnjudged::Admin,
+            Explained::Before | Explained::No if is_denied_and_there(writes, row) => return true,
+            Explained::Before | Explained::No if self.is_a_triggers(table, writes, row) => WhyUnjudged::Trigger,
+            Explained::Before | Explained::No => {
+                self.unexplained(source.holder, table, writes, row);
+                return false;
             }
-            return false;
+        };
+        let table = self.subject.plan.tables[table].name.clone();
+        let unjudged = &mut self.found.state.unjudged;
+        match unjudged.iter_mut().find(|one| one.table == table && one.why == why) {
+            Some(known) => known.keys += 1,
+            None => unjudged.push(Unjudged { table, why, keys: 1 }),
         }
-        if is_denied_and_there(writes, row) {
-            return true;
-        }
-        self.unexplained(source.holder, table, writes, row);
         false
     }
 

@@ -457,7 +457,10 @@ impl Draw {
 
 impl Work {
     fn removes(self) -> bool {
-        matches!(self, Self::Delete(..) | Self::ChangeKeys | Self::Hot(Conflict::Replace) | Self::Statements)
+        matches!(
+            self,
+            Self::Delete(..) | Self::ChangeKeys | Self::Hot(Conflict::Replace) | Self::Statements | Self::TakeValues
+        )
     }
 }
 

@@ -107,7 +107,7 @@ impl Made {
         let of = |[select, insert, update, delete]: [Option<String>; 4]| Policies { select, insert, update, delete };
         let mut policies: BTreeMap<String, Policies> =
             self.tables.iter().map(|table| (table.name.clone(), of(table.policies(policy)))).collect();
-        let all = || Some("true".to_owned());
+        let all = || Some("1".to_owned());
         if self.has_log() {
             policies.insert("log".to_owned(), of([all(), all(), all(), all()]));
         }

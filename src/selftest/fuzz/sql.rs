@@ -348,7 +348,8 @@ impl Table {
 
     /// The policies: one expression for each of select, insert, update and delete.
     pub(super) fn policies(&self, policy: Policy) -> [Option<String>; 4] {
-        let all = Some("true".to_owned());
+        // Not `true`, which a column may be called.
+        let all = Some("1".to_owned());
         let owner = |column: &str| {
             let allowed = |prefix: &str| format!("auth_userid() = {prefix}{column}");
             let change = format!("{} AND {}", allowed("NEW."), allowed("OLD."));
