@@ -9,9 +9,9 @@ use rusqlite::{Connection, Rows as Cursor};
 
 use super::columns::{Key, compared, keys_of, list_of, literals_of};
 use super::contents::{Rows, source};
-use super::order::{self, Collation, KeyValue};
+use super::order::{self, KeyValue};
 use super::subject::Subject;
-use crate::plan::TablePlan;
+use crate::plan::{Collation, TablePlan};
 use crate::record::{Difference, Holder, Holding, RowDifference};
 use crate::session::open_reader;
 

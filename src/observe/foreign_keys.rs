@@ -94,7 +94,7 @@ mod tests {
             "phases": [{"name": "wait", "wait": "1s"}],
         });
         let (plan, _) = Plan::new(&serde_json::from_value(scenario).expect("a scenario")).expect("a plan");
-        let connection = Connection::open_in_memory().expect("memory");
+        let connection = crate::session::open_reader(std::path::Path::new(":memory:"), "").expect("memory");
         connection.execute_batch("PRAGMA foreign_keys = off").expect("a pragma");
         for (_, sql) in tables {
             connection.execute_batch(sql).expect("a table");

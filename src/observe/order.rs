@@ -5,30 +5,13 @@ use std::cmp::Ordering;
 
 use rusqlite::types::ValueRef;
 
-/// How texts of a key are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Collation {
-    Binary,
-    NoCase,
-    RTrim,
-}
+use crate::plan::Collation;
 
-impl Collation {
-    /// SQLite's own of this name. A connection for reading has no others.
-    pub(super) fn named(name: &str) -> Self {
-        match name.to_ascii_uppercase().as_str() {
-            "NOCASE" => Self::NoCase,
-            "RTRIM" => Self::RTrim,
-            _ => Self::Binary,
-        }
-    }
-
-    fn compare(self, a: &[u8], b: &[u8]) -> Ordering {
-        match self {
-            Self::Binary => a.cmp(b),
-            Self::NoCase => without_case(a, b),
-            Self::RTrim => trimmed(a).cmp(trimmed(b)),
-        }
+fn texts(a: &[u8], b: &[u8], collation: Collation) -> Ordering {
+    match collation {
+        Collation::Binary => a.cmp(b),
+        Collation::NoCase => without_case(a, b),
+        Collation::RTrim => trimmed(a).cmp(trimmed(b)),
     }
 }
 
@@ -84,7 +67,7 @@ pub(super) fn compare(a: &KeyValue, b: &KeyValue, collation: Collation) -> Order
         (KeyValue::Real(a), KeyValue::Integer(b)) => integer_and_real(*b, *a).reverse(),
         // SQLite has no NaN.
         (KeyValue::Real(a), KeyValue::Real(b)) => a.partial_cmp(b).unwrap_or(Ordering::Equal),
-        (KeyValue::Text(a), KeyValue::Text(b)) => collation.compare(a, b),
+        (KeyValue::Text(a), KeyValue::Text(b)) => texts(a, b, collation),
         (KeyValue::Blob(a), KeyValue::Blob(b)) => a.cmp(b),
         _ => a.place().cmp(&b.place()),
     }

@@ -15,6 +15,7 @@ mod schema;
 mod session;
 mod steps;
 mod sync;
+mod table;
 mod tables;
 mod target;
 pub(crate) mod threshold;
@@ -23,11 +24,13 @@ mod variables;
 
 pub(crate) use check::{CheckKind, CheckPlan, Question};
 pub(crate) use sync::{ReceivePlan, SyncPlan};
+#[cfg(test)]
+pub(crate) use table::Triggered;
+pub(crate) use table::{Collation, Elsewhere, KeyColumn, TablePlan};
 pub(crate) use target::{ALLOWED_DATABASES, TargetPlan, covers};
 pub(crate) use value::{AtRow, Binding, Parameter, SqlValue, Statement, Varying};
 pub(crate) use variables::combinations;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::scenario::{ErrorRule, Expect, Kind, OpenPolicy, Rate, WrongCredential};
@@ -109,84 +112,6 @@ pub struct UserPlan {
     pub index: u32,
     /// The user id, as policies see it: `018ecfc2-b2b1-7cc3-a9f0-<12 digits>`.
     pub id: String,
-}
-
-/// A synced table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TablePlan {
-    /// Its name, unquoted.
-    pub name: String,
-    /// `CREATE TABLE …`, rendered.
-    pub sql: String,
-    /// Statements run after it.
-    pub also: Vec<String>,
-    /// All columns that hold data (generated ones left out), in order.
-    pub columns: Vec<String>,
-    /// Their places among all columns of the table, counted from 0.
-    pub places: Vec<i32>,
-    /// The columns of the primary key, in its order.
-    pub primary_key: Vec<String>,
-    /// How they are compared.
-    pub key: Vec<KeyColumn>,
-    /// The four policies, when row-level security is on for it; an absent one denies.
-    pub policies: Option<crate::scenario::Policies>,
-    /// Places in `columns` of those that a policy reads.
-    pub policy_columns: Vec<usize>,
-    /// What else the answers of the policies depend on.
-    pub policies_depend_on: Elsewhere,
-    /// What triggers of the author's do to it.
-    pub triggered: Triggered,
-}
-
-/// What triggers do to a table.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Triggered {
-    /// Whether they add rows.
-    pub inserts: bool,
-    /// Whether they delete rows, or replace them.
-    pub deletes: bool,
-    /// The columns that they update, in lower case.
-    pub updates: BTreeSet<String>,
-}
-
-impl Triggered {
-    /// Adds what others do.
-    pub(crate) fn add(&mut self, other: Self) {
-        self.inserts |= other.inserts;
-        self.deletes |= other.deletes;
-        self.updates.extend(other.updates);
-    }
-}
-
-/// What the answer of a policy depends on besides the row and the user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Elsewhere {
-    /// Nothing: the same row has the same answer for ever.
-    Nothing,
-    /// Rows of these tables, named in lower case.
-    Tables(Vec<String>),
-    /// The clock, chance, or other rows of the same table.
-    Anything,
-}
-
-/// A column of a primary key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyColumn {
-    /// Its place in the columns of its table.
-    pub place: usize,
-    /// How its texts are compared.
-    pub collation: Collation,
-}
-
-/// How SQLite compares texts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Collation {
-    /// Byte by byte.
-    Binary,
-    /// Without regard to the case of ASCII letters.
-    NoCase,
-    /// Without regard to spaces at the end.
-    RTrim,
 }
 
 /// A step, decided.

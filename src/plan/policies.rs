@@ -1,8 +1,8 @@
 //! Row-level security: the policies of each table.
 
 use super::draft::Draft;
+use super::table::{Elsewhere, TablePlan};
 use super::tables::{Reads, Tables};
-use super::{Elsewhere, TablePlan};
 use crate::scenario::{Issue, Policies, Scenario, join};
 use crate::suggest::suggest;
 

@@ -1,8 +1,8 @@
 //! The tables of a run: rendered, made in memory, held against CloudSync's rules.
 
 use super::draft::Draft;
+use super::table::{Elsewhere, TablePlan, Triggered};
 use super::tables::Tables;
-use super::{Elsewhere, TablePlan, Triggered};
 use crate::scenario::{Issue, Scenario};
 
 /// Decides the tables, and makes them in `tables`. Their policies are decided apart.

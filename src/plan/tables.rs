@@ -10,7 +10,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Collation, KeyColumn, Triggered};
+use super::table::{Collation, KeyColumn, Triggered};
 use crate::scenario::Issue;
 use crate::sql::quote;
 use crate::suggest::suggest;
@@ -149,20 +149,11 @@ impl Tables {
 
     /// The collations of the primary key's columns, as its index compares them.
     fn key_collations(&self, table: &str) -> Result<Vec<(String, Collation)>, rusqlite::Error> {
-        let sql = "SELECT x.name, upper(x.coll) FROM pragma_index_list(?1) AS l, pragma_index_xinfo(l.name) AS x \
+        let sql = "SELECT x.name, x.coll FROM pragma_index_list(?1) AS l, pragma_index_xinfo(l.name) AS x \
                    WHERE l.origin = 'pk' AND x.key";
         let mut statement = self.connection.prepare(sql)?;
-        let rows = statement.query_map([table], |row| {
-            let collation: String = row.get(1)?;
-            Ok((
-                row.get(0)?,
-                match collation.as_str() {
-                    "NOCASE" => Collation::NoCase,
-                    "RTRIM" => Collation::RTrim,
-                    _ => Collation::Binary,
-                },
-            ))
-        })?;
+        let rows =
+            statement.query_map([table], |row| Ok((row.get(0)?, Collation::named(&row.get::<_, String>(1)?))))?;
         rows.collect()
     }
 

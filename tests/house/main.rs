@@ -28,11 +28,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("load", &["source", "suggest", "scenario", "diagnostic", "plan"]),
     ("record", &["failure", "scenario"]),
     ("session", &["failure", "record"]),
+    ("ledger", &["sql", "plan", "record", "session"]),
     ("target", &["sql", "template", "failure", "scenario", "plan", "record", "session"]),
-    ("observe", &["sql", "failure", "scenario", "plan", "record", "session", "target"]),
+    ("observe", &["sql", "failure", "scenario", "plan", "record", "session", "ledger", "target"]),
     (
         "execute",
-        &["sql", "template", "latency", "failure", "scenario", "plan", "record", "session", "target", "observe"],
+        &[
+            "sql", "template", "latency", "failure", "scenario", "plan", "record", "session", "ledger", "target",
+            "observe",
+        ],
     ),
     ("verify", &["figure", "plan", "record", "scenario"]),
     ("analysis", &["template", "latency", "failure", "figure", "scenario", "plan", "record", "verify"]),

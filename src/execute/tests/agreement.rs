@@ -229,7 +229,7 @@ fn the_numbers_of_the_end_can_be_true() {
         ("table notes: no rows, but the digest of some", |record| state(record).databases[0].tables[0].rows = 0),
         ("table empty: 3 rows, but the digest of none", |record| state(record).databases[0].tables[1].rows = 3),
         ("is no digest", |record| state(record).databases[0].tables[1].digest = "none".into()),
-        ("2 leaked rows of 1 forbidden ones", |record| {
+        ("2 leaked and 0 lapsed rows of 1 forbidden ones", |record| {
             let table = &mut state(record).databases[0].tables[0];
             (table.forbidden, table.leaked) = (1, Some(2));
         }),

@@ -54,7 +54,7 @@ fn a_damaged_file_of_the_server_is_found() {
         // The pages of an index that nobody knows any more.
         let damage = "CREATE INDEX odd ON notes(value); PRAGMA writable_schema = ON;
             DELETE FROM sqlite_schema WHERE name = 'odd'; PRAGMA writable_schema = RESET";
-        admin.sql(Some(database), damage).expect("damage");
+        admin.sql_within(std::time::Duration::from_secs(10), Some(database), damage).expect("damage");
     });
     let said = integrity(&analysis);
     assert!(said.len() == 1 && said[0].starts_with("the server: integrity_check says: "), "{said:?}");

@@ -104,15 +104,15 @@ fn a_clean_run_must_pass_and_find_nothing() {
 fn a_planted_fault_must_be_found_by_its_checks_on_its_side_alone() {
     let lost = with(FaultKind::DropRow);
     let (server, client) = (&[Side::Server], &[Side::Client]);
-    let seen = red(&[CheckKind::Server], &[], server);
+    let seen = red(&[CheckKind::Written], &[], server);
     assert!(fuzzed(&lost, seen.clone()).is_as_wanted());
     let wrongs = [
         quiet(Verdict::Pass, 1),
         Seen { strikes: 0, ..seen.clone() },
         Seen { verdict: Verdict::Unknown, ..seen },
         red(&[CheckKind::Query], &[], server),
-        red(&[CheckKind::Server], &[], client),
-        red(&[CheckKind::Server], &[], &[Side::Server, Side::Client]),
+        red(&[CheckKind::Written], &[], client),
+        red(&[CheckKind::Written], &[], &[Side::Server, Side::Client]),
     ];
     for wrong in wrongs {
         assert!(!fuzzed(&lost, wrong).is_as_wanted());
@@ -155,7 +155,7 @@ fn a_scenario_is_made_as_small_as_its_failure_allows() {
 fn the_summary_counts_and_a_wrong_run_is_told_with_what_was_wanted() {
     let (clean, planted) = (Made::clean(3), with(FaultKind::DropRow));
     let good =
-        [fuzzed(&clean, quiet(Verdict::Pass, 0)), fuzzed(&planted, red(&[CheckKind::Server], &[], &[Side::Server]))];
+        [fuzzed(&clean, quiet(Verdict::Pass, 0)), fuzzed(&planted, red(&[CheckKind::Written], &[], &[Side::Server]))];
     let text = summary(&good);
     assert!(text.contains("drop_row 1"), "{text}");
     let last = "PASS: 1 clean scenario passed, 1 planted fault found with the right kind and side";
@@ -165,7 +165,7 @@ fn the_summary_counts_and_a_wrong_run_is_told_with_what_was_wanted() {
     let last = "FAIL: 1 clean scenario passed, 0 of 1 planted fault found with the right kind and side";
     assert_eq!(text.trim_end().lines().last(), Some(last), "{text}");
     let text = told(&missed, Some(&missed));
-    let wanted = "with the fault drop_row, expected FAIL with converged or server on server; got PASS: ";
+    let wanted = "with the fault drop_row, expected FAIL with written on server; got PASS: ";
     assert!(text.contains(wanted) && text.contains("version: 1\n") && text.contains(&planted.name()), "{text}");
     assert!(summary(&[]).ends_with("FAIL: nothing ran\n"));
 }

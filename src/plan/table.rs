@@ -1,0 +1,94 @@
+//! A synced table, decided: its columns and key, what its policies depend on, and what triggers do to it.
+
+use std::collections::BTreeSet;
+
+use crate::scenario::Policies;
+
+/// A synced table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TablePlan {
+    /// Its name, unquoted.
+    pub name: String,
+    /// `CREATE TABLE …`, rendered.
+    pub sql: String,
+    /// Statements run after it.
+    pub also: Vec<String>,
+    /// All columns that hold data (generated ones left out), in order.
+    pub columns: Vec<String>,
+    /// Their places among all columns of the table, counted from 0.
+    pub places: Vec<i32>,
+    /// The columns of the primary key, in its order.
+    pub primary_key: Vec<String>,
+    /// How they are compared.
+    pub key: Vec<KeyColumn>,
+    /// The four policies, when row-level security is on for it; an absent one denies.
+    pub policies: Option<Policies>,
+    /// Places in `columns` of those that a policy reads.
+    pub policy_columns: Vec<usize>,
+    /// What else the answers of the policies depend on.
+    pub policies_depend_on: Elsewhere,
+    /// What triggers of the author's do to it.
+    pub triggered: Triggered,
+}
+
+/// What triggers do to a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Triggered {
+    /// Whether they add rows.
+    pub inserts: bool,
+    /// Whether they delete rows, or replace them.
+    pub deletes: bool,
+    /// The columns that they update, in lower case.
+    pub updates: BTreeSet<String>,
+}
+
+impl Triggered {
+    /// Adds what others do.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.inserts |= other.inserts;
+        self.deletes |= other.deletes;
+        self.updates.extend(other.updates);
+    }
+}
+
+/// What the answer of a policy depends on besides the row and the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// Nothing: the same row has the same answer for ever.
+    Nothing,
+    /// Rows of these tables, named in lower case.
+    Tables(Vec<String>),
+    /// The clock, chance, or other rows of the same table.
+    Anything,
+}
+
+/// A column of a primary key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyColumn {
+    /// Its place in the columns of its table.
+    pub place: usize,
+    /// How its texts are compared.
+    pub collation: Collation,
+}
+
+/// How SQLite compares texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collation {
+    /// Byte by byte.
+    Binary,
+    /// Without regard to the case of ASCII letters.
+    NoCase,
+    /// Without regard to spaces at the end.
+    RTrim,
+}
+
+impl Collation {
+    /// SQLite's own of this name. The connections here have no others.
+    pub(crate) fn named(name: &str) -> Self {
+        match name.to_ascii_uppercase().as_str() {
+            "NOCASE" => Self::NoCase,
+            "RTRIM" => Self::RTrim,
+            _ => Self::Binary,
+        }
+    }
+}
