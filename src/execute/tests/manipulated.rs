@@ -226,6 +226,19 @@ fn a_damaged_file_is_never_green_and_blames_the_client() {
 }
 
 #[test]
+fn a_cut_write_ahead_log_is_never_green_and_blames_the_client() {
+    let text = PLAIN.replace("open: per-phase", "open: per-run, pragmas: { journal_mode: wal }");
+    let analysis = meddled(&text, |directory| {
+        let log = directory.join("databases/db2.db-wal");
+        spoil(&log, |bytes| bytes.truncate(bytes.len() / 2));
+    });
+    assert_ne!(analysis.verdict, Verdict::Pass, "{:?}", analysis.rules);
+    let blamed: BTreeSet<Side> = analysis.errors.groups.iter().map(|group| group.side).collect();
+    assert!(blamed.contains(&Side::Client) || !found(&analysis).0.is_empty(), "{:?}", analysis.rules);
+    assert!(!blamed.contains(&Side::Server), "{:?}", analysis.errors.groups);
+}
+
+#[test]
 fn a_database_that_was_replaced_by_another_loses_what_it_writes_then() {
     // From then on database 2 sends under the name of database 1, and the server takes its numbers for known.
     let text = PLAIN.replace(

@@ -1,6 +1,7 @@
 //! Runs in process, with what a scenario cannot do: a worker that panics, a run that is stopped at a known moment.
 
 mod agreement;
+mod hostile;
 mod ledger;
 mod manipulated;
 mod planted;
