@@ -68,7 +68,7 @@ fn the_small_scenario_does_all_its_local_work_with_nobody_to_talk_to() {
     let Some(path) = extension("the_small_scenario_does_all_its_local_work_with_nobody_to_talk_to") else { return };
     let small = include_str!("../../scenarios/small.yaml");
     let target = &TARGET[..TARGET.find("settle").expect("the target stands first")];
-    let small = small.replace("verify: [converged, server, bootstrap]", "verify: [converged]");
+    let small = small.replace("verify: [written, converged, server, bootstrap]", "verify: [converged]");
     let place = Place::new();
     place.write("small.yaml", &format!("{small}{target}settle: {{ rounds: 1, wait: 1ms }}\n"));
     let run = place.stress(&["run", "small.yaml", "--json"]);

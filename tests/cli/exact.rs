@@ -71,7 +71,7 @@ fn texts_that_differ_behind_a_nul_are_a_difference_that_names_the_row() {
     let insert = "phases:\n  - { name: insert, kind: insert, sql: \"INSERT INTO notes VALUES (:id, 'a' || char(0) || 'b')\", sync: [send, receive] }\n";
     let change = changed_in_secret("UPDATE notes SET value = 'a' || char(0) || 'c' WHERE id = 'db1_r1_1'");
     let place = Place::of(&format!("{UNTYPED}{insert}{change}"));
-    assert_eq!(place.judged(1).failed_checks(), ["converged", "server"]);
+    assert_eq!(place.judged(1).failed_checks(), ["written", "converged", "server"]);
     let record = record(&place);
     assert_eq!(keys(&record), ["'db1_r1_1'"]);
     let holders = &record["state"]["differences"][0]["rows"][0]["holders"];

@@ -130,7 +130,7 @@ pub(crate) fn scenario(body: &str) -> String {
             "\n  - name: insert\n    kind: insert\n    rows: \"{{ scale.rows }}\"\n    sql: INSERT INTO notes (id, \
              user_id, body, size) VALUES (:id, :user_id, 'text', :row)\n    sync: [send, receive]",
         ),
-        ("verify", "[converged, server, bootstrap]"),
+        ("verify", "[written, converged, server, bootstrap]"),
     ];
     let mut text = String::new();
     for (key, value) in parts {

@@ -31,7 +31,7 @@ fn an_http_500_is_told_with_its_status_and_its_database() {
 fn a_lost_row_is_found_and_named() {
     let report = planted("{ fault: drop_row, at: [3], databases: [1] }", "", 1);
     assert_eq!(report.errors(), [("", ""); 0]);
-    assert_eq!(report.failed_checks(), ["converged", "server"]);
+    assert_eq!(report.failed_checks(), ["written", "converged", "server"]);
     for check in ["converged", "server"] {
         assert!(report.findings(check).contains("'db1_r1_3'"), "{}", report.findings(check));
     }

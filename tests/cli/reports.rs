@@ -79,7 +79,7 @@ fn every_run_of_a_matrix_and_of_a_repetition_has_files_of_its_own() {
     let place = Place::of(&matrix);
     place.stress(&["run", "scenario.yaml", "--report", "junit=out/m.xml"]).done().exits(0);
     for number in 1..=2 {
-        assert_eq!(junit(&place, &format!("out/m-{number}.xml")).tests, 8);
+        assert_eq!(junit(&place, &format!("out/m-{number}.xml")).tests, 9);
     }
     place
         .stress(&["run", "scenario.yaml", "--report", "junit=-"])

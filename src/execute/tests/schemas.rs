@@ -5,7 +5,7 @@ use super::run_changed;
 use crate::analysis::{Verdict, analyze};
 use crate::verify::CheckResult;
 
-const CHECKS: &str = "settle: { rounds: 6, wait: 1ms }\nverify: [converged, server, bootstrap]\n";
+const CHECKS: &str = "settle: { rounds: 6, wait: 1ms }\nverify: [written, converged, server, bootstrap]\n";
 
 fn passes(text: &str) {
     let directory = tempfile::tempdir().expect("a directory");

@@ -15,7 +15,7 @@ schema: { tables: [{ name: notes, sql: 'CREATE TABLE notes (id TEXT PRIMARY KEY,
 phases:
   - { name: insert, kind: insert, rows: 10, sql: 'INSERT INTO notes VALUES (:id, :row)', sync: [send, receive] }
 settle: { rounds: 6, wait: 1ms }
-verify: [converged, server, bootstrap]
+verify: [written, converged, server, bootstrap]
 ";
 
 fn judged(more: &str, change: impl FnOnce(&mut Connected)) -> (Record, Analysis) {
