@@ -228,6 +228,8 @@ pub enum WhyUnjudged {
     EarlierRun,
     /// A step ran SQL on the server, which may have written the row.
     Admin,
+    /// The schema's own SQL writes the row, in every database and on the server.
+    Schema,
     /// A trigger writes the table, on the server too.
     Trigger,
     /// A policy that depends on other rows may have denied a write.

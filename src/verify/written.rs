@@ -20,6 +20,7 @@ fn unjudged(one: &Unjudged) -> String {
     let why = match one.why {
         WhyUnjudged::EarlierRun => "an earlier run may have written them",
         WhyUnjudged::Admin => "the scenario's SQL on the server may have written them",
+        WhyUnjudged::Schema => "the schema's own SQL writes them",
         WhyUnjudged::Trigger => "a trigger may have written them on the server",
         WhyUnjudged::Policy => "a policy that depends on other rows may have denied the writes",
         WhyUnjudged::NotKept => "a policy may have denied a write, and the states before were not kept",

@@ -69,3 +69,22 @@ phases:
 ",
     );
 }
+
+#[test]
+fn rows_that_the_schema_itself_writes_were_invented_by_nobody() {
+    passes(
+        "
+version: 1
+name: seeded
+seed: 7
+scale: { databases: 3, iterations: 2, rows: 5, time_limit: 1m }
+schema:
+  tables:
+    - name: levels
+      sql: CREATE TABLE levels (id TEXT PRIMARY KEY, level INTEGER)
+      also: [\"INSERT INTO levels SELECT 'level ' || value, value FROM generate_series(1, 9)\"]
+phases:
+  - { name: insert, kind: insert, rows: 5, sql: 'INSERT INTO levels VALUES (:id, :row)', sync: [send, receive] }
+",
+    );
+}

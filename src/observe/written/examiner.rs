@@ -1,5 +1,6 @@
 //! What is needed to hold what is there against what was written.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::super::contents::Rows;
@@ -30,6 +31,8 @@ pub(super) struct Examiner<'a> {
     /// Whose rows are judged.
     pub(super) sources: Vec<Source>,
     pub(super) forbidden: Vec<HeldForbidden>,
+    /// The keys of the rows that the schema's own SQL writes, on the server and in every database.
+    pub(super) schema: HashSet<u128>,
     /// Whether an administrator's SQL may have written.
     pub(super) admin: bool,
     pub(super) found: Examined,
@@ -48,10 +51,22 @@ impl<'a> Examiner<'a> {
             policies,
             sources: sources(subject, server)?,
             forbidden: forbidden(subject)?,
+            schema: schema(plan).unwrap_or_default(),
             admin: plan.steps().any(|step| matches!(step.action, Action::Admin(_))),
             found: Examined::default(),
         })
     }
+}
+
+/// The keys of the rows that are there when the tables have been made.
+fn schema(plan: &Plan) -> rusqlite::Result<HashSet<u128>> {
+    let made = open_reader(Path::new(":memory:"), "")?;
+    rusqlite::vtab::series::load_module(&made)?;
+    for table in &plan.tables {
+        made.execute_batch(&table.sql)?;
+        table.also.iter().try_for_each(|sql| made.execute_batch(sql))?;
+    }
+    Ok(held::rows(&made, plan, Rows::All)?.into_iter().map(|row| row.key).collect())
 }
 
 /// From when on the server had some tables, named in lower case, as in the end: since the last write of the setup came

@@ -4,12 +4,13 @@ use super::examiner::{Examiner, NAMED};
 use super::held::HeldRow;
 use super::judge::{self, Allowed, Explained, Writes};
 use super::keys::{key_literals, last_write, row_literals, some_row};
+use crate::ledger::RowForm;
 use crate::record::{Holder, Unexplained, UnexplainedRow, Unjudged, WhyUnjudged};
 
 impl Examiner<'_> {
     /// Judges what a source holds. Gives whether a write that the policies deny is what is there.
-    pub(super) fn source(&mut self, place: usize, table: usize, writes: &[Writes<'_>], row: Option<&HeldRow>) -> bool {
-        let source = &self.sources[place];
+    pub(super) fn source(&mut self, place: usize, key: u128, writes: &[Writes<'_>], row: Option<&HeldRow>) -> bool {
+        let (source, table) = (&self.sources[place], RowForm::table_of(key));
         if row.is_none() && !source.whole {
             return false;
         }
@@ -29,6 +30,7 @@ impl Examiner<'_> {
             Explained::NotKept => WhyUnjudged::NotKept,
             Explained::Before if self.subject.plan.reuse => WhyUnjudged::EarlierRun,
             Explained::Before | Explained::No if self.admin => WhyUnjudged::Admin,
+            Explained::Before | Explained::No if self.schema.contains(&key) => WhyUnjudged::Schema,
             Explained::Before | Explained::No if is_denied_and_there(writes, row) => return true,
             Explained::Before | Explained::No if self.is_a_triggers(table, writes, row) => WhyUnjudged::Trigger,
             Explained::Before | Explained::No => {

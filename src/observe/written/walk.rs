@@ -69,7 +69,7 @@ impl Examiner<'_> {
         }
         let mut arrived = false;
         for (place, row) in held.iter().enumerate() {
-            arrived |= self.source(place, table, writes, row.as_ref());
+            arrived |= self.source(place, key, writes, row.as_ref());
         }
         if self.policies.is_some() {
             let row = held.first().and_then(Option::as_ref);
