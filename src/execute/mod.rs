@@ -158,7 +158,8 @@ fn work(run: &Run<'_>) -> Result<(), ExecuteError> {
         workers.guarded(index, Worker::leave).flatten()
     });
     drop(all);
-    let ledgers: Vec<Kept> = (0..run.plan.databases.len()).map(|index| workers.ledger(index)).collect();
+    let each = || (0..run.plan.databases.len()).into_par_iter().map(|index| workers.ledger(index)).collect();
+    let ledgers: Vec<Kept> = run.few.install(each);
     if settling.began() && !run.control.is_ending() {
         run.progress.enter(Stage::Verifying);
         look(run, &unsent, &ledgers);

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::entry::Entry;
 use super::form::RowForm;
-use super::merge::Merge;
 use super::page::Page;
+use super::reading::Reading;
 use super::run::Run;
 use crate::plan::{Plan, SqlPlan, StepPlan};
 use crate::session::Session;
@@ -73,7 +73,7 @@ pub(crate) struct Kept {
     acknowledged: Vec<(u32, u64)>,
     /// Up to which of them the server said that it could not store something.
     refused: u32,
-    pub(super) runs: Vec<Run>,
+    runs: Vec<Run>,
     /// Why it is not whole.
     pub(crate) broken: Option<String>,
 }
@@ -83,6 +83,11 @@ impl Kept {
     #[cfg(test)]
     pub(crate) fn of(segments: Vec<Segment>, acknowledged: Vec<(u32, u64)>) -> Self {
         Self { segments, acknowledged, ..Self::default() }
+    }
+
+    /// Reads its entries.
+    pub(crate) fn read(&self) -> io::Result<Reading<'_>> {
+        Reading::of(&self.runs)
     }
 
     /// Whether the server surely got the state in which a segment left a key, as far as no policy denied it. `next` is the
@@ -172,9 +177,14 @@ impl Keeper {
             segment.tables.extend(entries.iter().map(|entry| RowForm::table_of(entry.key)));
         }
         if let Err(error) = self.add(entries) {
-            self.kept.broken = Some(error.to_string());
-            self.kept.runs.drain(..).for_each(Run::discard);
+            self.break_off(&error);
         }
+    }
+
+    /// The ledger cannot be kept any more.
+    fn break_off(&mut self, error: &io::Error) {
+        self.kept.broken = Some(error.to_string());
+        self.kept.runs.drain(..).for_each(Run::discard);
     }
 
     /// A send was answered, and nothing failed. `now` is in microseconds since the run's start.
@@ -195,6 +205,12 @@ impl Keeper {
         if crashed {
             self.kept.broken.get_or_insert_with(|| "its worker crashed".to_owned());
         }
+        // All ledgers are read at once, and each file that is read takes a descriptor.
+        if self.kept.runs.iter().filter(|run| run.is_in_file()).count() > 1
+            && let Err(error) = self.merge(self.kept.runs.len())
+        {
+            self.break_off(&error);
+        }
         self.kept
     }
 
@@ -212,7 +228,7 @@ impl Keeper {
         };
         self.kept.runs.push(run);
         while self.is_piled_up() {
-            self.merge()?;
+            self.merge(FAN)?;
         }
         Ok(())
     }
@@ -228,23 +244,23 @@ impl Keeper {
         last.is_some_and(|last| last.iter().all(|run| run.level == last[0].level))
     }
 
-    /// Merges the last runs, which are of one level, into one.
-    fn merge(&mut self) -> io::Result<()> {
+    /// Merges so many of the last runs into one.
+    fn merge(&mut self, count: usize) -> io::Result<()> {
         let path = self.new_file();
-        let runs = self.kept.runs.split_off(self.kept.runs.len() - FAN);
+        let runs = self.kept.runs.split_off(self.kept.runs.len() - count);
         let level = runs[0].level + 1;
         let memory: usize = runs.iter().map(Run::memory).sum();
         let to_file = runs.iter().any(Run::is_in_file) || memory > self.limit;
         let kept = &self.kept;
-        let mut merge = Merge::of(&runs)?;
+        let mut reading = Reading::of(&runs)?;
         let mut waiting = Vec::new().into_iter();
         let entries = std::iter::from_fn(|| {
             if waiting.len() == 0 {
-                let key = merge.key()?;
-                let mut entries = Vec::new();
-                if let Err(error) = merge.take(key, &mut entries) {
-                    return Some(Err(error));
-                }
+                let key = reading.key()?;
+                let mut entries = match reading.take(key) {
+                    Ok(entries) => entries,
+                    Err(error) => return Some(Err(error)),
+                };
                 if to_file {
                     kept.elide(&mut entries);
                 }

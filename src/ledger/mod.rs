@@ -12,7 +12,6 @@
 mod entry;
 mod form;
 mod keeper;
-mod merge;
 mod page;
 mod reading;
 mod run;

@@ -89,7 +89,7 @@ impl Page {
 
     /// Whether the last write since [`Self::begin`] is there. Also where there was none.
     pub(crate) fn is_there(&self, connection: &Connection) -> bool {
-        self.unheard(|| self.content().is_there(connection)).unwrap_or(false)
+        self.content().is_there(connection).unwrap_or(false)
     }
 
     /// Does something whose writes are not taken.

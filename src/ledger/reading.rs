@@ -1,30 +1,39 @@
-//! Reading a database's ledger back, key by key.
+//! Reading sorted entries from several runs in one order, key by key.
 
 use std::io;
 
 use super::entry::Entry;
-use super::keeper::Kept;
-use super::merge::Merge;
+use super::run::{Run, Stream};
 
-/// A ledger that is being read.
+/// The entries of several runs, read as one.
 pub(crate) struct Reading<'a> {
-    merge: Merge<'a>,
+    streams: Vec<(Stream<'a>, Option<Entry>)>,
 }
 
 impl<'a> Reading<'a> {
-    pub(crate) fn of(kept: &'a Kept) -> io::Result<Self> {
-        Ok(Self { merge: Merge::of(&kept.runs)? })
+    /// Reads the runs, which stand in the order in which they were written.
+    pub(super) fn of(runs: &'a [Run]) -> io::Result<Self> {
+        let open = |run: &'a Run| {
+            let mut stream = run.read()?;
+            let first = stream.next()?;
+            Ok((stream, first))
+        };
+        Ok(Self { streams: runs.iter().map(open).collect::<io::Result<_>>()? })
     }
 
     /// The next key, in ascending order.
     pub(crate) fn key(&self) -> Option<u128> {
-        self.merge.key()
+        self.streams.iter().filter_map(|(_, next)| Some(next.as_ref()?.key)).min()
     }
 
-    /// What the database wrote under the next key, in order.
+    /// Takes all entries of the next key, in the order in which they were written.
     pub(crate) fn take(&mut self, key: u128) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        self.merge.take(key, &mut entries)?;
+        for (stream, next) in &mut self.streams {
+            while next.as_ref().is_some_and(|entry| entry.key == key) {
+                entries.extend(std::mem::replace(next, stream.next()?));
+            }
+        }
         Ok(entries)
     }
 }

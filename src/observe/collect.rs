@@ -32,18 +32,26 @@ pub(crate) struct Collected {
 pub(crate) fn collect(subject: &mut Subject<'_>, unsent: &[Option<bool>]) -> Collected {
     let mut found = Collected::default();
     let copy = subject.copies.join("server.db");
-    let copied = subject.pool.install(|| copy_server(subject, &copy)).unwrap_or_else(|error| {
+    let looked = |subject: &Subject<'_>| {
+        let held = |(database, unsent): (&DatabasePlan, &Option<bool>)| {
+            database_state(subject, database, *unsent).map_err(|error| (database.index, error))
+        };
+        subject.plan.databases.par_iter().zip(unsent).map(held).collect::<Vec<_>>()
+    };
+    // What denied writes left behind is known only once the server is.
+    let (early, copied) = {
+        let subject = &*subject;
+        let early = || (!subject.plan.rls).then(|| looked(subject));
+        subject.pool.install(|| rayon::join(early, || copy_server(subject, &copy)))
+    };
+    let copied = copied.unwrap_or_else(|error| {
         found.failures.push(failure::classify(&error));
         false
     });
     let mut examined = examine(subject, copied.then_some(copy.as_path()), &mut found);
     subject.behind = std::mem::take(&mut examined.behind);
     let subject = &*subject;
-    let held = |(database, unsent): (&DatabasePlan, &Option<bool>)| {
-        database_state(subject, database, *unsent).map_err(|error| (database.index, error))
-    };
-    let databases: Vec<_> = subject.pool.install(|| subject.plan.databases.par_iter().zip(unsent).map(held).collect());
-    for database in databases {
+    for database in early.unwrap_or_else(|| subject.pool.install(|| looked(subject))) {
         match database {
             Ok(database) => found.state.databases.push(database),
             Err((index, error)) => found.failures.push(unread(Some(index), &error)),
@@ -220,7 +228,7 @@ fn forbidden_rows(subject: &Subject<'_>, found: &mut Collected, examined: &mut E
             let Some(forbidden) = examined.forbidden.remove(&(database.database, place)) else { continue };
             table.leaked = Some(forbidden.leaked);
             table.lapsed = forbidden.lapsed;
-            found.state.forbidden.extend(forbidden.named);
+            found.state.forbidden.extend(forbidden.in_order());
         }
     }
     debug_assert!(subject.plan.rls || found.state.forbidden.is_empty(), "without policies nothing is forbidden");

@@ -226,6 +226,11 @@ impl Plan {
         self.steps().any(|step| step.action.is_hostile())
     }
 
+    /// Whether a step runs SQL on the server, which may write anything there.
+    pub fn has_admin_steps(&self) -> bool {
+        self.steps().any(|step| matches!(step.action, Action::Admin(_)))
+    }
+
     /// Whether it is to be known what every database wrote.
     pub fn keeps_ledger(&self) -> bool {
         let asks = |check: &CheckPlan| matches!(check.kind(), CheckKind::Written | CheckKind::Isolation);

@@ -5,7 +5,6 @@ use schemars::JsonSchema;
 
 use super::{Scene, databases};
 use crate::figure::counted;
-use crate::plan::Action;
 use crate::record::{CellClock, Event, Holder, LastWrite, RowDifference, StepKind};
 
 /// The state of a row that differs between holders.
@@ -253,8 +252,7 @@ impl<'a> Case<'a> {
     /// Whether no database wrote the row. In reused databases, it may be from an earlier run.
     fn nobody_wrote_it(&self) -> bool {
         if let Some(writes) = self.writes {
-            let admin = self.scene.plan.steps().any(|step| matches!(step.action, Action::Admin(_)));
-            return writes.is_empty() && !self.scene.plan.reuse && !admin;
+            return writes.is_empty() && !self.scene.plan.reuse && !self.scene.plan.has_admin_steps();
         }
         self.writer.is_some() && self.written.is_none() && !self.scene.plan.reuse
     }

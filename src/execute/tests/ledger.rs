@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rusqlite::types::ValueRef;
 
 use super::super::phase;
-use crate::ledger::{Keeper, Kept, Reading, RowForm, Segment};
+use crate::ledger::{Keeper, Kept, RowForm, Segment};
 use crate::plan::{Action, Plan};
 use crate::session::{Loader, Opening, Session};
 
@@ -30,7 +30,7 @@ fn statement() -> impl Strategy<Value = String> {
     let number = 0..4_i64;
     (0..14_u8, key, value, conflict, number).prop_map(|(form, key, value, conflict, number)| match form {
         0 => format!("INSERT {conflict} INTO a (id, n, u, x) VALUES ({key}, {number}, {number}, {value})"),
-        1 => format!("INSERT {conflict} INTO a (id, n, u, x) SELECT 'g' || value, value, value, {value} FROM generate_series(0, {number})"),
+        1 => format!("INSERT {conflict} INTO a (id, n, u, x) SELECT 'g' || value, value, value, {value} FROM generate_series(0, {})", number * 40),
         2 => format!("UPDATE {conflict} a SET n = n + 1, u = u + {number}"),
         3 => format!("UPDATE {conflict} a SET id = id || 'z' WHERE u > {number}"),
         4 => "DELETE FROM a".to_owned(),
@@ -64,7 +64,7 @@ fn plan(phases: &[(Vec<String>, u8)], databases: u32) -> Plan {
 
 /// What the ledger says of every key that is there, in the end.
 fn remembered(kept: &Kept) -> BTreeMap<u128, u128> {
-    let mut reading = Reading::of(kept).expect("it opens");
+    let mut reading = kept.read().expect("it opens");
     let mut last = BTreeMap::new();
     while let Some(key) = reading.key() {
         let entries = reading.take(key).expect("it reads");
@@ -117,7 +117,12 @@ fn run(phases: &[(Vec<String>, u8)], databases: u32) -> [BTreeMap<u128, u128>; 2
             keeper.acknowledge(0);
         }
     }
-    [remembered(&keeper.finish(false)), held(&session, &plan)]
+    let kept = keeper.finish(false);
+    let files = std::fs::read_dir(directory.path())
+        .expect("it can be read")
+        .filter(|entry| entry.as_ref().is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with("db1.")));
+    assert!(files.count() <= 1, "a thousand ledgers are read at once");
+    [remembered(&kept), held(&session, &plan)]
 }
 
 proptest! {

@@ -10,12 +10,9 @@ use super::held::{self, HeldRow, Source};
 use super::judge::Trust;
 use super::policies::Policies;
 use crate::ledger::Kept;
-use crate::plan::{Action, Plan};
+use crate::plan::Plan;
 use crate::record::Holder;
 use crate::session::open_reader;
-
-/// Rows that are named of each table; the others are counted.
-pub(super) const NAMED: usize = 20;
 
 /// A forbidden row of a database.
 pub(super) struct HeldForbidden {
@@ -33,8 +30,6 @@ pub(super) struct Examiner<'a> {
     pub(super) forbidden: Vec<HeldForbidden>,
     /// The keys of the rows that the schema's own SQL writes, on the server and in every database.
     pub(super) schema: HashSet<u128>,
-    /// Whether an administrator's SQL may have written.
-    pub(super) admin: bool,
     pub(super) found: Examined,
 }
 
@@ -51,8 +46,7 @@ impl<'a> Examiner<'a> {
             policies,
             sources: sources(subject, server)?,
             forbidden: forbidden(subject)?,
-            schema: schema(plan).unwrap_or_default(),
-            admin: plan.steps().any(|step| matches!(step.action, Action::Admin(_))),
+            schema: schema(plan)?,
             found: Examined::default(),
         })
     }
@@ -60,6 +54,9 @@ impl<'a> Examiner<'a> {
 
 /// The keys of the rows that are there when the tables have been made.
 fn schema(plan: &Plan) -> rusqlite::Result<HashSet<u128>> {
+    if plan.tables.iter().all(|table| table.also.is_empty()) {
+        return Ok(HashSet::new());
+    }
     let made = open_reader(Path::new(":memory:"), "")?;
     rusqlite::vtab::series::load_module(&made)?;
     for table in &plan.tables {
@@ -72,7 +69,7 @@ fn schema(plan: &Plan) -> rusqlite::Result<HashSet<u128>> {
 /// From when on the server had some tables, named in lower case, as in the end: since the last write of the setup came
 /// there. None when they were written after the setup, or when nobody knows.
 fn settled(plan: &Plan, ledgers: &[Kept], tables: &[String]) -> Option<u64> {
-    if plan.steps().any(|step| matches!(step.action, Action::Admin(_))) {
+    if plan.has_admin_steps() {
         return None;
     }
     let places: Vec<usize> = plan

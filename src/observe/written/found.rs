@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::behind::Behind;
 use crate::record::{Attempt, ForbiddenRow, WorkerRecord, WrittenState};
 
+/// Rows that are named of each table; the others are counted.
+pub(super) const NAMED: usize = 20;
+
 /// What was found.
 #[derive(Default)]
 pub(crate) struct Examined {
@@ -52,5 +55,14 @@ pub(crate) struct Forbidden {
     /// How many came from elsewhere and may have been allowed then.
     pub(crate) lapsed: u64,
     /// Some of them.
-    pub(crate) named: Vec<ForbiddenRow>,
+    pub(super) named: Vec<ForbiddenRow>,
+}
+
+impl Forbidden {
+    /// Some of them, those that came from elsewhere first.
+    pub(crate) fn in_order(mut self) -> Vec<ForbiddenRow> {
+        self.named.sort_by_key(|row| !row.leaked);
+        self.named.truncate(NAMED);
+        self.named
+    }
 }

@@ -8,7 +8,7 @@ use rusqlite::types::ValueRef;
 use super::super::subject::Subject;
 use super::held::HeldRow;
 use super::judge::Writes;
-use crate::ledger::{Reading, RowForm};
+use crate::ledger::RowForm;
 use crate::plan::{Plan, TablePlan};
 use crate::record::{Difference, LastWrite};
 use crate::session::{decode, literal, open_reader};
@@ -60,7 +60,7 @@ pub(crate) fn last_writes(subject: &Subject<'_>, differences: &mut [Difference])
     let wanted = wanted(subject.plan, differences).map_err(io::Error::other)?;
     let mut found: HashMap<u128, Vec<LastWrite>> = wanted.iter().map(|(key, ..)| (*key, Vec::new())).collect();
     for (database, ledger) in subject.plan.databases.iter().zip(subject.ledgers).filter(|_| !wanted.is_empty()) {
-        let mut reading = Reading::of(ledger)?;
+        let mut reading = ledger.read()?;
         while let Some(key) = reading.key() {
             let entries = reading.take(key)?;
             let Some(found) = found.get_mut(&key) else { continue };

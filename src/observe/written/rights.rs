@@ -2,7 +2,8 @@
 //! against its user's select policy.
 
 use super::behind::{Left, State};
-use super::examiner::{Examiner, HeldForbidden, NAMED};
+use super::examiner::{Examiner, HeldForbidden};
+use super::found::NAMED;
 use super::held::HeldRow;
 use super::judge::{Allowed, Trust, Writes};
 use super::keys::{key_literals, row_literals, some_row};
@@ -98,19 +99,16 @@ impl Examiner<'_> {
         let table = RowForm::table_of(key);
         let own = writes.iter().any(|writes| writes.database.index == one.database && writes.wrote(one.row.digest));
         let unknown = writes.is_empty() && held.iter().all(Option::is_none);
-        let triggers = &self.subject.plan.tables[table].triggered;
-        let excused = self.subject.plan.reuse || self.admin || triggers.inserts || self.schema.contains(&key);
-        if unknown && !excused {
+        let excused = || self.others(key, true).is_some() || self.is_a_triggers(table, writes, Some(&one.row));
+        if unknown && !excused() {
             self.unexplained(Holder::Database(one.database), table, writes, Some(&one.row));
         }
-        let trusted = matches!(self.trust[table], Trust::Lasting | Trust::Since(_));
         let elsewhere = !own && !unknown;
+        let leaked = elsewhere && matches!(self.trust[table], Trust::Lasting | Trust::Since(_));
         let forbidden = self.found.forbidden.entry((one.database, table)).or_default();
-        forbidden.leaked += u64::from(elsewhere && trusted);
-        forbidden.lapsed += u64::from(elsewhere && !trusted);
-        let named = forbidden.named.iter().filter(|row| row.leaked).count();
-        let leaked = elsewhere && trusted;
-        if leaked && named < NAMED || !leaked && forbidden.named.len() < NAMED {
+        forbidden.leaked += u64::from(leaked);
+        forbidden.lapsed += u64::from(elsewhere && !leaked);
+        if forbidden.named.iter().filter(|row| row.leaked == leaked).count() < NAMED {
             let plan = &self.subject.plan.tables[table];
             forbidden.named.push(ForbiddenRow {
                 database: one.database,

@@ -1,6 +1,7 @@
 //! What a source holds under a key: explained, not judged, or unexplained.
 
-use super::examiner::{Examiner, NAMED};
+use super::examiner::Examiner;
+use super::found::NAMED;
 use super::held::HeldRow;
 use super::judge::{self, Allowed, Explained, Writes};
 use super::keys::{key_literals, last_write, row_literals, some_row};
@@ -28,15 +29,15 @@ impl Examiner<'_> {
             Explained::Yes => return false,
             Explained::Perhaps => WhyUnjudged::Policy,
             Explained::NotKept => WhyUnjudged::NotKept,
-            Explained::Before if self.subject.plan.reuse => WhyUnjudged::EarlierRun,
-            Explained::Before | Explained::No if self.admin => WhyUnjudged::Admin,
-            Explained::Before | Explained::No if self.schema.contains(&key) => WhyUnjudged::Schema,
-            Explained::Before | Explained::No if is_denied_and_there(writes, row) => return true,
-            Explained::Before | Explained::No if self.is_a_triggers(table, writes, row) => WhyUnjudged::Trigger,
-            Explained::Before | Explained::No => {
-                self.unexplained(source.holder, table, writes, row);
-                return false;
-            }
+            Explained::Before | Explained::No => match self.others(key, explained == Explained::Before) {
+                Some(why) => why,
+                None if is_denied_and_there(writes, row) => return true,
+                None if self.is_a_triggers(table, writes, row) => WhyUnjudged::Trigger,
+                None => {
+                    self.unexplained(source.holder, table, writes, row);
+                    return false;
+                }
+            },
         };
         let table = self.subject.plan.tables[table].name.clone();
         let unjudged = &mut self.found.state.unjudged;
@@ -47,8 +48,20 @@ impl Examiner<'_> {
         false
     }
 
+    /// Who else may have written under a key. `before` says that what was there before the run may still be.
+    pub(super) fn others(&self, key: u128, before: bool) -> Option<WhyUnjudged> {
+        let plan = self.subject.plan;
+        if before && plan.reuse {
+            Some(WhyUnjudged::EarlierRun)
+        } else if plan.has_admin_steps() {
+            Some(WhyUnjudged::Admin)
+        } else {
+            self.schema.contains(&key).then_some(WhyUnjudged::Schema)
+        }
+    }
+
     /// Whether a trigger on the server may have made of a row what is there.
-    fn is_a_triggers(&self, table: usize, writes: &[Writes<'_>], row: Option<&HeldRow>) -> bool {
+    pub(super) fn is_a_triggers(&self, table: usize, writes: &[Writes<'_>], row: Option<&HeldRow>) -> bool {
         let plan = &self.subject.plan.tables[table];
         let triggers = &plan.triggered;
         let rekeys = plan.primary_key.iter().any(|key| triggers.updates.contains(&key.to_ascii_lowercase()));

@@ -10,7 +10,7 @@ use super::examiner::Examiner;
 use super::found::Examined;
 use super::held::{HeldRow, Source};
 use super::judge::{self, Writes};
-use crate::ledger::{Reading, RowForm};
+use crate::ledger::{Kept, Reading, RowForm};
 use crate::record::WrittenState;
 
 /// Looks at everything. `server` is a file with the server's rows.
@@ -30,7 +30,7 @@ pub(crate) fn examine(subject: &Subject<'_>, server: Option<&Path>) -> io::Resul
 
 impl Examiner<'_> {
     fn go_through(&mut self) -> io::Result<()> {
-        let mut readings: Vec<Reading<'_>> = self.subject.ledgers.iter().map(Reading::of).collect::<io::Result<_>>()?;
+        let mut readings: Vec<Reading<'_>> = self.subject.ledgers.iter().map(Kept::read).collect::<io::Result<_>>()?;
         let mut heap: BinaryHeap<Reverse<(u128, usize)>> =
             readings.iter().enumerate().filter_map(|(place, reading)| Some(Reverse((reading.key()?, place)))).collect();
         let mut forbidden = std::mem::take(&mut self.forbidden).into_iter().peekable();
