@@ -138,7 +138,8 @@ pub(super) fn setup(made: &Made) -> Vec<Step> {
         FaultKind::IgnorePolicy => steps.push(witness.hostile()),
         _ => {}
     }
-    steps.extend([meet(), witness.insert("answer", 2, 2), witness.insert("again", 1, 2), meet()]);
+    // Twice, so that everybody has received before anything else is written: what comes later is a page of its own.
+    steps.extend([meet(), meet(), witness.insert("answer", 2, 2), witness.insert("again", 1, 2), meet()]);
     steps
 }
 

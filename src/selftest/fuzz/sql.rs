@@ -162,7 +162,9 @@ impl Column {
 
 /// Whether rows of a table can refer to rows of the first.
 pub(super) fn has_parent(made: &Made, table: &Table) -> bool {
-    made.tables.first().is_some_and(|parent| parent.name != table.name && parent.key == Key::Id && !parent.strict)
+    // A key that compares otherwise than its column is no parent to SQLite.
+    let fits = |parent: &Table| parent.key == Key::Id && !parent.strict && !parent.clause.contains("COLLATE");
+    made.tables.first().is_some_and(|parent| parent.name != table.name && fits(parent))
 }
 
 impl Table {
