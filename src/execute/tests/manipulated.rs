@@ -199,6 +199,25 @@ fn what_was_done_to_one_database_is_found_where_it_is() {
     assert_found(INVENT_HIDDEN, &analysis, &[CheckKind::Written], &[RowState::Phantom]);
 }
 
+#[test]
+fn an_attempt_excuses_nothing_but_what_it_left_behind() {
+    // Everybody reads all notes, and database 2 changes one of database 3, which the policies deny.
+    let text = with_users().replace("databases_per_user: 2", "databases_per_user: 1");
+    let text = text.replace("select: auth_userid() = user_id", "select: '1'").replace(
+        "teardown:\n  - { name: gather, sync: [receive], barrier: true }\n",
+        "teardown:
+  - { name: gather, sync: [receive], barrier: true }
+  - { name: attack, kind: update, hostile: true, when: db == 2, sql: \"UPDATE notes SET value = -1 WHERE id = 'db3_r1_7'\", sync: [send, receive] }\n",
+    );
+    let left = "UPDATE notes SET value = value WHERE id = 'db3_r1_7' AND value = -1";
+    assert_found(left, &meddled(&text, move |directory| on_file(&directory.join("databases/db2.db"), left)), &[], &[]);
+    for sql in ["UPDATE notes SET value = -2 WHERE id = 'db3_r1_7'", "DELETE FROM notes WHERE id = 'db3_r1_7'"] {
+        let analysis = meddled(&text, move |directory| on_file(&directory.join("databases/db2.db"), sql));
+        let (checks, _) = found(&analysis);
+        assert!(checks.contains(&CheckKind::Server), "{sql}: {checks:?} {:?}", analysis.rules);
+    }
+}
+
 /// Cuts or zeroes a part of a file.
 fn spoil(file: &Path, spoil: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = std::fs::read(file).expect("it can be read");
