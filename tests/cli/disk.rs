@@ -1,27 +1,7 @@
 //! A disk that is full: never a half-written report that looks whole.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use crate::harness::{Place, json, skip};
-
-/// A small file system of its own, unmounted in the end.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: &Path, size: &str) -> Option<Self> {
-        std::fs::create_dir(at).expect("there is room for a directory");
-        let options = format!("size={size}");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output();
-        mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
+use crate::small_disk::SmallDisk;
 
 #[test]
 fn a_full_disk_is_told_and_leaves_nothing_that_looks_whole() {

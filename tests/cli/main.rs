@@ -29,6 +29,8 @@ mod secrets;
 mod selftest;
 mod shipped;
 mod signals;
+#[path = "../harness/small_disk.rs"]
+mod small_disk;
 mod standin;
 mod streams;
 mod values;

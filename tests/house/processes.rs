@@ -12,7 +12,7 @@ const SIGNS: &[&str] = &["Command::new(", ".recv()", "thread.join()", "TcpStream
 const ENDS: &[(&str, &str, &str)] = &[
     ("cli/harness.rs", "Command::new(", "it is the harness; `kill` asks nobody"),
     ("cli/bad_input.rs", "Command::new(", "`mkfifo` asks nobody"),
-    ("cli/disk.rs", "Command::new(", "`mount` of memory asks nobody"),
+    ("harness/small_disk.rs", "Command::new(", "`mount` of memory asks nobody"),
     ("cli/provision.rs", "Command::new(", "`script --version` asks nobody"),
     ("cli/wizard.rs", "Command::new(", "the terminal bounds every answer, and its environment is empty"),
     ("browser/chromium.rs", "Command::new(", "the address, every answer and the end are bounded"),
