@@ -66,7 +66,7 @@ pub(crate) fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
         rendezvous: Rendezvous::new(count),
         journal: Journal::new(job.directory, frame(job)),
         alarms: Alarms::new(job.plan),
-        few: rayon::ThreadPoolBuilder::new().num_threads(few).build().map_err(ExecuteError::Threads)?,
+        few: rayon::ThreadPoolBuilder::new().num_threads(few).build().map_err(ExecuteError::threads)?,
     };
     for path in [job.databases.to_owned(), run.ledgers(), job.directory.join("logs")] {
         std::fs::create_dir_all(&path).map_err(|error| ExecuteError::Io { path, error })?;
@@ -76,9 +76,10 @@ pub(crate) fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
     journal.flush()?;
     let clocks = Clocks::start();
     std::thread::scope(|threads| {
-        let watching = threads.spawn(|| watchdog.watch(job.control));
-        threads.spawn(|| journal.keep_flushing());
-        let done = catch_unwind(AssertUnwindSafe(|| work(&run)));
+        let start = std::thread::Builder::new;
+        let watching = start().spawn_scoped(threads, || watchdog.watch(job.control)).map_err(ExecuteError::threads)?;
+        let flushing = start().spawn_scoped(threads, || journal.keep_flushing()).map_err(ExecuteError::threads);
+        let done = catch_unwind(AssertUnwindSafe(|| flushing.and_then(|_| work(&run))));
         watchdog.finish();
         if let Ok(lag) = watching.join() {
             journal.frame().generator = Some(clocks.stop(&lag));
@@ -148,7 +149,7 @@ fn work(run: &Run<'_>) -> Result<(), ExecuteError> {
         .stack_size(STACK)
         .thread_name(|index| format!("db-{}", index + 1))
         .build()
-        .map_err(ExecuteError::Threads)?;
+        .map_err(ExecuteError::threads)?;
     run.progress.enter(Stage::Running);
     let settling = Settling::new(run);
     let unsent = all.broadcast(|context| {

@@ -261,6 +261,11 @@ impl<'a> Case<'a> {
         self.copies.iter().filter(|copy| fits(copy)).map(|copy| copy.database).collect()
     }
 
+    /// The databases that hold the row and still have to send it.
+    fn waiting(&self) -> Vec<u32> {
+        self.those(|copy| copy.row.is_some() && copy.unsent == Some(true))
+    }
+
     /// The number of databases that hold the row as the server does or, if the server was not read, at all.
     fn received(&self) -> Hop {
         let as_it_should_be = |copy: &Copy<'_>| match self.server {
@@ -288,10 +293,9 @@ impl<'a> Case<'a> {
         if self.nobody_wrote_it() {
             return (RowState::Phantom, self.received(), format!("in {names}, but no database wrote it"));
         }
-        let waiting = self.those(|copy| copy.row.is_some() && copy.unsent == Some(true));
+        let waiting = self.waiting();
         if !waiting.is_empty() {
-            let words = format!("not sent yet by {}", databases(&waiting));
-            return (RowState::Indeterminate, Hop::Written, words);
+            return not_sent(&waiting);
         }
         if self.tombstone == Some(true) {
             return (RowState::Stale, self.received(), format!("deleted on the server, but still in {names}"));
@@ -334,6 +338,10 @@ impl<'a> Case<'a> {
         };
         if self.nobody_wrote_it() {
             return (RowState::Phantom, Hop::Server, format!("{place}, but no database wrote it"));
+        }
+        // Where the server was not read, it may lack the row for the same reason.
+        if matches!(self.server, OnServer::Unknown) && self.waiting() == self.those(|copy| copy.row.is_some()) {
+            return not_sent(&self.waiting());
         }
         let waiting = self.those(|copy| copy.row.is_none() && copy.unsent == Some(true));
         if !waiting.is_empty() {
@@ -401,6 +409,11 @@ impl<'a> Case<'a> {
     }
 }
 
+/// The fate of a row that these databases still have to send.
+fn not_sent(waiting: &[u32]) -> Fate {
+    (RowState::Indeterminate, Hop::Written, format!("not sent yet by {}", databases(waiting)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::fates::{clocks, in_words};
@@ -460,6 +473,16 @@ mod tests {
         record.state.as_mut().expect("it has one").databases[0].unsent = Some(true);
         let found = fate_in(&record, &plan, &missing);
         assert_eq!(found.2, "not sent yet by database 1");
+    }
+
+    #[test]
+    fn a_row_that_waits_in_its_database_is_not_lost_where_the_server_was_not_read() {
+        let mut waiting = row([Some(ROW), None, None], None);
+        waiting.holders.pop();
+        let words = "in other databases, but not received by databases 2 and 3 (received by 1 of 3)";
+        assert_eq!(fate(&waiting).2, words);
+        waiting.holders[0].unsent = Some(true);
+        assert_eq!(fate(&waiting), (RowState::Indeterminate, Hop::Written, "not sent yet by database 1".to_owned()));
     }
 
     #[test]

@@ -5,10 +5,20 @@
 #![cfg(unix)]
 
 mod acknowledged;
+mod clocks;
+mod disks;
+mod extension;
 #[path = "../cli/harness.rs"]
 #[expect(dead_code, reason = "the campaign needs a part of it")]
 mod harness;
+mod limits;
+mod network;
+mod odd;
 mod pauses;
+#[path = "../harness/relay.rs"]
+mod relay;
 mod scene;
 mod signals;
+#[path = "../harness/small_disk.rs"]
+mod small_disk;
 mod tally;

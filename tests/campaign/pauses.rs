@@ -64,7 +64,8 @@ const RATE: &str = "scale: { databases: 3, iterations: 15, rows: 21, time_limit:
 #[test]
 fn a_run_that_is_stopped_for_a_while_blames_nobody() {
     campaign("SIGSTOP of the run for a while", times(4), |case| {
-        let scene = Scene::new(case.number % 2 == 1, case.number % 4 >= 2, case.turn(&[&scale(15, "60s"), RATE, RATE, RATE]));
+        let scene =
+            Scene::new(case.number % 2 == 1, case.number % 4 >= 2, case.turn(&[&scale(15, "60s"), RATE, RATE, RATE]));
         stopped(case, &scene, &["pass", "unknown"]);
     });
 }

@@ -2,6 +2,7 @@
 //! and what must hold of whatever is left of its runs.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::acknowledged::Acknowledged;
 use crate::harness::{Done, Invocation, Place, RLS, Report, Running, files, json, scenario};
@@ -47,7 +48,7 @@ impl Scene {
     /// A scene with or without a separate hub and policies, with more keys of the scenario.
     pub(crate) fn new(separate: bool, rls: bool, more: &str) -> Self {
         let place = Place::new();
-        let hub = separate.then(|| start_hub(&place, &[]));
+        let hub = separate.then(|| start_hub(&place, "").expect("the hub starts"));
         let scene = Self { place, hub, rls };
         scene.write(more);
         scene
@@ -60,8 +61,12 @@ impl Scene {
 
     /// Writes the scenario, for the hub as it is now.
     pub(crate) fn write(&self, more: &str) {
-        let address = self.hub.as_ref().map(|(_, address)| address.as_str());
-        self.place.write("scenario.yaml", &text(address, self.rls, more));
+        self.write_for(self.hub.as_ref().map(|(_, address)| address.as_str()), more);
+    }
+
+    /// Writes the scenario, for a hub at this address.
+    pub(crate) fn write_for(&self, hub: Option<&str>, more: &str) {
+        self.place.write("scenario.yaml", &text(hub, self.rls, more));
     }
 
     /// A run of the scenario with this seed.
@@ -105,8 +110,7 @@ fn text(hub: Option<&str>, rls: bool, more: &str) -> String {
     let rls = if rls { RLS } else { "" };
     let reuse = if more.contains("session:") { "" } else { "session: { reuse: true }\n" };
     let verify = if rls.is_empty() { "" } else { "verify: [written, converged, server, isolation, bootstrap]\n" };
-    let scale =
-        format!("scale: {{ databases: {DATABASES}, iterations: 1000000, rows: {ROWS}, time_limit: 10m }}\n");
+    let scale = format!("scale: {{ databases: {DATABASES}, iterations: 1000000, rows: {ROWS}, time_limit: 10m }}\n");
     let scale = if more.contains("scale:") { "" } else { &scale };
     let phases = if more.contains("phases:") { "" } else { PHASES };
     scenario(&format!("{scale}{reuse}{target}{verify}{rls}{phases}{more}"))
@@ -117,16 +121,24 @@ pub(crate) fn with_keys(invocation: Invocation) -> Invocation {
     KEYS.iter().fold(invocation, |invocation, (name, value)| invocation.env(name, value))
 }
 
-/// Starts a hub on a free port, with its data in `hub`, by this prefix of a line of shell.
-pub(crate) fn start_hub(place: &Place, before: &[&str]) -> (Running, String) {
+/// Starts a hub on a free port, with its data in `hub`, after a line of shell. Gives it with its address, or how it ended.
+pub(crate) fn start_hub(place: &Place, before: &str) -> Result<(Running, String), Done> {
     // Its output goes to a file, which can be read while it runs.
     let out = std::fs::File::create(place.path("hub.txt")).expect("there is room");
-    let line = format!("{} exec stress hub --address 127.0.0.1:0 --data hub", before.join(" "));
+    let line = format!("{before} exec stress hub --address 127.0.0.1:0 --data hub");
     let mut running = with_keys(place.shell(&line)).stdout(out).start();
-    let told = || std::fs::read_to_string(place.path("hub.txt")).unwrap_or_default();
-    running.until("the hub's address", || told().contains("Ctrl-C"));
-    let address = told().lines().find_map(|line| line.strip_prefix("hub: ").map(str::to_owned));
-    (running, address.expect("it names its address"))
+    loop {
+        let told = std::fs::read_to_string(place.path("hub.txt")).unwrap_or_default();
+        if let Some(address) =
+            told.lines().find_map(|line| line.strip_prefix("hub: ").filter(|_| told.contains("Ctrl-C")))
+        {
+            return Ok((running, address.to_owned()));
+        }
+        if running.has_ended() {
+            return Err(running.done());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Of the files of a run that tell of it, each is whole or not there; and only a run with an end has reports.

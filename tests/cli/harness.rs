@@ -227,6 +227,11 @@ impl Running {
         assert!(sent.expect("there is a kill").success(), "the process is gone already: {}", self.line);
     }
 
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it is our child").is_some()
+    }
+
     /// Waits until something holds; the process must not end before.
     pub(crate) fn until(&mut self, what: &str, mut holds: impl FnMut() -> bool) {
         while !holds() {

@@ -3,6 +3,7 @@
 mod format;
 mod page;
 mod topics;
+mod tried;
 
 use clap::{Args, Command, CommandFactory};
 

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde_json::Value;
 
 use super::super::exit::Exit;
-use super::format;
 use super::page::Page;
+use super::{format, tried};
 use crate::failure::{FailureKind, Side};
 use crate::plan::CheckKind;
 use crate::plan::threshold::{Metric, built_in};
@@ -23,11 +23,20 @@ pub(super) enum Topic {
     Findings,
     Faults,
     ExitCodes,
+    Tried,
 }
 
 impl Topic {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Format, Self::Variables, Self::Metrics, Self::Failures, Self::Findings, Self::Faults, Self::ExitCodes];
+    pub(super) const ALL: [Self; 8] = [
+        Self::Format,
+        Self::Variables,
+        Self::Metrics,
+        Self::Failures,
+        Self::Findings,
+        Self::Faults,
+        Self::ExitCodes,
+        Self::Tried,
+    ];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -38,6 +47,7 @@ impl Topic {
             Self::Findings => "findings",
             Self::Faults => "faults",
             Self::ExitCodes => "exit-codes",
+            Self::Tried => "tried",
         }
     }
 
@@ -50,6 +60,7 @@ impl Topic {
             Self::Findings => "Checks of the data, and their findings",
             Self::Faults => "Faults that the embedded target can inject",
             Self::ExitCodes => "Exit codes of the process",
+            Self::Tried => "What has been tried: runs that are disturbed on purpose",
         }
     }
 
@@ -66,6 +77,7 @@ impl Topic {
             Self::Failures => failures(page),
             Self::Findings => findings(page),
             Self::Faults => faults(page),
+            Self::Tried => tried::describe(page),
             Self::ExitCodes => page.terms(Exit::ALL.map(|exit| (exit.code().to_string(), exit.meaning()))),
         }
     }

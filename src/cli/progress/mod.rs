@@ -39,7 +39,8 @@ impl View {
         }
         let done = &AtomicBool::new(false);
         std::thread::scope(|threads| {
-            threads.spawn(move || {
+            // Where the system starts no thread, a run that nobody sees can still be made.
+            let _ = std::thread::Builder::new().spawn_scoped(threads, move || {
                 let show = Show { plan, progress, started: Instant::now(), done };
                 if self.progress && self.watched {
                     show.draw(self.statements.as_ref());
