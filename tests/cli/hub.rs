@@ -2,16 +2,22 @@
 
 use std::net::TcpListener;
 
-use crate::harness::{Place, Running};
+use crate::harness::{Invocation, Place, Running};
 
-const KEYS: [(&str, &str); 2] = [("STRESS_HUB_API_KEY", "key-of-the-test"), ("STRESS_HUB_MANAGEMENT_KEY", "other-key")];
+pub(crate) const KEYS: [(&str, &str); 2] =
+    [("STRESS_HUB_API_KEY", "key-of-the-test-itself"), ("STRESS_HUB_MANAGEMENT_KEY", "other-key-of-the-test")];
+
+/// A command that knows the hub's keys.
+pub(crate) fn with_keys(invocation: Invocation) -> Invocation {
+    KEYS.iter().fold(invocation, |invocation, (name, value)| invocation.env(name, value))
+}
 
 /// Starts a hub on a free port and gives it with its address.
-fn hub(place: &Place) -> (Running, String) {
+pub(crate) fn hub(place: &Place) -> (Running, String) {
     // Its output goes to a file, which can be read while it runs.
     let out = std::fs::File::create(place.path("hub.txt")).expect("there is room");
     let invocation = place.stress(&["hub", "--address", "127.0.0.1:0", "--data", "hub"]).stdout(out);
-    let mut running = KEYS.iter().fold(invocation, |invocation, (name, value)| invocation.env(name, value)).start();
+    let mut running = with_keys(invocation).start();
     let told = || std::fs::read_to_string(place.path("hub.txt")).unwrap_or_default();
     running.until("its address", || told().contains("Ctrl-C"));
     let address = told().lines().find_map(|line| line.strip_prefix("hub: ").map(str::to_owned));
@@ -25,8 +31,7 @@ fn a_hub_serves_several_runs_and_stops_when_asked_to() {
     let text = crate::harness::scenario(&format!("target: {{ embedded: {{ hub: \"{address}\" }} }}\n"));
     place.write("scenario.yaml", &text);
     for _ in 0..2 {
-        let run = place.stress(&["run", "scenario.yaml", "-q"]);
-        KEYS.iter().fold(run, |run, (name, value)| run.env(name, value)).done().exits(0);
+        with_keys(place.stress(&["run", "scenario.yaml", "-q"])).done().exits(0);
     }
     let wrong = place.stress(&["run", "scenario.yaml"]).env(KEYS[0].0, "wrong").env(KEYS[1].0, "wrong").done();
     wrong.exits(3).prints_nothing().says(&[&address, "HTTP 401", "help:"]);
