@@ -99,7 +99,9 @@ impl Attempt<'_> {
         let conducted = view.during(&run.variation.plan, run.progress, || run.conduct(&target));
         // Also after a run that failed: its devices and tokens are there all the same.
         let sites = sites(&run.directory.path);
-        let left = person::attended(terminal, self.watch.quiet, &|| false, |attendant| target.leave(&sites, attendant));
+        let cut = run.control.is_now();
+        let left =
+            person::attended(terminal, self.watch.quiet, &|| false, |attendant| target.leave(&sites, cut, attendant));
         for error in left {
             terminal.fail(&error.into());
         }

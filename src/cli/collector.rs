@@ -10,6 +10,7 @@ use super::problem::Problem;
 use crate::analysis::Analysis;
 use crate::record::Record;
 use crate::report;
+use crate::target::{self, Halt};
 
 /// Where a collector listens by default.
 const DEFAULT: &str = "http://localhost:4318";
@@ -25,18 +26,21 @@ pub(super) fn send(address: Option<&str>, record: &Record, analysis: &Analysis) 
     let headers = headers(&variable("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default());
     let time = variable("OTEL_EXPORTER_OTLP_TIMEOUT").and_then(|value| value.parse().ok());
     let time = time.map_or(TIMEOUT, Duration::from_millis);
-    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(time)).build().into();
+    let agent = target::agent(ureq::Agent::config_builder().timeout_global(Some(time)), &Halt::never());
+    let failed = |url: &str, error: &dyn std::fmt::Display| {
+        Problem::could_not_run(format!("failed to send the run to the collector at `{url}`: {error}"))
+            .help("send it again with `stress report RUN_DIR --report otlp=ADDRESS`")
+    };
+    let proxy = target::proxy(address).map_err(|problem| failed(address, &problem))?;
     for export in report::otlp(record, analysis) {
         let url = format!("{address}{}", export.path);
-        let mut request = agent.post(&url).header("content-type", "application/x-protobuf");
+        let mut request = agent.post(&url).config().proxy(proxy.clone()).build();
+        request = request.header("content-type", "application/x-protobuf");
         for (name, value) in &headers {
             request = request.header(name, value);
         }
         let answer = request.send(&export.body[..]).and_then(|mut answer| answer.body_mut().read_to_vec());
-        let answer = answer.map_err(|error| {
-            Problem::could_not_run(format!("failed to send the run to the collector at `{url}`: {error}"))
-                .help("send it again with `stress report RUN_DIR --report otlp=ADDRESS`")
-        })?;
+        let answer = answer.map_err(|error| failed(&url, &error))?;
         // Those of traces and metrics have the same shape.
         let refused = ExportTraceServiceResponse::decode(&answer[..]).ok().and_then(|answer| answer.partial_success);
         if let Some(refused) = refused.filter(|refused| refused.rejected_spans > 0) {

@@ -48,10 +48,11 @@ impl Run<'_> {
         crash::hide(target::secrets(plan, &scope));
         let reused = self.directory.reused.as_ref();
         let hub = reused.map_or(&self.directory.path, |reused| &reused.path);
+        attendant.obey(self.control.halt());
         let target = target::connect(plan, &scope, hub, &run, attendant)?;
         crash::hide(target.secrets.clone());
         if let Some(Err(problem)) = reused.map(|reused| reused.meet(&target.network.managed_database_id)) {
-            target.leave(&[], attendant);
+            target.leave(&[], false, attendant);
             return Err(problem);
         }
         Ok(target)

@@ -2,13 +2,14 @@
 //! long. It must not know what is run.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::InterruptHandle;
 
 use crate::latency::Latency;
 use crate::record::EndReason;
+use crate::target::Halt;
 
 /// No new step is started; 0 is a run that goes on.
 const FINISH: u8 = 1;
@@ -20,7 +21,7 @@ const TICK: Duration = Duration::from_millis(10);
 /// Whether the run goes on; shared by its workers and by whoever may end it.
 #[derive(Debug, Default)]
 pub(crate) struct Control {
-    state: AtomicU8,
+    state: Arc<AtomicU8>,
     reason: Mutex<Option<EndReason>>,
 }
 
@@ -48,6 +49,12 @@ impl Control {
     /// Whether even running steps are to be cut off.
     pub(crate) fn is_now(&self) -> bool {
         self.state.load(Ordering::Relaxed) >= NOW
+    }
+
+    /// What ends the waits of requests, as running statements are cut off.
+    pub(crate) fn halt(&self) -> Halt {
+        let state = Arc::clone(&self.state);
+        Halt::when(move || state.load(Ordering::Relaxed) >= NOW)
     }
 
     /// Sleeps, unless the run ends. Gives false when it did.

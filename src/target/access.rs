@@ -5,8 +5,10 @@ use std::time::Duration;
 use super::admin::Admin;
 use super::connection::ConnectionString;
 use super::error::TargetError;
+use super::halt::Halt;
 use super::http::TIMEOUT;
 use super::management::Management;
+use super::proxy;
 use crate::failure::{Secret, Secrets};
 use crate::plan::{ALLOWED_DATABASES, covers};
 use crate::scenario::{CloudsyncOptions, HumanDuration};
@@ -47,7 +49,8 @@ impl Access {
         let tokens = options.tokens.iter().map(|token| secret("tokens", &Some(token.clone())));
         let tokens: Vec<Secret> = tokens.collect::<Result<Vec<_>, TargetError>>()?.into_iter().flatten().collect();
         let values = [&connection_string, &api_key, &management_key, &own_key].into_iter().flatten();
-        let secrets = Secrets::new(values.chain(&tokens));
+        let proxies = proxy::secrets();
+        let secrets = Secrets::new(values.chain(&tokens).chain(&proxies));
         let time = options.admin_timeout.map_or(TIMEOUT, HumanDuration::get).max(Duration::from_millis(1));
         let address = text("address", &options.address)?;
         let admin_address = text("admin_address", &options.admin_address)?;
@@ -72,6 +75,12 @@ impl Access {
             allowed: options.allow_databases.clone().unwrap_or_else(|| vec![ALLOWED_DATABASES.to_owned()]),
             connection,
         })
+    }
+
+    /// The same whose waits end with this.
+    pub(super) fn until(self, halt: &Halt) -> Self {
+        let admin = self.admin.map(|admin| admin.until(halt));
+        Self { admin, management: self.management.map(|management| management.until(halt)), ..self }
     }
 
     /// The same where the managed database id need not be known yet: a variable that is not set leaves it out.

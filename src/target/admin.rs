@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
 use super::error::TargetError;
+use super::halt::Halt;
 use super::http::{Answer, Http, Patience, Request, odd};
 use crate::failure::{RawError, Secret, Secrets};
 
@@ -28,6 +29,11 @@ impl Admin {
     /// messages hide.
     pub(super) fn new(base: impl Into<String>, api_key: Secret, time: Duration, secrets: Secrets) -> Self {
         Self { http: Http::new(base, time, secrets), api_key }
+    }
+
+    /// The same whose waits end with this.
+    pub(super) fn until(&self, halt: &Halt) -> Self {
+        Self { http: self.http.until(halt), api_key: self.api_key.clone() }
     }
 
     /// The server's address.

@@ -2,6 +2,7 @@
 //! brings all three.
 
 use super::error::TargetError;
+use super::halt::Halt;
 
 /// Asks a person for a line.
 pub(crate) type Ask<'a> = dyn FnMut(&str) -> Option<String> + 'a;
@@ -11,12 +12,13 @@ pub(crate) struct Attendant<'a> {
     say: &'a mut dyn FnMut(&str),
     ask: Option<&'a mut Ask<'a>>,
     stopped: &'a dyn Fn() -> bool,
+    halt: Halt,
 }
 
 impl<'a> Attendant<'a> {
     /// `say` is told every step, `stopped` tells whether no further one is wanted.
     pub(crate) fn new(say: &'a mut dyn FnMut(&str), stopped: &'a dyn Fn() -> bool) -> Self {
-        Self { say, ask: None, stopped }
+        Self { say, ask: None, stopped, halt: Halt::never() }
     }
 
     /// The same with somebody to ask.
@@ -24,6 +26,16 @@ impl<'a> Attendant<'a> {
     pub(crate) fn asking(mut self, ask: Option<&'a mut Ask<'a>>) -> Self {
         self.ask = ask;
         self
+    }
+
+    /// The same with what ends a step that is under way.
+    pub(crate) fn obey(&mut self, halt: Halt) {
+        self.halt = halt;
+    }
+
+    /// What ends a step that is under way.
+    pub(super) fn halt(&self) -> &Halt {
+        &self.halt
     }
 
     /// Tells what was done.

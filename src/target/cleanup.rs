@@ -1,14 +1,22 @@
 //! Leaving a server as it was found, as far as that is wanted and possible: tokens revoked, sync disabled, devices
 //! forgotten, tables and database dropped. Everything is tried; what fails is told and does not stop the rest.
 
+use std::time::Duration;
+
 use super::admin::Admin;
 use super::attendant::Attendant;
 use super::error::TargetError;
+use super::halt::Halt;
 use super::management::Management;
 use super::provision::{disable_companions, drop_text, exists, tables, word};
 use super::tokens;
 use crate::failure::Secret;
 use crate::plan::TablePlan;
+
+/// How long a server that was silent in the run is given to say that it is there.
+const MOMENT: Duration = Duration::from_secs(1);
+/// What to do about what is left.
+const AGAIN: &str = "`stress cleanup FILE` goes on with it; access tokens expire by themselves";
 
 /// What is to be undone on a server.
 #[derive(Debug)]
@@ -21,7 +29,7 @@ pub(crate) struct Closing {
 }
 
 /// What is dropped.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Dropping {
     pub(super) database: String,
     pub(super) tables: Vec<TablePlan>,
@@ -33,24 +41,44 @@ impl Closing {
     /// Undoes it. `sites` are the site ids of the run's databases. Gives what could not be done.
     pub(super) fn leave(&self, sites: &[String], attendant: &mut Attendant<'_>) -> Vec<TargetError> {
         let mut problems = Vec::new();
+        let admin = &self.admin.until(attendant.halt());
         if !self.tokens.is_empty() {
             let count = self.tokens.len();
-            match tokens::revoke(&self.admin, &self.tokens) {
+            match tokens::revoke(admin, &self.tokens) {
                 Ok(()) => attendant.say(&format!("users: {count} access tokens revoked")),
                 Err(error) => {
-                    let problem = self.admin.failed("revoke the users' access tokens", &error);
-                    problems.push(TargetError::new(problem.message, "they expire an hour after the run's time limit"));
+                    let problem = admin.failed("revoke the users' access tokens", &error);
+                    problems.push(TargetError::new(problem.message, tokens::EXPIRY));
                 }
             }
         }
         if let Some(dropping) = &self.drop {
-            dropping.leave(&self.admin, sites, attendant, &mut problems);
+            dropping.until(attendant.halt()).leave(admin, sites, attendant, &mut problems);
+        }
+        if attendant.halt().is_due() {
+            problems.push(TargetError::new("leaving the server took too long and was ended", AGAIN));
         }
         problems
+    }
+
+    /// What is left undone because the server does not answer; nothing when it does.
+    pub(super) fn silence(&self) -> Option<TargetError> {
+        let error = self.admin.until(&Halt::after(MOMENT)).check_key().err()?;
+        if error.http.is_some() {
+            return None;
+        }
+        let problem = self.admin.failed("leave the server", &error);
+        let help = if self.drop.is_some() { AGAIN } else { tokens::EXPIRY };
+        Some(TargetError::new(problem.message, help))
     }
 }
 
 impl Dropping {
+    fn until(&self, halt: &Halt) -> Self {
+        let management = self.management.as_ref().map(|management| management.until(halt));
+        Self { management, ..self.clone() }
+    }
+
     fn leave(&self, admin: &Admin, sites: &[String], attendant: &mut Attendant<'_>, problems: &mut Vec<TargetError>) {
         let database = self.database.as_str();
         if let Some((management, id)) = self.management.as_ref().zip(self.managed_database_id.as_deref()) {

@@ -25,6 +25,7 @@ pub(super) fn connect(
     attendant: &mut Attendant<'_>,
 ) -> Result<Connected, TargetError> {
     let access = if options.provision { Access::without_id(options, scope)? } else { Access::new(options, scope)? };
+    let access = access.until(attendant.halt());
     let drops = options.cleanup == Some(Cleanup::Drop);
     if options.provision || drops {
         access.must_be_allowed()?;
@@ -79,7 +80,7 @@ pub(super) fn provision(
     scope: &Scope,
     attendant: &mut Attendant<'_>,
 ) -> Result<String, TargetError> {
-    let access = Access::without_id(options, scope)?;
+    let access = Access::without_id(options, scope)?.until(attendant.halt());
     access.must_be_allowed()?;
     prepare(plan, &access, attendant)
 }
@@ -92,7 +93,7 @@ pub(super) fn cleanup(
     sites: &[String],
     attendant: &mut Attendant<'_>,
 ) -> Result<Vec<TargetError>, TargetError> {
-    let access = Access::without_id(options, scope)?;
+    let access = Access::without_id(options, scope)?.until(attendant.halt());
     access.must_be_allowed()?;
     let id = access.managed_database_id()?;
     let closing = closing(plan, &access, id.as_deref(), true).ok_or_else(no_connection)?;

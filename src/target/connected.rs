@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use super::admin::Admin;
 use super::attendant::Attendant;
 use super::cleanup::Closing;
 use super::embedded::Hub;
 use super::error::TargetError;
+use super::halt::Halt;
 use crate::failure::{Call, RawError, Secrets};
 use crate::plan::{DatabasePlan, Plan};
 use crate::record::TargetFacts;
 use crate::session::{Credential, Loader, Network, Opening, Session};
+
+/// The longest that leaving a server may take.
+const LEAVING: Duration = Duration::from_secs(120);
 
 /// A target that is ready for the databases.
 #[derive(Debug)]
@@ -84,9 +89,15 @@ impl Connected {
     }
 
     /// Leaves the server: revokes what was made for the run, and drops what the scenario wants dropped. `sites` are the
-    /// site ids of the run's databases. Gives what could not be done.
-    pub(crate) fn leave(&self, sites: &[String], attendant: &mut Attendant<'_>) -> Vec<TargetError> {
-        self.closing.as_ref().map_or_else(Vec::new, |closing| closing.leave(sites, attendant))
+    /// site ids of the run's databases. A server that may be silent, because the run was `cut` off, is tried for a
+    /// moment first. Gives what could not be done.
+    pub(crate) fn leave(&self, sites: &[String], cut: bool, attendant: &mut Attendant<'_>) -> Vec<TargetError> {
+        let Some(closing) = &self.closing else { return Vec::new() };
+        if let Some(silent) = closing.silence().filter(|_| cut) {
+            return vec![silent];
+        }
+        attendant.obey(Halt::after(LEAVING));
+        closing.leave(sites, attendant)
     }
 
     /// How often a failure planted in the hub of this run struck so far.

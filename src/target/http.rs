@@ -6,7 +6,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use ureq::http::{HeaderMap, Method};
 
+use super::agent::{agent, is_halted};
+use super::embedded::checksum::{HEADER, checksum};
 use super::error::TargetError;
+use super::halt::Halt;
+use super::proxy::proxy;
 use crate::failure::{self, Call, FailureKind, RawError, Secret, Secrets};
 
 /// The longest a request may take when nobody says otherwise.
@@ -23,6 +27,7 @@ const TOLD: usize = 300;
 #[derive(Debug, Clone)]
 pub(super) struct Http {
     agent: ureq::Agent,
+    halt: Halt,
     base: String,
     time: Duration,
     secrets: Secrets,
@@ -56,11 +61,19 @@ pub(super) struct Answer {
 
 impl Http {
     pub(super) fn new(base: impl Into<String>, time: Duration, secrets: Secrets) -> Self {
+        Self { agent: Self::agent(&Halt::never()), halt: Halt::never(), base: base.into().trim_end_matches('/').to_owned(), time, secrets }
+    }
+
+    fn agent(halt: &Halt) -> ureq::Agent {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .user_agent(concat!("stress/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Self { agent: config.into(), base: base.into().trim_end_matches('/').to_owned(), time, secrets }
+            .user_agent(concat!("stress/", env!("CARGO_PKG_VERSION")));
+        agent(config, halt)
+    }
+
+    /// The same with another end of its waits.
+    pub(super) fn until(&self, halt: &Halt) -> Self {
+        Self { agent: Self::agent(halt), halt: halt.clone(), ..self.clone() }
     }
 
     pub(super) fn address(&self) -> &str {
@@ -95,10 +108,9 @@ impl Http {
             };
             let pause = asked_for.unwrap_or(PAUSE * 2_u32.pow(attempt - 1));
             let again = patience == Patience::Again && worth_repeating(&error) && attempt < ATTEMPTS;
-            if !again || Instant::now() + pause >= until {
+            if !again || Instant::now() + pause >= until || !self.halt.sleep(pause) {
                 return Err(error);
             }
-            std::thread::sleep(pause);
             attempt += 1;
         }
     }
@@ -126,6 +138,7 @@ impl Http {
         let failed =
             |error: &ureq::Error| RawError::heard(Call::Admin, network_text(error, time), &self.secrets_of(request));
         let url = format!("{}{}", self.base, request.path);
+        let proxy = proxy(&url).map_err(|problem| RawError::said(Call::Admin, problem))?;
         let bearer = format!("Bearer {}", request.bearer.expose());
         let sent = if let Some(body) = request.body {
             let builder = match *request.method {
@@ -133,19 +146,24 @@ impl Http {
                 _ => self.agent.post(&url),
             };
             let builder = builder.header("Authorization", bearer).header("Content-Type", "application/json");
-            builder.config().timeout_global(Some(time)).build().send(body.to_string())
+            builder.config().proxy(proxy).timeout_global(Some(time)).build().send(body.to_string())
         } else {
             let builder = match *request.method {
                 Method::DELETE => self.agent.delete(&url),
                 _ => self.agent.get(&url),
             };
-            builder.header("Authorization", bearer).config().timeout_global(Some(time)).build().call()
+            builder.header("Authorization", bearer).config().proxy(proxy).timeout_global(Some(time)).build().call()
         };
         let mut response = sent.map_err(|error| failed(&error))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let text = response.body_mut().with_config().limit(LARGEST_ANSWER).read_to_string();
-        Ok(Answer { status, headers, text: text.map_err(|error| failed(&error))? })
+        let text = text.map_err(|error| failed(&error))?;
+        // The embedded hub sends one with every answer.
+        if headers.get(HEADER).is_some_and(|told| told.as_bytes() != checksum(text.as_bytes()).as_bytes()) {
+            return Err(RawError::said(Call::Admin, "Recv failure: the answer is damaged: its checksum differs"));
+        }
+        Ok(Answer { status, headers, text })
     }
 
     /// The failure of a step, in words for a person.
@@ -229,6 +247,8 @@ fn help(error: &RawError) -> &'static str {
     }
 }
 
+/// What SQLite says of a statement that was cut off, said of a request.
+const INTERRUPTED: &str = "interrupted";
 const TIMED_OUT: &str = "Operation timed out";
 /// Before the words for any other way in which no complete answer came.
 const UNANSWERED: &str = "No complete answer:";
@@ -236,6 +256,7 @@ const UNANSWERED: &str = "No complete answer:";
 /// The message of a failed exchange, in the words that the sync calls use for the same.
 fn network_text(error: &ureq::Error, time: Duration) -> String {
     match error {
+        error if is_halted(error) => INTERRUPTED.to_owned(),
         ureq::Error::Timeout(_) => format!("{TIMED_OUT} after {} milliseconds", time.as_millis()),
         ureq::Error::HostNotFound => "Could not resolve host".to_owned(),
         ureq::Error::ConnectionFailed => "Failed to connect to the server".to_owned(),

@@ -11,6 +11,7 @@ use super::cleanup::Closing;
 use super::connected::Connected;
 use super::embedded::{self, Hub, HubOptions};
 use super::error::TargetError;
+use super::halt::Halt;
 use super::http::TIMEOUT;
 use super::management::{Management, Registration};
 use super::provision::{self, Site};
@@ -33,6 +34,7 @@ pub(super) fn connect(
     options: &EmbeddedOptions,
     directory: &Path,
     run: &str,
+    halt: &Halt,
 ) -> Result<Connected, TargetError> {
     let (hub, url, api_key, management_key) = if let Some(url) = &options.hub {
         (None, url.clone(), key(API_KEY_VARIABLE)?, key(MANAGEMENT_KEY_VARIABLE)?)
@@ -50,8 +52,11 @@ pub(super) fn connect(
     // A hub on this machine is prepared in no time: nothing is told, and an interrupt finds the run itself, which reports.
     let (mut say, stopped) = (|_: &str| {}, || false);
     let attendant = &mut Attendant::new(&mut say, &stopped);
-    let admin = Admin::new(&url, api_key.clone(), TIMEOUT, secrets.clone());
-    let management = Management::new(&url, management_key, TIMEOUT, secrets.clone());
+    attendant.obey(halt.clone());
+    // A hub that is silent is not waited for longer than for the run itself.
+    let time = TIMEOUT.min(plan.time_limit);
+    let admin = Admin::new(&url, api_key.clone(), time, secrets.clone()).until(halt);
+    let management = Management::new(&url, management_key, time, secrets.clone()).until(halt);
     let name = plan.name.replace('-', "_");
     let database = if plan.reuse { name } else { format!("{name}_{run}") };
     let registration = Registration {
@@ -128,7 +133,8 @@ pub(super) fn secrets() -> Secrets {
 }
 
 fn key(variable: &str) -> Result<Secret, TargetError> {
-    std::env::var(variable).map(Secret::from).map_err(|_| {
+    let value = std::env::var(variable).ok().filter(|value| !value.trim().is_empty());
+    value.map(Secret::from).ok_or_else(|| {
         let message = format!("a shared hub needs its key in the environment variable {variable}");
         TargetError::new(message, "`stress hub` prints the keys it started with")
     })

@@ -9,6 +9,7 @@ use ureq::http::Method;
 
 use super::connection::ConnectionString;
 use super::error::TargetError;
+use super::halt::Halt;
 use super::http::{Http, Patience, Request, odd};
 use crate::failure::{RawError, Secret, Secrets};
 
@@ -44,6 +45,11 @@ impl Registration {
 impl Management {
     pub(super) fn new(base: &str, key: Secret, time: Duration, secrets: Secrets) -> Self {
         Self { http: Http::new(base, time, secrets), key }
+    }
+
+    /// The same whose waits end with this.
+    pub(super) fn until(&self, halt: &Halt) -> Self {
+        Self { http: self.http.until(halt), key: self.key.clone() }
     }
 
     pub(super) fn address(&self) -> &str {

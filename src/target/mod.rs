@@ -4,6 +4,7 @@
 
 mod access;
 pub(crate) mod admin;
+mod agent;
 mod attendant;
 mod cleanup;
 mod cloudsync;
@@ -13,17 +14,22 @@ pub(crate) mod doctor;
 pub(crate) mod embedded;
 mod error;
 pub(crate) mod extension;
+mod halt;
 mod http;
 mod loopback;
 mod management;
 mod provision;
+mod proxy;
 #[cfg(test)]
 mod tests;
 mod tokens;
 
+pub(crate) use agent::{agent, is_halted};
 pub(crate) use attendant::{Ask, Attendant};
 pub(crate) use connected::Connected;
 pub(crate) use error::TargetError;
+pub(crate) use halt::Halt;
+pub(crate) use proxy::proxy;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -47,7 +53,7 @@ pub(crate) fn connect(
     attendant: &mut Attendant<'_>,
 ) -> Result<Connected, TargetError> {
     let mut connected = match &plan.target {
-        TargetPlan::Embedded(options) => loopback::connect(plan, options, directory, run),
+        TargetPlan::Embedded(options) => loopback::connect(plan, options, directory, run, attendant.halt()),
         TargetPlan::Cloudsync(options) => cloudsync::connect(plan, options, scope, run, attendant),
     }?;
     for secret in connected.credentials.iter().filter_map(Credential::secret) {

@@ -197,7 +197,7 @@ fn registered(
         if error.http.is_some_and(|status| status < 500 && status != 409 && status != 429) {
             return Err(failed(&error));
         }
-        std::thread::sleep(PAUSE * 2_u32.pow(attempt));
+        attendant.halt().sleep(PAUSE * 2_u32.pow(attempt));
         if let Some(id) = find()? {
             attendant.say(&format!("managed database {id}: registered"));
             return Ok(id);
@@ -278,7 +278,7 @@ fn wait(
             let message = format!("failed to {step} at {} in {:?}: {why}", management.address(), management.time());
             return Err(TargetError::new(message, "run the command again, or allow more time with `admin_timeout`"));
         }
-        std::thread::sleep(pause);
+        attendant.halt().sleep(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }

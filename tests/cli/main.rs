@@ -19,6 +19,9 @@ mod policies;
 mod problems;
 mod provision;
 mod rate;
+#[path = "../harness/relay.rs"]
+mod relay;
+mod relayed;
 mod readme;
 mod red;
 #[path = "../harness/relay.rs"]

@@ -87,8 +87,9 @@ impl Worker<'_> {
             Err(error) => {
                 self.note(&event, &format!("admin error: {}", error.message));
                 let failure = failure::classify(&error);
-                if failure.kind == FailureKind::Timeout && self.run.watchdog.left().is_zero() {
-                    // The run's limit cut it: it was not done, and that is no failure of it.
+                let late = failure.kind == FailureKind::Timeout && self.run.watchdog.left().is_zero();
+                if late || self.was_cut(std::slice::from_ref(&failure)) {
+                    // The run's end cut it: it was not done, and that is no failure of it.
                     return;
                 }
                 event.failures.push(failure);

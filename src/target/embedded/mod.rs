@@ -5,6 +5,7 @@
 //! numbers every accepted row and answers with "rows after your cursor that you may see", `wire` is what they say to each
 //! other, `shape` is a table as both see it, `fault` decides when a planted failure strikes.
 
+pub(super) mod checksum;
 pub(super) mod client;
 mod error;
 mod fault;

@@ -8,6 +8,9 @@ use super::wire;
 use crate::failure::Secret;
 use crate::scenario::{Fault, JournalMode};
 
+/// Connections of a hub: enough for the databases of a large run, each of which has one.
+pub(crate) const CONNECTIONS: usize = 8192;
+
 /// How a hub is to run.
 #[derive(Debug, Clone)]
 pub(crate) struct HubOptions {
@@ -21,6 +24,8 @@ pub(crate) struct HubOptions {
     pub management_key: Secret,
     /// How long a request waits for a database before `database is locked`.
     pub busy_timeout: Duration,
+    /// How many connections are open at once.
+    pub connections: usize,
     /// How many pushes, and how many pulls, are worked on at once.
     pub writers: u32,
     /// The journal mode of the databases.
@@ -44,6 +49,7 @@ impl HubOptions {
             api_key: random_key(),
             management_key: random_key(),
             busy_timeout: Duration::from_secs(30),
+            connections: CONNECTIONS,
             writers: 4,
             journal_mode: JournalMode::Wal,
             latency: Duration::ZERO,

@@ -24,9 +24,10 @@ pub(super) fn prepare_again() -> rusqlite::Error {
 
 /// The error of a statement that was interrupted.
 pub(super) fn check_interrupt(connection: &Connection) -> rusqlite::Result<()> {
-    if connection.is_interrupted() {
-        let interrupted = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_INTERRUPT);
-        return Err(rusqlite::Error::SqliteFailure(interrupted, None));
-    }
-    Ok(())
+    if connection.is_interrupted() { Err(interrupted()) } else { Ok(()) }
+}
+
+/// What SQLite says of an interrupt.
+pub(super) fn interrupted() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_INTERRUPT), None)
 }

@@ -1,24 +1,38 @@
 //! Messages over HTTP, one agent and so one kept connection per SQLite connection, and network failures in the words of
 //! the public functions, so that they are classified alike.
 
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::time::Instant;
 
+use ureq::http::Response;
+
+use super::super::checksum::{DAMAGED, HEADER, checksum};
 use super::super::wire::MAX_BODY;
 use super::transport::{Endpoint, Refusal, Transport, Verb};
+use crate::target::{self, Halt, proxy};
 
 /// Bytes of a connection's buffers, one for each direction.
 const BUFFER: usize = 8 << 10;
 
+/// The most room that is made for an answer before it comes.
+const ROOM: usize = 2 << 20;
+/// What is wrong with a damaged message.
+const DIFFERS: &str = "its checksum differs";
+
 /// HTTP through ureq.
-#[derive(Default)]
 pub(super) struct Http {
     agent: Option<ureq::Agent>,
+    halt: Halt,
 }
 
-impl Transport for Http {
-    fn call(&mut self, endpoint: &Endpoint, verb: Verb, body: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let agent = self.agent.get_or_insert_with(agent);
+impl Http {
+    /// Requests that end with this.
+    pub(super) fn new(halt: Halt) -> Self {
+        Self { agent: None, halt }
+    }
+
+    fn send(&mut self, endpoint: &Endpoint, verb: Verb, body: &[u8]) -> Result<Response<ureq::Body>, ureq::Error> {
+        let agent = self.agent.get_or_insert_with(|| agent(&self.halt));
         let path = match verb {
             Verb::Push => "push",
             Verb::Pull => "pull",
@@ -26,36 +40,48 @@ impl Transport for Http {
         let address = endpoint.address.trim_end_matches('/');
         let scheme = if address.contains("://") { "" } else { "http://" };
         let url = format!("{scheme}{address}/stress/v1/{}/{path}", endpoint.id);
-        let mut request = agent.post(url);
+        let proxy = proxy(&url).map_err(|problem| ureq::Error::Io(io::Error::other(problem)))?;
+        let mut request = agent.post(url).header(HEADER, checksum(body));
         if let Some(credential) = &endpoint.credential {
             request = request.header("Authorization", format!("Bearer {}", credential.expose()));
         }
         let request = request
             .config()
+            .proxy(proxy)
             .timeout_connect(Some(endpoint.connect_timeout))
             .timeout_global(Some(endpoint.request_timeout))
             .build();
+        request.send(body)
+    }
+}
+
+impl Transport for Http {
+    fn call(&mut self, endpoint: &Endpoint, verb: Verb, body: &[u8]) -> Result<Vec<u8>, Refusal> {
         let started = Instant::now();
-        let response = request.send(body).map_err(|error| Refusal::Network(explain(&error, endpoint, started, 0)))?;
+        let response = self.send(endpoint, verb, body).map_err(|error| explain(&error, endpoint, started, 0))?;
         let (parts, mut body) = response.into_parts();
         let announced = body.content_length();
         let mut bytes =
-            Vec::with_capacity(announced.map_or(0, |length| usize::try_from(length).unwrap_or(0).min(MAX_BODY)));
+            Vec::with_capacity(announced.map_or(0, |length| usize::try_from(length).unwrap_or(0).min(ROOM)));
         let limit = u64::try_from(MAX_BODY).unwrap_or(u64::MAX);
         if let Err(error) = body.with_config().limit(limit).reader().read_to_end(&mut bytes) {
             let received = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             let cut = matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset);
-            return Err(Refusal::Network(match announced {
+            return Err(match announced {
                 Some(length) if cut && length > received => {
-                    format!("end of response with {} bytes missing", length - received)
+                    Refusal::Network(format!("end of response with {} bytes missing", length - received))
                 }
                 _ => explain(&ureq::Error::from(error), endpoint, started, received),
-            }));
+            });
         }
-        if parts.status.as_u16() >= 400 {
-            return Err(Refusal::Status(String::from_utf8_lossy(&bytes).into_owned()));
+        let is_whole = parts.headers.get(HEADER).is_some_and(|told| told.as_bytes() == checksum(&bytes).as_bytes());
+        match parts.status.as_u16() {
+            DAMAGED => Err(Refusal::Network(format!("Recv failure: the hub got a damaged request: {DIFFERS}"))),
+            // Also what stands before a hub may refuse, and sends no checksum.
+            400.. => Err(Refusal::Status(String::from_utf8_lossy(&bytes).into_owned())),
+            _ if !is_whole => Err(Refusal::Network(format!("Recv failure: the answer is damaged: {DIFFERS}"))),
+            _ => Ok(bytes),
         }
-        Ok(bytes)
     }
 
     fn close(&mut self) {
@@ -63,26 +89,27 @@ impl Transport for Http {
     }
 }
 
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
+fn agent(halt: &Halt) -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
-        .proxy(None)
         .max_idle_connections(1)
         .max_idle_connections_per_host(1)
         // The default of 128 KiB each, a thousand times, is a quarter of a gigabyte.
         .input_buffer_size(BUFFER)
         .output_buffer_size(BUFFER)
-        .user_agent("stress-embedded")
-        .build()
-        .new_agent()
+        .user_agent("stress-embedded");
+    target::agent(config, halt)
 }
 
-fn explain(error: &ureq::Error, endpoint: &Endpoint, started: Instant, received: u64) -> String {
+fn explain(error: &ureq::Error, endpoint: &Endpoint, started: Instant, received: u64) -> Refusal {
+    if target::is_halted(error) {
+        return Refusal::Interrupted;
+    }
     let milliseconds = started.elapsed().as_millis();
     let (host, port) = host(&endpoint.address);
-    match error {
+    Refusal::Network(match error {
         ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
             format!("Connection timed out after {milliseconds} milliseconds")
         }
@@ -107,7 +134,7 @@ fn explain(error: &ureq::Error, endpoint: &Endpoint, started: Instant, received:
             format!("Failed to connect to {host} port {port} after {milliseconds} ms: Error")
         }
         other => other.to_string(),
-    }
+    })
 }
 
 /// Host and port of an address, for messages.

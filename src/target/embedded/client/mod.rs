@@ -4,6 +4,7 @@
 mod apply;
 mod capture;
 mod error;
+mod halt;
 mod http;
 mod local;
 mod send;
@@ -24,7 +25,7 @@ use transport::Transport;
 
 /// Adds the functions to a connection that talks HTTP and pushes so many rows at once.
 pub(crate) fn register(connection: &Connection, push_rows: u32) -> rusqlite::Result<()> {
-    register_with(connection, push_rows, Box::new(http::Http::default()))
+    register_with(connection, push_rows, Box::new(http::Http::new(halt::interrupt(connection))))
 }
 
 /// Adds the functions to a connection.

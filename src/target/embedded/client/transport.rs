@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::error::failure;
+use super::error::{failure, interrupted};
 use crate::failure::Secret;
 
 /// Which message.
@@ -36,6 +36,8 @@ pub(crate) trait Transport: Send {
 pub(crate) enum Refusal {
     /// No answer, or a broken one.
     Network(String),
+    /// The statement was interrupted before the answer came.
+    Interrupted,
     /// An error status, with this body.
     Status(String),
 }
@@ -45,6 +47,7 @@ impl Refusal {
     pub(super) fn into_error(self, empty: &str) -> rusqlite::Error {
         match self {
             Self::Network(text) => failure(text),
+            Self::Interrupted => interrupted(),
             Self::Status(body) if body.is_empty() => failure(empty),
             Self::Status(body) => failure(body),
         }

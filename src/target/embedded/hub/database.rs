@@ -92,6 +92,7 @@ impl Worker {
         connection.set_prepared_statement_cache_capacity(256);
         rusqlite::vtab::series::load_module(&connection)?;
         let identity = Identity::register(&connection)?;
+        super::turn::bind(&mut connection)?;
         Ok(Self { connection, cache: Cache::default(), cascades: None, identity })
     }
 

@@ -1,49 +1,47 @@
-//! HTTP: the accept loop, bodies, and which path is answered by whom. It must not know SQL.
+//! HTTP: the accept loop, and how many connections and how much work there may be at once. It must not know what is
+//! asked.
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Either, Full, Limited};
-use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use http_body_util::{Either, Full};
+use hyper::Response;
+use hyper::body::Bytes;
+use hyper::header::CONTENT_TYPE;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
 
-use super::super::wire::MAX_BODY;
+use super::super::checksum::{HEADER, checksum};
+use super::arrival::Held;
+use super::door::{Limits, answer};
 use super::reply::{Delivery, Reply};
 use super::shared::Shared;
-use super::sync::{self, Verb};
-use super::{manage, sql, tokens};
+use super::torn::Torn;
 
 /// Bytes that a connection reads at once: there may be a thousand.
 const BUFFER: usize = 16 << 10;
 /// Connections the system keeps for us until they are accepted: a thousand databases start at once.
 const BACKLOG: u32 = 4096;
-/// The longest a request's head or body may take to arrive.
-const ARRIVAL: Duration = Duration::from_secs(60);
-/// The largest body of an administrator's request.
-const MAX_ADMIN_BODY: usize = 16 << 20;
-/// Bodies wait for their turn in units of this many bytes, at most [`BUDGET`] of them at once in memory.
-const UNIT: usize = 4 << 10;
-const BUDGET: usize = 4096;
-
-/// What bounds the work under way.
-#[derive(Debug)]
-struct Limits {
-    pushes: Semaphore,
-    pulls: Semaphore,
-    admin: Semaphore,
-    bodies: Semaphore,
-}
+/// The longest that a connection may be idle, or take for the head of a request. Our clients let an idle connection go
+/// after fifteen seconds, so that none is closed under a request.
+const HEAD: Duration = Duration::from_secs(30);
+/// The longest that a reader may take nothing of its answer.
+const READ: Duration = Duration::from_secs(15);
+/// The most connections that are told that there are too many, instead of only being closed.
+const TOLD: usize = 64;
+/// What they are told.
+const FULL: &str = "the hub has too many connections: close some, or try again later";
 
 /// Binds the address. To be called inside the runtime.
 pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -60,16 +58,13 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub(super) async fn serve(
     listener: TcpListener,
     shared: Arc<Shared>,
-    writers: usize,
+    limits: Limits,
+    connections: usize,
     mut stopped: watch::Receiver<bool>,
     alive: mpsc::Sender<()>,
 ) {
-    let limits = Arc::new(Limits {
-        pushes: Semaphore::new(writers),
-        pulls: Semaphore::new(writers),
-        admin: Semaphore::new(8),
-        bodies: Semaphore::new(BUDGET),
-    });
+    let limits = Arc::new(limits);
+    let (places, told) = (Arc::new(Semaphore::new(connections)), Arc::new(Semaphore::new(TOLD)));
     let watched = stopped.clone();
     let mut stop = pin!(stopped.wait_for(|&stopped| stopped));
     loop {
@@ -79,16 +74,39 @@ pub(super) async fn serve(
             }
             listener.poll_accept(context).map(Some)
         });
-        match accepted.await {
+        let stream = match accepted.await {
             None => return,
-            Some(Ok((stream, _))) => {
-                let (shared, limits) = (Arc::clone(&shared), Arc::clone(&limits));
-                tokio::spawn(connection(stream, shared, limits, watched.clone(), alive.clone()));
-            }
+            Some(Ok((stream, _))) => stream,
             // Out of descriptors, or the peer is gone already: others may fare better.
-            Some(Err(_)) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Some(Err(_)) => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
+            }
+        };
+        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+            let (shared, limits) = (Arc::clone(&shared), Arc::clone(&limits));
+            tokio::spawn(connection(stream, shared, limits, watched.clone(), (place, alive.clone())));
+        } else if let Ok(permit) = Arc::clone(&told).try_acquire_owned() {
+            tokio::spawn(turn_away(stream, permit));
         }
     }
+}
+
+/// Answers a connection for which there is no place.
+async fn turn_away(mut stream: TcpStream, _permit: OwnedSemaphorePermit) {
+    let body = String::from_utf8(Reply::errors(503, "unavailable", FULL).body).unwrap_or_default();
+    let length = body.len();
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
+    let told = async {
+        // What is not read when a connection closes takes the answer with it.
+        let _ = stream.read(&mut [0; BUFFER]).await;
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await
+    };
+    // The peer may be gone already.
+    let _ = timeout(Duration::from_secs(1), told).await;
 }
 
 async fn connection(
@@ -96,17 +114,22 @@ async fn connection(
     shared: Arc<Shared>,
     limits: Arc<Limits>,
     mut stopped: watch::Receiver<bool>,
-    _alive: mpsc::Sender<()>,
+    _until_the_end: (OwnedSemaphorePermit, mpsc::Sender<()>),
 ) {
     // Answers are whole messages: nothing to gather.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| handle(request, Arc::clone(&shared), Arc::clone(&limits)));
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(READ));
+    let service = service_fn(move |request| {
+        let (shared, limits) = (Arc::clone(&shared), Arc::clone(&limits));
+        async move { deliver(answer(request, shared, &limits).await).await }
+    });
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(ARRIVAL)
+            .header_read_timeout(HEAD)
             .max_buf_size(BUFFER)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(Box::pin(stream)), service)
     );
     let mut stop = pin!(stopped.wait_for(|&stopped| stopped));
     let mut stopping = false;
@@ -121,114 +144,31 @@ async fn connection(
     let _ = served.await;
 }
 
-async fn handle(
-    request: Request<Incoming>,
-    shared: Arc<Shared>,
-    limits: Arc<Limits>,
-) -> io::Result<Response<Either<Full<Bytes>, Torn>>> {
-    let reply = answer(request, shared, &limits).await;
+/// An answer as HTTP. The memory that it holds is free when it has been read.
+async fn deliver((reply, held): (Reply, Option<Held>)) -> io::Result<Response<Either<Full<Bytes>, Torn>>> {
     if !reply.delay.is_zero() {
         tokio::time::sleep(reply.delay).await;
     }
-    let length = reply.body.len();
+    let mut response = Response::builder().status(reply.status).header(HEADER, checksum(&reply.body));
+    if !reply.body.is_empty() {
+        response = response.header(CONTENT_TYPE, reply.content_type);
+    }
     let body = match reply.delivery {
-        Delivery::Whole => Either::Left(Full::new(Bytes::from(reply.body))),
+        Delivery::Whole => Either::Left(Full::new(Bytes::from_owner(Parcel { body: reply.body, _held: held }))),
         Delivery::Torn => Either::Right(Torn::new(reply.body)),
         Delivery::None => return Err(io::Error::other("planted failure: hang_up")),
     };
-    let mut response = Response::builder().status(reply.status);
-    if length > 0 {
-        response = response.header(CONTENT_TYPE, reply.content_type);
-    }
     response.body(body).map_err(io::Error::other)
 }
 
-async fn answer(request: Request<Incoming>, shared: Arc<Shared>, limits: &Limits) -> Reply {
-    let (head, body) = request.into_parts();
-    let path: Vec<String> = head.uri.path().split('/').skip(1).map(str::to_owned).collect();
-    let verb = match path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["stress", "v1", _, "push"] => Some(Verb::Push),
-        ["stress", "v1", _, "pull"] => Some(Verb::Pull),
-        _ => None,
-    };
-    let (most, work) = match verb {
-        Some(Verb::Push) => (MAX_BODY, &limits.pushes),
-        Some(Verb::Pull) => (MAX_BODY, &limits.pulls),
-        None => (MAX_ADMIN_BODY, &limits.admin),
-    };
-    let announced = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    let units = u32::try_from((announced.unwrap_or(UNIT) / UNIT).clamp(1, BUDGET)).unwrap_or(1);
-    let Ok(_memory) = limits.bodies.acquire_many(units).await else { return Reply::empty(503) };
-    let body = match tokio::time::timeout(ARRIVAL, Limited::new(body, most).collect()).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            return Reply::errors(413, "payload_too_large", &format!("the body is larger than {most} bytes"));
-        }
-        Ok(Err(_)) => return Reply::errors(400, "bad_request", "the body is broken"),
-        Err(_) => return Reply::errors(408, "timeout", "the body did not arrive in time"),
-    };
-    if verb.is_some() && !shared.latency.is_zero() {
-        tokio::time::sleep(shared.latency).await;
-    }
-    let Ok(_turn) = work.acquire().await else { return Reply::empty(503) };
-    let answered = tokio::task::spawn_blocking(move || {
-        let bearer = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let bearer = bearer.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
-        match verb {
-            Some(verb) => sync::answer(&shared, &path[2], verb, bearer, &body),
-            None => route(&shared, &head.method, &path, head.uri.query().unwrap_or(""), bearer, &body),
-        }
-    });
-    answered.await.unwrap_or_else(|_| Reply::errors(500, "internal_error", "the request could not be worked on"))
+/// A body with the memory that it holds.
+struct Parcel {
+    body: Vec<u8>,
+    _held: Option<Held>,
 }
 
-/// The administration.
-fn route(shared: &Shared, method: &Method, path: &[String], query: &str, bearer: Option<&str>, body: &[u8]) -> Reply {
-    let parts: Vec<&str> = path.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-    match (method.as_str(), &parts[..]) {
-        ("GET", ["v2", "health"]) => {
-            Reply::json(200, &serde_json::json!({ "data": { "status": "ok", "version": env!("CARGO_PKG_VERSION") } }))
-        }
-        ("POST", ["v2", "weblite", "sql"]) => sql::answer(&shared.registry, bearer, sql::Query::from_json(body)),
-        ("GET", ["v2", "weblite", "sql"]) => sql::answer(&shared.registry, bearer, Ok(sql::Query::from_query(query))),
-        (_, ["v2", "tokens", rest @ ..]) => tokens::answer(&shared.registry, method.as_str(), rest, bearer, body),
-        (_, ["v1", rest @ ..]) => manage::answer(shared, method.as_str(), rest, query, bearer, body),
-        _ => Reply::error(404, 10002, &format!("no such path: {method} /{}", parts.join("/"))),
-    }
-}
-
-/// Half a body under the length of the whole.
-struct Torn {
-    half: Option<Bytes>,
-    whole: u64,
-    pause: Pin<Box<tokio::time::Sleep>>,
-}
-
-impl Torn {
-    fn new(mut body: Vec<u8>) -> Self {
-        let whole = u64::try_from(body.len()).unwrap_or(u64::MAX);
-        body.truncate(body.len() / 2);
-        // Time for the half to leave before the connection ends.
-        let pause = Box::pin(tokio::time::sleep(Duration::from_millis(20)));
-        Self { half: Some(Bytes::from(body)), whole, pause }
-    }
-}
-
-impl Body for Torn {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        if let Some(half) = self.half.take() {
-            return Poll::Ready(Some(Ok(Frame::data(half))));
-        }
-        self.pause.as_mut().poll(context).map(|()| Some(Err(io::Error::other("planted failure: torn_answer"))))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.whole)
+impl AsRef<[u8]> for Parcel {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
     }
 }

@@ -5,8 +5,10 @@
 
 mod cascade;
 mod command;
+mod arrival;
 mod companion;
 mod database;
+mod door;
 mod error;
 mod listener;
 mod manage;
@@ -23,7 +25,9 @@ mod stash;
 mod switch;
 mod sync;
 mod tokens;
+mod torn;
 mod tracked;
+mod turn;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,10 +62,11 @@ impl Hub {
     pub(crate) fn start(options: HubOptions) -> Result<Self, HubError> {
         let address = options.address;
         let writers = options.writers.max(1) as usize;
+        let (limits, places) = (door::Limits::new(writers), options.connections);
         let shared = Arc::new(Shared::open(options)?);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
-            .max_blocking_threads(2 * writers + 8)
+            .max_blocking_threads(door::Limits::threads(writers))
             .thread_name("hub")
             .enable_all()
             .build()
@@ -76,7 +81,7 @@ impl Hub {
         let local = socket.local_addr().map_err(|source| HubError::Listen { address, source })?;
         let (stop, stopped) = watch::channel(false);
         let (alive, connections) = mpsc::channel(1);
-        runtime.spawn(listener::serve(socket, Arc::clone(&shared), writers, stopped, alive));
+        runtime.spawn(listener::serve(socket, Arc::clone(&shared), limits, places, stopped, alive));
         let running = Running { runtime, stop, connections };
         Ok(Self { url: format!("http://{local}"), shared, running: Some(running) })
     }
@@ -133,14 +138,16 @@ impl LocalHub {
     /// The status and body that answer a message.
     pub(super) fn call(&self, id: &str, is_push: bool, bearer: &str, body: &[u8]) -> (u16, Vec<u8>) {
         let verb = if is_push { sync::Verb::Push } else { sync::Verb::Pull };
-        let reply = sync::answer(&self.0, id, verb, Some(bearer), body);
+        let Some(caller) = self.0.registry.caller(bearer) else { return (401, Vec::new()) };
+        let reply = sync::answer(&self.0, id, verb, caller, body);
         (reply.status, reply.body)
     }
 
     /// The answer to an administrator's SQL.
     pub(super) fn sql(&self, bearer: &str, database: &str, sql: &str) -> serde_json::Value {
         let body = serde_json::json!({ "sql": sql, "database": database }).to_string();
-        let reply = sql::answer(&self.0.registry, Some(bearer), sql::Query::from_json(body.as_bytes()));
+        let Some(caller) = self.0.registry.caller(bearer) else { return serde_json::Value::Null };
+        let reply = sql::answer(&self.0.registry, caller, sql::Query::from_json(body.as_bytes()));
         serde_json::from_slice(&reply.body).unwrap_or(serde_json::Value::Null)
     }
 
@@ -152,6 +159,6 @@ impl LocalHub {
 
     /// Makes a token for a user.
     pub(super) fn token(&self, user: &str) -> Option<crate::failure::Secret> {
-        self.0.registry.create_token(user, user, None, None).ok().map(|token| token.secret)
+        self.0.registry.create_token(user, user, None, None).ok().map(|(_, text)| text)
     }
 }

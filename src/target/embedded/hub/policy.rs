@@ -164,7 +164,7 @@ pub(super) fn columns_read(connection: &mut Connection, table: &str, policy: &st
         Authorization::Allow
     }))?;
     let prepared = connection.prepare(&format!("SELECT 1 FROM main.{} WHERE ({policy})", quote(table))).map(drop);
-    connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
+    super::turn::bind(connection)?;
     prepared?;
     let columns = columns.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(columns.clone())

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::super::error::HubError;
 use super::database::{Database, Tuning};
@@ -20,6 +21,9 @@ const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS tokens(id INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE, name TEXT NOT NULL, user TEXT NOT NULL,
         attributes TEXT, created TEXT NOT NULL, expires TEXT);
 ";
+
+/// What the text of a token has behind its number.
+const MARK: &str = "sqa_";
 
 /// Databases and tokens.
 #[derive(Debug)]
@@ -36,14 +40,14 @@ struct Inner {
     databases: HashMap<String, Arc<Database>>,
     /// Names by managed id.
     managed: HashMap<String, String>,
-    tokens: HashMap<Secret, Token>,
+    /// By the digests of their texts.
+    tokens: HashMap<String, Token>,
 }
 
 /// An access token.
 #[derive(Debug, Clone)]
 pub(super) struct Token {
     pub(super) id: i64,
-    pub(super) secret: Secret,
     pub(super) name: String,
     pub(super) user: String,
     pub(super) attributes: Option<String>,
@@ -116,11 +120,12 @@ impl Registry {
     pub(super) fn caller(&self, bearer: &str) -> Option<Caller> {
         let key = bearer.split_once("apikey=").filter(|_| bearer.contains("://")).map_or(bearer, |(_, key)| key);
         let key = key.split('&').next().unwrap_or(key);
-        if key == self.api_key.expose() {
+        // Digests are compared, so that the time tells nothing of the key.
+        if digest(key) == digest(self.api_key.expose()) {
             return Some(Caller::Admin);
         }
         let inner = self.lock();
-        inner.tokens.get(&bearer.into()).filter(|token| token.is_valid()).map(|token| Caller::User(token.user()))
+        inner.tokens.get(&digest(bearer)).filter(|token| token.is_valid()).map(|token| Caller::User(token.user()))
     }
 
     /// A user other than this one, always the same.
@@ -213,14 +218,14 @@ impl Registry {
         Ok(())
     }
 
-    /// Makes a token.
+    /// Makes a token, and gives its text, of which only the digest is kept.
     pub(super) fn create_token(
         &self,
         name: &str,
         user: &str,
         attributes: Option<String>,
         expires: Option<Timestamp>,
-    ) -> rusqlite::Result<Token> {
+    ) -> rusqlite::Result<(Token, Secret)> {
         let mut inner = self.lock();
         let secret = uuid::Uuid::new_v4().simple().to_string();
         let created = Timestamp::now().to_string();
@@ -231,24 +236,17 @@ impl Registry {
                 "INSERT INTO tokens(token, name, user, attributes, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
             .insert(params![secret, name, user, attributes, created, expires])?;
-        let token = format!("{id}|sqa_{secret}");
-        inner.file.execute("UPDATE tokens SET token = ?2 WHERE id = ?1", params![id, token])?;
-        let token = Token {
-            id,
-            secret: token.into(),
-            name: name.to_owned(),
-            user: user.to_owned(),
-            attributes,
-            created,
-            expires,
-        };
-        inner.tokens.insert(token.secret.clone(), token.clone());
-        Ok(token)
+        let text = format!("{id}|{MARK}{secret}");
+        let digest = digest(&text);
+        inner.file.execute("UPDATE tokens SET token = ?2 WHERE id = ?1", params![id, digest])?;
+        let token = Token { id, name: name.to_owned(), user: user.to_owned(), attributes, created, expires };
+        inner.tokens.insert(digest, token.clone());
+        Ok((token, text.into()))
     }
 
     /// A token that is still valid.
     pub(super) fn token(&self, token: &str) -> Option<Token> {
-        self.lock().tokens.get(&token.into()).filter(|token| token.is_valid()).cloned()
+        self.lock().tokens.get(&digest(token)).filter(|token| token.is_valid()).cloned()
     }
 
     /// A user's valid tokens.
@@ -263,8 +261,9 @@ impl Registry {
     /// Revokes a token at once; whether there was one.
     pub(super) fn revoke(&self, token: &str) -> rusqlite::Result<bool> {
         let mut inner = self.lock();
-        inner.file.execute("DELETE FROM tokens WHERE token = ?1", [token])?;
-        Ok(inner.tokens.remove(&token.into()).is_some())
+        let digest = digest(token);
+        inner.file.execute("DELETE FROM tokens WHERE token = ?1", [&digest])?;
+        Ok(inner.tokens.remove(&digest).is_some())
     }
 }
 
@@ -277,23 +276,41 @@ impl Inner {
             .prepare("SELECT managed, name FROM databases WHERE managed IS NOT NULL")?
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
+        hide_tokens(&file)?;
         let tokens = file
-            .prepare("SELECT id, token, name, user, attributes, created, expires FROM tokens")?
+            .prepare("SELECT token, id, name, user, attributes, created, expires FROM tokens")?
             .query_map([], |row| {
-                Ok(Token {
-                    id: row.get(0)?,
-                    secret: row.get::<_, String>(1)?.into(),
+                let token = Token {
+                    id: row.get(1)?,
                     name: row.get(2)?,
                     user: row.get(3)?,
                     attributes: row.get(4)?,
                     created: row.get(5)?,
                     expires: row.get(6)?,
-                })
+                };
+                Ok((row.get(0)?, token))
             })?
-            .map(|token| token.map(|token| (token.secret.clone(), token)))
             .collect::<rusqlite::Result<_>>()?;
         Ok(Self { file, databases: HashMap::new(), managed, tokens })
     }
+}
+
+/// Replaces the tokens that an earlier version kept as texts by their digests, and forgets those that have expired.
+fn hide_tokens(file: &Connection) -> rusqlite::Result<()> {
+    let texts = file
+        .prepare(&format!("SELECT token FROM tokens WHERE token LIKE '%|{MARK}%'"))?
+        .query_map([], |row| row.get::<_, String>(0))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    for text in texts {
+        file.execute("UPDATE tokens SET token = ?2 WHERE token = ?1", [&text, &digest(&text)])?;
+    }
+    file.execute("DELETE FROM tokens WHERE expires < ?1", [Timestamp::now().to_string()])?;
+    Ok(())
+}
+
+/// The digest of a key or token, in hexadecimal digits.
+pub(super) fn digest(text: &str) -> String {
+    crate::session::hex(&Sha256::digest(text))
 }
 
 /// Letters, digits, `-`, `_` and `.`, not starting with one of the last two: no way out of the data directory.

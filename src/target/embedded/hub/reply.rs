@@ -6,6 +6,11 @@ use serde_json::{Value, json};
 
 use super::error::StoreError;
 
+/// What is said to a bearer that is nobody.
+const UNKNOWN: &str = "the api key or access token is missing, unknown, revoked or expired";
+/// Code of a refused credential.
+pub(super) const AUTH: i32 = 10004;
+
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reply {
@@ -62,6 +67,21 @@ impl Reply {
         Self::json(status, &json!({ "error": error }))
     }
 
+    /// That the hub is there.
+    pub(super) fn health() -> Self {
+        Self::json(200, &json!({ "data": { "status": "ok", "version": env!("CARGO_PKG_VERSION") } }))
+    }
+
+    /// To a bearer that is nobody, from sync.
+    pub(super) fn unknown() -> Self {
+        Self::errors(401, "unauthorized", UNKNOWN)
+    }
+
+    /// The same from the SQL gateway and the tokens.
+    pub(super) fn unknown_to_gateway() -> Self {
+        Self::error(401, AUTH, UNKNOWN)
+    }
+
     /// A failed push or pull.
     pub(super) fn store_error(error: &StoreError) -> Self {
         match error {
@@ -93,6 +113,7 @@ fn title(status: u16, code: &str) -> &'static str {
         (405, _) => "Method Not Allowed",
         (408, _) => "Request Timeout",
         (409, _) => "Conflict",
+        (422, _) => "Unprocessable Content",
         (413, _) => "Payload Too Large",
         (429, _) => "Too Many Requests",
         (503, _) => "Service Unavailable",

@@ -10,7 +10,7 @@ use super::super::fault::Faults;
 use super::super::options::HubOptions;
 use super::super::wire::SiteId;
 use super::database::Tuning;
-use super::registry::Registry;
+use super::registry::{Registry, digest};
 use super::stash::Stash;
 use crate::failure::Secret;
 
@@ -30,6 +30,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Whether this is the key of the management API.
+    pub(super) fn is_management_key(&self, bearer: &str) -> bool {
+        digest(bearer) == digest(self.management_key.expose())
+    }
+
     pub(super) fn open(options: HubOptions) -> Result<Self, HubError> {
         let data = |source| HubError::Data { path: options.data.clone(), source };
         fs::create_dir_all(&options.data).map_err(data)?;

@@ -3,9 +3,11 @@
 
 use crate::sql::quote;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
+use rusqlite::limits::Limit;
 use rusqlite::{Statement, ToSql};
 use serde_json::{Map, Value, json};
 
@@ -15,14 +17,20 @@ use super::database::{Database, Worker};
 use super::policy::Caller;
 use super::refusal::{GENERIC, Refusal};
 use super::registry::{Registry, RegistryError};
-use super::reply::Reply;
+use super::reply::{AUTH, Reply};
 use super::switch::{set_policy, set_rls, set_sync};
 use super::tracked::{self, Tracked};
+use super::turn;
 
 /// Code of a command that is none.
 const COMMAND: i32 = 10002;
-/// Code of a refused credential.
-const AUTH: i32 = 10004;
+/// The longest that the SQL of a request may run: an administrator's, and a user's.
+pub(super) const TIME: Duration = Duration::from_secs(30);
+pub(super) const USER_TIME: Duration = Duration::from_secs(10);
+/// The largest value of a statement, and the largest answer, in bytes.
+const LARGEST: [usize; 2] = [64 << 20, 128 << 20];
+const USER_LARGEST: [usize; 2] = [16 << 20, 16 << 20];
+
 /// A request.
 #[derive(Debug, Default)]
 pub(super) struct Query {
@@ -66,16 +74,18 @@ pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
 }
 
 /// Answers a request: the result of its last statement.
-pub(super) fn answer(registry: &Registry, bearer: Option<&str>, query: Result<Query, String>) -> Reply {
-    let Some(caller) = bearer.and_then(|bearer| registry.caller(bearer)) else {
-        return Reply::error(401, AUTH, "the api key or access token is missing, unknown, revoked or expired");
-    };
+pub(super) fn answer(registry: &Registry, caller: Caller, query: Result<Query, String>) -> Reply {
+    let time = if caller == Caller::Admin { TIME } else { USER_TIME };
     let query = match query {
         Ok(query) => query,
         Err(problem) => return Reply::error(400, GENERIC, &problem),
     };
     match Session::new(registry, caller).run(&query) {
         Ok((data, metadata)) => Reply::json(200, &json!({ "data": data, "metadata": metadata })),
+        Err(_) if turn::is_over() => {
+            let detail = format!("the SQL was ended after {} s, the longest that it may run here", time.as_secs());
+            Reply::error(408, GENERIC, &detail)
+        }
         Err(refusal) => Reply::error(refusal.status, refusal.code, &refusal.detail),
     }
 }
@@ -135,6 +145,10 @@ impl<'a> Session<'a> {
         if self.worker.is_none() {
             let mut worker = self.database()?.connect()?;
             worker.identify(&self.caller);
+            // What does not fit goes to a file, and not to memory.
+            worker.connection.pragma_update(None, "temp_store", "FILE")?;
+            let [value, _] = self.largest();
+            worker.connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::try_from(value).unwrap_or(i32::MAX))?;
             match self.caller {
                 Caller::Admin => track_changes(&worker)?,
                 Caller::User(_) => restrict(&mut worker)?,
@@ -144,11 +158,17 @@ impl<'a> Session<'a> {
         self.worker.as_mut().ok_or_else(|| Refusal::new(500, GENERIC, "no connection"))
     }
 
+    /// The largest value, and the largest answer.
+    fn largest(&self) -> [usize; 2] {
+        if self.caller == Caller::Admin { LARGEST } else { USER_LARGEST }
+    }
+
     fn sql<'v>(
         &mut self,
         sql: &str,
         bind: &mut impl Iterator<Item = &'v Value>,
     ) -> Result<(Value, Vec<Value>, usize), Refusal> {
+        let [_, most] = self.largest();
         let worker = self.worker()?;
         let mut statement = worker.connection.prepare(sql)?;
         for index in 1..=statement.parameter_count() {
@@ -159,7 +179,7 @@ impl<'a> Session<'a> {
             statement.raw_execute()?;
             return Ok((json!("OK"), Vec::new(), 0));
         }
-        let rows = rows(&mut statement)?;
+        let rows = rows(&mut statement, most)?;
         let columns = statement.column_names().map(|name| json!({ "name": name })).collect();
         let count = rows.len();
         Ok((Value::Array(rows), columns, count))
@@ -206,18 +226,35 @@ impl<'a> Session<'a> {
     }
 }
 
-fn rows(statement: &mut Statement<'_>) -> Result<Vec<Value>, Refusal> {
+/// All rows, which may hold so many bytes.
+fn rows(statement: &mut Statement<'_>, most: usize) -> Result<Vec<Value>, Refusal> {
     let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.raw_query();
-    let mut objects = Vec::new();
+    let (mut objects, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         let mut object = Map::new();
         for (i, name) in names.iter().enumerate() {
-            object.insert(name.clone(), json_of(row.get_ref(i)?));
+            let value = row.get_ref(i)?;
+            bytes += room(name, value);
+            object.insert(name.clone(), json_of(value));
+        }
+        if bytes > most {
+            return Err(Refusal::new(413, GENERIC, format!("the answer is larger than {most} bytes: ask for fewer rows")));
         }
         objects.push(Value::Object(object));
     }
     Ok(objects)
+}
+
+/// About what a value takes in an answer.
+fn room(name: &str, value: ValueRef<'_>) -> usize {
+    const EACH: usize = 64;
+    EACH + name.len()
+        + match value {
+            ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => 0,
+            ValueRef::Text(text) => text.len(),
+            ValueRef::Blob(blob) => 2 * blob.len(),
+        }
 }
 
 fn json_of(value: ValueRef<'_>) -> Value {
@@ -279,7 +316,7 @@ fn restrict(worker: &mut Worker) -> rusqlite::Result<()> {
         ))?;
     }
     worker.connection.authorizer(Some(move |context: AuthContext<'_>| match context.action {
-        AuthAction::Select | AuthAction::Recursive | AuthAction::Function { .. } => Authorization::Allow,
+        AuthAction::Select | AuthAction::Recursive | AuthAction::Function { .. } => turn::judge(&context),
         AuthAction::Read { table_name, .. } => {
             let by_view = context.accessor.is_some_and(|accessor| accessor.starts_with(&secret));
             let is_own = context.database_name == Some("temp") && !table_name.starts_with("sqlite_");
@@ -304,6 +341,6 @@ fn list_tables(database: &Database) -> Result<Value, Refusal> {
         let mut statement = worker.connection.prepare(
             "SELECT schema, name, type, ncol, wr, strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
         )?;
-        rows(&mut statement).map(Value::Array)
+        rows(&mut statement, LARGEST[1]).map(Value::Array)
     })
 }

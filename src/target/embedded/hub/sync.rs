@@ -11,7 +11,7 @@ use super::policy::Caller;
 use super::reply::{Delivery, Reply};
 use super::shared::Shared;
 use super::stash::Stash;
-use super::{pull, push};
+use super::{pull, push, turn};
 use crate::scenario::FaultKind;
 
 /// How long a request waits for the database while a planted lock is held.
@@ -27,19 +27,12 @@ pub(super) enum Verb {
 }
 
 /// Answers a push or pull to the managed database `id`.
-pub(super) fn answer(shared: &Shared, id: &str, verb: Verb, bearer: Option<&str>, body: &[u8]) -> Reply {
+pub(super) fn answer(shared: &Shared, id: &str, verb: Verb, caller: Caller, body: &[u8]) -> Reply {
     let Some(site) = site_of(verb, body) else { return Reply::store_error(&StoreError::Malformed) };
     let faults = &shared.faults;
     if let Some(refusal) = refuse(faults, &site) {
         return refusal;
     }
-    let Some(caller) = bearer.and_then(|bearer| shared.registry.caller(bearer)) else {
-        return Reply::errors(
-            401,
-            "unauthorized",
-            "the api key or access token is missing, unknown, revoked or expired",
-        );
-    };
     let caller = match caller {
         Caller::User(user) if faults.strikes(FaultKind::SwapTokens, &site) => {
             Caller::User(shared.registry.other_user(&user).unwrap_or(user))
@@ -53,7 +46,10 @@ pub(super) fn answer(shared: &Shared, id: &str, verb: Verb, bearer: Option<&str>
         Verb::Push => answer_push(shared, &database, &caller, &site, body),
         Verb::Pull => answer_pull(shared, &database, &caller, &site, body),
     };
-    let mut reply = reply.unwrap_or_else(|error| Reply::store_error(&error));
+    let mut reply = reply.unwrap_or_else(|error| match turn::is_over() {
+        true => Reply::errors(503, "unavailable", "the request took too long and was ended: nothing of it was stored"),
+        false => Reply::store_error(&error),
+    });
     if faults.strikes(FaultKind::Slow, &site) {
         reply.delay = SLOW;
     }

@@ -5,14 +5,11 @@ use serde_json::{Value, json};
 
 use super::policy::Caller;
 use super::registry::Registry;
-use super::reply::{Reply, text};
+use super::reply::{AUTH, Reply, text};
 
 /// Answers a request below `/v2/tokens`.
-pub(super) fn answer(registry: &Registry, method: &str, path: &[&str], bearer: Option<&str>, body: &[u8]) -> Reply {
-    let Some((bearer, caller)) = bearer.and_then(|bearer| Some((bearer, registry.caller(bearer)?))) else {
-        return Reply::error(401, 10004, "the api key or access token is missing, unknown, revoked or expired");
-    };
-    let is_admin = caller == Caller::Admin;
+pub(super) fn answer(registry: &Registry, method: &str, path: &[&str], (caller, bearer): (&Caller, &str), body: &[u8]) -> Reply {
+    let is_admin = *caller == Caller::Admin;
     let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let named = body.get("token").and_then(Value::as_str);
     match (method, path) {
@@ -28,7 +25,7 @@ pub(super) fn answer(registry: &Registry, method: &str, path: &[&str], bearer: O
         ("GET", ["users", user]) if is_admin => {
             data(&registry.tokens_of(user).iter().map(super::registry::Token::json).collect())
         }
-        ("POST" | "DELETE", _) if !is_admin => Reply::error(403, 10004, "this takes the api key"),
+        ("POST" | "DELETE", _) if !is_admin => Reply::error(403, AUTH, "this takes the api key"),
         _ => Reply::error(405, 10002, &format!("{method} is not known here")),
     }
 }
@@ -59,9 +56,9 @@ fn create(registry: &Registry, body: &Value) -> Reply {
         Some(other) => Some(other.to_string()),
     };
     match registry.create_token(name, user, attributes, expires) {
-        Ok(token) => {
+        Ok((token, text)) => {
             let mut answer = token.json();
-            answer["token"] = json!(token.secret.expose());
+            answer["token"] = json!(text.expose());
             data(&answer)
         }
         Err(error) => Reply::error(500, 10003, &text(&error)),
