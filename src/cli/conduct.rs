@@ -18,6 +18,8 @@ use crate::target::{self, Attendant, Connected};
 const DESCRIPTORS_PER_DATABASE: u64 = 7;
 /// Descriptors of everything else.
 const DESCRIPTORS_BESIDE: u64 = 128;
+/// Threads of everything else: the hub's, those that look at the data, and those that watch.
+const THREADS_BESIDE: usize = 24;
 
 /// A run to be made.
 pub(super) struct Run<'a> {
@@ -41,7 +43,6 @@ impl Run<'_> {
     /// Makes the target ready. What is done to a server is told to the attendant.
     pub(super) fn ready(&self, attendant: &mut Attendant<'_>) -> Result<Connected, Problem> {
         let Variation { plan, scenario, .. } = self.variation;
-        raise_descriptors(plan)?;
         write_whole(&self.directory.path.join(SCENARIO), &scenario.to_yaml())?;
         let scope = plan.scope.environment(std::env::vars());
         let run = self.directory.id.replace('-', "_");
@@ -82,14 +83,16 @@ pub(super) fn descriptors_suffice(databases: usize) -> Result<(), u64> {
     if limit < needed { Err(limit) } else { Ok(()) }
 }
 
-/// Raises the limit of open files to what the plan needs, or says before anything starts that it cannot be.
-fn raise_descriptors(plan: &Plan) -> Result<(), Problem> {
+/// Sees that the system lets a run have the open files and the threads that its plan needs, before anything starts.
+pub(super) fn fits(plan: &Plan) -> Result<(), Problem> {
     let databases = plan.databases.len();
+    execute::threads_suffice(databases + THREADS_BESIDE)?;
     descriptors_suffice(databases).map_err(|limit| {
         let needed = descriptors(databases);
         let most = limit.saturating_sub(DESCRIPTORS_BESIDE) / DESCRIPTORS_PER_DATABASE;
         let message = format!("{databases} databases need {needed} open files, and the system allows {limit}");
-        let help = format!("raise the limit with `ulimit -n {needed}`, or run with `--databases {most}`");
+        let fewer = if most == 0 { String::new() } else { format!(", or run with `--databases {most}`") };
+        let help = format!("raise the limit with `ulimit -n {needed}`{fewer}");
         Problem::could_not_run(message).help(help)
     })
 }

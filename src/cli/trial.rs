@@ -17,6 +17,7 @@ pub(super) fn conduct(
     directory: &Path,
     control: &Control,
 ) -> Result<(Seen, RunDirectory), Problem> {
+    conduct::fits(&variation.plan)?;
     let directory = RunDirectory::create(directory, &variation.plan)?;
     let progress = Progress::new(variation.plan.databases.len());
     let run = conduct::Run { variation, path, directory: &directory, control, progress: &progress };
