@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::progress::View;
 use super::signals::Signals;
 use super::terminal::Terminal;
-use super::{conduct, github, person};
+use super::{conduct, github, limits, person};
 use crate::analysis::{Analysis, Verdict};
 use crate::execute::{Control, Progress};
 use crate::load::Variation;
@@ -57,7 +57,10 @@ impl Attempt<'_> {
     /// Makes the run, and tells on stderr how it goes.
     pub(super) fn make(&self, terminal: &mut Terminal) -> Result<Made, Problem> {
         let plan = &self.variation.plan;
-        conduct::fits(plan)?;
+        limits::suffice(plan.databases.len())?;
+        if let Some(limit) = limits::of_file_sizes() {
+            terminal.tell(&format!("stress: {limit}\n"));
+        }
         let directory = RunDirectory::create(self.out, plan)?;
         if !self.watch.quiet {
             terminal.tell(&format!("stress: {} with seed {}, in {}\n", plan.name, plan.seed, directory.path.display()));

@@ -9,17 +9,9 @@ use super::recorded::SCENARIO;
 use crate::analysis::{self, Analysis};
 use crate::execute::{self, Control, ExecuteError, Job, Progress, write_whole};
 use crate::load::Variation;
-use crate::plan::Plan;
 use crate::record::Record;
 use crate::report;
 use crate::target::{self, Attendant, Connected};
-
-/// Descriptors of a database at work: the file, its log and shared memory, its log file, and both ends of a socket.
-const DESCRIPTORS_PER_DATABASE: u64 = 7;
-/// Descriptors of everything else.
-const DESCRIPTORS_BESIDE: u64 = 128;
-/// Threads of everything else: the hub's, those that look at the data, and those that watch.
-const THREADS_BESIDE: usize = 24;
 
 /// A run to be made.
 pub(super) struct Run<'a> {
@@ -69,32 +61,6 @@ impl Run<'_> {
         write_reports(&directory.path, &record, &analysis)?;
         Ok(Conducted { record, analysis, strikes })
     }
-}
-
-/// The open files of a run with this many databases.
-pub(super) fn descriptors(databases: usize) -> u64 {
-    databases as u64 * DESCRIPTORS_PER_DATABASE + DESCRIPTORS_BESIDE
-}
-
-/// Raises the limit of open files to what this many databases need, or gives what it can be raised to.
-pub(super) fn descriptors_suffice(databases: usize) -> Result<(), u64> {
-    let needed = descriptors(databases);
-    let limit = rlimit::increase_nofile_limit(needed).unwrap_or(u64::MAX);
-    if limit < needed { Err(limit) } else { Ok(()) }
-}
-
-/// Sees that the system lets a run have the open files and the threads that its plan needs, before anything starts.
-pub(super) fn fits(plan: &Plan) -> Result<(), Problem> {
-    let databases = plan.databases.len();
-    execute::threads_suffice(databases + THREADS_BESIDE)?;
-    descriptors_suffice(databases).map_err(|limit| {
-        let needed = descriptors(databases);
-        let most = limit.saturating_sub(DESCRIPTORS_BESIDE) / DESCRIPTORS_PER_DATABASE;
-        let message = format!("{databases} databases need {needed} open files, and the system allows {limit}");
-        let fewer = if most == 0 { String::new() } else { format!(", or run with `--databases {most}`") };
-        let help = format!("raise the limit with `ulimit -n {needed}`{fewer}");
-        Problem::could_not_run(message).help(help)
-    })
 }
 
 fn write_reports(directory: &Path, record: &Record, analysis: &Analysis) -> Result<(), ExecuteError> {

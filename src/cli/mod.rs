@@ -17,6 +17,7 @@ mod fuzz;
 mod github;
 mod help;
 mod hub;
+mod limits;
 mod list;
 mod man;
 mod new;

@@ -26,7 +26,7 @@ pub(crate) use control::Control;
 pub(crate) use error::ExecuteError;
 pub(crate) use job::Job;
 pub(crate) use progress::{DatabaseProgress, Progress, Stage};
-pub(crate) use threads::suffice as threads_suffice;
+pub(crate) use threads::{STACK, suffice as threads_suffice};
 pub(crate) use whole::{UNFINISHED, abandon, is_stream, write_new, write_whole};
 pub(crate) use workers::panic_message;
 
@@ -46,7 +46,6 @@ use journal::Journal;
 use rendezvous::Rendezvous;
 use run::Run;
 use settle::Settling;
-use threads::STACK;
 use worker::Worker;
 use workers::Workers;
 

@@ -1,6 +1,5 @@
 //! The threads of a run: started one by one, or all of them for a moment, to see whether the system lets them start.
 
-use std::hint::black_box;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, Builder, Scope, ScopedJoinHandle};
@@ -8,7 +7,7 @@ use std::thread::{self, Builder, Scope, ScopedJoinHandle};
 use super::error::ExecuteError;
 
 /// Stack of a worker's thread: SQLite and the templates need far less than the system's default.
-pub(super) const STACK: usize = 1024 * 1024;
+pub(crate) const STACK: usize = 1024 * 1024;
 
 /// Starts a thread of this name, or says that the system does not let it start.
 pub(super) fn start<'scope, T: Send + 'scope>(
@@ -32,11 +31,7 @@ pub(crate) fn suffice(count: usize) -> Result<(), ExecuteError> {
     let gate = Mutex::new(());
     thread::scope(|scope| {
         let closed = gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let waits = || {
-            // The first allocation of a thread takes address space for all of them.
-            black_box(Vec::<u8>::with_capacity(1024));
-            drop(gate.lock());
-        };
+        let waits = || drop(gate.lock());
         let started: Result<Vec<_>, _> =
             (0..count).map(|_| Builder::new().stack_size(STACK).spawn_scoped(scope, waits)).collect();
         drop(closed);
