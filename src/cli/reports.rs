@@ -11,7 +11,7 @@ use super::collector;
 use super::problem::Problem;
 use super::terminal::Terminal;
 use crate::analysis::Analysis;
-use crate::execute::{is_stream, write_whole};
+use crate::execute::{is_stream, try_out, write_whole};
 use crate::record::Record;
 use crate::report;
 use crate::suggest;
@@ -126,7 +126,7 @@ impl Turn {
 
     /// Its file: `junit.xml`, and of several runs `junit-1.xml`, `junit-2.xml`. A pipe or a device takes all of them.
     fn path(self, path: &Path) -> PathBuf {
-        if self.of == 1 || is_stream(path).unwrap_or(false) {
+        if self.of == 1 || is_stream(path) {
             return path.to_owned();
         }
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -173,7 +173,8 @@ impl ReportArguments {
                     Problem::could_not_run(format!("failed to create the directory `{}`: {error}", parent.display()))
                 })?;
             }
-            if is_stream(path).map_err(|error| failed(&error))? && runs > 1 && !format.has_an_end() {
+            try_out(path).map_err(|error| failed(&error))?;
+            if is_stream(path) && runs > 1 && !format.has_an_end() {
                 return Err(format.several(&format!("--report {}={shown}", format.name()), runs));
             }
         }

@@ -27,7 +27,7 @@ pub(crate) use error::ExecuteError;
 pub(crate) use job::Job;
 pub(crate) use progress::{DatabaseProgress, Progress, Stage};
 pub(crate) use threads::{STACK, suffice as threads_suffice};
-pub(crate) use whole::{UNFINISHED, abandon, is_stream, write_new, write_whole};
+pub(crate) use whole::{UNFINISHED, abandon, is_stream, try_out, write_new, write_whole};
 pub(crate) use workers::panic_message;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

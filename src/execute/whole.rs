@@ -30,10 +30,16 @@ pub(crate) fn write_new(path: &Path, text: &str) -> io::Result<()> {
     beside.file.persist_noclobber(path).map(drop).map_err(|error| error.error)
 }
 
-/// Whether what is written to `path` goes to something that keeps no text: a pipe or a device. An error where nothing
-/// can be written.
-pub(crate) fn is_stream(path: &Path) -> io::Result<bool> {
-    destination(path).map(|destination| matches!(destination, Destination::Stream(_)))
+/// Whether what is written to `path` goes to something that keeps no text: a pipe or a device.
+pub(crate) fn is_stream(path: &Path) -> bool {
+    matches!(destination(path), Ok(Destination::Stream(_)))
+}
+
+/// Sees that something can be written to `path`, before there is anything to write.
+pub(crate) fn try_out(path: &Path) -> io::Result<()> {
+    let Destination::File(path) = destination(path)? else { return Ok(()) };
+    before(&path)?;
+    beside(&path).map(drop)
 }
 
 /// Removes what is not whole at this moment: the process ends now.
@@ -69,7 +75,7 @@ enum Destination {
 fn destination(path: &Path) -> io::Result<Destination> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let parent = parent(&path);
         // What is open already is not replaced by another file: `/dev/stdout`, `/proc/self/fd/3`.
         if parent.canonicalize().is_ok_and(|parent| parent == Path::new("/dev") || parent.starts_with("/proc")) {
             return stream::refused(&path.metadata()?).map_or(Ok(Destination::Stream(path)), Err);
@@ -85,6 +91,16 @@ fn destination(path: &Path) -> io::Result<Destination> {
     Err(io::Error::other("too many links lead on from it"))
 }
 
+/// A new file, with the permissions that any new file has.
+fn beside(path: &Path) -> io::Result<NamedTempFile> {
+    Builder::new().prefix(UNFINISHED).suffix(".partial").make_in(parent(path), |path| File::create_new(path))
+}
+
+/// The directory of a file.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// A file that is written beside the one that it becomes, and removed unless it does.
 struct Beside {
     file: NamedTempFile,
@@ -93,13 +109,7 @@ struct Beside {
 
 impl Beside {
     fn of(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<Self> {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut builder = Builder::new();
-        builder.prefix(UNFINISHED).suffix(".partial");
-        // The system takes from these what the umask forbids.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(parent)?;
+        let file = beside(path)?;
         let open = Open::new(file.path());
         through(file.as_file(), write)?;
         file.as_file().sync_all()?;
@@ -108,12 +118,19 @@ impl Beside {
 
     /// Takes the place of a file that may be there, and its permissions.
     fn replace(self, path: &Path) -> io::Result<()> {
-        match File::options().write(true).open(path) {
-            Ok(before) => like(self.file.as_file(), &before.metadata()?)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+        if let Some(before) = before(path)? {
+            like(self.file.as_file(), &before)?;
         }
         self.file.persist(path).map(drop).map_err(|error| error.error)
+    }
+}
+
+/// What is known of a file that is to be replaced, if it is there. An error where it must not be written to.
+fn before(path: &Path) -> io::Result<Option<fs::Metadata>> {
+    match File::options().write(true).open(path) {
+        Ok(before) => before.metadata().map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
