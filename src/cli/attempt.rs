@@ -11,10 +11,11 @@ use super::problem::Problem;
 use super::progress::View;
 use super::signals::Signals;
 use super::terminal::Terminal;
-use super::{conduct, github, person};
+use super::{conduct, github, limits, person};
 use crate::analysis::{Analysis, Verdict};
 use crate::execute::{Control, Progress};
 use crate::load::Variation;
+use crate::plan::Plan;
 use crate::record::{EndReason, Record};
 
 /// What is seen of a run while it goes on.
@@ -56,6 +57,10 @@ impl Attempt<'_> {
     /// Makes the run, and tells on stderr how it goes.
     pub(super) fn make(&self, terminal: &mut Terminal) -> Result<Made, Problem> {
         let plan = &self.variation.plan;
+        limits::suffice(plan.databases.len())?;
+        if let Some(limit) = limits::of_file_sizes() {
+            terminal.tell(&format!("stress: {limit}\n"));
+        }
         let directory = RunDirectory::create(self.out, plan)?;
         if !self.watch.quiet {
             terminal.tell(&format!("stress: {} with seed {}, in {}\n", plan.name, plan.seed, directory.path.display()));
@@ -64,7 +69,7 @@ impl Attempt<'_> {
             }
         }
         let control = Arc::new(Control::default());
-        self.signals.direct_to(&control);
+        self.signals.direct_to(&control, left(plan, &directory));
         let (sender, statements) = self.watch.verbose.then(mpsc::channel).unzip();
         let progress = Progress::new(plan.databases.len()).telling(sender);
         let run = conduct::Run {
@@ -118,4 +123,11 @@ impl Attempt<'_> {
         }
         if self.keep { Ok(()) } else { directory.remove_databases() }
     }
+}
+
+/// What a run leaves behind that is killed.
+fn left(plan: &Plan, directory: &RunDirectory) -> String {
+    let here = format!("{}, with a record of all but the last seconds, and no report", directory.path.display());
+    let there = "; on the server, the tables, devices and tokens of the run: `stress cleanup FILE` removes them";
+    if plan.target.kind().runs_here() { here } else { format!("{here}{there}") }
 }

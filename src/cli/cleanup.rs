@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::directory::all_sites;
+use super::directory::{all_sites, forget_sites};
 use super::exit::Exit;
 use super::problem::Problem;
 use super::reuse::Reused;
@@ -46,6 +46,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
         if !problems.is_empty() {
             return Ok(problems.into_iter().fold(Exit::Pass, |_, error| terminal.fail(&error.into())));
         }
+        forget_sites(&arguments.out, &plan.name);
     }
     if let Some(reused) = reused {
         reused.remove()?;

@@ -39,7 +39,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "B", required = true)]
     after: Vec<PathBuf>,
     /// The increase in latency that is not a regression, in percent
-    #[arg(long, value_name = "PERCENT", default_value_t = 10.0, value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", default_value_t = 10.0, value_parser = percent, allow_negative_numbers = true)]
     bound: f64,
     /// The format of the comparison
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
@@ -113,8 +113,8 @@ fn samples(path: &Path) -> Result<Vec<Sample>, Problem> {
         return sample(path).map(|sample| vec![sample]);
     }
     let failed = |reason: String| Problem::could_not_run(format!("failed to read `{}`: {reason}", file.display()));
-    let text = std::fs::read_to_string(&file).map_err(|error| failed(error.to_string()))?;
-    let repeat: Repeat = serde_json::from_str(&text).map_err(|error| failed(error.to_string()))?;
+    let text = recorded::bytes(&file).map_err(|error| failed(error.to_string()))?;
+    let repeat: Repeat = serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))?;
     if repeat.version != REPEAT_VERSION {
         return Err(failed(format!("it has version {}, this program reads {REPEAT_VERSION}", repeat.version)));
     }

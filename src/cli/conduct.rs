@@ -9,15 +9,9 @@ use super::recorded::SCENARIO;
 use crate::analysis::{self, Analysis};
 use crate::execute::{self, Control, ExecuteError, Job, Progress, write_whole};
 use crate::load::Variation;
-use crate::plan::Plan;
 use crate::record::Record;
 use crate::report;
 use crate::target::{self, Attendant, Connected};
-
-/// Descriptors of a database at work: the file, its log and shared memory, its log file, and both ends of a socket.
-const DESCRIPTORS_PER_DATABASE: u64 = 7;
-/// Descriptors of everything else.
-const DESCRIPTORS_BESIDE: u64 = 128;
 
 /// A run to be made.
 pub(super) struct Run<'a> {
@@ -41,7 +35,6 @@ impl Run<'_> {
     /// Makes the target ready. What is done to a server is told to the attendant.
     pub(super) fn ready(&self, attendant: &mut Attendant<'_>) -> Result<Connected, Problem> {
         let Variation { plan, scenario, .. } = self.variation;
-        raise_descriptors(plan)?;
         write_whole(&self.directory.path.join(SCENARIO), &scenario.to_yaml())?;
         let scope = plan.scope.environment(std::env::vars());
         let run = self.directory.id.replace('-', "_");
@@ -69,30 +62,6 @@ impl Run<'_> {
         write_reports(&directory.path, &record, &analysis)?;
         Ok(Conducted { record, analysis, strikes })
     }
-}
-
-/// The open files of a run with this many databases.
-pub(super) fn descriptors(databases: usize) -> u64 {
-    databases as u64 * DESCRIPTORS_PER_DATABASE + DESCRIPTORS_BESIDE
-}
-
-/// Raises the limit of open files to what this many databases need, or gives what it can be raised to.
-pub(super) fn descriptors_suffice(databases: usize) -> Result<(), u64> {
-    let needed = descriptors(databases);
-    let limit = rlimit::increase_nofile_limit(needed).unwrap_or(u64::MAX);
-    if limit < needed { Err(limit) } else { Ok(()) }
-}
-
-/// Raises the limit of open files to what the plan needs, or says before anything starts that it cannot be.
-fn raise_descriptors(plan: &Plan) -> Result<(), Problem> {
-    let databases = plan.databases.len();
-    descriptors_suffice(databases).map_err(|limit| {
-        let needed = descriptors(databases);
-        let most = limit.saturating_sub(DESCRIPTORS_BESIDE) / DESCRIPTORS_PER_DATABASE;
-        let message = format!("{databases} databases need {needed} open files, and the system allows {limit}");
-        let help = format!("raise the limit with `ulimit -n {needed}`, or run with `--databases {most}`");
-        Problem::could_not_run(message).help(help)
-    })
 }
 
 fn write_reports(directory: &Path, record: &Record, analysis: &Analysis) -> Result<(), ExecuteError> {

@@ -1,15 +1,28 @@
 //! The run directory: `runs/<scenario>/<UTC time>-<id>/`, with a `latest` link beside it.
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
 
 use super::problem::Problem;
-use super::recorded::RECORD;
+use super::recorded::{self, RECORD};
 use super::reuse::Reused;
+use crate::execute::write_whole;
 use crate::plan::Plan;
+use crate::scenario::TargetKind;
+
+/// The link to the newest run of a scenario.
+pub(super) const LATEST: &str = "latest";
+/// How the time is written in the name of a run's directory.
+const TIME: &str = "%Y%m%dT%H%M%SZ";
+/// The devices on the server of runs that were removed here.
+const DEVICES: &str = "devices.json";
 
 /// A directory of one run, made new.
 pub(super) struct RunDirectory {
@@ -18,6 +31,8 @@ pub(super) struct RunDirectory {
     pub(super) id: String,
     /// The databases of the runs before it, where it goes on with them.
     pub(super) reused: Option<Reused>,
+    /// Held while the run goes on, so that `stress clean` leaves it alone.
+    _lock: Option<File>,
 }
 
 impl RunDirectory {
@@ -34,13 +49,14 @@ impl RunDirectory {
     fn make(base: &Path, scenario: &str, reused: Option<Reused>) -> io::Result<Self> {
         let parent = base.join(scenario);
         fs::create_dir_all(&parent)?;
-        let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+        let time = jiff::Timestamp::now().strftime(TIME);
         let random = uuid::Uuid::new_v4().simple().to_string();
         let id = format!("{time}-{}", &random[..6]);
         let path = parent.join(&id);
         fs::create_dir(&path)?;
-        link(&parent.join("latest"), &id);
-        Ok(Self { path, id, reused })
+        let lock = File::open(&path).ok().filter(|directory| directory.try_lock().is_ok());
+        link(&parent.join(LATEST), &id);
+        Ok(Self { path, id, reused, _lock: lock })
     }
 
     /// Where the databases are.
@@ -62,27 +78,88 @@ impl RunDirectory {
     }
 }
 
-/// The site ids of a run's databases, as its record has them; none when there is no record.
-pub(super) fn sites(run: &Path) -> Vec<String> {
-    let record = fs::read(run.join(RECORD)).ok();
-    let record: Option<Value> = record.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let lists = ["/workers", "/state/bootstrap"].into_iter();
-    let entries = lists.filter_map(|list| record.as_ref()?.pointer(list)?.as_array()).flatten();
-    entries.filter_map(|entry| Some(entry.get("site_id")?.as_str()?.to_owned())).collect()
+/// When the run started whose directory has this name; nothing where no run has.
+pub(super) fn started(id: &str) -> Option<Timestamp> {
+    let (time, random) = id.split_once('-')?;
+    let is_random = random.len() == 6 && random.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+    let time = DateTime::strptime(TIME, time).ok().filter(|_| is_random)?;
+    time.to_zoned(TimeZone::UTC).ok().map(|time| time.timestamp())
 }
 
-/// The site ids of all runs of a scenario under `base`.
+/// What of a record is needed to know a run's devices.
+#[derive(Deserialize)]
+struct Devices {
+    target: Kind,
+    workers: Vec<Device>,
+    state: Option<State>,
+}
+
+#[derive(Deserialize)]
+struct Kind {
+    kind: TargetKind,
+}
+
+#[derive(Deserialize)]
+struct State {
+    #[serde(default)]
+    bootstrap: Vec<Device>,
+}
+
+#[derive(Deserialize)]
+struct Device {
+    site_id: Option<String>,
+}
+
+impl Devices {
+    /// Those of a run; none when there is no record.
+    fn of(run: &Path) -> Option<Self> {
+        serde_json::from_slice(&recorded::bytes(&run.join(RECORD)).ok()?).ok()
+    }
+
+    fn sites(self) -> impl Iterator<Item = String> {
+        let bootstrap = self.state.map(|state| state.bootstrap).unwrap_or_default();
+        self.workers.into_iter().chain(bootstrap).filter_map(|device| device.site_id)
+    }
+}
+
+/// The site ids of a run's databases, as its record has them; none when there is no record.
+pub(super) fn sites(run: &Path) -> Vec<String> {
+    Devices::of(run).into_iter().flat_map(Devices::sites).collect()
+}
+
+/// The site ids of all runs of a scenario under `base`, also of those that were removed.
 pub(super) fn all_sites(base: &Path, scenario: &str) -> Vec<String> {
-    let runs = fs::read_dir(base.join(scenario)).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut sites: Vec<String> = runs.flat_map(|run| sites(&run)).collect();
-    sites.sort();
+    let scenario = base.join(scenario);
+    let runs = fs::read_dir(&scenario).into_iter().flatten().flatten().map(|entry| entry.path());
     // `latest` is one of the others.
-    sites.dedup();
-    sites
+    let mut sites: BTreeSet<String> = runs.flat_map(|run| sites(&run)).collect();
+    sites.extend(remembered(&scenario));
+    sites.into_iter().collect()
+}
+
+/// The site ids of removed runs.
+fn remembered(scenario: &Path) -> BTreeSet<String> {
+    let bytes = recorded::bytes(&scenario.join(DEVICES)).unwrap_or_default();
+    serde_json::from_slice(&bytes).unwrap_or_default()
+}
+
+/// Remembers the devices on the server of a run that is about to be removed.
+pub(super) fn remember_sites(run: &Path) -> Result<(), Problem> {
+    let devices = Devices::of(run).filter(|devices| !devices.target.kind.runs_here());
+    let (Some(devices), Some(scenario)) = (devices, run.parent()) else { return Ok(()) };
+    let mut sites = remembered(scenario);
+    sites.extend(devices.sites());
+    Ok(write_whole(&scenario.join(DEVICES), &serde_json::json!(sites).to_string())?)
+}
+
+/// Forgets the devices of removed runs: they are removed from the server, too.
+pub(super) fn forget_sites(base: &Path, scenario: &str) {
+    // One that is forgotten later is removed twice, which does no harm.
+    let _ = fs::remove_file(base.join(scenario).join(DEVICES));
 }
 
 /// A convenience: where links cannot be made, there is none.
-fn link(latest: &Path, id: &str) {
+pub(super) fn link(latest: &Path, id: &str) {
     if latest.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
         let _ = fs::remove_file(latest);
     }

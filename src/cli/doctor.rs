@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::conduct::{descriptors, descriptors_suffice};
 use super::exit::Exit;
+use super::limits::{descriptors, descriptors_suffice};
 use super::overrides;
 use super::problem::Problem;
 use super::terminal::Terminal;

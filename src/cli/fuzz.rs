@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::signals::Signals;
 use super::terminal::Terminal;
 use super::trial::{conduct, remove};
-use crate::execute::Control;
+use crate::execute::{Control, threads_suffice};
 use crate::figure::{self, counted};
 use crate::selftest::fuzz::{Fuzzed, Made, shrink, summary, told};
 use crate::selftest::{NotRun, Seen};
@@ -58,6 +58,8 @@ struct Bench<'a> {
 pub(super) fn run(amount: Amount, terminal: &mut Terminal) -> Result<Exit, Problem> {
     let signals = Signals::listen()?;
     let directory = std::env::temp_dir().join(format!("stress-fuzz-{}", uuid::Uuid::new_v4().simple()));
+    signals.direct_to(&Arc::default(), directory.display().to_string());
+    threads_suffice(thread::available_parallelism().map_or(1, NonZero::get))?;
     let jobs = amount.jobs();
     let bench = Bench { directory: &directory, signals: &signals, jobs: &jobs, next: AtomicUsize::new(0) };
     let done = bench.run_all(terminal);

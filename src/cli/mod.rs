@@ -2,6 +2,7 @@
 //! the same shape; this file holds which there are.
 
 mod attempt;
+mod clean;
 mod cleanup;
 mod collector;
 mod compare;
@@ -16,9 +17,11 @@ mod fuzz;
 mod github;
 mod help;
 mod hub;
+mod limits;
 mod list;
 mod man;
 mod new;
+mod old_runs;
 mod overrides;
 mod person;
 mod plan;
@@ -85,6 +88,8 @@ enum Command {
     Provision(provision::Arguments),
     /// Remove a scenario's tables and devices from the server
     Cleanup(cleanup::Arguments),
+    /// Remove the directories of old runs
+    Clean(clean::Arguments),
     /// Install the CloudSync extension, or print its path
     Extension(extension::Arguments),
     /// Compare runs, or series of runs, and report regressions
@@ -109,15 +114,22 @@ pub fn run() -> Exit {
         Ok(cli) => cli,
         Err(error) => {
             // `--help` and `--version` come this way too, with exit code 0.
-            let _ = error.print();
-            return if error.exit_code() == 0 { Exit::Pass } else { Exit::Usage };
+            let mut terminal = Terminal::new(Color::Auto);
+            let text = error.render().ansi().to_string();
+            if error.exit_code() == 0 {
+                terminal.print(&text);
+                return terminal.end(Exit::Pass);
+            }
+            terminal.tell(&text);
+            return Exit::Usage;
         }
     };
     crash::listen();
+    signals::outlive_large_files();
     session::tune_sqlite();
     let mut terminal = Terminal::new(cli.color);
     let done = cli.command.run(&mut terminal).unwrap_or_else(|problem| terminal.fail(&problem));
-    terminal.unprinted().map_or_else(|problem| terminal.fail(&problem), |()| done)
+    terminal.end(done)
 }
 
 impl Command {
@@ -132,6 +144,7 @@ impl Command {
             Self::Doctor(arguments) => doctor::run(arguments, terminal),
             Self::Provision(arguments) => provision::run(arguments, terminal),
             Self::Cleanup(arguments) => cleanup::run(arguments, terminal),
+            Self::Clean(arguments) => clean::run(arguments, terminal),
             Self::Extension(arguments) => extension::run(arguments, terminal),
             Self::Compare(arguments) => compare::run(arguments, terminal),
             Self::Selftest(arguments) => selftest::run(arguments, terminal),

@@ -1,5 +1,6 @@
 //! What the command line and the environment lay over a scenario.
 
+use std::num::{IntErrorKind, ParseIntError};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -40,19 +41,19 @@ pub(super) struct Overlay {
     #[arg(long, value_name = "FILE", env = "STRESS_VARS_FILE")]
     vars_file: Option<PathBuf>,
     /// The number of databases that write and sync at the same time
-    #[arg(long, value_name = "N", env = "STRESS_DATABASES")]
+    #[arg(long, value_name = "N", env = "STRESS_DATABASES", value_parser = whole, allow_negative_numbers = true)]
     databases: Option<u64>,
     /// The number of rows per phase
-    #[arg(long, value_name = "N", env = "STRESS_ROWS")]
+    #[arg(long, value_name = "N", env = "STRESS_ROWS", value_parser = whole, allow_negative_numbers = true)]
     rows: Option<u64>,
     /// The number of iterations of each database
-    #[arg(long, value_name = "N", env = "STRESS_ITERATIONS")]
+    #[arg(long, value_name = "N", env = "STRESS_ITERATIONS", value_parser = whole, allow_negative_numbers = true)]
     iterations: Option<u64>,
     /// The maximum duration of the run, such as 10m
-    #[arg(long, value_name = "TIME", env = "STRESS_TIME_LIMIT")]
+    #[arg(long, value_name = "TIME", env = "STRESS_TIME_LIMIT", allow_hyphen_values = true)]
     time_limit: Option<String>,
     /// The seed of all generated values
-    #[arg(long, value_name = "N", env = "STRESS_SEED")]
+    #[arg(long, value_name = "N", env = "STRESS_SEED", value_parser = whole, allow_negative_numbers = true)]
     seed: Option<u64>,
 }
 
@@ -111,6 +112,13 @@ pub(super) fn target(text: &str) -> Result<TargetKind, String> {
     let names = TargetKind::ALL.map(TargetKind::as_str);
     let found = TargetKind::ALL.into_iter().find(|kind| kind.as_str() == text);
     found.ok_or_else(|| suggest(text, names, "targets"))
+}
+
+fn whole(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|error: ParseIntError| match error.kind() {
+        IntErrorKind::PosOverflow => format!("write {} or less", u64::MAX),
+        _ => "write a whole number, 0 or more".to_owned(),
+    })
 }
 
 fn variable(text: &str) -> Result<(String, Value), String> {

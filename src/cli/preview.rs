@@ -115,19 +115,22 @@ impl Page {
 
 /// Sums over the whole run, as far as they are known beforehand.
 fn totals(plan: &Plan, scope: &Scope) -> Vec<(String, String)> {
-    let times = plan.databases.len() as u64 * plan.iterations;
-    let mut operations = 0;
+    // Beyond what a number holds, the largest one says enough.
+    let times = (plan.databases.len() as u64).saturating_mul(plan.iterations);
+    let mut operations = 0_u64;
     let mut open = Vec::new();
-    let mut syncs = 0;
-    let mut bytes = 0;
+    let mut syncs = 0_u64;
+    let mut bytes = 0_u64;
     for step in &plan.phases {
         let repeat = step.repeat.value(scope).unwrap_or(1);
-        syncs += repeat * step.sync.iter().filter(|call| call.calls()).count() as u64;
+        let calls = step.sync.iter().filter(|call| call.calls()).count() as u64;
+        syncs = syncs.saturating_add(calls.saturating_mul(repeat));
         let Action::Sql(sql) = &step.action else { continue };
         match sql.rows.as_ref().map(|rows| rows.value(scope).unwrap_or(0)) {
             Some(rows) => {
-                operations += repeat * rows * sql.statements.len() as u64;
-                bytes += repeat * rows * row_bytes(sql, &scope.rows(rows));
+                let written = rows.saturating_mul(repeat);
+                operations = operations.saturating_add(written.saturating_mul(sql.statements.len() as u64));
+                bytes = bytes.saturating_add(written.saturating_mul(row_bytes(sql, &scope.rows(rows))));
             }
             None => open.push(step.name.as_str()),
         }
@@ -138,9 +141,9 @@ fn totals(plan: &Plan, scope: &Scope) -> Vec<(String, String)> {
     };
     let settling = if plan.syncs() { ", plus those of settling" } else { "" };
     vec![
-        ("rows".to_owned(), format!("{}{open}", operations * times)),
-        ("sync calls".to_owned(), format!("{}{settling}", syncs * times)),
-        ("data".to_owned(), format!("about {} bytes written by the phases with rows", bytes * times)),
+        ("rows".to_owned(), format!("{}{open}", operations.saturating_mul(times))),
+        ("sync calls".to_owned(), format!("{}{settling}", syncs.saturating_mul(times))),
+        ("data".to_owned(), format!("about {} bytes written by the phases with rows", bytes.saturating_mul(times))),
     ]
 }
 

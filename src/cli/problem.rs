@@ -83,6 +83,7 @@ impl From<HubError> for Problem {
 impl From<ctrlc::Error> for Problem {
     fn from(error: ctrlc::Error) -> Self {
         Self::could_not_run(format!("failed to listen for Ctrl-C: {error}"))
+            .help("the system may not let a thread start: raise the limit of processes with `ulimit -u`")
     }
 }
 

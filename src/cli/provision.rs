@@ -38,7 +38,10 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
         return Err(Problem::could_not_run(message).help(format!("`stress cleanup {file}` removes both")));
     }
     let control = Arc::new(Control::default());
-    Signals::listen()?.direct_to(&control);
+    Signals::listen()?.direct_to(
+        &control,
+        "what the server has of the preparation so far; the next one continues with it".to_owned(),
+    );
     let stopped = || control.is_ending();
     let provisioned =
         person::attended(terminal, false, &stopped, |attendant| target::provision(&plan, &scope, attendant));

@@ -1,14 +1,16 @@
 //! A run that was made: its record read back from its directory, its scenario planned again, and the run judged.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::problem::Problem;
 use crate::analysis::{Analysis, analyze_beside};
+use crate::figure;
 use crate::load::{Overrides, Variation, load};
 use crate::plan::Plan;
 use crate::record::{RECORD_VERSION, Record};
@@ -18,6 +20,29 @@ use crate::scenario::Scenario;
 pub(super) const RECORD: &str = "record.json";
 /// The file beside it that holds the scenario as resolved.
 pub(super) const SCENARIO: &str = "scenario.yaml";
+
+/// The largest file that is read: a record of millions of steps.
+const LARGEST: u64 = 2 << 30;
+
+/// The bytes of a file that a run left. What is no regular file may never end.
+pub(super) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    // Before it is opened: opening a pipe waits for its writer.
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let too_large = |size: u64| {
+        let (size, largest) = (figure::bytes(size), figure::bytes(LARGEST));
+        io::Error::other(format!("it has {size}, and no file of more than {largest} is read"))
+    };
+    if metadata.len() > LARGEST {
+        return Err(too_large(metadata.len()));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    // It can have grown.
+    if bytes.len() as u64 > LARGEST { Err(too_large(bytes.len() as u64)) } else { Ok(bytes) }
+}
 
 /// The run of a directory, judged again.
 pub(super) fn judged(run_dir: &Path) -> Result<(Record, Analysis), Problem> {
@@ -30,12 +55,12 @@ pub(super) fn judged(run_dir: &Path) -> Result<(Record, Analysis), Problem> {
 /// Where the recorded scenario is not the one beside the record. A record can be kept without that.
 fn beside(recorded: &Scenario, run_dir: &Path) -> Vec<String> {
     let path = run_dir.join(SCENARIO);
-    let text = match fs::read_to_string(&path) {
+    let text = match bytes(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
         Err(error) => return vec![format!("{SCENARIO} beside it cannot be read: {error}")],
     };
-    if text == recorded.to_yaml() {
+    if text == recorded.to_yaml().as_bytes() {
         return Vec::new();
     }
     let Ok(kept) = load(&path, &Overrides::default()) else {
@@ -87,12 +112,14 @@ fn read(run_dir: &Path) -> Result<Record, Problem> {
         return Err(match run_dir.file_name() {
             Some(name) if name == RECORD => Problem::usage(format!("{shown} is not a run directory"))
                 .help("give the run's directory, not its record"),
+            Some(_) | None if run_dir.exists() => Problem::usage(format!("{shown} is not a directory"))
+                .help("give the directory of a run, such as `runs/small/latest`"),
             Some(_) | None => Problem::usage(format!("{shown}: there is no such directory"))
                 .help("`stress run` names a run's directory when it starts"),
         });
     }
     let path = run_dir.join(RECORD);
-    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+    let text = bytes(&path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => {
             Problem::usage(format!("{} is not a run directory: it has no {RECORD}", run_dir.display()))
         }
@@ -101,16 +128,24 @@ fn read(run_dir: &Path) -> Result<Record, Problem> {
     parse(&text, &path)
 }
 
-fn parse(text: &str, path: &Path) -> Result<Record, Problem> {
+/// What a record of any version has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: Option<u64>,
+}
+
+fn parse(text: &[u8], path: &Path) -> Result<Record, Problem> {
     let bad = |reason: String| Problem::could_not_run(format!("{}: {reason}", path.display()));
-    let document: serde_json::Value = serde_json::from_str(text).map_err(|error| {
-        bad(if error.is_eof() {
-            "the record is incomplete: the run was killed while writing it, or the disk was full".to_owned()
-        } else {
-            format!("the record is not JSON: {error}")
-        })
-    })?;
-    match document.get("version").and_then(serde_json::Value::as_u64) {
+    let versioned = match serde_json::from_slice(text) {
+        Ok(versioned) => versioned,
+        Err(error) if error.is_data() => Versioned { version: None },
+        Err(error) if error.is_eof() => {
+            let reason = "the record is incomplete: the run was killed while writing it, or the disk was full";
+            return Err(bad(reason.to_owned()));
+        }
+        Err(error) => return Err(bad(format!("the record is not JSON: {error}"))),
+    };
+    match versioned.version {
         Some(version) if version == u64::from(RECORD_VERSION) => {}
         Some(version) => {
             let reason = format!("the record has version {version}, this program reads version {RECORD_VERSION}");
@@ -118,8 +153,7 @@ fn parse(text: &str, path: &Path) -> Result<Record, Problem> {
         }
         None => return Err(bad("the record has no version: it is not from `stress`".to_owned())),
     }
-    // Read from the text again: its errors name lines.
-    serde_json::from_str(text).map_err(|error| bad(format!("the record is damaged: {error}")))
+    serde_json::from_slice(text).map_err(|error| bad(format!("the record is damaged: {error}")))
 }
 
 /// The run under `out` whose record was written last.

@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
     let format = arguments.reports.stdout(arguments.format.map(|format| ("--format", format)), 1)?;
     let (record, analysis) = judged(&run_dir)?;
     terminal.print(&reports::text(format.unwrap_or(Format::Terminal), &record, &analysis, terminal.width));
-    arguments.reports.prepare()?;
+    arguments.reports.prepare(1)?;
     let unwritten = arguments.reports.write(&record, &analysis, Turn::ONLY);
     Ok(unwritten.iter().fold(analysis.verdict.into(), |_, problem| terminal.fail(problem)))
 }

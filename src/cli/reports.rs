@@ -2,6 +2,7 @@
 //! stdout or to a collector.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -10,7 +11,7 @@ use super::collector;
 use super::problem::Problem;
 use super::terminal::Terminal;
 use crate::analysis::Analysis;
-use crate::execute::write_whole;
+use crate::execute::{is_stream, try_out, write_whole};
 use crate::record::Record;
 use crate::report;
 use crate::suggest;
@@ -43,6 +44,12 @@ pub(super) enum Format {
 impl Format {
     fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// Why what was asked for by this flag does not go into one stream.
+    fn several(self, flag: &str, runs: u64) -> Problem {
+        Problem::usage(format!("`{flag}` would write {runs} reports into one stream"))
+            .help(format!("name a file, `--report {}=PATH`: every run writes its own file", self.name()))
     }
 
     /// Whether a reader can tell where one report ends and the next begins.
@@ -97,7 +104,8 @@ fn wanted(text: &str) -> Result<Wanted, String> {
         format!("there is no format `{name}`; {}", suggest::suggest(name, all, "formats"))
     })?;
     match place {
-        Some("-") => Ok(Wanted::Stdout(format)),
+        // By these names it is the same, and must not be written over what was printed before.
+        Some("-" | "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1") => Ok(Wanted::Stdout(format)),
         Some(path) if !path.is_empty() => Ok(Wanted::File(format, path.into())),
         Some(_) | None => Err(format!("the report needs a path: write `{name}=PATH`, or `{name}=-` for stdout")),
     }
@@ -116,9 +124,9 @@ impl Turn {
     /// The only one.
     pub(super) const ONLY: Self = Self { number: 1, of: 1 };
 
-    /// Its file: `junit.xml`, and of several runs `junit-1.xml`, `junit-2.xml`.
+    /// Its file: `junit.xml`, and of several runs `junit-1.xml`, `junit-2.xml`. A pipe or a device takes all of them.
     fn path(self, path: &Path) -> PathBuf {
-        if self.of == 1 {
+        if self.of == 1 || is_stream(path) {
             return path.to_owned();
         }
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -142,8 +150,7 @@ impl ReportArguments {
         match all.as_slice() {
             [] => Ok(None),
             [(_, format)] if runs == 1 || format.has_an_end() => Ok(Some(*format)),
-            [(flag, format)] => Err(Problem::usage(format!("`{flag}` would write {runs} reports into one stream"))
-                .help(format!("name a file, `--report {}=PATH`: every run writes its own file", format.name()))),
+            [(flag, format)] => Err(format.several(flag, runs)),
             [(first, _), (second, _), ..] => Err(Problem::usage(format!(
                 "`{first}` and `{second}` both write to stdout, which can take only one report"
             ))
@@ -152,21 +159,24 @@ impl ReportArguments {
     }
 
     /// Makes the directories of the files, so that a long run does not end with a report that cannot be written.
-    pub(super) fn prepare(&self) -> Result<(), Problem> {
+    pub(super) fn prepare(&self, runs: u64) -> Result<(), Problem> {
         let mut named = BTreeSet::new();
         for wanted in &self.reports {
-            let Wanted::File(_, path) = wanted else { continue };
-            let failed = |why| Err(Problem::could_not_run(format!("failed to write `{}`: {why}", path.display())));
+            let Wanted::File(format, path) = wanted else { continue };
+            let shown = path.display();
+            let failed = |why: &dyn Display| Problem::could_not_run(format!("failed to write `{shown}`: {why}"));
             if !named.insert(path) {
-                return failed("two reports go there");
+                return Err(failed(&"two reports go there"));
             }
-            if path.is_dir() {
-                return failed("it is a directory");
+            if let Some(parent) = path.parent() {
+                std::fs::create_dir_all(parent).map_err(|error| {
+                    Problem::could_not_run(format!("failed to create the directory `{}`: {error}", parent.display()))
+                })?;
             }
-            let Some(parent) = path.parent() else { continue };
-            std::fs::create_dir_all(parent).map_err(|error| {
-                Problem::could_not_run(format!("failed to create the directory `{}`: {error}", parent.display()))
-            })?;
+            try_out(path).map_err(|error| failed(&error))?;
+            if is_stream(path) && runs > 1 && !format.has_an_end() {
+                return Err(format.several(&format!("--report {}={shown}", format.name()), runs));
+            }
         }
         Ok(())
     }
@@ -203,7 +213,7 @@ impl ReportArguments {
         turn: Turn,
         terminal: &mut Terminal,
     ) -> Result<(), Problem> {
-        self.prepare()?;
+        self.prepare(turn.of)?;
         let text = report::junit_unmade(scenario, &problem.to_string());
         for wanted in &self.reports {
             match wanted {

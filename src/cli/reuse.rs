@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::problem::Problem;
+use super::recorded;
 use crate::execute::write_whole;
 use crate::plan::Plan;
 
@@ -110,7 +111,7 @@ impl Reused {
         let failed = |why: &dyn std::fmt::Display| {
             Problem::could_not_run(format!("failed to read `{}`: {why}", path.display())).help(ANEW)
         };
-        match fs::read(&path) {
+        match recorded::bytes(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(&error)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(&error)),

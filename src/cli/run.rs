@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     scenario: overrides::ScenarioArguments,
     /// Run the scenario N times, each time with the next seed, and report how often it failed
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), allow_negative_numbers = true)]
     repeat: Option<u64>,
     /// The directory in which the run directory is created
     #[arg(long, value_name = "DIR", env = "STRESS_OUT", default_value = "runs")]
@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
     }
     let runs = arguments.repeat.unwrap_or(1).saturating_mul(loaded.variations.len() as u64);
     let stdout = arguments.stdout(runs)?;
-    arguments.reports.prepare()?;
+    arguments.reports.prepare(runs)?;
     let signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => return Err(unmade(error.into(), terminal)),

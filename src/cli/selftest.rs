@@ -40,10 +40,10 @@ pub(super) struct Arguments {
     only: Option<FaultKind>,
     /// Instead, run N random scenarios that must pass, and N/3 with an injected fault that must be found. A scenario that is
     /// not judged rightly is printed, as small as it can be made
-    #[arg(long, value_name = "N", conflicts_with_all = ["full", "only"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["full", "only"], allow_negative_numbers = true)]
     fuzz: Option<u64>,
     /// With --fuzz: the number of random scenarios with an injected fault
-    #[arg(long, value_name = "M", requires = "fuzz")]
+    #[arg(long, value_name = "M", requires = "fuzz", allow_negative_numbers = true)]
     planted: Option<u64>,
 }
 
@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
     for (place, (case, seed)) in runs.iter().enumerate() {
         let started = Instant::now();
         let control = Arc::new(Control::default());
-        signals.direct_to(&control);
+        signals.direct_to(&control, directory.display().to_string());
         let seen = conduct_case(case, *seed, &directory, &control).map_err(|problem| NotRun(problem.to_string()));
         if signals.reason().is_some() {
             remove(&directory, terminal);

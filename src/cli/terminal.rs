@@ -88,9 +88,10 @@ impl Terminal {
         *exit
     }
 
-    /// What could not be printed so far.
-    pub(super) fn unprinted(&mut self) -> Result<(), Problem> {
-        self.failed.take().map_or(Ok(()), |error| Err(Problem::could_not_run(format!("failed to print: {error}"))))
+    /// How the process ends that would end like this: tells what could not be printed.
+    pub(super) fn end(&mut self, exit: Exit) -> Exit {
+        let Some(error) = self.failed.take() else { return exit };
+        self.fail(&Problem::could_not_run(format!("failed to print: {error}")))
     }
 }
 

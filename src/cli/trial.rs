@@ -5,7 +5,7 @@ use std::path::Path;
 use super::directory::RunDirectory;
 use super::problem::Problem;
 use super::terminal::Terminal;
-use super::{conduct, person};
+use super::{conduct, limits, person};
 use crate::execute::{Control, Progress};
 use crate::load::Variation;
 use crate::selftest::Seen;
@@ -17,6 +17,7 @@ pub(super) fn conduct(
     directory: &Path,
     control: &Control,
 ) -> Result<(Seen, RunDirectory), Problem> {
+    limits::suffice(variation.plan.databases.len())?;
     let directory = RunDirectory::create(directory, &variation.plan)?;
     let progress = Progress::new(variation.plan.databases.len());
     let run = conduct::Run { variation, path, directory: &directory, control, progress: &progress };

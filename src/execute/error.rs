@@ -1,16 +1,20 @@
 //! Why a run could not be made.
 
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use crate::failure::{FailureKind, RawError, classify};
 
-/// What to do about a file of the run that cannot be written.
+/// What to do about a disk without room.
 const ROOM: &str = "free some disk space, or name another directory with `--out`";
-
-/// What to do about threads that the system does not start.
+/// What to do about files that may not become larger.
+const FILE_SIZE: &str = "the system limits the size of files: raise the limit with `ulimit -f unlimited`";
+/// What to do about too few open files.
+const OPEN_FILES: &str = "the system limits the number of open files: raise the limit with `ulimit -n 4096`";
+/// What to do about threads that do not start.
 const THREADS: &str =
-    "raise the limits of memory and processes (`ulimit -v`, `ulimit -u`), or run with fewer `--databases`";
+    "raise the limits of processes (`ulimit -u`) and of memory (`ulimit -v`), or run with fewer `--databases`";
 
 /// Why a run could not be made.
 #[derive(Debug)]
@@ -20,7 +24,7 @@ pub(crate) enum ExecuteError {
         /// The file or directory.
         path: PathBuf,
         /// Why.
-        error: std::io::Error,
+        error: io::Error,
     },
     /// A database could not be created.
     Prepare {
@@ -30,23 +34,48 @@ pub(crate) enum ExecuteError {
         error: RawError,
     },
     /// The threads could not be started.
-    Threads(Box<dyn std::error::Error + Send + Sync>),
+    Threads(io::Error),
 }
 
 impl ExecuteError {
-    /// The system did not start a thread.
-    pub(super) fn threads(error: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self::Threads(Box::new(error))
-    }
-
     /// What to do about it, where that is known.
     pub(crate) fn help(&self) -> Option<&'static str> {
         match self {
-            Self::Io { .. } => Some(ROOM),
-            Self::Prepare { error, .. } => (classify(error).kind == FailureKind::Disk).then_some(ROOM),
+            Self::Io { error, .. } => Some(advice(error)),
+            Self::Prepare { error, .. } => (classify(error).kind == FailureKind::Disk).then(room),
             Self::Threads(_) => Some(THREADS),
         }
     }
+}
+
+/// What to do about a file that could not be written.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::FileTooLarge | ErrorKind::StorageFull | ErrorKind::QuotaExceeded => room(),
+        ErrorKind::TimedOut => {
+            "start the reader first; `stress report RUN_DIR --report FORMAT=PATH` writes a report again"
+        }
+        _ if has_too_many_open(error) => OPEN_FILES,
+        _ => "check the path and its permissions, or name another place",
+    }
+}
+
+/// Whether the process has as many open files as it may.
+fn has_too_many_open(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let is = error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error());
+    #[cfg(not(unix))]
+    let is = false;
+    is
+}
+
+/// What to do about a file that could not grow. SQLite tells no limit from a full disk.
+fn room() -> &'static str {
+    #[cfg(unix)]
+    if rlimit::Resource::FSIZE.get_soft().is_ok_and(|limit| limit != rlimit::INFINITY) {
+        return FILE_SIZE;
+    }
+    ROOM
 }
 
 impl fmt::Display for ExecuteError {

@@ -1,13 +1,13 @@
 //! The record as it grows: workers add to it, a flusher writes it to `record.json` every few seconds, whole or not at
 //! all, so that a killed run still has one.
 
-use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::error::ExecuteError;
+use super::whole;
 use crate::record::{Record, WorkerRecord};
 
 /// How much of a killed run is lost at most.
@@ -65,7 +65,7 @@ impl Journal {
 
     /// Writes the record now.
     pub(super) fn flush(&self) -> Result<(), ExecuteError> {
-        write(&self.path, |out| serde_json::to_writer(out, &self.snapshot()).map_err(io::Error::from))
+        whole::write(&self.path, |out| serde_json::to_writer(out, &self.snapshot()).map_err(io::Error::from))
     }
 
     /// Flushes every few seconds until [`Self::finish`]. A failed flush is tried again; the last one, by the caller,
@@ -86,24 +86,4 @@ impl Journal {
         *self.done.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.done.1.notify_all();
     }
-}
-
-/// Writes a file whole or not at all: beside it first, then renamed over it.
-pub(crate) fn write_whole(path: &Path, text: &str) -> Result<(), ExecuteError> {
-    write(path, |out| out.write_all(text.as_bytes()))
-}
-
-fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), ExecuteError> {
-    let beside = path.with_extension("partial");
-    let written = (|| {
-        let mut out = BufWriter::new(fs::File::create(&beside)?);
-        write(&mut out)?;
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        fs::rename(&beside, path)
-    })();
-    if written.is_err() {
-        // What is left of it says nothing and would take room on a full disk.
-        let _ = fs::remove_file(&beside);
-    }
-    written.map_err(|error| ExecuteError::Io { path: path.to_owned(), error })
 }

@@ -13,6 +13,9 @@ mod progress;
 mod rendezvous;
 mod run;
 mod settle;
+mod stream;
+mod threads;
+mod whole;
 mod worker;
 mod workers;
 
@@ -22,8 +25,9 @@ pub(crate) mod tests;
 pub(crate) use control::Control;
 pub(crate) use error::ExecuteError;
 pub(crate) use job::Job;
-pub(crate) use journal::write_whole;
 pub(crate) use progress::{DatabaseProgress, Progress, Stage};
+pub(crate) use threads::{STACK, suffice as threads_suffice};
+pub(crate) use whole::{UNFINISHED, abandon, is_stream, try_out, write_new, write_whole};
 pub(crate) use workers::panic_message;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,9 +49,6 @@ use settle::Settling;
 use worker::Worker;
 use workers::Workers;
 
-/// Stack of a worker's thread: SQLite and the templates need far less than the system's default.
-const STACK: usize = 1024 * 1024;
-
 /// Databases of whose logs the record keeps the beginning and the end.
 const LOGS: usize = 20;
 
@@ -66,7 +67,7 @@ pub(crate) fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
         rendezvous: Rendezvous::new(count),
         journal: Journal::new(job.directory, frame(job)),
         alarms: Alarms::new(job.plan),
-        few: rayon::ThreadPoolBuilder::new().num_threads(few).build().map_err(ExecuteError::threads)?,
+        few: threads::pool("few", few, 2 * STACK)?,
     };
     for path in [job.databases.to_owned(), run.ledgers(), job.directory.join("logs")] {
         std::fs::create_dir_all(&path).map_err(|error| ExecuteError::Io { path, error })?;
@@ -75,16 +76,16 @@ pub(crate) fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
     prepare(&run)?;
     journal.flush()?;
     let clocks = Clocks::start();
-    std::thread::scope(|threads| {
-        let start = std::thread::Builder::new;
-        let watching = start().spawn_scoped(threads, || watchdog.watch(job.control)).map_err(ExecuteError::threads)?;
-        let flushing = start().spawn_scoped(threads, || journal.keep_flushing()).map_err(ExecuteError::threads);
-        let done = catch_unwind(AssertUnwindSafe(|| flushing.and_then(|_| work(&run))));
+    std::thread::scope(|scope| {
+        // However this ends, the threads beside it end, too: the scope waits for them.
+        let _watched = Watched(&run);
+        let watching = threads::start(scope, "watchdog", || watchdog.watch(job.control))?;
+        threads::start(scope, "journal", || journal.keep_flushing())?;
+        let done = catch_unwind(AssertUnwindSafe(|| work(&run)));
         watchdog.finish();
         if let Ok(lag) = watching.join() {
             journal.frame().generator = Some(clocks.stop(&lag));
         }
-        journal.finish();
         done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
     keep_logs(&run);
@@ -95,6 +96,16 @@ pub(crate) fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
     journal.frame().ended = Some(Ended { at: journal.now(), reason });
     journal.flush()?;
     Ok(journal.snapshot())
+}
+
+/// A run with threads beside it.
+struct Watched<'a>(&'a Run<'a>);
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        self.0.watchdog.finish();
+        self.0.journal.finish();
+    }
 }
 
 fn frame(job: &Job<'_>) -> Record {
@@ -144,12 +155,7 @@ fn prepare(run: &Run<'_>) -> Result<(), ExecuteError> {
 /// The run itself: all workers, the rounds after them, and the contents at the end.
 fn work(run: &Run<'_>) -> Result<(), ExecuteError> {
     let workers = Workers::new(run)?;
-    let all = rayon::ThreadPoolBuilder::new()
-        .num_threads(run.plan.databases.len())
-        .stack_size(STACK)
-        .thread_name(|index| format!("db-{}", index + 1))
-        .build()
-        .map_err(ExecuteError::threads)?;
+    let all = threads::pool("db", run.plan.databases.len(), STACK)?;
     run.progress.enter(Stage::Running);
     let settling = Settling::new(run);
     let unsent = all.broadcast(|context| {

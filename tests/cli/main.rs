@@ -2,6 +2,7 @@
 
 mod agreement;
 mod bad_input;
+mod clean;
 mod cloud_data;
 mod cloud_run;
 mod cloudsync;
@@ -11,9 +12,11 @@ mod doctor;
 mod exact;
 #[cfg(unix)]
 mod extension;
+mod files;
 mod harness;
 mod help;
 mod hub;
+mod limits;
 mod local;
 mod policies;
 mod problems;

@@ -5,7 +5,7 @@ mod answers;
 mod questions;
 mod table;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -14,6 +14,7 @@ use super::exit::Exit;
 use super::problem::Problem;
 use super::terminal::Terminal;
 use super::{overrides, preview};
+use crate::execute::{write_new, write_whole};
 use crate::load;
 use crate::plan::Plan;
 use crate::scenario::TargetKind;
@@ -173,10 +174,7 @@ fn exists(file: &Path) -> Problem {
 /// Writes the scenario, once it has no problems, and says what comes next.
 fn write(answers: &Answers, file: &Path, over: bool, terminal: &mut Terminal) -> Result<(), Problem> {
     let plan = planned(answers, file)?;
-    written(file, &answers.text(), over).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => exists(file),
-        _ => Problem::could_not_run(format!("failed to write `{}`: {error}", file.display())),
-    })?;
+    written(file, &answers.text(), over)?;
     let shown = file.display().to_string();
     terminal.print(&format!(
         "wrote {shown}; with seed 0 it does this:\n{}\n{}",
@@ -204,15 +202,18 @@ fn planned(answers: &Answers, file: &Path) -> Result<Plan, Problem> {
     Err(first.unwrap_or_else(|| Problem::scenario(file, Vec::new())))
 }
 
-fn written(file: &Path, text: &str, over: bool) -> io::Result<()> {
+fn written(file: &Path, text: &str, over: bool) -> Result<(), Problem> {
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => exists(file),
+        _ => Problem::could_not_run(format!("failed to write `{}`: {error}", file.display())),
+    };
     if let Some(parent) = file.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        std::fs::create_dir_all(parent).map_err(|error| match error.kind() {
+        let made = std::fs::create_dir_all(parent).map_err(|error| match error.kind() {
             // A file stands where the directory would be: it is not the scenario that exists.
             io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
             _ => error,
-        })?;
+        });
+        made.map_err(failed)?;
     }
-    let mut options = std::fs::OpenOptions::new();
-    let options = options.write(true).truncate(over).create(over).create_new(!over);
-    options.open(file)?.write_all(text.as_bytes())
+    if over { Ok(write_whole(file, text)?) } else { write_new(file, text).map_err(failed) }
 }

@@ -3,9 +3,11 @@
 
 mod page;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
+use std::sync::{Mutex, PoisonError};
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -20,6 +22,21 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// More only flickers.
 const DRAWS_PER_SECOND: u8 = 5;
 const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// The view that is drawn at this moment.
+static DRAWN: Mutex<Option<MultiProgress>> = Mutex::new(None);
+
+/// Prints a line on stderr at once: above the view, where one is drawn.
+pub(super) fn announce(line: &str) {
+    let drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(view) = drawn.as_ref().filter(|view| !view.is_hidden()) {
+        let _ = view.println(line);
+        return;
+    }
+    // The terminal has written `^C` into the line.
+    let apart = if io::stderr().is_terminal() { "\n" } else { "" };
+    let _ = io::stderr().write_all(format!("{apart}{line}\n").as_bytes());
+}
 
 /// What is shown of a run.
 pub(super) struct View {
@@ -39,15 +56,17 @@ impl View {
         }
         let done = &AtomicBool::new(false);
         std::thread::scope(|threads| {
-            // Where the system starts no thread, a run that nobody sees can still be made.
-            let _ = std::thread::Builder::new().spawn_scoped(threads, move || {
-                let show = Show { plan, progress, started: Instant::now(), done };
+            let show = Show { plan, progress, started: Instant::now(), done };
+            let shown = Builder::new().name("view".to_owned()).spawn_scoped(threads, move || {
                 if self.progress && self.watched {
                     show.draw(self.statements.as_ref());
                 } else {
                     show.tell(self.progress, self.statements.as_ref());
                 }
             });
+            if let Err(error) = shown {
+                announce(&format!("stress: no progress is shown: {error}"));
+            }
             // Also after a panic, or the scope would wait for ever.
             let _guard = Guard(done);
             work()
@@ -77,6 +96,7 @@ impl Show<'_> {
 
     fn draw(&self, statements: Option<&Receiver<String>>) {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND));
+        *DRAWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bars.clone());
         // Lines are written over, not cleared first: nothing flickers.
         bars.set_move_cursor(true);
         let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -101,6 +121,7 @@ impl Show<'_> {
         }
         bars.set_move_cursor(false);
         let _ = bars.clear();
+        *DRAWN.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn tell(&self, progress: bool, statements: Option<&Receiver<String>>) {

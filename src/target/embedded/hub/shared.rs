@@ -38,8 +38,8 @@ impl Shared {
     pub(super) fn open(options: HubOptions) -> Result<Self, HubError> {
         let data = |source| HubError::Data { path: options.data.clone(), source };
         fs::create_dir_all(&options.data).map_err(data)?;
-        let probe = options.data.join(".writable");
-        fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(data)?;
+        // A file without a name says whether there can be files: it meets no other, and nothing is left of it.
+        tempfile::tempfile_in(&options.data).map_err(data)?;
         let tuning = Tuning { busy_timeout: options.busy_timeout, journal_mode: options.journal_mode };
         Ok(Self {
             registry: Registry::open(&options.data, options.api_key, tuning)?,
