@@ -42,7 +42,7 @@ pub(super) fn connect(
         let hub_options = hub_options(plan, options, directory);
         let (api_key, management_key) = (hub_options.api_key.clone(), hub_options.management_key.clone());
         let hub = Hub::start(hub_options).map_err(|error| {
-            let help = "name a writable directory with `--out`";
+            let help = "free some disk space, or name a writable directory with `--out`";
             TargetError::new(format!("failed to {error}"), help)
         })?;
         let url = hub.url().to_owned();

@@ -36,6 +36,11 @@ fn a_hub_that_is_stopped_for_good_ends_the_run_at_its_limit() {
         case.ended(&done);
         case.late(done.took.saturating_sub(limit));
         assert!(done.took < limit + LATE, "{done}");
+        if done.code == Some(3) {
+            // On a slow machine, the run had not begun yet.
+            assert!(done.out.is_empty() && done.err.contains("timed out"), "{done}");
+            return;
+        }
         let report = blames_no_data(&done);
         assert_ne!(report.verdict(), "pass", "{done}");
         assert!(report.errors().iter().all(|(_, side)| *side == "network"), "{:?}", report.errors());

@@ -51,7 +51,7 @@ const GROUPS: [Group; 6] = [
         &[
             ("few open files: the run", "From 12 to 172."),
             ("few open files: the hub", "From 12 to 52. The run ends at its limit, and no row is lost."),
-            ("little memory", "From 24 to 624 MiB of addresses. The system may end the process."),
+            ("little memory", "From 24 MiB to 1.8 GiB of addresses. The system may end the process."),
             ("files that may not grow", "From 512 bytes to 512 KiB."),
         ],
     ),
