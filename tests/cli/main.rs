@@ -9,6 +9,7 @@ mod cloudsync;
 mod compare;
 mod disk;
 mod doctor;
+mod environment;
 mod exact;
 #[cfg(unix)]
 mod extension;
@@ -34,6 +35,8 @@ mod shipped;
 mod signals;
 mod standin;
 mod streams;
+#[cfg(unix)]
+mod terminal;
 mod values;
 #[cfg(unix)]
 mod wizard;
