@@ -3,8 +3,6 @@
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use crate::harness::{Done, Place, Report, files, json};
@@ -16,8 +14,8 @@ fn small() -> Place {
     Place::of("scale: { databases: 2, iterations: 1, rows: 5 }\n")
 }
 
-fn fifo(path: &Path) {
-    assert!(Command::new("mkfifo").arg(path).status().expect("there is a mkfifo").success());
+fn fifo(place: &Place, path: &str) {
+    place.shell(&format!("mkfifo {path}")).done().exits(0);
 }
 
 fn reported(place: &Place, to: &str) -> Done {
@@ -39,7 +37,7 @@ fn a_report_to_a_device_or_a_pipe_leaves_it_what_it_is() {
     reported(&place, "json=null").exits(0);
     assert!(place.path("null").metadata().expect("it is there").file_type().is_char_device());
     assert!(place.path("null").symlink_metadata().expect("it is there").is_symlink());
-    fifo(&place.path("pipe"));
+    fifo(&place, "pipe");
     let line = "cat pipe > read & stress run scenario.yaml -q --report json=pipe && wait";
     place.shell(line).done().exits(0);
     assert!(place.path("pipe").metadata().expect("it is there").file_type().is_fifo());
@@ -53,7 +51,7 @@ fn a_report_to_a_device_or_a_pipe_leaves_it_what_it_is() {
 #[test]
 fn a_pipe_that_nobody_reads_is_waited_for_only_so_long() {
     let place = small();
-    fifo(&place.path("pipe"));
+    fifo(&place, "pipe");
     let done = reported(&place, "json=pipe").exits(3);
     let done = done.says(&["failed to write `pipe`: nobody reads from it", "help: start the reader first"]);
     assert!(done.out.starts_with("PASS: ") && done.took < SOON, "{done}");
@@ -122,7 +120,7 @@ fn what_takes_no_report_is_refused_before_the_run() {
         reported(&place, to).exits(3).prints_nothing().says(&[why]);
     }
     assert!(!place.path("runs").exists(), "no run was made");
-    fifo(&place.path("pipe"));
+    fifo(&place, "pipe");
     let run = ["run", "scenario.yaml", "--repeat", "2", "--report"];
     let done = place.stress(&[&run[..], &["csv=pipe"]].concat()).done().exits(2);
     done.says(&["`--report csv=pipe` would write 2 reports into one stream"]);
@@ -147,7 +145,7 @@ fn what_is_no_record_is_not_read_for_ever() {
     let place = small();
     place.stress(&["run", "scenario.yaml", "-q"]).done().exits(0);
     fs::create_dir(place.path("piped")).expect("there is room");
-    fifo(&place.path("piped/record.json"));
+    fifo(&place, "piped/record.json");
     fs::create_dir(place.path("large")).expect("there is room");
     let large = fs::File::create(place.path("large/record.json")).expect("there is room");
     // A file of nothing but holes, which takes no room.
@@ -164,10 +162,10 @@ fn what_is_no_record_is_not_read_for_ever() {
     // What lies beside a record, too.
     let directory = place.run_dir("test");
     fs::remove_file(directory.join("scenario.yaml")).expect("it was there");
-    fifo(&directory.join("scenario.yaml"));
+    fifo(&place, "runs/test/latest/scenario.yaml");
     let done = place.stress(&["report", "runs/test/latest"]).done();
     done.disagrees(&["scenario.yaml beside it cannot be read: it is not a regular file"]);
-    fifo(&place.path("pipe"));
+    fifo(&place, "pipe");
     place.stress(&["report", "pipe"]).done().exits(2).prints_nothing().says(&["pipe is not a directory"]);
     place.stress(&["compare", "pipe", "pipe"]).done().exits(2).prints_nothing();
 }
