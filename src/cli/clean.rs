@@ -116,7 +116,7 @@ impl Cleaning<'_> {
         let repaired = if some { old_runs::repair(scenario) } else { Ok(false) };
         match repaired {
             Ok(true) => {
-                terminal.tell(&format!("{}: the list of a series is removed with its runs\n", scenario.display()))
+                terminal.tell(&format!("{}: the list of a series is removed with its runs\n", scenario.display()));
             }
             Ok(false) => {}
             Err(error) => self.failed(scenario, &error.to_string(), terminal),

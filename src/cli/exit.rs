@@ -67,7 +67,7 @@ impl Exit {
                 "UNKNOWN: nothing was written or synced, a phase never ran, the time limit cut the run short, or the record contradicts itself"
             }
             Self::Interrupted => {
-                "interrupted; the first Ctrl-C finishes the running steps and reports, the second stops at once"
+                "interrupted; the first Ctrl-C finishes the running steps and reports, the second stops at once and reports, the third kills the run"
             }
         }
     }

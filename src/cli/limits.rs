@@ -62,6 +62,7 @@ pub(super) fn of_file_sizes() -> Option<String> {
 }
 
 /// A limit of the system.
+#[derive(Clone, Copy)]
 enum System {
     Addresses,
     FileSize,

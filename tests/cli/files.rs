@@ -3,8 +3,6 @@
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use crate::harness::{Done, Place, Report, files, json};
@@ -16,8 +14,8 @@ fn small() -> Place {
     Place::of("scale: { databases: 2, iterations: 1, rows: 5 }\n")
 }
 
-fn fifo(path: &Path) {
-    assert!(Command::new("mkfifo").arg(path).status().expect("there is a mkfifo").success());
+fn fifo(place: &Place, path: &str) {
+    place.shell(&format!("mkfifo {path}")).done().exits(0);
 }
 
 fn reported(place: &Place, to: &str) -> Done {
@@ -26,7 +24,8 @@ fn reported(place: &Place, to: &str) -> Done {
 
 /// Nothing is left of what was not whole.
 fn nothing_is_unfinished(place: &Place) {
-    let left: Vec<_> = files(&place.path("")).into_iter().filter(|file| file.ends_with(".partial")).collect();
+    let left = files(&place.path(""));
+    let left: Vec<_> = left.iter().filter(|file| file.to_string_lossy().contains(".stress-")).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -38,7 +37,7 @@ fn a_report_to_a_device_or_a_pipe_leaves_it_what_it_is() {
     reported(&place, "json=null").exits(0);
     assert!(place.path("null").metadata().expect("it is there").file_type().is_char_device());
     assert!(place.path("null").symlink_metadata().expect("it is there").is_symlink());
-    fifo(&place.path("pipe"));
+    fifo(&place, "pipe");
     let line = "cat pipe > read & stress run scenario.yaml -q --report json=pipe && wait";
     place.shell(line).done().exits(0);
     assert!(place.path("pipe").metadata().expect("it is there").file_type().is_fifo());
@@ -52,7 +51,7 @@ fn a_report_to_a_device_or_a_pipe_leaves_it_what_it_is() {
 #[test]
 fn a_pipe_that_nobody_reads_is_waited_for_only_so_long() {
     let place = small();
-    fifo(&place.path("pipe"));
+    fifo(&place, "pipe");
     let done = reported(&place, "json=pipe").exits(3);
     let done = done.says(&["failed to write `pipe`: nobody reads from it", "help: start the reader first"]);
     assert!(done.out.starts_with("PASS: ") && done.took < SOON, "{done}");
@@ -121,7 +120,7 @@ fn what_takes_no_report_is_refused_before_the_run() {
         reported(&place, to).exits(3).prints_nothing().says(&[why]);
     }
     assert!(!place.path("runs").exists(), "no run was made");
-    fifo(&place.path("pipe"));
+    fifo(&place, "pipe");
     let run = ["run", "scenario.yaml", "--repeat", "2", "--report"];
     let done = place.stress(&[&run[..], &["csv=pipe"]].concat()).done().exits(2);
     done.says(&["`--report csv=pipe` would write 2 reports into one stream"]);
@@ -146,7 +145,7 @@ fn what_is_no_record_is_not_read_for_ever() {
     let place = small();
     place.stress(&["run", "scenario.yaml", "-q"]).done().exits(0);
     fs::create_dir(place.path("piped")).expect("there is room");
-    fifo(&place.path("piped/record.json"));
+    fifo(&place, "piped/record.json");
     fs::create_dir(place.path("large")).expect("there is room");
     let large = fs::File::create(place.path("large/record.json")).expect("there is room");
     // A file of nothing but holes, which takes no room.
@@ -163,30 +162,31 @@ fn what_is_no_record_is_not_read_for_ever() {
     // What lies beside a record, too.
     let directory = place.run_dir("test");
     fs::remove_file(directory.join("scenario.yaml")).expect("it was there");
-    fifo(&directory.join("scenario.yaml"));
+    fifo(&place, "runs/test/latest/scenario.yaml");
     let done = place.stress(&["report", "runs/test/latest"]).done();
     done.disagrees(&["scenario.yaml beside it cannot be read: it is not a regular file"]);
-    fifo(&place.path("pipe"));
+    fifo(&place, "pipe");
     place.stress(&["report", "pipe"]).done().exits(2).prints_nothing().says(&["pipe is not a directory"]);
     place.stress(&["compare", "pipe", "pipe"]).done().exits(2).prints_nothing();
 }
 
 #[test]
-fn manual_pages_and_scenarios_are_written_whole() {
+fn manual_pages_and_scenarios_are_written_whole_or_not_at_all() {
     let place = small();
-    place.write("man/stress-run.1", "old");
-    place.write("precious", "mine");
-    fs::create_dir_all(place.path("man")).expect("there is room");
-    symlink("../precious", place.path("man/stress-list.1")).expect("a link");
     place.stress(&["man", "man"]).done().exits(0);
-    // A link leads to the file that is written, as everywhere.
-    let page = fs::read_to_string(place.path("precious")).expect("it is there");
-    assert!(
-        page.contains("stress\\-list")
-            && place.path("man/stress-list.1").symlink_metadata().is_ok_and(|it| it.is_symlink())
-    );
+    let page = fs::read_to_string(place.path("man/stress-list.1")).expect("it is there");
+    let line = "ulimit -f 0; stress man man; echo $?; stress new mine --scale small; echo $?";
+    let done = place.shell(line).done();
+    assert_eq!(done.out, "3\n3\n", "{done}");
+    done.says(&[
+        "failed to write `scenarios/mine.yaml`: File too large",
+        "failed to write `man/",
+        "`ulimit -f unlimited`",
+    ]);
+    assert_eq!(fs::read_to_string(place.path("man/stress-list.1")).expect("it stays"), page);
+    assert!(!place.path("scenarios/mine.yaml").exists());
+    nothing_is_unfinished(&place);
     place.stress(&["new", "mine", "--scale", "small"]).done().exits(0);
     let done = place.stress(&["new", "mine", "--scale", "small"]).done().exits(2);
     done.says(&["`scenarios/mine.yaml` exists already"]);
-    nothing_is_unfinished(&place);
 }

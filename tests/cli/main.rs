@@ -9,6 +9,7 @@ mod cloudsync;
 mod compare;
 mod disk;
 mod doctor;
+mod environment;
 mod exact;
 #[cfg(unix)]
 mod extension;
@@ -42,6 +43,8 @@ mod signals;
 mod small_disk;
 mod standin;
 mod streams;
+#[cfg(unix)]
+mod terminal;
 mod values;
 #[cfg(unix)]
 mod wizard;

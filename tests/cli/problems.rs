@@ -28,6 +28,7 @@ const REFUSED: &[(&[&str], i32, Option<&str>)] = &[
     ),
     (&["extension", "install", "--version", "?"], 3, Some("write it as 1.1.4")),
     (&["compare", "damaged", "damaged"], 3, Some("use the `stress` that made it")),
+    (&["clean"], 2, Some("name the directory of the runs with `--out`")),
     (&["selftest", "--only", "dorp_row"], 2, None),
     (&["hub", "--address", "127.0.0.1:0", "--data", "file"], 3, Some("choose a writable directory")),
     (&["schema", "nothing"], 2, None),

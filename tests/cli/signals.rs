@@ -171,3 +171,43 @@ fn runs_beside_each_other_do_not_disturb_each_other() {
     assert_eq!(directories, 5, "four runs and the link to the latest");
     assert!(place.run_dir("test").join("report.json").is_file());
 }
+
+/// A send that no signal cuts short.
+const SLOW: &str = "
+target: { embedded: { latency: 5s } }
+scale: { databases: 2, iterations: 1000, rows: 5, time_limit: 10m }
+";
+
+/// Starts a run whose errors go to the file `err`, and waits until a database has begun to send.
+fn sending(place: &Place, more: &str) -> Running {
+    let mut running = place.shell(&format!("exec stress run scenario.yaml {more} 2> err")).start();
+    running
+        .until("the first rows", || std::fs::read_to_string(log(place, 1)).is_ok_and(|log| log.contains("inserted")));
+    running
+}
+
+/// Waits until the run has told this.
+fn told(place: &Place, running: &mut Running, text: &str) {
+    running.until(text, || std::fs::read_to_string(place.path("err")).is_ok_and(|err| err.contains(text)));
+}
+
+#[test]
+fn every_interrupt_is_answered_at_once_and_the_third_kills() {
+    for (quiet, signals) in [("-q", ["INT", "TERM", "HUP"]), ("--no-progress", ["HUP", "HUP", "HUP"])] {
+        let place = Place::of(SLOW);
+        let mut running = sending(&place, quiet);
+        running.signal(signals[0]);
+        told(&place, &mut running, "finishing the running steps; Ctrl-C again stops now\n");
+        running.signal(signals[1]);
+        told(&place, &mut running, "stopping now; Ctrl-C again kills the run, without a report\n");
+        running.signal(signals[2]);
+        running.done().exits(130).prints_nothing();
+        let err = std::fs::read_to_string(place.path("err")).expect("it told");
+        let last = err.lines().last().unwrap_or_default();
+        assert!(last.starts_with("killed; left behind: runs/test/2"), "{err}");
+        assert!(!err.lines().any(str::is_empty) && (quiet != "-q" || err.lines().count() == 3), "{err}");
+        let left = files(&place.run_dir("test"));
+        assert!(!left.iter().any(|file| file.to_string_lossy().contains(".partial")), "{left:?}");
+        json(&place.run_dir("test").join("record.json"));
+    }
+}

@@ -69,6 +69,17 @@ fn output_that_could_not_be_written_is_said() {
         &["report", "runs/test/latest"],
         &["schema"],
         &["list", "."],
+        &["--help"],
+        &["--version"],
+        &["run", "--help"],
+        &["help"],
+        &["help", "metrics"],
+        &["completions", "bash"],
+        &["validate", "scenario.yaml", "--format", "json"],
+        &["compare", "runs/test/latest", "runs/test/latest"],
+        &["doctor", "scenario.yaml"],
+        &["clean", "--dry-run"],
+        &["new", "another", "--scale", "small"],
     ] {
         let out = full.try_clone().expect("a descriptor");
         place.stress(arguments).stdout(out).done().exits(3).says(&["No space left on device"]);

@@ -12,7 +12,7 @@ use crate::standin::{MANAGEMENT_KEY, StandIn};
 
 const SECRET: &str = "s3cr3t/key";
 /// Milliseconds.
-const LIMIT: u64 = 60_000;
+pub(crate) const LIMIT: u64 = 60_000;
 const DOWN: &str = "\x1b[B";
 const ENTER: &str = "\r";
 

@@ -15,6 +15,7 @@ const ENDS: &[(&str, &str, &str)] = &[
     ("harness/small_disk.rs", "Command::new(", "`mount` of memory asks nobody"),
     ("cli/provision.rs", "Command::new(", "`script --version` asks nobody"),
     ("cli/wizard.rs", "Command::new(", "the terminal bounds every answer, and its environment is empty"),
+    ("cli/terminal.rs", "Command::new(", "the terminal bounds every answer, and its environment is empty"),
     ("browser/chromium.rs", "Command::new(", "the address, every answer and the end are bounded"),
     ("browser/chromium.rs", "TcpStream::connect(", "its reads have a timeout"),
     ("browser/serve.rs", "TcpStream::connect(", "its reads have a timeout"),
