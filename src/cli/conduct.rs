@@ -12,7 +12,7 @@ use crate::load::Variation;
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::report;
-use crate::target::{self, Attendant, Connected};
+use crate::target::{self, Attendant, Connected, Leaving};
 
 /// Descriptors of a database at work: the file, its log and shared memory, its log file, and both ends of a socket.
 const DESCRIPTORS_PER_DATABASE: u64 = 7;
@@ -52,7 +52,7 @@ impl Run<'_> {
         let target = target::connect(plan, &scope, hub, &run, attendant)?;
         crash::hide(target.secrets.clone());
         if let Some(Err(problem)) = reused.map(|reused| reused.meet(&target.network.managed_database_id)) {
-            target.leave(&[], false, attendant);
+            target.leave(&[], Leaving::default(), attendant);
             return Err(problem);
         }
         Ok(target)

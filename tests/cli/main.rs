@@ -19,11 +19,11 @@ mod policies;
 mod problems;
 mod provision;
 mod rate;
+mod readme;
+mod red;
 #[path = "../harness/relay.rs"]
 mod relay;
 mod relayed;
-mod readme;
-mod red;
 mod reports;
 mod reuse;
 mod rules;

@@ -56,6 +56,7 @@ pub(crate) struct Seen<'a> {
     /// Its number among all that go its way, from 0.
     pub(crate) number: u64,
     /// The number of its connection, from 0.
+    #[expect(dead_code, reason = "a test may choose by it")]
     pub(crate) connection: u64,
     /// The path of the request, also for its answer.
     pub(crate) path: &'a str,
