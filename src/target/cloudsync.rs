@@ -116,7 +116,7 @@ pub(super) fn outline(plan: &Plan, options: &CloudsyncOptions, scope: &Scope) ->
     if own_tokens {
         let count = plan.users.len();
         steps.push(format!(
-            "create {count} access tokens, which expire an hour after the run's time limit, and check them"
+            "create {count} access tokens, which expire ten minutes after the run's time limit, and check them"
         ));
     }
     let mut after = Vec::new();

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod bad_input;
+mod besieged;
 mod cloud_data;
 mod cloud_run;
 mod cloudsync;
