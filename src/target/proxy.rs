@@ -57,7 +57,7 @@ fn chosen(address: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Op
 fn is_here(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches([']', '.']);
     let name = host.to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|ip| is_local(ip))
+    name == "localhost" || name.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(is_local)
 }
 
 fn is_local(ip: IpAddr) -> bool {

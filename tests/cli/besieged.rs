@@ -274,3 +274,16 @@ fn hostile_requests_neither_end_nor_hold_the_hub() {
     running.signal("INT");
     running.done().exits(0);
 }
+
+#[test]
+fn a_policy_that_never_ends_delays_no_limit() {
+    let endless =
+        "(SELECT count(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n)) > 0";
+    let place = Place::of(&format!(
+        "scale: {{ databases: 2, iterations: 2, rows: 5, time_limit: 5s }}\n{}",
+        RLS.replace("select: auth_userid() = user_id", &format!("select: \"{endless}\""))
+    ));
+    let done = place.stress(&["run", "scenario.yaml"]).done();
+    assert!(done.last_line().contains("time limit"), "{done}");
+    assert!(done.took < Duration::from_secs(14), "{done}");
+}

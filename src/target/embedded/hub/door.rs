@@ -174,6 +174,6 @@ async fn worked(request: Request<Incoming>, shared: Arc<Shared>, limits: &Limits
     });
     let reply = worked.await.map_err(|_| Reply::errors(500, "internal_error", "the request could not be worked on"))?;
     // While it holds its turn, so that few answers wait for memory.
-    let held = limits.memory.reserve(reply.body.len()).await.ok_or_else(busy)?;
-    Ok((reply, held))
+    let answering = limits.memory.reserve(reply.body.len()).await.ok_or_else(busy)?;
+    Ok((reply, answering))
 }
