@@ -9,7 +9,7 @@ use super::directory::{RunDirectory, sites};
 use super::exit::Exit;
 use super::problem::Problem;
 use super::progress::View;
-use super::signals::Signals;
+use super::signals::{Signals, Will};
 use super::terminal::Terminal;
 use super::{conduct, github, limits, person};
 use crate::analysis::{Analysis, Verdict};
@@ -17,6 +17,7 @@ use crate::execute::{Control, Progress};
 use crate::load::Variation;
 use crate::plan::Plan;
 use crate::record::{EndReason, Record};
+use crate::target::{Attendant, Leaving};
 
 /// What is seen of a run while it goes on.
 #[derive(Args)]
@@ -101,12 +102,15 @@ impl Attempt<'_> {
         if terminal.github.is_some() && !target.facts.kind.runs_here() {
             terminal.tell(&github::hide_credentials(&target));
         }
+        self.signals.at_the_third(target.will().map(|will| Box::new(will) as Will));
         let conducted = view.during(&run.variation.plan, run.progress, || run.conduct(&target));
         // Also after a run that failed: its devices and tokens are there all the same.
         let sites = sites(&run.directory.path);
-        let cut = run.control.is_now();
-        let left =
-            person::attended(terminal, self.watch.quiet, &|| false, |attendant| target.leave(&sites, cut, attendant));
+        let passed = conducted.as_ref().is_ok_and(|conducted| conducted.analysis.verdict == Verdict::Pass);
+        let leaving = Leaving { cut: run.control.is_now(), removes: passed && !self.keep };
+        let leave = |attendant: &mut Attendant<'_>| target.leave(&sites, leaving, attendant);
+        let left = person::attended(terminal, self.watch.quiet, &|| false, leave);
+        self.signals.at_the_third(None);
         for error in left {
             terminal.fail(&error.into());
         }

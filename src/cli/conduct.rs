@@ -11,7 +11,7 @@ use crate::execute::{self, Control, ExecuteError, Job, Progress, write_whole};
 use crate::load::Variation;
 use crate::record::Record;
 use crate::report;
-use crate::target::{self, Attendant, Connected};
+use crate::target::{self, Attendant, Connected, Leaving};
 
 /// A run to be made.
 pub(super) struct Run<'a> {
@@ -45,7 +45,7 @@ impl Run<'_> {
         let target = target::connect(plan, &scope, hub, &run, attendant)?;
         crash::hide(target.secrets.clone());
         if let Some(Err(problem)) = reused.map(|reused| reused.meet(&target.network.managed_database_id)) {
-            target.leave(&[], false, attendant);
+            target.leave(&[], Leaving::default(), attendant);
             return Err(problem);
         }
         Ok(target)

@@ -19,7 +19,11 @@ struct Current {
     control: Arc<Control>,
     /// What is left behind if the process is killed.
     left: String,
+    will: Option<Will>,
 }
+
+/// What is still done when a run is given up. It takes a moment at most.
+pub(super) type Will = Box<dyn FnOnce() + Send>;
 
 /// What receives the first signal, for a server that goes on until then.
 pub(super) fn interruption() -> Result<Receiver<()>, ctrlc::Error> {
@@ -42,7 +46,7 @@ pub(super) fn outlive_large_files() {
 
 impl Current {
     /// Obeys the signal with this number, counted from 0.
-    fn obey(&self, number: usize) {
+    fn obey(&mut self, number: usize) {
         match number {
             0 => {
                 progress::announce("finishing the running steps; Ctrl-C again stops now");
@@ -55,6 +59,9 @@ impl Current {
             _ => {
                 let left = if self.left.is_empty() { "nothing" } else { self.left.as_str() };
                 progress::announce(&format!("killed; left behind: {left}"));
+                if let Some(will) = self.will.take() {
+                    will();
+                }
                 abandon();
                 std::process::exit(130);
             }
@@ -68,7 +75,7 @@ impl Signals {
         let signals = Self { current: Arc::default() };
         let (current, count) = (Arc::clone(&signals.current), AtomicUsize::new(0));
         ctrlc::set_handler(move || {
-            let current = current.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
             current.obey(count.fetch_add(1, Ordering::SeqCst));
         })?;
         Ok(signals)
@@ -81,7 +88,12 @@ impl Signals {
             // The signal came before the run had started.
             control.finish(reason);
         }
-        *current = Current { control: Arc::clone(control), left };
+        *current = Current { control: Arc::clone(control), left, will: None };
+    }
+
+    /// What the third signal still does.
+    pub(super) fn at_the_third(&self, will: Option<Will>) {
+        self.current().will = will;
     }
 
     /// Why the run is ending, when a signal came.

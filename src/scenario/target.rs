@@ -243,7 +243,7 @@ pub struct CloudsyncOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub apikey: Option<String>,
     /// The users' access tokens with `rls`, one per user in order. Default: `stress` creates them with the key in
-    /// `connection_string` and revokes them after the run; they expire one hour after the time limit.
+    /// `connection_string` and revokes them after the run; they expire ten minutes after the time limit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<String>,
     /// Prepare the server before the run: create the database, drop and create the tables with their policies, and enable

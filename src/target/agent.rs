@@ -46,7 +46,7 @@ impl std::error::Error for Halted {}
 
 /// Whether a halt was the reason of an error.
 pub(crate) fn is_halted(error: &Error) -> bool {
-    matches!(error, Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<Halted>()))
+    matches!(error, Error::Io(error) if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Halted>))
 }
 
 /// Resolves names and connects.

@@ -35,11 +35,14 @@ pub(super) struct Dropping {
     pub(super) tables: Vec<TablePlan>,
     pub(super) management: Option<Management>,
     pub(super) managed_database_id: Option<String>,
+    /// Whether the database is the run's alone, and is removed as the run's files are: when it passed.
+    pub(super) own: bool,
 }
 
 impl Closing {
-    /// Undoes it. `sites` are the site ids of the run's databases. Gives what could not be done.
-    pub(super) fn leave(&self, sites: &[String], attendant: &mut Attendant<'_>) -> Vec<TargetError> {
+    /// Undoes it. `sites` are the site ids of the run's databases; what is the run's own is removed when nobody wants to
+    /// look at it. Gives what could not be done.
+    pub(super) fn leave(&self, sites: &[String], removes: bool, attendant: &mut Attendant<'_>) -> Vec<TargetError> {
         let mut problems = Vec::new();
         let admin = &self.admin.until(attendant.halt());
         if !self.tokens.is_empty() {
@@ -52,13 +55,19 @@ impl Closing {
                 }
             }
         }
-        if let Some(dropping) = &self.drop {
+        if let Some(dropping) = self.drop.as_ref().filter(|dropping| removes || !dropping.own) {
             dropping.until(attendant.halt()).leave(admin, sites, attendant, &mut problems);
         }
         if attendant.halt().is_due() {
             problems.push(TargetError::new("leaving the server took too long and was ended", AGAIN));
         }
         problems
+    }
+
+    /// Revokes the tokens within a moment, and tells nobody.
+    pub(super) fn will(&self) -> impl FnOnce() + Send + 'static {
+        let (admin, tokens) = (self.admin.clone(), self.tokens.clone());
+        move || drop(tokens::revoke(&admin.until(&Halt::after(MOMENT)), &tokens))
     }
 
     /// What is left undone because the server does not answer; nothing when it does.
@@ -81,6 +90,9 @@ impl Dropping {
 
     fn leave(&self, admin: &Admin, sites: &[String], attendant: &mut Attendant<'_>, problems: &mut Vec<TargetError>) {
         let database = self.database.as_str();
+        if self.own {
+            return self.remove(admin, attendant, problems);
+        }
         if let Some((management, id)) = self.management.as_ref().zip(self.managed_database_id.as_deref()) {
             self.leave_service(management, id, sites, attendant, problems);
         } else if !sites.is_empty() {

@@ -97,7 +97,7 @@ pub(super) fn cleanup(
     access.must_be_allowed()?;
     let id = access.managed_database_id()?;
     let closing = closing(plan, &access, id.as_deref(), true).ok_or_else(no_connection)?;
-    Ok(closing.leave(sites, attendant))
+    Ok(closing.leave(sites, true, attendant))
 }
 
 /// What will be done on the server before and after the run, for a person to read.
@@ -116,7 +116,7 @@ pub(super) fn outline(plan: &Plan, options: &CloudsyncOptions, scope: &Scope) ->
     if own_tokens {
         let count = plan.users.len();
         steps.push(format!(
-            "create {count} access tokens, which expire an hour after the run's time limit, and check them"
+            "create {count} access tokens, which expire ten minutes after the run's time limit, and check them"
         ));
     }
     let mut after = Vec::new();
@@ -172,13 +172,14 @@ fn closing(plan: &Plan, access: &Access, id: Option<&str>, drops: bool) -> Optio
         tables: plan.tables.clone(),
         management: access.management.clone(),
         managed_database_id: id.map(str::to_owned),
+        own: false,
     };
     Some(Closing { admin: access.admin.clone()?, tokens: Vec::new(), drop: drops.then(dropping) })
 }
 
 /// Leaves the server after a run that could not start.
 fn left(closing: Option<Closing>, error: TargetError, attendant: &mut Attendant<'_>) -> TargetError {
-    let problems = closing.map_or_else(Vec::new, |closing| closing.leave(&[], attendant));
+    let problems = closing.map_or_else(Vec::new, |closing| closing.leave(&[], true, attendant));
     for problem in problems {
         attendant.say(&problem.message);
     }

@@ -43,6 +43,15 @@ pub(crate) struct Connected {
     pub(super) hub: Option<Hub>,
 }
 
+/// How a server is left.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Leaving {
+    /// Whether the run was cut off.
+    pub cut: bool,
+    /// Whether what is the run's own is removed.
+    pub removes: bool,
+}
+
 impl Connected {
     /// Tells the hub which database a site is, so that planted faults find it.
     pub(crate) fn name_site(&self, site_id: &str, database: u32) {
@@ -91,13 +100,24 @@ impl Connected {
     /// Leaves the server: revokes what was made for the run, and drops what the scenario wants dropped. `sites` are the
     /// site ids of the run's databases. A server that may be silent, because the run was `cut` off, is tried for a
     /// moment first. Gives what could not be done.
-    pub(crate) fn leave(&self, sites: &[String], cut: bool, attendant: &mut Attendant<'_>) -> Vec<TargetError> {
+    pub(crate) fn leave(
+        &self,
+        sites: &[String],
+        Leaving { cut, removes }: Leaving,
+        attendant: &mut Attendant<'_>,
+    ) -> Vec<TargetError> {
         let Some(closing) = &self.closing else { return Vec::new() };
         if let Some(silent) = closing.silence().filter(|_| cut) {
             return vec![silent];
         }
         attendant.obey(Halt::after(LEAVING));
-        closing.leave(sites, attendant)
+        closing.leave(sites, removes, attendant)
+    }
+
+    /// What is still done when a run is given up: its tokens are revoked, within a moment.
+    pub(crate) fn will(&self) -> Option<impl FnOnce() + Send + 'static> {
+        let closing = self.closing.as_ref().filter(|closing| !closing.tokens.is_empty())?;
+        Some(closing.will())
     }
 
     /// How often a failure planted in the hub of this run struck so far.

@@ -48,7 +48,7 @@ impl ConnectionString {
             // Keys are written with `-` or `_`, in any case.
             pairs.find(|(key, _)| key.replace('-', "_").eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
         };
-        let Some(api_key) = value("apikey").filter(|key| !key.is_empty()) else {
+        let Some(api_key) = value("apikey").filter(|key| !key.replace("%20", "").trim().is_empty()) else {
             return Err(no_key(value("token").is_some(), user.is_some()));
         };
         let database = decoded(database.trim_end_matches('/'), "database")?;
@@ -125,6 +125,7 @@ mod tests {
             ("sqlitecloud://h hush?apikey=k", "host that is not a name"),
             ("sqlitecloud://h/hush", "has no `apikey`"),
             ("sqlitecloud://h/hush?apikey=", "has no `apikey`"),
+            ("sqlitecloud://h/hush?apikey=%20", "has no `apikey`"),
             ("sqlitecloud://h/%FFhush?apikey=k", "not UTF-8"),
             ("sqlitecloud://me:hush@h/d", "a user and a password"),
             ("sqlitecloud://h/d?token=hush", "an access token"),

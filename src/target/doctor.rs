@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::access::Access;
+use super::access::{Access, DEFAULT_ADDRESS};
 use super::admin::Admin;
 use super::error::TargetError;
-use super::extension;
+use super::management::Management;
+use super::{extension, proxy};
 use crate::failure::RawError;
 use crate::plan::{Plan, TargetPlan};
 use crate::scenario::{Cleanup, CloudsyncOptions};
@@ -76,6 +77,7 @@ fn of_cloud(options: &CloudsyncOptions, scope: &Scope) -> Vec<Finding> {
         let allowed = access.must_be_allowed().map(|()| format!("{} may be changed", access.database));
         findings.push(Finding::of("database", allowed));
     }
+    findings.extend(of_proxies(&access));
     if let Some(admin) = &access.admin {
         findings.extend(of_server(admin));
         findings.push(of_call("api key", admin, admin.check_key().map(|()| "accepted".to_owned())));
@@ -90,6 +92,22 @@ fn of_cloud(options: &CloudsyncOptions, scope: &Scope) -> Vec<Finding> {
 
 fn of_call(what: &'static str, admin: &Admin, outcome: Result<String, RawError>) -> Finding {
     Finding::of(what, outcome.map_err(|error| admin.failed("check it", &error)))
+}
+
+/// The proxy of each server that is reached over HTTP, which the extension chooses by the same variables.
+fn of_proxies(access: &Access) -> Vec<Finding> {
+    let own = access.address.as_deref().unwrap_or(DEFAULT_ADDRESS);
+    let mut addresses = vec![own];
+    addresses.extend(access.admin.as_ref().map(Admin::address));
+    addresses.extend(access.management.as_ref().map(Management::address));
+    addresses.sort_unstable();
+    addresses.dedup();
+    let finding = |address: &str| match proxy::proxy(address) {
+        Ok(None) => Finding::good("proxy", format!("none for {address}")),
+        Ok(Some(proxy)) => Finding::good("proxy", format!("{} for {address}", proxy::words(&proxy))),
+        Err(problem) => Finding::problem("proxy", problem, "correct the variable, or name the host in NO_PROXY"),
+    };
+    addresses.into_iter().map(finding).collect()
 }
 
 /// The server's health, and its clock against ours.

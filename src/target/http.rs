@@ -61,7 +61,13 @@ pub(super) struct Answer {
 
 impl Http {
     pub(super) fn new(base: impl Into<String>, time: Duration, secrets: Secrets) -> Self {
-        Self { agent: Self::agent(&Halt::never()), halt: Halt::never(), base: base.into().trim_end_matches('/').to_owned(), time, secrets }
+        Self {
+            agent: Self::agent(&Halt::never()),
+            halt: Halt::never(),
+            base: base.into().trim_end_matches('/').to_owned(),
+            time,
+            secrets,
+        }
     }
 
     fn agent(halt: &Halt) -> ureq::Agent {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::admin::Admin;
 use super::attendant::Attendant;
-use super::cleanup::Closing;
+use super::cleanup::{Closing, Dropping};
 use super::connected::Connected;
 use super::embedded::{self, Hub, HubOptions};
 use super::error::TargetError;
@@ -71,13 +71,20 @@ pub(super) fn connect(
         let site = Site { admin: &admin, management: Some(&management), registration, known: None };
         provision::prepare(plan, &site, attendant)?
     };
-    let mut closing = None;
+    let tokens = if plan.rls { tokens::create(&admin, plan, run, attendant)? } else { Vec::new() };
+    // A hub of this run alone ends with it, and its tokens and databases, too.
+    let closing = (hub.is_none() || plan.reuse).then(|| Closing {
+        admin: admin.clone(),
+        tokens: tokens.clone(),
+        drop: (!plan.reuse).then(|| Dropping {
+            database: database.clone(),
+            tables: plan.tables.clone(),
+            management: Some(management),
+            managed_database_id: Some(managed_database_id.clone()),
+            own: true,
+        }),
+    });
     let credentials = if plan.rls {
-        let tokens = tokens::create(&admin, plan, run, attendant)?;
-        if hub.is_none() || plan.reuse {
-            // A hub of this run alone ends with it, and its tokens, too.
-            closing = Some(Closing { admin: admin.clone(), tokens: tokens.clone(), drop: None });
-        }
         tokens.into_iter().map(Credential::Token).collect()
     } else {
         vec![Credential::ApiKey(api_key); plan.users.len()]

@@ -26,7 +26,7 @@ mod tokens;
 
 pub(crate) use agent::{agent, is_halted};
 pub(crate) use attendant::{Ask, Attendant};
-pub(crate) use connected::Connected;
+pub(crate) use connected::{Connected, Leaving};
 pub(crate) use error::TargetError;
 pub(crate) use halt::Halt;
 pub(crate) use proxy::proxy;

@@ -57,7 +57,7 @@ fn chosen(address: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Op
 fn is_here(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches([']', '.']);
     let name = host.to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|ip| is_local(ip))
+    name == "localhost" || name.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(is_local)
 }
 
 fn is_local(ip: IpAddr) -> bool {
@@ -76,7 +76,8 @@ fn covers(entry: &str, host: &str) -> bool {
 fn userinfo(value: &str) -> Vec<String> {
     let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
     let Some((userinfo, _)) = rest.rsplit_once('@') else { return Vec::new() };
-    let parts = userinfo.split_once(':').map_or_else(|| vec![userinfo], |(user, password)| vec![userinfo, user, password]);
+    let parts =
+        userinfo.split_once(':').map_or_else(|| vec![userinfo], |(user, password)| vec![userinfo, user, password]);
     let decoded = |part: &&str| percent_encoding::percent_decode_str(part).decode_utf8().ok().map(String::from);
     let decoded: Vec<String> = parts.iter().filter_map(decoded).collect();
     parts.into_iter().map(str::to_owned).chain(decoded).filter(|part| !part.is_empty()).collect()
@@ -87,7 +88,8 @@ mod tests {
     use super::*;
 
     fn shown(address: &str, variables: &[(&str, &str)]) -> Result<Option<String>, String> {
-        let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let value =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         chosen(address, value).map(|proxy| proxy.as_ref().map(words))
     }
 
@@ -95,8 +97,15 @@ mod tests {
     fn no_variable_brings_a_proxy_before_this_machine() {
         for name in HTTPS.iter().chain(HTTP) {
             for address in [
-                "http://127.0.0.1:7800", "127.0.0.1:7800", "http://localhost:1", "https://127.9.9.9", "http://[::1]:9",
-                "http://[::ffff:127.0.0.1]:9", "http://LOCALHOST", "http://0.0.0.0:7800", "http://hub.localhost",
+                "http://127.0.0.1:7800",
+                "127.0.0.1:7800",
+                "http://localhost:1",
+                "https://127.9.9.9",
+                "http://[::1]:9",
+                "http://[::ffff:127.0.0.1]:9",
+                "http://LOCALHOST",
+                "http://0.0.0.0:7800",
+                "http://hub.localhost",
             ] {
                 assert_eq!(shown(address, &[(name, "http://127.0.0.1:9")]), Ok(None), "{name} {address}");
             }

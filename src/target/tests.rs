@@ -80,6 +80,7 @@ fn what_a_run_authenticates_with_prints_no_secret() {
         tables: Vec::new(),
         management: access.management.clone(),
         managed_database_id: None,
+        own: false,
     };
     prints_none(&dropping);
     let closing = Closing { admin: admin.clone(), tokens: vec![TOKEN.into()], drop: Some(dropping) };

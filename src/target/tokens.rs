@@ -10,9 +10,9 @@ use crate::plan::Plan;
 
 /// How much longer than the run may take its tokens are good: for its preparation, and for clocks that differ. A token
 /// can be revoked by whoever has its text, and by nobody else: those of a run that is killed have to expire.
-const BEYOND: Duration = Duration::from_secs(60 * 60);
+const BEYOND: Duration = Duration::from_secs(10 * 60);
 /// What becomes of tokens that could not be revoked.
-pub(super) const EXPIRY: &str = "the access tokens expire an hour after the run's time limit";
+pub(super) const EXPIRY: &str = "the access tokens expire ten minutes after the run's time limit";
 /// Requests under way at once.
 const AT_ONCE: usize = 8;
 

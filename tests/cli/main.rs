@@ -2,6 +2,7 @@
 
 mod agreement;
 mod bad_input;
+mod besieged;
 mod clean;
 mod cloud_data;
 mod cloud_run;
@@ -23,9 +24,6 @@ mod policies;
 mod problems;
 mod provision;
 mod rate;
-#[path = "../harness/relay.rs"]
-mod relay;
-mod relayed;
 mod readme;
 mod red;
 #[path = "../harness/relay.rs"]

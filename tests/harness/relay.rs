@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
+/// The longest that a connection may be idle.
+const IDLE: Duration = Duration::from_secs(600);
+
 /// Which way a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -56,6 +59,7 @@ pub(crate) struct Seen<'a> {
     /// Its number among all that go its way, from 0.
     pub(crate) number: u64,
     /// The number of its connection, from 0.
+    #[expect(dead_code, reason = "a test may choose by it")]
     pub(crate) connection: u64,
     /// The path of the request, also for its answer.
     pub(crate) path: &'a str,
@@ -128,7 +132,7 @@ impl Drop for Relay {
             let _ = stream.shutdown(Shutdown::Both);
         }
         // Wakes the accept loop.
-        let _ = TcpStream::connect(self.address);
+        let _ = TcpStream::connect(self.address).and_then(|stream| stream.set_read_timeout(Some(IDLE)));
     }
 }
 
@@ -143,6 +147,7 @@ impl Shared {
         let hub = TcpStream::connect(self.hub)?;
         for stream in [&client, &hub] {
             stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(IDLE))?;
             self.open.lock().unwrap_or_else(PoisonError::into_inner).push(stream.try_clone()?);
         }
         let mut pair = Pair { client: BufReader::new(client), hub: BufReader::new(hub) };

@@ -25,6 +25,11 @@ pub(crate) enum HubError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// Another hub works in the data directory.
+    Taken {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A file of the data directory is no database of a hub, or is damaged.
     Database {
         /// The file.
@@ -47,6 +52,7 @@ impl HubError {
                 Some("stop the other process, or choose another port; port 0 takes a free one")
             }
             Self::Data { .. } => Some("choose a writable directory"),
+            Self::Taken { .. } => Some("stop the other hub, or choose another data directory"),
             Self::Database { .. } => Some("move the file away, or choose another data directory"),
             Self::Listen { .. } | Self::Threads { .. } => None,
         }
@@ -60,6 +66,9 @@ impl std::fmt::Display for HubError {
             Self::AddressInUse { address } => write!(f, "listen on {address}: the port is in use"),
             Self::Listen { address, source } => write!(f, "listen on {address}: {source}"),
             Self::Data { path, source } => write!(f, "use the data directory {}: {source}", path.display()),
+            Self::Taken { path } => {
+                write!(f, "use the data directory {}: another hub uses it already", path.display())
+            }
             Self::Database { path, source } => write!(f, "open {}: {source}", path.display()),
             Self::Threads { source } => write!(f, "start the hub's threads: {source}"),
         }
@@ -69,7 +78,7 @@ impl std::fmt::Display for HubError {
 impl std::error::Error for HubError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::AddressInUse { .. } => None,
+            Self::AddressInUse { .. } | Self::Taken { .. } => None,
             Self::Listen { source, .. } | Self::Data { source, .. } | Self::Threads { source } => Some(source),
             Self::Database { source, .. } => Some(source),
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::files;
 use super::policy::{Caller, Identity};
 use super::tracked::{BOOKKEEPING, Tracked};
 use crate::scenario::JournalMode;
@@ -76,7 +77,7 @@ pub(super) struct Worker {
 
 impl Worker {
     fn open(path: &Path, tuning: Tuning) -> rusqlite::Result<Self> {
-        let mut connection = Connection::open(path)?;
+        let mut connection = files::open(path)?;
         wait_for_locks(&mut connection, tuning.busy_timeout)?;
         let mode = match tuning.journal_mode {
             JournalMode::Wal => "wal",

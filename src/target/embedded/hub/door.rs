@@ -134,11 +134,7 @@ impl Head {
 }
 
 /// Answers a request, with the memory that the answer holds.
-pub(super) async fn answer(
-    request: Request<Incoming>,
-    shared: Arc<Shared>,
-    limits: &Limits,
-) -> (Reply, Option<Held>) {
+pub(super) async fn answer(request: Request<Incoming>, shared: Arc<Shared>, limits: &Limits) -> (Reply, Option<Held>) {
     match worked(request, shared, limits).await {
         Ok((reply, held)) => (reply, Some(held)),
         Err(reply) => (reply, None),
@@ -176,10 +172,8 @@ async fn worked(request: Request<Incoming>, shared: Arc<Shared>, limits: &Limits
         drop((body, received));
         reply
     });
-    let reply = worked
-        .await
-        .map_err(|_| Reply::errors(500, "internal_error", "the request could not be worked on"))?;
+    let reply = worked.await.map_err(|_| Reply::errors(500, "internal_error", "the request could not be worked on"))?;
     // While it holds its turn, so that few answers wait for memory.
-    let held = limits.memory.reserve(reply.body.len()).await.ok_or_else(busy)?;
-    Ok((reply, held))
+    let answering = limits.memory.reserve(reply.body.len()).await.ok_or_else(busy)?;
+    Ok((reply, answering))
 }

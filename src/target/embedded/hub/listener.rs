@@ -101,7 +101,7 @@ async fn turn_away(mut stream: TcpStream, _permit: OwnedSemaphorePermit) {
     );
     let told = async {
         // What is not read when a connection closes takes the answer with it.
-        let _ = stream.read(&mut [0; BUFFER]).await;
+        let _ = stream.read(&mut [0; 1024]).await;
         stream.write_all(answer.as_bytes()).await?;
         stream.shutdown().await
     };

@@ -14,13 +14,7 @@ use super::switch::set_sync;
 use super::tracked;
 
 /// Answers a request below `/v1/`.
-pub(super) fn answer(
-    shared: &Shared,
-    method: &str,
-    path: &[&str],
-    query: &str,
-    body: &[u8],
-) -> Reply {
+pub(super) fn answer(shared: &Shared, method: &str, path: &[&str], query: &str, body: &[u8]) -> Reply {
     let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     match (method, path) {
         ("GET", ["orgs"]) => {

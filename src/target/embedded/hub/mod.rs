@@ -3,13 +3,14 @@
 //! and tokens; `database` is a file and its connections; `tracked` is a synced table,
 //! `companion` what the hub notes of its rows, `cascade` how that is done for what triggers write during a push; `shared` is what every request sees.
 
+mod arrival;
 mod cascade;
 mod command;
-mod arrival;
 mod companion;
 mod database;
 mod door;
 mod error;
+mod files;
 mod listener;
 mod manage;
 mod plant;

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::error::HubError;
 use super::database::{Database, Tuning};
+use super::files;
 use super::policy::{Caller, User};
 use crate::failure::Secret;
 
@@ -269,7 +270,7 @@ impl Registry {
 
 impl Inner {
     fn load(path: &Path) -> rusqlite::Result<Self> {
-        let file = Connection::open(path)?;
+        let file = files::open(path)?;
         file.busy_timeout(std::time::Duration::from_secs(5))?;
         file.execute_batch(TABLES)?;
         let managed = file

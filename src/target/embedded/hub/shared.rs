@@ -1,7 +1,7 @@
 //! What all requests see.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::File;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use super::super::fault::Faults;
 use super::super::options::HubOptions;
 use super::super::wire::SiteId;
 use super::database::Tuning;
+use super::files;
 use super::registry::{Registry, digest};
 use super::stash::Stash;
 use crate::failure::Secret;
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     pub(super) again: Mutex<HashMap<String, Vec<Stash>>>,
     /// Planted: the last page of each site, to be delivered once more.
     pub(super) pages: Mutex<HashMap<SiteId, Vec<u8>>>,
+    /// Keeps other hubs out of the directory.
+    _lock: File,
 }
 
 impl Shared {
@@ -36,10 +39,7 @@ impl Shared {
     }
 
     pub(super) fn open(options: HubOptions) -> Result<Self, HubError> {
-        let data = |source| HubError::Data { path: options.data.clone(), source };
-        fs::create_dir_all(&options.data).map_err(data)?;
-        // A file without a name says whether there can be files: it meets no other, and nothing is left of it.
-        tempfile::tempfile_in(&options.data).map_err(data)?;
+        let lock = files::claim(&options.data)?;
         let tuning = Tuning { busy_timeout: options.busy_timeout, journal_mode: options.journal_mode };
         Ok(Self {
             registry: Registry::open(&options.data, options.api_key, tuning)?,
@@ -49,6 +49,7 @@ impl Shared {
             page_rows: options.page_rows,
             again: Mutex::default(),
             pages: Mutex::default(),
+            _lock: lock,
         })
     }
 }

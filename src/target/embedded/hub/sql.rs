@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::limits::Limit;
+use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{Statement, ToSql};
 use serde_json::{Map, Value, json};
 
@@ -239,7 +239,11 @@ fn rows(statement: &mut Statement<'_>, most: usize) -> Result<Vec<Value>, Refusa
             object.insert(name.clone(), json_of(value));
         }
         if bytes > most {
-            return Err(Refusal::new(413, GENERIC, format!("the answer is larger than {most} bytes: ask for fewer rows")));
+            return Err(Refusal::new(
+                413,
+                GENERIC,
+                format!("the answer is larger than {most} bytes: ask for fewer rows"),
+            ));
         }
         objects.push(Value::Object(object));
     }

@@ -46,9 +46,15 @@ pub(super) fn answer(shared: &Shared, id: &str, verb: Verb, caller: Caller, body
         Verb::Push => answer_push(shared, &database, &caller, &site, body),
         Verb::Pull => answer_pull(shared, &database, &caller, &site, body),
     };
-    let mut reply = reply.unwrap_or_else(|error| match turn::is_over() {
-        true => Reply::errors(503, "unavailable", "the request took too long and was ended: nothing of it was stored"),
-        false => Reply::store_error(&error),
+    let mut reply = reply.unwrap_or_else(|error| {
+        if turn::is_over() {
+            return Reply::errors(
+                503,
+                "unavailable",
+                "the request took too long and was ended: nothing of it was stored",
+            );
+        }
+        Reply::store_error(&error)
     });
     if faults.strikes(FaultKind::Slow, &site) {
         reply.delay = SLOW;

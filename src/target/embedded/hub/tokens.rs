@@ -8,7 +8,13 @@ use super::registry::Registry;
 use super::reply::{AUTH, Reply, text};
 
 /// Answers a request below `/v2/tokens`.
-pub(super) fn answer(registry: &Registry, method: &str, path: &[&str], (caller, bearer): (&Caller, &str), body: &[u8]) -> Reply {
+pub(super) fn answer(
+    registry: &Registry,
+    method: &str,
+    path: &[&str],
+    (caller, bearer): (&Caller, &str),
+    body: &[u8],
+) -> Reply {
     let is_admin = *caller == Caller::Admin;
     let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let named = body.get("token").and_then(Value::as_str);

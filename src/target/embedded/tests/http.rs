@@ -282,7 +282,7 @@ fn requests_that_are_none_are_answered_or_dropped_and_the_hub_lives() {
     for garbage in [
         &b"\0\x01\x02\x03\r\n\r\n"[..],
         b"GET\r\n\r\n",
-        b"POST /v2/weblite/sql HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{",
+        b"POST /v2/weblite/sql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\nContent-Length: 99\r\n\r\n{",
     ] {
         let mut stream = TcpStream::connect(&address).expect("connect");
         stream.write_all(garbage).expect("write");
