@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::progress::View;
 use super::signals::Signals;
 use super::terminal::Terminal;
-use super::{conduct, github, person};
+use super::{conduct, person};
 use crate::analysis::{Analysis, Verdict};
 use crate::execute::{Control, Progress};
 use crate::load::Variation;
@@ -93,8 +93,8 @@ impl Attempt<'_> {
         let stopped = || run.control.is_ending();
         let target = person::attended(terminal, self.watch.quiet, &stopped, |attendant| run.ready(attendant));
         let target = target.map_err(|problem| problem.interrupted(stopped()))?;
-        if terminal.github.is_some() && !target.facts.kind.runs_here() {
-            terminal.tell(&github::hide_credentials(&target));
+        if !target.facts.kind.runs_here() {
+            terminal.mask();
         }
         let conducted = view.during(&run.variation.plan, run.progress, || run.conduct(&target));
         // Also after a run that failed: its devices and tokens are there all the same.

@@ -15,6 +15,7 @@ mod extension;
 mod fuzz;
 mod github;
 mod help;
+mod hidden;
 mod hub;
 mod list;
 mod man;

@@ -9,7 +9,7 @@ use super::access::Access;
 use super::admin::Admin;
 use super::error::TargetError;
 use super::extension;
-use crate::failure::RawError;
+use crate::failure::{RawError, Secrets};
 use crate::plan::{Plan, TargetPlan};
 use crate::scenario::{Cleanup, CloudsyncOptions};
 use crate::template::Scope;
@@ -48,12 +48,12 @@ impl Finding {
 }
 
 /// Looks at the extension, and at the plan's server where there is a plan.
-pub(crate) fn examine(plan: Option<(&Plan, &Scope)>) -> Vec<Finding> {
+pub(crate) fn examine(plan: Option<(&Plan, &Scope, &Secrets)>) -> Vec<Finding> {
     match plan {
         None => vec![of_extension(None)],
-        Some((plan, scope)) => match &plan.target {
+        Some((plan, scope, secrets)) => match &plan.target {
             TargetPlan::Embedded(_) => vec![Finding::good("target", "embedded: nothing else is needed")],
-            TargetPlan::Cloudsync(options) => of_cloud(options, scope),
+            TargetPlan::Cloudsync(options) => of_cloud(options, scope, secrets),
         },
     }
 }
@@ -63,8 +63,8 @@ fn of_extension(named: Option<&str>) -> Finding {
     Finding::of("extension", found.map(|found| format!("{} at {}", found.version, found.path.display())))
 }
 
-fn of_cloud(options: &CloudsyncOptions, scope: &Scope) -> Vec<Finding> {
-    let (access, missing) = Access::lenient(options, scope);
+fn of_cloud(options: &CloudsyncOptions, scope: &Scope, secrets: &Secrets) -> Vec<Finding> {
+    let (access, missing) = Access::lenient(options, scope, secrets);
     let mut findings: Vec<Finding> =
         missing.into_iter().map(|error| Finding::of("scenario's target", Err(error))).collect();
     findings.push(of_extension(access.extension.as_deref()));

@@ -6,12 +6,12 @@ use crate::harness::{Place, Running};
 
 const KEYS: [(&str, &str); 2] = [("STRESS_HUB_API_KEY", "key-of-the-test"), ("STRESS_HUB_MANAGEMENT_KEY", "other-key")];
 
-/// Starts a hub on a free port and gives it with its address.
-fn hub(place: &Place) -> (Running, String) {
+/// Starts a hub with these keys on a free port and gives it with its address.
+pub(crate) fn hub(place: &Place, keys: &[(&str, &str)]) -> (Running, String) {
     // Its output goes to a file, which can be read while it runs.
     let out = std::fs::File::create(place.path("hub.txt")).expect("there is room");
     let invocation = place.stress(&["hub", "--address", "127.0.0.1:0", "--data", "hub"]).stdout(out);
-    let mut running = KEYS.iter().fold(invocation, |invocation, (name, value)| invocation.env(name, value)).start();
+    let mut running = keys.iter().fold(invocation, |invocation, (name, value)| invocation.env(name, value)).start();
     let told = || std::fs::read_to_string(place.path("hub.txt")).unwrap_or_default();
     running.until("its address", || told().contains("Ctrl-C"));
     let address = told().lines().find_map(|line| line.strip_prefix("hub: ").map(str::to_owned));
@@ -21,7 +21,7 @@ fn hub(place: &Place) -> (Running, String) {
 #[test]
 fn a_hub_serves_several_runs_and_stops_when_asked_to() {
     let place = Place::new();
-    let (running, address) = hub(&place);
+    let (running, address) = hub(&place, &KEYS);
     let text = crate::harness::scenario(&format!("target: {{ embedded: {{ hub: \"{address}\" }} }}\n"));
     place.write("scenario.yaml", &text);
     for _ in 0..2 {

@@ -49,10 +49,10 @@ fn scenario(text: &str) -> Scenario {
 /// Runs a scenario on the embedded target, after `change` had its way with the target.
 fn run_changed(text: &str, directory: &Path, control: &Control, change: impl FnOnce(&mut Connected)) -> (Record, Plan) {
     let scenario = scenario(text);
-    let (plan, _) = Plan::new(&scenario).expect("a plan");
+    let (plan, _) = Plan::new(&scenario, &crate::plan::Grant::default()).expect("a plan");
     let (mut say, stopped) = (|_: &str| {}, || false);
     let mut attendant = target::Attendant::new(&mut say, &stopped);
-    let target = target::connect(&plan, &plan.scope, directory, "1", &mut attendant);
+    let target = target::connect(&plan, &plan.scope, directory, "1", &Default::default(), &mut attendant);
     let mut target = target.expect("a hub");
     change(&mut target);
     let progress = Progress::new(plan.databases.len());

@@ -10,6 +10,7 @@ use rusqlite::{CachedStatement, Connection};
 use super::super::shape::join;
 use super::super::wire::Cell;
 use super::tracked::{Tracked, is_true, place_of};
+use crate::session::fence;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,6 +166,7 @@ pub(super) fn columns_read(connection: &mut Connection, table: &str, policy: &st
     }))?;
     let prepared = connection.prepare(&format!("SELECT 1 FROM main.{} WHERE ({policy})", quote(table))).map(drop);
     connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
+    fence(connection);
     prepared?;
     let columns = columns.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(columns.clone())
