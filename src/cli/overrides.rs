@@ -77,7 +77,7 @@ pub(super) struct Grants {
 pub(super) struct Sandbox {
     /// Keep the scenario in a sandbox: SQL cannot open other files, only servers of this machine are reached, no code is
     /// loaded that the scenario names, and it reads no environment variable but those of --env
-    #[arg(long, env = "STRESS_SANDBOX", value_parser = BoolishValueParser::new(), num_args = 0, default_missing_value = "true")]
+    #[arg(long, env = "STRESS_SANDBOX", value_parser = BoolishValueParser::new())]
     sandbox: bool,
 }
 

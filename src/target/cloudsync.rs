@@ -27,9 +27,7 @@ pub(super) fn connect(
 ) -> Result<Connected, TargetError> {
     let reach = if options.provision { Access::without_id } else { Access::new };
     let access = reach(options, scope, secrets)?;
-    if plan.grant.is_sandbox() {
-        access.must_be_local()?;
-    }
+    access.must_suit(&plan.grant)?;
     let drops = options.cleanup == Some(Cleanup::Drop);
     if options.provision || drops {
         access.must_be_allowed()?;
@@ -86,6 +84,7 @@ pub(super) fn provision(
     attendant: &mut Attendant<'_>,
 ) -> Result<String, TargetError> {
     let access = Access::without_id(options, scope, secrets)?;
+    access.must_suit(&plan.grant)?;
     access.must_be_allowed()?;
     prepare(plan, &access, attendant)
 }
@@ -100,6 +99,7 @@ pub(super) fn cleanup(
     attendant: &mut Attendant<'_>,
 ) -> Result<Vec<TargetError>, TargetError> {
     let access = Access::without_id(options, scope, secrets)?;
+    access.must_suit(&plan.grant)?;
     access.must_be_allowed()?;
     let id = access.managed_database_id()?;
     let closing = closing(plan, &access, id.as_deref(), true).ok_or_else(no_connection)?;

@@ -136,6 +136,7 @@ fn a_secret_in_the_error_of_a_phase_is_in_nothing_that_is_written() {
     let (record, plan) = run_changed(&text, directory.path(), &Control::default(), |target| {
         target.loader = Loader::Functions(repeat_a_secret);
         target.credentials.fill(crate::session::Credential::ApiKey(SECRET_FORMS[0].into()));
+        target.secrets.add(&SECRET_FORMS[0].into());
     });
     let asked = record.workers[0].events.iter().find(|event| event.phase == "ask").expect("it was asked");
     assert_eq!(asked.failures[0].message, "[hidden] and [hidden] and [hidden]");
