@@ -1,7 +1,7 @@
 //! What a scenario may not do in a sandbox: leave the run's directory by SQL, and talk to other machines. Says so of one
 //! wish at a time; it must not know who asks, or how SQLite is told.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 /// What to do about a refusal.
 pub(crate) const HELP: &str = "run it without `--sandbox` if you trust the scenario";

@@ -361,12 +361,6 @@ impl Tables {
     }
 
     fn explain(&self, error: &rusqlite::Error) -> SqlProblem {
-        if let rusqlite::Error::SqliteFailure(code, _) | rusqlite::Error::SqlInputError { error: code, .. } = error
-            && code.code == ErrorCode::AuthorizationForStatementDenied
-        {
-            let message = format!("it reaches beyond the scenario's own tables: {error}");
-            return SqlProblem { message, help: Some(sandbox::HELP.to_owned()), range: None };
-        }
         let (message, range) = match error {
             rusqlite::Error::SqlInputError { msg, sql, offset, .. } => {
                 let range = usize::try_from(*offset).ok().filter(|at| *at < sql.len()).map(|start| {
@@ -380,6 +374,12 @@ impl Tables {
             rusqlite::Error::SqliteFailure(_, Some(message)) => (message.clone(), None),
             other => (other.to_string(), None),
         };
+        if error.sqlite_error_code() == Some(ErrorCode::AuthorizationForStatementDenied)
+            || message.starts_with("not authorized")
+        {
+            let message = format!("it reaches beyond the scenario's own tables: {message}");
+            return SqlProblem { message, help: Some(sandbox::HELP.to_owned()), range };
+        }
         let help = message.strip_prefix("no such table: ").and_then(|missing| self.nearest_table(missing));
         let help =
             help.or_else(|| message.strip_prefix("no such column: ").and_then(|missing| self.nearest_column(missing)));

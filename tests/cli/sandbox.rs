@@ -59,7 +59,7 @@ fn refused(body: &str, says: &[&str]) -> Done {
 
 #[test]
 fn what_leaves_the_sandbox_is_refused_before_anything_starts_with_its_place() {
-    let phase = |sql: &str| format!("phases:\n  - {{ name: leave, kind: query, sql: \"{sql}\" }}\n");
+    let phase = |sql: &str| format!("phases:\n  - {{ name: leave, kind: query, sql: \"{sql}\", sync: [send] }}\n");
     refused(&phase("ATTACH '/tmp/other.db' AS other"), &["it reaches beyond", "--sandbox"]);
     refused(&phase("SELECT cloudsync_network_init_custom('http://example.com', 'db')"), &["it reaches beyond"]);
     let table = |more: &str| {
