@@ -44,8 +44,15 @@ impl Secrets {
     /// Hides these values.
     pub fn new<'a>(values: impl IntoIterator<Item = &'a Secret>) -> Self {
         let secrets = Self::default();
-        values.into_iter().for_each(|value| secrets.add(value));
+        secrets.extend(values.into_iter().cloned());
         secrets
+    }
+
+    /// Hides these values as well.
+    pub fn extend(&self, values: impl IntoIterator<Item = Secret>) {
+        for value in values {
+            self.add(&value);
+        }
     }
 
     /// Hides this value as well, unless it is too short ([`Secret::is_too_short`]): hiding it would make messages

@@ -161,10 +161,10 @@ impl Access {
 fn value(key: &str, source: Option<&str>, scope: &Scope, secrets: &Secrets) -> Result<Option<String>, TargetError> {
     let Some(source) = source else { return Ok(None) };
     let text = render(key, source, scope)?;
-    in_address(&text).iter().for_each(|secret| secrets.add(secret));
+    secrets.extend(in_address(&text));
     if is_secret(key) {
         secrets.add(&Secret::from(text.as_str()));
-        parts(source, scope).iter().for_each(|part| secrets.add(part));
+        secrets.extend(parts(source, scope));
         let own_key = (key == "connection_string").then(|| ConnectionString::parse(&text)).transpose()?;
         let whole = own_key.map_or_else(|| Secret::from(text.as_str()), |parsed| parsed.api_key);
         secrets.add(&whole);

@@ -47,7 +47,7 @@ pub(super) fn connect(
         let url = hub.url().to_owned();
         (Some(hub), url, api_key, management_key)
     };
-    [&api_key, &management_key].into_iter().for_each(|key| secrets.add(key));
+    secrets.extend([api_key.clone(), management_key.clone()]);
     // A hub on this machine is prepared in no time: nothing is told, and an interrupt finds the run itself, which reports.
     let (mut say, stopped) = (|_: &str| {}, || false);
     let attendant = &mut Attendant::new(&mut say, &stopped);

@@ -115,11 +115,11 @@ pub(crate) fn cleanup(
 /// What must be seen nowhere of what the plan's target, and every request of this process, is given.
 pub(crate) fn secrets(plan: &Plan, scope: &Scope) -> Secrets {
     let secrets = Secrets::default();
-    http::proxies().iter().flat_map(|proxy| in_address(proxy)).for_each(|secret| secrets.add(&secret));
+    secrets.extend(http::proxies().iter().flat_map(|proxy| in_address(proxy)));
     match &plan.target {
         TargetPlan::Embedded(options) => {
             let hub = options.hub.iter().flat_map(|hub| in_address(hub));
-            hub.chain(loopback::keys()).for_each(|secret| secrets.add(&secret));
+            secrets.extend(hub.chain(loopback::keys()));
         }
         TargetPlan::Cloudsync(options) => drop(Access::lenient(options, scope, &secrets)),
     }

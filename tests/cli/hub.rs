@@ -28,7 +28,7 @@ fn a_hub_serves_several_runs_and_stops_when_asked_to() {
         let run = place.stress(&["run", "scenario.yaml", "-q"]);
         KEYS.iter().fold(run, |run, (name, value)| run.env(name, value)).done().exits(0);
     }
-    let wrong = place.stress(&["run", "scenario.yaml"]).env(KEYS[0].0, "wrong").env(KEYS[1].0, "wrong").done();
+    let wrong = place.stress(&["run", "scenario.yaml"]).env(KEYS[0].0, "wrong-key").env(KEYS[1].0, "wrong-key").done();
     wrong.exits(3).prints_nothing().says(&[&address, "HTTP 401", "help:"]);
     running.signal("INT");
     let done = running.done().exits(0);
