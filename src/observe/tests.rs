@@ -33,8 +33,15 @@ impl Server {
         let directory = tempfile::tempdir().expect("a directory");
         let (mut say, stopped) = (|_: &str| {}, || false);
         let mut attendant = target::Attendant::new(&mut say, &stopped);
-        let target = target::connect(&plan, &plan.scope, directory.path(), "1", &Default::default(), &mut attendant)
-            .expect("a hub");
+        let target = target::connect(
+            &plan,
+            &plan.scope,
+            directory.path(),
+            "1",
+            &crate::failure::Secrets::default(),
+            &mut attendant,
+        )
+        .expect("a hub");
         Self { directory, plan, target }
     }
 

@@ -52,7 +52,8 @@ fn run_changed(text: &str, directory: &Path, control: &Control, change: impl FnO
     let (plan, _) = Plan::new(&scenario, &crate::plan::Grant::default()).expect("a plan");
     let (mut say, stopped) = (|_: &str| {}, || false);
     let mut attendant = target::Attendant::new(&mut say, &stopped);
-    let target = target::connect(&plan, &plan.scope, directory, "1", &Default::default(), &mut attendant);
+    let target =
+        target::connect(&plan, &plan.scope, directory, "1", &crate::failure::Secrets::default(), &mut attendant);
     let mut target = target.expect("a hub");
     change(&mut target);
     let progress = Progress::new(plan.databases.len());
