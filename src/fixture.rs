@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::failure::{Call, Failure, RawError, classify};
 use crate::plan::threshold::{ThresholdPlan, with_built_in};
 use crate::plan::{
-    Action, CheckPlan, Collation, DatabasePlan, Elsewhere, KeyColumn, Plan, Question, SettlePlan, SqlPlan, StepPlan,
-    SyncPlan, TablePlan, TargetPlan, Triggered, UserPlan,
+    Action, CheckPlan, Collation, DatabasePlan, Elsewhere, Grant, KeyColumn, Plan, Question, SettlePlan, SqlPlan,
+    StepPlan, SyncPlan, TablePlan, TargetPlan, Triggered, UserPlan,
 };
 use crate::record::{
     DatabaseState, Difference, EndReason, Ended, Event, FinalState, Holder, Holding, Machine, Record, RowDifference,
@@ -56,6 +56,7 @@ pub(crate) fn plan(databases: u32) -> Plan {
         settle: SettlePlan { rounds: 10, wait: Duration::from_millis(10) },
         checks: vec![check(CheckName::Converged), check(CheckName::Server)],
         thresholds: with_built_in(Vec::new()),
+        grant: Grant::default(),
         errors: Vec::new(),
         expect: None,
     }

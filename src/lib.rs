@@ -7,17 +7,17 @@
 //!
 //! | room | may import | effects |
 //! |---|---|---|
-//! | `sql`, `suggest`, [`figure`], `latency`, [`failure`] | – | none |
+//! | `sql`, `suggest`, `sandbox`, [`figure`], `latency`, [`failure`] | – | none |
 //! | `template` | sql | none |
 //! | [`source`] | – | reads one file |
 //! | [`scenario`] | failure, source, suggest | none |
 //! | [`diagnostic`] | source, scenario | none |
-//! | `plan` | scenario, template, failure, sql, suggest | SQLite in memory (`plan/tables.rs`) |
+//! | `plan` | scenario, template, failure, sql, suggest, sandbox | SQLite in memory (`plan/tables.rs`) |
 //! | `load` | source, scenario, diagnostic, plan, suggest | none of its own |
 //! | [`record`] | scenario, failure | none |
-//! | [`session`] | failure, record | SQLite, unsafe |
+//! | [`session`] | failure, record, sandbox | SQLite, unsafe |
 //! | `ledger` | plan, record, session, sql | SQLite, files of the run |
-//! | `target` | plan, scenario, session, template, record, failure, sql | HTTP, threads and files of the hub |
+//! | `target` | plan, scenario, session, template, record, failure, sql, sandbox | HTTP, threads and files of the hub |
 //! | `observe` | plan, scenario, session, ledger, target, record, failure, sql | clock, SQLite, threads, files to compare |
 //! | `execute` | plan, scenario, session, template, ledger, target, observe, record, latency, failure, sql | clock, threads, files of the run |
 //! | `verify` | record, plan, scenario, figure | none |
@@ -47,6 +47,8 @@ pub mod source;
 mod sql;
 
 mod suggest;
+
+mod sandbox;
 
 mod template;
 
@@ -97,7 +99,7 @@ mod cli;
 pub use analysis::{Analysis, analyze};
 pub use cli::run;
 pub use load::{Loaded, Overrides, load, load_source};
-pub use plan::Plan;
+pub use plan::{Grant, Plan};
 
 #[cfg(test)]
 mod fixture;

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use stress::failure::{Call, FailureKind, RawError, classify};
+use stress::failure::{Call, FailureKind, RawError, Secrets, classify};
 use stress::session::{Credential, Loader, Network, Opening, Session};
 
 /// The extension; none, and said so, where there is none.
@@ -104,7 +104,11 @@ fn what_a_closed_port_and_a_wrong_name_say_is_classified() {
         ("http://nowhere.invalid", FailureKind::Network),
         ("ftp://127.0.0.1", FailureKind::Configuration),
     ] {
-        let network = Network { address: Some(address.to_owned()), managed_database_id: "db_x".to_owned() };
+        let network = Network {
+            address: Some(address.to_owned()),
+            managed_database_id: "db_x".to_owned(),
+            secrets: Secrets::default(),
+        };
         let credential = Credential::ApiKey("no-key".into());
         let network = Some((&network, &credential));
         let opening = Opening { file: &file, loader: &loader, pragmas: &[], settings: &[], network };
@@ -125,7 +129,11 @@ fn what_a_closed_port_and_a_wrong_name_say_is_classified() {
 fn a_thousand_sessions_leave_no_descriptor_behind() {
     let Some(loader) = loader("a_thousand_sessions_leave_no_descriptor_behind") else { return };
     let directory = tempfile::tempdir().expect("a directory");
-    let network = Network { address: Some("http://127.0.0.1:9".to_owned()), managed_database_id: "db_x".to_owned() };
+    let network = Network {
+        address: Some("http://127.0.0.1:9".to_owned()),
+        managed_database_id: "db_x".to_owned(),
+        secrets: Secrets::default(),
+    };
     let credential = Credential::Token("no-token".into());
     let held = |file: &Path| {
         let held = std::fs::read_dir("/proc/self/fd").expect("Linux tells").flatten();

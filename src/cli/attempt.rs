@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::progress::View;
 use super::signals::{Signals, Will};
 use super::terminal::Terminal;
-use super::{conduct, github, limits, person};
+use super::{conduct, limits, person};
 use crate::analysis::{Analysis, Verdict};
 use crate::execute::{Control, Progress};
 use crate::load::Variation;
@@ -99,8 +99,8 @@ impl Attempt<'_> {
         let stopped = || run.control.is_ending();
         let target = person::attended(terminal, self.watch.quiet, &stopped, |attendant| run.ready(attendant));
         let target = target.map_err(|problem| problem.interrupted(stopped()))?;
-        if terminal.github.is_some() && !target.facts.kind.runs_here() {
-            terminal.tell(&github::hide_credentials(&target));
+        if !target.facts.kind.runs_here() {
+            terminal.mask();
         }
         self.signals.at_the_third(target.will().map(|will| Box::new(will) as Will));
         let conducted = view.during(&run.variation.plan, run.progress, || run.conduct(&target));

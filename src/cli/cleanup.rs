@@ -33,14 +33,14 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
-    let (plan, scope) = arguments.scenario.plan()?;
+    let overrides::Planned { plan, scope, secrets } = arguments.scenario.plan()?;
     let reused = Reused::find(&arguments.out, &plan.name)?;
     // The embedded target's hub lies beside the databases that it serves.
     let has_server = !(reused.is_some() && plan.target.kind().runs_here());
     if has_server {
         let sites = all_sites(&arguments.out, &plan.name);
         let left = |attendant: &mut Attendant<'_>| {
-            target::cleanup(&plan, &scope, &sites, attendant).unwrap_or_else(|error| vec![error])
+            target::cleanup(&plan, &scope, &secrets, &sites, attendant).unwrap_or_else(|error| vec![error])
         };
         let problems = person::attended(terminal, false, &|| false, left);
         if !problems.is_empty() {

@@ -6,8 +6,11 @@ use std::time::Duration;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 
+use super::hidden;
 use super::problem::Problem;
 use crate::analysis::Analysis;
+use crate::failure::Secret;
+use crate::plan::in_address;
 use crate::record::Record;
 use crate::report;
 use crate::target::{self, Halt};
@@ -24,6 +27,8 @@ pub(super) fn send(address: Option<&str>, record: &Record, analysis: &Analysis) 
     let address = address.unwrap_or_else(|| DEFAULT.to_owned());
     let address = address.trim_end_matches('/');
     let headers = headers(&variable("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default());
+    let secrets = headers.iter().map(|(_, value)| Secret::from(value.as_str())).chain(in_address(address));
+    secrets.for_each(|secret| hidden::add(&secret));
     let time = variable("OTEL_EXPORTER_OTLP_TIMEOUT").and_then(|value| value.parse().ok());
     let time = time.map_or(TIMEOUT, Duration::from_millis);
     let agent = target::agent(ureq::Agent::config_builder().timeout_global(Some(time)), &Halt::never());

@@ -2,15 +2,18 @@
 
 use std::path::Path;
 
-use super::crash;
 use super::directory::RunDirectory;
+use super::hidden;
+use super::overrides::environment;
 use super::problem::Problem;
 use super::recorded::SCENARIO;
 use crate::analysis::{self, Analysis};
 use crate::execute::{self, Control, ExecuteError, Job, Progress, write_whole};
+use crate::failure::Secrets;
 use crate::load::Variation;
 use crate::record::Record;
 use crate::report;
+use crate::scenario::Scenario;
 use crate::target::{self, Attendant, Connected, Leaving};
 
 /// A run to be made.
@@ -35,15 +38,15 @@ impl Run<'_> {
     /// Makes the target ready. What is done to a server is told to the attendant.
     pub(super) fn ready(&self, attendant: &mut Attendant<'_>) -> Result<Connected, Problem> {
         let Variation { plan, scenario, .. } = self.variation;
-        write_whole(&self.directory.path.join(SCENARIO), &scenario.to_yaml())?;
-        let scope = plan.scope.environment(std::env::vars());
+        let scope = plan.environment(environment());
+        let secrets = target::secrets(plan, &scope);
+        hidden::hide(secrets.clone());
+        write_whole(&self.directory.path.join(SCENARIO), &kept(scenario, &secrets).to_yaml())?;
         let run = self.directory.id.replace('-', "_");
-        crash::hide(target::secrets(plan, &scope));
         let reused = self.directory.reused.as_ref();
         let hub = reused.map_or(&self.directory.path, |reused| &reused.path);
         attendant.obey(self.control.halt());
-        let target = target::connect(plan, &scope, hub, &run, attendant)?;
-        crash::hide(target.secrets.clone());
+        let target = target::connect(plan, &scope, hub, &run, &secrets, attendant)?;
         if let Some(Err(problem)) = reused.map(|reused| reused.meet(&target.network.managed_database_id)) {
             target.leave(&[], Leaving::default(), attendant);
             return Err(problem);
@@ -55,6 +58,7 @@ impl Run<'_> {
     pub(super) fn conduct(&self, target: &Connected) -> Result<Conducted, Problem> {
         let Self { variation: Variation { plan, scenario, .. }, path, directory, control, progress } = self;
         let (databases, id) = (&directory.databases(), &directory.id);
+        let scenario = &kept(scenario, &target.secrets);
         let job = Job { plan, scenario, path, target, directory: &directory.path, databases, id, control, progress };
         let record = execute::run(&job)?;
         let strikes = target.strikes();
@@ -62,6 +66,16 @@ impl Run<'_> {
         write_reports(&directory.path, &record, &analysis)?;
         Ok(Conducted { record, analysis, strikes })
     }
+}
+
+/// The scenario as a run keeps it: secrets that stand in it are hidden.
+fn kept(scenario: &Scenario, secrets: &Secrets) -> Scenario {
+    let mut scenario = scenario.clone();
+    // One of digits alone was read as a number.
+    for value in scenario.vars.values_mut().filter(|value| value.is_number() && secrets.are_in(&value.to_string())) {
+        *value = value.to_string().into();
+    }
+    secrets.hidden(scenario)
 }
 
 fn write_reports(directory: &Path, record: &Record, analysis: &Analysis) -> Result<(), ExecuteError> {

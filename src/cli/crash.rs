@@ -3,26 +3,15 @@
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
-use std::sync::Mutex;
 
+use super::hidden;
 use crate::execute::panic_message;
-use crate::failure::Secrets;
-
-/// Those of the run that is under way.
-static SECRETS: Mutex<Option<Secrets>> = Mutex::new(None);
 
 /// Tells panics from now on.
 pub(super) fn listen() {
     panic::set_hook(Box::new(|info| {
         let _ = io::stderr().write_all(told(info).as_bytes());
     }));
-}
-
-/// Hides these from now on, instead of those before.
-pub(super) fn hide(secrets: Secrets) {
-    if let Ok(mut hidden) = SECRETS.lock() {
-        *hidden = Some(secrets);
-    }
 }
 
 fn told(info: &PanicHookInfo<'_>) -> String {
@@ -34,25 +23,21 @@ fn told(info: &PanicHookInfo<'_>) -> String {
     let backtrace =
         if backtrace.status() == BacktraceStatus::Captured { format!("{backtrace}\n") } else { String::new() };
     let text = format!("\nthread '{thread}' panicked at {place}:\n{message}\n{backtrace}");
-    // Whoever panics while it holds the lock must not wait for itself.
-    match SECRETS.try_lock().as_deref() {
-        Ok(Some(secrets)) => secrets.redact(text),
-        Ok(None) => text,
-        Err(_) => format!("\nthread '{thread}' panicked at {place}\n"),
-    }
+    hidden::redact_at_once(text).unwrap_or_else(|| format!("\nthread '{thread}' panicked at {place}\n"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::execute::tests::SECRET_FORMS;
+    use crate::failure::Secrets;
 
     /// Panics as a process of its own, which the test below starts: the hook is the whole process's.
     #[test]
     #[ignore = "it is the process of the test beside it"]
     fn panics() {
         listen();
-        hide(Secrets::new(&[SECRET_FORMS[0].into()]));
+        hidden::hide(Secrets::new(&[SECRET_FORMS[0].into()]));
         panic!("planted: {}", SECRET_FORMS.join(" and "));
     }
 

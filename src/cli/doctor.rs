@@ -6,6 +6,7 @@ use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::exit::Exit;
+use super::hidden;
 use super::limits::{descriptors, descriptors_suffice};
 use super::overrides;
 use super::problem::Problem;
@@ -39,15 +40,17 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
     let planned = arguments.file.as_ref().map(|file| arguments.overlay.plan(file)).transpose()?;
-    let databases = planned.as_ref().map_or(DATABASES, |(plan, _)| plan.databases.len());
+    let databases = planned.as_ref().map_or(DATABASES, |planned| planned.plan.databases.len());
     let mut findings = vec![of_sqlite(), of_open_files(databases), of_room(&arguments.out)];
-    findings.extend(examine(planned.as_ref().map(|(plan, scope)| (plan, scope))));
+    findings.extend(examine(planned.as_ref().map(|planned| (&planned.plan, &planned.scope, &planned.secrets))));
     let mut table = Table::new();
     table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(u16::try_from(terminal.width).unwrap_or(u16::MAX)).set_header(["", "what", "found", "what to do"]);
     for Finding { what, found, to_do } in &findings {
         let state = if to_do.is_some() { "problem" } else { "ok" };
-        table.add_row([state, what, found, to_do.as_deref().unwrap_or_default()]);
+        // Before lines are wrapped, within what should be hidden.
+        let found = hidden::redact(found.clone());
+        table.add_row([state, what, &found, to_do.as_deref().unwrap_or_default()]);
     }
     let problems = findings.iter().filter(|finding| finding.to_do.is_some()).count();
     let verdict = match problems {

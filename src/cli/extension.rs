@@ -60,7 +60,7 @@ fn install(version: &str, terminal: &mut Terminal) -> Result<(), Problem> {
     terminal.tell(&format!("{package} {version}\n{LICENCE}\n"));
     // Beside its place, so that it gets there in one step; named after the process, so that two do not meet.
     let work = home.join(format!(".install-{}", std::process::id()));
-    let installed = fetch(&package, version, &work).and_then(|from| place(&from, &home));
+    let installed = fetch(&package, version, &work, terminal).and_then(|from| place(&from, &home));
     let _ = fs::remove_dir_all(&work);
     let Extension { path, version, site_id } = installed?;
     terminal
@@ -69,7 +69,7 @@ fn install(version: &str, terminal: &mut Terminal) -> Result<(), Problem> {
 }
 
 /// Gets the package into `work`, and gives its directory.
-fn fetch(package: &str, version: &str, work: &Path) -> Result<PathBuf, Problem> {
+fn fetch(package: &str, version: &str, work: &Path, terminal: &mut Terminal) -> Result<PathBuf, Problem> {
     fs::create_dir_all(work).map_err(|error| wrote(work, &error))?;
     let mut prefix = OsString::from("--prefix=");
     prefix.push(work);
@@ -99,6 +99,14 @@ fn fetch(package: &str, version: &str, work: &Path) -> Result<PathBuf, Problem> 
     if !file.is_file() {
         let message = format!("the package {package}@{version} has no `{}`", extension::file_name());
         return Err(Problem::could_not_run(message).help("choose another --version"));
+    }
+    // Before any of its code is run.
+    if extension::verify(&file, version)? {
+        terminal.tell("SHA-256: as stored for this version\n");
+    } else {
+        terminal.tell(&format!(
+            "SHA-256: none is stored for {version} on this platform; npm alone has checked the package\n"
+        ));
     }
     // Tried before it takes the place of one that works.
     extension::probe(&file)?;

@@ -13,17 +13,13 @@ use crate::failure::Secret;
 use crate::load::{Origin, written_at};
 use crate::plan::threshold::Unit;
 use crate::scenario::{Issue, Severity};
-use crate::session::Credential;
 use crate::source::Source;
-use crate::target::Connected;
 use crate::verify::Outcome;
 
 /// GitHub takes no summary of a step that is larger, in bytes.
 const LARGEST_SUMMARY: usize = 1024 * 1024;
 /// Of each check so many findings become annotations; of all GitHub shows ten.
 const MOST_FINDINGS: usize = 3;
-/// Shorter texts are words like any other: hiding them would hide the log.
-const SHORTEST_SECRET: usize = 6;
 
 /// The job that runs us.
 #[derive(Debug, Clone)]
@@ -136,27 +132,12 @@ fn issues(analysis: &Analysis) -> Vec<Issue> {
     issues
 }
 
-/// Commands that hide the variables of the environment which a scenario's target names, and what their parameters hold.
-pub(super) fn hide_variables(source: &Source, variable: impl Fn(&str) -> Option<String>) -> String {
-    let target = source.value.get("target").map(ToString::to_string).unwrap_or_default();
-    let name = |rest: &str| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
-    let names: BTreeSet<String> = target.split("env.").skip(1).map(name).collect();
-    let values: Vec<String> = names.iter().filter_map(|name| variable(name)).collect();
-    let parameters = values.iter().flat_map(|value| value.split(['?', '&']));
-    let parameters = parameters.filter_map(|part| Some(part.split_once('=')?.1));
-    masks(values.iter().map(String::as_str).chain(parameters))
-}
-
-/// Commands that hide what the databases of a run authenticate with.
-pub(super) fn hide_credentials(target: &Connected) -> String {
-    let all = target.credentials.iter().chain(target.wrong_credentials.values());
-    masks(all.filter_map(Credential::secret).map(Secret::expose))
-}
-
-fn masks<'a>(secrets: impl Iterator<Item = &'a str>) -> String {
-    let secrets: BTreeSet<&str> = secrets.filter(|secret| secret.len() >= SHORTEST_SECRET).collect();
-    let lines = secrets.into_iter().flat_map(str::lines).filter(|line| line.len() >= SHORTEST_SECRET);
-    lines.map(|line| "::add-mask::".to_owned() + &line.replace('%', "%25").replace('\r', "%0D") + "\n").collect()
+/// Commands that hide secrets, each line of them.
+pub(super) fn masks(secrets: &[Secret]) -> String {
+    let lines = secrets.iter().flat_map(|secret| secret.expose().lines()).filter(|line| line.len() >= Secret::SHORTEST);
+    let lines: BTreeSet<&str> = lines.collect();
+    let mask = |line: &str| "::add-mask::".to_owned() + &line.replace('%', "%25").replace('\r', "%0D") + "\n";
+    lines.into_iter().map(mask).collect()
 }
 
 #[cfg(test)]
@@ -179,7 +160,7 @@ phases:
 
     fn planned(source: &Source) -> Plan {
         let scenario = serde_json::from_value(source.value.clone()).expect("a scenario");
-        Plan::new(&scenario).expect("a plan").0
+        Plan::new(&scenario, &crate::plan::Grant::default()).expect("a plan").0
     }
 
     /// What GitHub is told of a run of [`SCENARIO`] that says this besides.
@@ -287,23 +268,9 @@ profiles:
     }
 
     #[test]
-    fn variables_of_the_target_are_hidden_with_their_parts_and_no_others() {
-        let source = Source::parse(
-            "a.yaml",
-            "vars: {x: \"{{ env.OTHER }}\"}\ntarget: {cloudsync: {connection_string: \"{{ env.CONNECTION }}\"}}\n",
-        );
-        let variable = |name: &str| match name {
-            "CONNECTION" => Some("sqlitecloud://host/db?apikey=k3y%longer".to_owned()),
-            _ => Some("nothing to hide".to_owned()),
-        };
-        assert_eq!(
-            hide_variables(&source, variable),
-            "::add-mask::k3y%25longer\n::add-mask::sqlitecloud://host/db?apikey=k3y%25longer\n"
-        );
-        assert_eq!(
-            masks(["short", "multiple\nlines, too"].into_iter()),
-            "::add-mask::multiple\n::add-mask::lines, too\n"
-        );
+    fn every_line_of_a_secret_is_masked() {
+        let secrets = ["k3y%longer", "multiple\nlines, too\nno"].map(Secret::from);
+        assert_eq!(masks(&secrets), "::add-mask::k3y%25longer\n::add-mask::lines, too\n::add-mask::multiple\n");
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::exit::Exit;
+use super::overrides;
 use super::problem::Problem;
 use super::terminal::Terminal;
-use crate::load::{self, Overrides};
+use crate::load::Overrides;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -33,7 +34,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
     let mut exit = Exit::Pass;
     for file in files {
         let path = file.display();
-        if let Ok(loaded) = load::load(&file, &Overrides::default()) {
+        if let Ok(loaded) = overrides::load(&file, &Overrides::default()) {
             let profiles = loaded.profiles.clone();
             let scenario = loaded.into_first().scenario;
             terminal.print(&format!("{path}\n    {}\n", scenario.description));

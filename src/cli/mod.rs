@@ -16,6 +16,7 @@ mod extension;
 mod fuzz;
 mod github;
 mod help;
+mod hidden;
 mod hub;
 mod limits;
 mod list;

@@ -5,7 +5,7 @@ use clap::Args;
 use super::exit::Exit;
 use super::problem::Problem;
 use super::terminal::Terminal;
-use super::{overrides, preview};
+use super::{hidden, overrides, preview};
 use crate::load::Variation;
 use crate::target;
 
@@ -25,11 +25,13 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
     let loaded = arguments.scenario.load()?;
     terminal.show(&loaded.diagnostics());
     for Variation { label, scenario, plan } in &loaded.variations {
+        let scope = plan.environment(overrides::environment());
+        hidden::hide(target::secrets(plan, &scope));
         if !label.is_empty() {
             terminal.print(&format!("matrix      {label}\n"));
         }
         terminal.print(&preview::text(plan, scenario.seed.is_some()));
-        let steps = target::outline(plan, &plan.scope.environment(std::env::vars()));
+        let steps = target::outline(plan, &scope);
         for (index, step) in steps.iter().enumerate() {
             let label = if index == 0 { "\nserver" } else { "" };
             let width = if index == 0 { 13 } else { 12 };

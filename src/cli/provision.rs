@@ -31,7 +31,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
-    let (plan, scope) = arguments.scenario.plan()?;
+    let overrides::Planned { plan, scope, secrets } = arguments.scenario.plan()?;
     if let Some(reused) = Reused::find(&arguments.out, &plan.name)? {
         let (path, file) = (reused.path.display(), arguments.scenario.file.display());
         let message = format!("the databases in `{path}` continue with the tables that `provision` would drop");
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
     );
     let stopped = || control.is_ending();
     let provisioned =
-        person::attended(terminal, false, &stopped, |attendant| target::provision(&plan, &scope, attendant));
+        person::attended(terminal, false, &stopped, |attendant| target::provision(&plan, &scope, &secrets, attendant));
     let id = provisioned.map_err(|error| Problem::from(error).interrupted(stopped()))?;
     terminal.print(&format!("{id}\n"));
     Ok(Exit::Pass)

@@ -12,7 +12,7 @@ use super::problem::Problem;
 use crate::analysis::{Analysis, analyze_beside};
 use crate::figure;
 use crate::load::{Overrides, Variation, load};
-use crate::plan::Plan;
+use crate::plan::{Grant, Plan};
 use crate::record::{RECORD_VERSION, Record};
 use crate::scenario::Scenario;
 
@@ -98,7 +98,7 @@ fn apart(a: &Value, b: &Value) -> String {
 
 /// The decisions of a recorded scenario, made again.
 fn planned(scenario: &Scenario, run_dir: &Path) -> Result<Plan, Problem> {
-    let variation = Variation::of(scenario.clone(), &run_dir.join(SCENARIO).display().to_string());
+    let variation = Variation::of(scenario.clone(), &run_dir.join(SCENARIO).display().to_string(), &Grant::Judging);
     variation.map(|variation| variation.plan).map_err(|error| {
         let message = format!("failed to plan the scenario recorded in {}", run_dir.join(RECORD).display());
         Problem { diagnostics: error.diagnostics(), ..Problem::could_not_run(message) }

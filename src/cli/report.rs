@@ -76,7 +76,8 @@ mod tests {
     }
 
     fn record() -> Record {
-        let variation = Variation::of(fixture::scenario(), "scenario.yaml").expect("it is planned");
+        let variation =
+            Variation::of(fixture::scenario(), "scenario.yaml", &crate::plan::Grant::Judging).expect("it is planned");
         fixture::record(&variation.plan)
     }
 

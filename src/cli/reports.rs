@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::collector;
+use super::hidden;
 use super::problem::Problem;
 use super::terminal::Terminal;
 use crate::analysis::Analysis;
@@ -214,7 +215,7 @@ impl ReportArguments {
         terminal: &mut Terminal,
     ) -> Result<(), Problem> {
         self.prepare(turn.of)?;
-        let text = report::junit_unmade(scenario, &problem.to_string());
+        let text = hidden::redact(report::junit_unmade(scenario, &problem.to_string()));
         for wanted in &self.reports {
             match wanted {
                 Wanted::File(Format::Junit, path) => write(&turn.path(path), &text)?,

@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::reports::{self, Format, ReportArguments, Turn};
 use super::signals::Signals;
 use super::terminal::Terminal;
-use super::{github, overrides};
+use super::{github, hidden, overrides};
 use crate::analysis::Analysis;
 use crate::diagnostic::Diagnostic;
 use crate::execute::write_whole;
@@ -20,6 +20,7 @@ use crate::repeat::{REPEAT_FILE, Repeat, RunSummary};
 use crate::report;
 use crate::scenario::Scenario;
 use crate::source::Source;
+use crate::target;
 
 /// Every JSON reader keeps 53 bits.
 const GREATEST_SEED: u64 = (1 << 53) - 1;
@@ -69,8 +70,9 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
         Ok(signals) => signals,
         Err(error) => return Err(unmade(error.into(), terminal)),
     };
-    if terminal.github.is_some() {
-        terminal.tell(&github::hide_variables(&loaded.source, |name| std::env::var(name).ok()));
+    for Variation { plan, .. } in &loaded.variations {
+        hidden::hide(target::secrets(plan, &plan.environment(overrides::environment())));
+        terminal.mask();
     }
     let session = Session { arguments, path, source: loaded.source, origins: loaded.origins, signals, stdout, runs };
     match arguments.repeat {
@@ -146,17 +148,22 @@ impl Session<'_> {
                 let number = time * variations.len() as u64 + place;
                 let seed = plan.seed.wrapping_add(time) & GREATEST_SEED;
                 // What is right with one seed can be wrong with the next.
-                let made = match Variation::of(Scenario { seed: Some(seed), ..scenario.clone() }, &self.path) {
-                    Ok(variation) => self.make(&variation, number, terminal),
-                    Err(error) => {
-                        let problem = Problem::scenario(Path::new(&self.path), error.diagnostics());
-                        Err(self.unmade(&plan.name, problem, number, terminal))
-                    }
-                };
+                let made =
+                    match Variation::of(Scenario { seed: Some(seed), ..scenario.clone() }, &self.path, &plan.grant) {
+                        Ok(variation) => self.make(&variation, number, terminal),
+                        Err(error) => {
+                            let problem = Problem::scenario(Path::new(&self.path), error.diagnostics());
+                            Err(self.unmade(&plan.name, problem, number, terminal))
+                        }
+                    };
                 let exit = match made {
                     Ok(made) => {
                         if made.exit != Exit::Interrupted {
-                            repeat.runs.push(RunSummary::of(&made.analysis, &made.directory.id, label));
+                            repeat.runs.push(RunSummary::of(
+                                &made.analysis,
+                                &made.directory.id,
+                                &hidden::redact(label.clone()),
+                            ));
                             let of = if label.is_empty() { String::new() } else { format!(", {label}") };
                             let line = last_line(&made.analysis, terminal.width);
                             if self.stdout.is_none() {

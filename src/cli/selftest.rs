@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::exit::Exit;
 use super::fuzz;
+use super::overrides;
 use super::problem::Problem;
 use super::signals::Signals;
 use super::terminal::Terminal;
@@ -45,9 +46,12 @@ pub(super) struct Arguments {
     /// With --fuzz: the number of random scenarios with an injected fault
     #[arg(long, value_name = "M", requires = "fuzz", allow_negative_numbers = true)]
     planted: Option<u64>,
+    #[command(flatten)]
+    sandbox: overrides::Sandbox,
 }
 
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
+    arguments.sandbox.enter()?;
     if let Some(clean) = arguments.fuzz {
         let planted = arguments.planted.unwrap_or(clean / 3);
         return fuzz::run(fuzz::Amount { clean, planted, seed: arguments.seed }, terminal);

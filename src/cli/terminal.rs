@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use super::exit::Exit;
 use super::github::{self, Github};
+use super::hidden;
 use super::problem::Problem;
 use crate::diagnostic::{self, Diagnostic};
 
@@ -55,20 +56,35 @@ impl Terminal {
         }
     }
 
-    /// Prints to stdout. What could not be printed is told at the end.
+    /// Prints to stdout, with every secret hidden. What could not be printed is told at the end.
     pub(super) fn print(&mut self, text: &str) {
+        let text = hidden::redact(text.to_owned());
         if let Err(error) = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
             self.failed.get_or_insert(error);
         }
     }
 
-    /// Prints to stderr.
+    /// Prints to stderr, with every secret hidden.
     pub(super) fn tell(&mut self, text: &str) {
+        self.tell_openly(&hidden::redact(text.to_owned()));
+    }
+
+    /// Has GitHub hide what is secret, where it runs us: also from the output of others.
+    pub(super) fn mask(&mut self) {
+        if self.github.is_some() {
+            self.tell_openly(&github::masks(&hidden::values()));
+        }
+    }
+
+    fn tell_openly(&mut self, text: &str) {
         let _ = self.err.write_all(text.as_bytes()).and_then(|()| self.err.flush());
     }
 
     /// Shows problems of a scenario on stderr.
     pub(super) fn show(&mut self, diagnostics: &[Diagnostic]) {
+        // Before lines are wrapped, within what should be hidden.
+        let diagnostics: Vec<Diagnostic> = diagnostics.iter().map(|one| one.mapped(hidden::redact)).collect();
+        let diagnostics = diagnostics.as_slice();
         self.tell(&diagnostic::render(diagnostics, self.color, self.width));
         if self.github.is_some() {
             self.tell(&github::annotations(diagnostics));

@@ -7,10 +7,13 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::github::annotations;
+use super::hidden;
+use super::overrides;
 use super::problem::Problem;
 use super::terminal::Terminal;
 use crate::diagnostic::{Diagnostic, sarif};
-use crate::load::{Overrides, load};
+use crate::load::Overrides;
+use crate::plan::Grant;
 
 /// Check scenarios without running them: every problem of every file at once, in every profile.
 #[derive(Debug, Args)]
@@ -30,6 +33,8 @@ pub(super) struct Arguments {
     /// The format of the problems.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    #[command(flatten)]
+    grants: overrides::Grants,
 }
 
 /// The format of the problems.
@@ -53,9 +58,8 @@ struct Checked {
 }
 
 /// Checks the files. As text, good ones are named on stdout, and problems are told on stderr.
-#[expect(clippy::unnecessary_wraps, reason = "every command has this shape")]
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
-    let checked = check_all(arguments);
+    let checked = check_all(arguments, arguments.grants.grant()?);
     let good = checked.iter().all(|checked| checked.profiles.is_some());
     match arguments.format {
         Format::Text => checked.into_iter().for_each(|checked| tell(checked, terminal)),
@@ -71,8 +75,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
     Ok(if good { Exit::Pass } else { Exit::Usage })
 }
 
-fn check_all(arguments: &Arguments) -> Vec<Checked> {
-    let overrides = Overrides { profile: arguments.profile.clone(), ..Overrides::default() };
+fn check_all(arguments: &Arguments, grant: Grant) -> Vec<Checked> {
+    let overrides = Overrides { profile: arguments.profile.clone(), grant, ..Overrides::default() };
     let mut seen: Vec<PathBuf> = Vec::new();
     let mut checked = Vec::new();
     for pattern in &arguments.files {
@@ -95,10 +99,12 @@ fn check_all(arguments: &Arguments) -> Vec<Checked> {
 
 fn check(path: &Path, overrides: &Overrides) -> Checked {
     let file = path.display().to_string();
-    match load(path, overrides) {
-        Ok(loaded) => Checked { file, profiles: Some(loaded.profiles.len()), diagnostics: loaded.diagnostics() },
-        Err(error) => Checked { file, profiles: None, diagnostics: error.diagnostics() },
-    }
+    let (profiles, diagnostics) = match overrides::load(path, overrides) {
+        Ok(loaded) => (Some(loaded.profiles.len()), loaded.diagnostics()),
+        Err(error) => (None, error.diagnostics()),
+    };
+    // Here, before the secrets of the next file are hidden instead.
+    Checked { file, profiles, diagnostics: diagnostics.iter().map(|one| one.mapped(hidden::redact)).collect() }
 }
 
 /// The files a pattern names; a path that exists is itself, whatever characters it has.
@@ -156,7 +162,8 @@ mod tests {
         schema: {tables: [{name: t, sql: CREATE TABLE t (id TEXT PRIMARY KEY)}]}\nphases: [{sync: [send]}]\n";
 
     fn validate(files: &[String], format: Format) -> (Exit, String, String) {
-        let arguments = Arguments { files: files.to_vec(), profile: None, format };
+        let grants = overrides::Grants::default();
+        let arguments = Arguments { files: files.to_vec(), profile: None, format, grants };
         let (mut terminal, out, err) = Terminal::for_test();
         let exit = run(&arguments, &mut terminal).expect("every problem is one of a file");
         (exit, out.take(), err.take())

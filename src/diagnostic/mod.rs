@@ -67,6 +67,11 @@ pub struct Position {
 }
 
 impl Diagnostic {
+    /// The same with its words changed.
+    pub(crate) fn mapped(&self, change: impl Fn(String) -> String) -> Self {
+        Self { message: change(self.message.clone()), help: self.help.clone().map(&change), ..self.clone() }
+    }
+
     /// A problem without a place in a text.
     pub fn free(subject: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
         Self { subject: subject.into(), code, message: message.into(), help: None, warning: false, place: None }

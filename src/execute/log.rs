@@ -7,6 +7,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use crate::failure::Secrets;
 use crate::record::LogExcerpt;
 
 /// Lines of the beginning and of the end that the record keeps.
@@ -19,17 +20,19 @@ const BUFFER: usize = 1024;
 pub(super) struct Log {
     out: BufWriter<File>,
     database: u32,
+    secrets: Secrets,
     /// The first failure to write; a full disk must not end the run, nor be passed over.
     error: Option<io::Error>,
 }
 
 impl Log {
-    pub(super) fn create(path: &Path, database: u32) -> io::Result<Self> {
-        Ok(Self { out: BufWriter::with_capacity(BUFFER, File::create(path)?), database, error: None })
+    pub(super) fn create(path: &Path, database: u32, secrets: Secrets) -> io::Result<Self> {
+        Ok(Self { out: BufWriter::with_capacity(BUFFER, File::create(path)?), database, secrets, error: None })
     }
 
     /// `[DB1][iter 3] inserted, count=1000 (12.3 ms)`
     pub(super) fn line(&mut self, iteration: u64, text: &str, took: Duration) {
+        let text = self.secrets.redact(text.to_owned());
         let milliseconds = took.as_secs_f64() * 1000.0;
         let written = writeln!(self.out, "[DB{}][iter {iteration}] {text} ({milliseconds:.1} ms)", self.database);
         self.keep(written);
@@ -84,7 +87,7 @@ mod tests {
     fn the_beginning_and_the_end_of_a_log_are_kept() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("db1.log");
-        let mut log = Log::create(&path, 1).expect("it can be written");
+        let mut log = Log::create(&path, 1, Secrets::default()).expect("it can be written");
         for row in 0..100 {
             log.line(1, &format!("line {row}{}", "é".repeat(row * 10)), Duration::ZERO);
         }

@@ -127,7 +127,7 @@ fn frame(job: &Job<'_>) -> Record {
             cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             sqlite: rusqlite::version().to_owned(),
         },
-        target: job.target.facts.clone(),
+        target: job.target.secrets.hidden(job.target.facts.clone()),
         workers: workers.collect(),
         failures: Vec::new(),
         settle: None,
@@ -179,13 +179,17 @@ fn work(run: &Run<'_>) -> Result<(), ExecuteError> {
 /// Looks at what everybody holds. `unsent` says of each database whether it still had something to send.
 fn look(run: &Run<'_>, unsent: &[Option<bool>], ledgers: &[Kept]) {
     let mut collected = observe::collect(&mut run.subject(ledgers), unsent);
+    // A server can send a secret as a row's value.
+    let secrets = &run.target.secrets;
     for (index, database) in run.plan.databases.iter().enumerate() {
         let Some(attempts) = collected.attempts.remove(&database.index) else { continue };
-        attempts.keep(&mut run.journal.worker(index));
+        let mut worker = run.journal.worker(index);
+        attempts.keep(&mut worker);
+        worker.attempts = secrets.hidden(std::mem::take(&mut worker.attempts));
     }
     let mut frame = run.journal.frame();
-    frame.failures.append(&mut collected.failures);
-    frame.state = Some(collected.state);
+    frame.failures.append(&mut secrets.hidden(collected.failures));
+    frame.state = Some(secrets.hidden(collected.state));
 }
 
 /// Keeps the beginning and the end of the logs of databases in which something failed.

@@ -21,7 +21,8 @@ impl<'a> Workers<'a> {
         let mut all = Vec::new();
         for (index, database) in run.plan.databases.iter().enumerate() {
             let path = run.log_file(database.index);
-            let log = Log::create(&path, database.index).map_err(|error| ExecuteError::Io { path, error })?;
+            let log = Log::create(&path, database.index, run.target.secrets.clone())
+                .map_err(|error| ExecuteError::Io { path, error })?;
             all.push(Mutex::new(Worker::new(run, index, log)));
         }
         Ok(Self { run, all })

@@ -4,6 +4,7 @@
 
 mod answer;
 mod code;
+mod escapes;
 mod fingerprint;
 mod invariant;
 mod kind;

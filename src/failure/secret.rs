@@ -10,6 +10,15 @@ pub(super) const HIDDEN: &str = "[hidden]";
 pub struct Secret(String);
 
 impl Secret {
+    /// The fewest bytes of a secret that can be hidden. Shorter ones are words like any other: hiding them would make
+    /// messages unreadable.
+    pub const SHORTEST: usize = 8;
+
+    /// Whether it is too short to be hidden, so that it must not be used.
+    pub fn is_too_short(&self) -> bool {
+        self.0.len() < Self::SHORTEST
+    }
+
     /// The text itself, for whoever has to send or compare it.
     pub fn expose(&self) -> &str {
         &self.0

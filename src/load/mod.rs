@@ -144,7 +144,7 @@ fn resolve(
             return None;
         }
     };
-    let (variations, issues) = Variation::all(&scenario);
+    let (variations, issues) = Variation::all(&scenario, &overrides.grant);
     // What a value means is of no interest where its shape is wrong already.
     for issue in issues.into_iter().filter(|issue| !told.contains(&issue.pointer)) {
         report(&merged, issue, findings);

@@ -9,6 +9,7 @@ use super::merge::{self, Merged, entries};
 use super::origin::Origin;
 use super::problems::{Findings, LoadError};
 use crate::diagnostic::Diagnostic;
+use crate::plan::Grant;
 use crate::scenario::TargetKind;
 use crate::source::{Source, join};
 use crate::suggest::suggest;
@@ -34,6 +35,8 @@ pub struct Overrides {
     pub seed: Option<u64>,
     /// The seed that was drawn for this run, in case neither the file nor `--seed` gives one.
     pub drawn_seed: Option<u64>,
+    /// `--env` and `--sandbox`.
+    pub grant: Grant,
 }
 
 /// A value as typed on a command line: a number, `true`, `false`, or text.

@@ -9,7 +9,7 @@ scale: {databases: 4, rows: 1000}
 target:
   embedded: {writers: 2}
 profiles:
-  small: {scale: {databases: 2}, target: {cloudsync: {managed_database_id: db_x, apikey: "{{ env.KEY }}"}}, rls: null}
+  small: {scale: {databases: 2}, target: {cloudsync: {managed_database_id: db_x, apikey: "{{ env.STRESS_KEY }}"}}, rls: null}
   big: {vars: {extra: 1}, scale: {rows: 100000}}
 rls: {policies: {"{{ table }}": {select: "1"}}}
 schema: {tables: [{name: "{{ table }}", sql: "CREATE TABLE {{ table }} (id TEXT PRIMARY KEY)"}]}
@@ -135,7 +135,7 @@ fn problems_of_a_scenario_that_is_in_no_file_have_their_places() {
     let loaded = loaded(GOOD, &Overrides::default()).expect("a good file");
     let mut scenario = scenario(&loaded).clone();
     scenario.schema.tables[0].sql = "CREATE TABLE".into();
-    let error = Variation::of(scenario, "scenario.yaml").expect_err("no table");
+    let error = Variation::of(scenario, "scenario.yaml", &crate::plan::Grant::default()).expect_err("no table");
     let lines: Vec<String> = error.diagnostics().iter().map(Diagnostic::line).collect();
     assert!(lines[0].starts_with("scenario.yaml:") && lines[0].contains(": error[sql::create]: "), "{lines:?}");
 }

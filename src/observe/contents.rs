@@ -145,7 +145,9 @@ mod tests {
             "version": 1, "name": "digests", "schema": {"tables": [{"name": "t", "sql": sql}]},
             "phases": [{"name": "delete", "kind": "delete", "sql": "DELETE FROM t", "sync": ["send"]}],
         });
-        let (plan, _) = Plan::new(&serde_json::from_value(scenario).expect("a scenario")).expect("a plan");
+        let (plan, _) =
+            Plan::new(&serde_json::from_value(scenario).expect("a scenario"), &crate::plan::Grant::default())
+                .expect("a plan");
         let digest = |rows: &str| {
             let connection = Connection::open_in_memory().expect("memory");
             connection.execute_batch(sql).expect("a table");

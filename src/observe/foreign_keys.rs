@@ -93,7 +93,9 @@ mod tests {
             "version": 1, "name": "keys", "schema": {"tables": declared},
             "phases": [{"name": "wait", "wait": "1s"}],
         });
-        let (plan, _) = Plan::new(&serde_json::from_value(scenario).expect("a scenario")).expect("a plan");
+        let (plan, _) =
+            Plan::new(&serde_json::from_value(scenario).expect("a scenario"), &crate::plan::Grant::default())
+                .expect("a plan");
         let connection = crate::session::open_reader(std::path::Path::new(":memory:"), "").expect("memory");
         connection.execute_batch("PRAGMA foreign_keys = off").expect("a pragma");
         for (_, sql) in tables {

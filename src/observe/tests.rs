@@ -27,11 +27,21 @@ impl Server {
             "version": 1, "name": "exact", "schema": {"tables": [{"name": "t", "sql": sql}]},
             "phases": [{"name": "delete", "kind": "delete", "sql": "DELETE FROM t", "sync": ["send"]}],
         });
-        let (plan, _) = Plan::new(&serde_json::from_value(scenario).expect("a scenario")).expect("a plan");
+        let (plan, _) =
+            Plan::new(&serde_json::from_value(scenario).expect("a scenario"), &crate::plan::Grant::default())
+                .expect("a plan");
         let directory = tempfile::tempdir().expect("a directory");
         let (mut say, stopped) = (|_: &str| {}, || false);
         let mut attendant = target::Attendant::new(&mut say, &stopped);
-        let target = target::connect(&plan, &plan.scope, directory.path(), "1", &mut attendant).expect("a hub");
+        let target = target::connect(
+            &plan,
+            &plan.scope,
+            directory.path(),
+            "1",
+            &crate::failure::Secrets::default(),
+            &mut attendant,
+        )
+        .expect("a hub");
         Self { directory, plan, target }
     }
 

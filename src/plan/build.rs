@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use super::draft::Draft;
+use super::grant::Grant;
 use super::steps::Steps;
 use super::tables::Tables;
 use super::{Plan, SettlePlan, judging, policies, scale, schema, session, target, variables};
 use crate::scenario::{HumanDuration, Issue, Scenario};
 
 impl Plan {
-    /// Decides everything about a run. Gives the plan and its warnings, or every problem of the scenario at once.
-    pub fn new(scenario: &Scenario) -> Result<(Self, Vec<Issue>), Vec<Issue>> {
-        let mut draft = Draft::new(&scenario.vars, scale::scope(scenario));
+    /// Decides everything about a run to which this much is granted. Gives the plan and its warnings, or every problem of the scenario at once.
+    pub fn new(scenario: &Scenario, grant: &Grant) -> Result<(Self, Vec<Issue>), Vec<Issue>> {
+        let mut draft = Draft::new(&scenario.vars, scale::scope(scenario), grant);
         match plan(&mut draft, scenario) {
             Some(plan) if draft.is_sound() => Ok((plan, draft.issues)),
             _ => Err(draft.issues),
@@ -22,7 +23,7 @@ impl Plan {
 fn plan(draft: &mut Draft<'_>, scenario: &Scenario) -> Option<Plan> {
     variables::check(draft, scenario);
     let scale = scale::decide(draft, scenario);
-    let tables = Tables::new().map_err(|error| {
+    let tables = Tables::new(draft.grant.is_sandbox()).map_err(|error| {
         draft.issues.push(Issue::new("/schema", "sql::sqlite", format!("SQLite does not start: {error}")));
     });
     let mut tables = tables.ok()?;
@@ -64,6 +65,7 @@ fn plan(draft: &mut Draft<'_>, scenario: &Scenario) -> Option<Plan> {
         settle: SettlePlan { rounds: scenario.settle.rounds, wait },
         checks,
         thresholds,
+        grant: draft.grant.clone(),
         errors: scenario.errors.clone(),
         expect: scenario.expect.clone(),
     })

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde_json::{Map, Value};
 
+use super::grant::Grant;
 use super::names::Names;
 use super::tables::SqlProblem;
 use super::value::common;
@@ -19,12 +20,14 @@ pub(super) struct Draft<'s> {
     pub(super) scope: Scope,
     /// The parameters that every phase can bind, with their texts.
     pub(super) parameters: Vec<(String, Text)>,
+    /// What the user lets the scenario reach.
+    pub(super) grant: &'s Grant,
     vars: &'s Map<String, Value>,
 }
 
 impl<'s> Draft<'s> {
-    pub(super) fn new(vars: &'s Map<String, Value>, scope: Scope) -> Self {
-        Self { issues: Vec::new(), scope, parameters: common(vars), vars }
+    pub(super) fn new(vars: &'s Map<String, Value>, scope: Scope, grant: &'s Grant) -> Self {
+        Self { issues: Vec::new(), scope, parameters: common(vars), grant, vars }
     }
 
     /// Whether nothing worse than a warning was found.
@@ -61,7 +64,7 @@ impl<'s> Draft<'s> {
     }
 
     fn knows(&mut self, pointer: &str, name: &str, range: Option<Range<usize>>, names: Names) -> bool {
-        let Err(problem) = names.check(name, self.vars) else { return true };
+        let Err(problem) = names.check(name, self.vars, self.grant) else { return true };
         self.issues.push(Issue::new(pointer, "template::name", problem.message).range(range).help(problem.help));
         false
     }

@@ -5,6 +5,7 @@
 mod build;
 mod check;
 mod draft;
+mod grant;
 mod judging;
 mod names;
 mod phase;
@@ -12,6 +13,7 @@ mod policies;
 pub(crate) mod rule;
 mod scale;
 mod schema;
+mod secrets;
 mod session;
 mod steps;
 mod sync;
@@ -23,6 +25,8 @@ mod value;
 mod variables;
 
 pub(crate) use check::{CheckKind, CheckPlan, Question};
+pub use grant::Grant;
+pub(crate) use secrets::{in_address, is_secret, written};
 pub(crate) use sync::{ReceivePlan, SyncPlan};
 #[cfg(test)]
 pub(crate) use table::Triggered;
@@ -88,6 +92,8 @@ pub struct Plan {
     pub checks: Vec<CheckPlan>,
     /// Limits on what was measured, the ones that are always on first.
     pub thresholds: Vec<ThresholdPlan>,
+    /// What the user lets the scenario reach.
+    pub grant: Grant,
     /// What to do about failures of a class.
     pub errors: Vec<ErrorRule>,
     /// The outcome of a scenario that fails on purpose.
@@ -235,6 +241,11 @@ impl Plan {
     pub fn keeps_ledger(&self) -> bool {
         let asks = |check: &CheckPlan| matches!(check.kind(), CheckKind::Written | CheckKind::Isolation);
         self.syncs() && self.checks.iter().any(asks)
+    }
+
+    /// The scope of the run with what the scenario may read of the environment.
+    pub fn environment(&self, variables: impl IntoIterator<Item = (String, String)>) -> Scope {
+        self.scope.environment(variables.into_iter().filter(|(name, _)| self.grant.reads(name)))
     }
 
     /// The scope of a database, in which what it does is rendered.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::grant::Grant;
 use crate::suggest::suggest;
 use crate::template::GENERATORS;
 
@@ -33,8 +34,8 @@ pub(super) struct NameProblem {
 
 impl Names {
     /// What is wrong with a name (`scale.rows` for a key of one) in a template that stands here. `vars` are the
-    /// author's own names.
-    pub(super) fn check(self, name: &str, vars: &Map<String, Value>) -> Result<(), NameProblem> {
+    /// author's own names, and `grant` says which variables of the environment it may read.
+    pub(super) fn check(self, name: &str, vars: &Map<String, Value>, grant: &Grant) -> Result<(), NameProblem> {
         let (root, key) = name.split_once('.').map_or((name, None), |(root, key)| (root, Some(key)));
         if LANGUAGE.contains(&root) || root == "seed" || vars.contains_key(root) {
             return Ok(());
@@ -46,9 +47,12 @@ impl Names {
                 Err(NameProblem { message: format!("`scale` has no `{key}`"), help })
             });
         }
+        if root == "env" && self == Self::Target {
+            return granted(key, grant);
+        }
         let allowed = self >= Self::Phase;
         let (allowed, why) = if root == "env" {
-            (self == Self::Target, "`env` works only under `target`, so that no secret ends up in data or logs")
+            (false, "`env` works only under `target`, so that no secret ends up in data or logs")
         } else if PHASE_NAMES.contains(&root) {
             (allowed, "its value differs between databases and iterations, and this text is rendered once per run")
         } else if root == "row" || GENERATORS.contains(&root) {
@@ -74,6 +78,21 @@ impl Names {
         }
         let help = suggest(name, all, "declare it under `vars`; known names");
         NameProblem { message: format!("unknown variable `{name}`"), help }
+    }
+}
+
+/// Whether a scenario may read this variable of the environment.
+fn granted(variable: Option<&str>, grant: &Grant) -> Result<(), NameProblem> {
+    match variable {
+        Some(variable) if grant.reads(variable) => Ok(()),
+        Some(variable) => {
+            let message = format!("the scenario may not read the environment variable `{variable}`");
+            Err(NameProblem { message, help: grant.help(variable) })
+        }
+        None => Err(NameProblem {
+            message: "`env` cannot be used as a whole".to_owned(),
+            help: "name a variable of the environment: `env.SQLITECLOUD_CONNECTION`".to_owned(),
+        }),
     }
 }
 

@@ -6,11 +6,13 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::config::DbConfig;
+use rusqlite::ffi::{ErrorCode, SQLITE_ATTACH};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OpenFlags};
 
 use super::table::{Collation, KeyColumn, Triggered};
+use crate::sandbox::{self, Wish};
 use crate::scenario::Issue;
 use crate::sql::quote;
 use crate::suggest::suggest;
@@ -51,6 +53,8 @@ const FUNCTIONS: [&str; 28] = [
 pub(super) struct Tables {
     connection: Connection,
     names: Vec<String>,
+    /// Whether SQL may not reach beyond the tables.
+    sandbox: bool,
 }
 
 /// What SQLite says is wrong with a statement.
@@ -98,14 +102,31 @@ const CHANGEABLE: [&str; 13] = [
 ];
 
 impl Tables {
-    pub(super) fn new() -> Result<Self, rusqlite::Error> {
+    pub(super) fn new(sandbox: bool) -> Result<Self, rusqlite::Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_MEMORY;
         let connection = Connection::open_in_memory_with_flags(flags)?;
         for name in FUNCTIONS {
             connection.create_scalar_function(name, -1, FunctionFlags::SQLITE_UTF8, |_| Ok(rusqlite::types::Null))?;
         }
         rusqlite::vtab::series::load_module(&connection)?;
-        Ok(Self { connection, names: Vec::new() })
+        let mut tables = Self { connection, names: Vec::new(), sandbox };
+        tables.fence()?;
+        Ok(tables)
+    }
+
+    /// Has SQLite refuse what a sandbox refuses, or nothing.
+    fn fence(&mut self) -> Result<(), rusqlite::Error> {
+        let fence = |context: AuthContext<'_>| {
+            let wish = match context.action {
+                AuthAction::Attach { filename } => Wish::Attach(Some(filename)),
+                AuthAction::Unknown { code: SQLITE_ATTACH, .. } => Wish::Attach(None),
+                AuthAction::Function { function_name } => Wish::Function(function_name),
+                AuthAction::Pragma { pragma_name, .. } => Wish::Pragma(pragma_name),
+                _ => return Authorization::Allow,
+            };
+            if wish.is_refused() { Authorization::Deny } else { Authorization::Allow }
+        };
+        self.connection.authorizer(self.sandbox.then_some(fence))
     }
 
     /// Creates a table and checks CloudSync's rules for it.
@@ -233,8 +254,8 @@ impl Tables {
             // What does not prepare is told elsewhere.
             drop(self.connection.prepare(sql));
         }
-        // To take it off cannot fail; if it did, a later statement would only be heard in vain.
-        let _ = self.connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>);
+        // This cannot fail; if it did, a later statement would only be heard in vain.
+        let _ = self.fence();
         std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -353,6 +374,12 @@ impl Tables {
             rusqlite::Error::SqliteFailure(_, Some(message)) => (message.clone(), None),
             other => (other.to_string(), None),
         };
+        if error.sqlite_error_code() == Some(ErrorCode::AuthorizationForStatementDenied)
+            || message.starts_with("not authorized")
+        {
+            let message = format!("it reaches beyond the scenario's own tables: {message}");
+            return SqlProblem { message, help: Some(sandbox::HELP.to_owned()), range };
+        }
         let help = message.strip_prefix("no such table: ").and_then(|missing| self.nearest_table(missing));
         let help =
             help.or_else(|| message.strip_prefix("no such column: ").and_then(|missing| self.nearest_column(missing)));

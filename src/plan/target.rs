@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use super::draft::Draft;
 use super::names::Names;
+use super::secrets;
+use crate::failure::Secret;
+use crate::sandbox;
 use crate::scenario::{Cleanup, CloudsyncOptions, EmbeddedOptions, Issue, Scenario, Target, TargetKind, TargetOptions};
 
 /// The databases that may be changed when the scenario does not say.
@@ -85,6 +88,9 @@ pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, users: usize) -
 }
 
 fn check_embedded(draft: &mut Draft<'_>, options: &EmbeddedOptions) {
+    if let Some(hub) = options.hub.as_deref().filter(|_| draft.grant.is_sandbox()) {
+        check_local(draft, "/target/embedded/hub", hub);
+    }
     if let Some(hub) = &options.hub
         && !hub.starts_with("http://")
     {
@@ -104,19 +110,10 @@ fn check_cloudsync(draft: &mut Draft<'_>, scenario: &Scenario, options: &Cloudsy
         draft.issues.push(Issue::new(at, code, message).help(help));
     }
     check_changes(draft, at, options);
-    let secrets = [
-        ("connection_string", &options.connection_string),
-        ("management_key", &options.management_key),
-        ("apikey", &options.apikey),
-    ];
-    let texts = secrets.into_iter().filter_map(|(key, text)| Some((format!("{at}/{key}"), text.as_ref()?)));
-    let tokens = options.tokens.iter().enumerate().map(|(index, text)| (format!("{at}/tokens/{index}"), text));
-    for (pointer, source) in texts.chain(tokens) {
+    for (pointer, source) in secrets::texts(at, options) {
         draft.text(&pointer, source, Names::Target);
         if !source.contains("{{") {
-            let message = "this secret is part of the scenario file, which is usually kept in git";
-            let help = "read it from the environment: `\"{{ env.SQLITECLOUD_APIKEY }}\"`";
-            draft.issues.push(Issue::new(pointer, "target::secret", message).help(help).warning());
+            check_written(draft, pointer, source);
         }
     }
     let plain = [
@@ -131,6 +128,55 @@ fn check_cloudsync(draft: &mut Draft<'_>, scenario: &Scenario, options: &Cloudsy
         draft.text(&format!("{at}/{key}"), source, Names::Target);
     }
     check_credentials(draft, at, options, scenario.rls.is_some(), users);
+    if draft.grant.is_sandbox() {
+        check_sandbox(draft, at, options);
+    }
+}
+
+/// A secret that stands in the file. It is hidden in all that a run prints and keeps, if it is long enough for that.
+fn check_written(draft: &mut Draft<'_>, pointer: String, source: &str) {
+    let code = "target::secret";
+    let help = "read it from the environment: `\"{{ env.SQLITECLOUD_APIKEY }}\"`";
+    draft.issues.push(if Secret::from(source).is_too_short() {
+        let least = Secret::SHORTEST;
+        let message =
+            format!("this secret is shorter than {least} characters, so that messages and reports could not hide it");
+        Issue::new(pointer, code, message).at_key().help(format!("use a longer one, and {help}"))
+    } else {
+        let message = "this secret is part of the scenario file, which is usually kept in git";
+        Issue::new(pointer, code, message).at_key().help(help).warning()
+    });
+}
+
+/// What a sandbox lets the target reach: nothing of the file system that the scenario names, and only this machine.
+fn check_sandbox(draft: &mut Draft<'_>, at: &str, options: &CloudsyncOptions) {
+    let code = "target::sandbox";
+    if options.extension.is_some() {
+        let message = "the sandbox does not let a scenario name code to be loaded";
+        let help = "leave `extension` out: the installed extension is used, or the one in STRESS_CLOUDSYNC_EXTENSION";
+        draft.issues.push(Issue::new(format!("{at}/extension"), code, message).help(help));
+    }
+    let addresses = [
+        ("address", &options.address),
+        ("admin_address", &options.admin_address),
+        ("management_address", &options.management_address),
+        ("connection_string", &options.connection_string),
+    ];
+    for (key, address) in addresses.into_iter().filter_map(|(key, address)| Some((key, address.as_deref()?))) {
+        check_local(draft, &format!("{at}/{key}"), address);
+    }
+    if options.address.is_none() {
+        let message = "the sandbox does not let the target talk to another machine, and its default `address` is one";
+        draft.issues.push(Issue::new(at, code, message).help(sandbox::HELP));
+    }
+}
+
+/// In a sandbox: whether an address is of this machine. One that is a template is looked at when it is known.
+fn check_local(draft: &mut Draft<'_>, pointer: &str, address: &str) {
+    if !address.contains("{{") && !sandbox::is_local(address) {
+        let message = "the sandbox does not let the target talk to another machine";
+        draft.issues.push(Issue::new(pointer, "target::sandbox", message).help(sandbox::HELP));
+    }
 }
 
 /// Whether the server may be changed as the scenario wants it.

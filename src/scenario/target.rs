@@ -206,15 +206,16 @@ pub enum FaultKind {
 pub struct CloudsyncOptions {
     /// The path of the extension, with or without its suffix (`.so`, `.dylib`, `.dll`). Default: the first of these that
     /// exists: the path in `STRESS_CLOUDSYNC_EXTENSION`, `dist/cloudsync`, the copy from `stress extension install`, the
-    /// package in `node_modules`.
+    /// package in `node_modules`. It is code that runs with your rights; `--sandbox` refuses it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extension: Option<String>,
     /// The address of the sync server. Default: `https://cloudsync.sqlite.ai`. Any other address is passed to
     /// `cloudsync_network_init_custom`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// The project's connection string. Take it from the environment: `"{{ env.SQLITECLOUD_CONNECTION }}"`. It must have
-    /// the form `sqlitecloud://host:8860/database?apikey=…`; a user name with a password does not work.
+    /// The project's connection string. Take it from the environment: `"{{ env.SQLITECLOUD_CONNECTION }}"` (`--env NAME`
+    /// allows variables whose names do not begin with `SQLITECLOUD_`, `CLOUDSYNC_` or `STRESS_`). It must have the form
+    /// `sqlitecloud://host:8860/database?apikey=…`; a user name with a password does not work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection_string: Option<String>,
     /// The address of the project's HTTP interface for administrators. Default: `https://` and the host of

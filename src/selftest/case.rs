@@ -7,8 +7,8 @@ use super::seen::{self, Seen};
 use crate::analysis::Verdict;
 use crate::failure::{FailureKind, Side};
 use crate::load::{LoadError, Overrides, Variation, load_source};
-use crate::plan::CheckKind;
 use crate::plan::threshold::Metric;
+use crate::plan::{CheckKind, Grant};
 use crate::scenario::{EmbeddedOptions, Fault, FaultKind, Scenario, Target, TargetOptions};
 use crate::source::Source;
 use crate::verify::RowState;
@@ -94,7 +94,7 @@ impl Case {
         let faults = self.planted.iter().map(Planted::fault).collect();
         let options = EmbeddedOptions { faults, ..EmbeddedOptions::default() };
         let target = Target::Options(TargetOptions::Embedded(options));
-        Variation::of(Scenario { target, ..loaded.into_first().scenario }, &path)
+        Variation::of(Scenario { target, ..loaded.into_first().scenario }, &path, &Grant::default())
     }
 
     /// The name under which the scenario is recorded.

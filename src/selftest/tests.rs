@@ -30,7 +30,8 @@ fn every_case_is_a_scenario_that_can_be_planned_and_is_told_apart_by_its_name() 
     for case in &cases {
         let Variation { scenario, .. } = case.resolve(7).unwrap_or_else(|error| panic!("{}: {error}", case.name));
         assert_eq!(scenario.seed, Some(7));
-        let (_, warnings) = Plan::new(&scenario).unwrap_or_else(|issues| panic!("{}: {issues:?}", case.name));
+        let (_, warnings) = Plan::new(&scenario, &crate::plan::Grant::default())
+            .unwrap_or_else(|issues| panic!("{}: {issues:?}", case.name));
         assert_eq!(warnings, [], "{}", case.name);
         let begins = case.planted.iter().all(|planted| case.name.starts_with(&name(planted.fault)));
         assert!(begins, "{}", case.name);

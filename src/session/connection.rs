@@ -9,6 +9,7 @@ use rusqlite::{Connection, InterruptHandle, LoadExtensionGuard};
 
 use super::credential::Credential;
 use super::error::raw_error;
+use super::fence::trusted;
 use super::hex::hex;
 use super::writes::{self, OnWrite};
 use crate::failure::{Call, RawError, Secrets};
@@ -29,6 +30,8 @@ pub struct Network {
     pub address: Option<String>,
     /// The managed database id.
     pub managed_database_id: String,
+    /// What nobody may see of what the server says: all secrets of the run, as they become known.
+    pub secrets: Secrets,
 }
 
 /// Everything that opening a session needs.
@@ -60,7 +63,7 @@ pub struct Session {
     networked: bool,
     /// Who hears of what is written. In a box of its own, so that its address stays.
     on_write: Option<Box<OnWrite>>,
-    /// What a server's answer may repeat and nobody may see.
+    /// What an answer or an error may repeat and nobody may see.
     secrets: Secrets,
 }
 
@@ -81,26 +84,30 @@ impl Session {
         }
         if let Some((network, credential)) = opening.network {
             session.networked = true;
-            credential.secret().into_iter().for_each(|secret| session.secrets.add(secret));
-            let id = &network.managed_database_id;
-            match &network.address {
-                Some(address) => {
-                    session.call(Call::Open, "SELECT cloudsync_network_init_custom(?1, ?2)", &[address, id])?
-                }
-                None => session.call(Call::Open, "SELECT cloudsync_network_init(?1)", &[id])?,
-            };
-            // An absent credential is never passed on: the extension crashes on NULL.
-            match credential {
-                Credential::Token(token) => {
-                    session.call(Call::Open, "SELECT cloudsync_network_set_token(?1)", &[token.expose()])?
-                }
-                Credential::ApiKey(key) => {
-                    session.call(Call::Open, "SELECT cloudsync_network_set_apikey(?1)", &[key.expose()])?
-                }
-                Credential::Nothing => None,
-            };
+            session.secrets = network.secrets.clone();
+            trusted(|| session.reach(network, credential))?;
         }
         Ok(session)
+    }
+
+    /// Says which server is meant, and as whom.
+    fn reach(&self, network: &Network, credential: &Credential) -> Result<(), RawError> {
+        let id = &network.managed_database_id;
+        match &network.address {
+            Some(address) => self.call(Call::Open, "SELECT cloudsync_network_init_custom(?1, ?2)", &[address, id])?,
+            None => self.call(Call::Open, "SELECT cloudsync_network_init(?1)", &[id])?,
+        };
+        // An absent credential is never passed on: the extension crashes on NULL.
+        match credential {
+            Credential::Token(token) => {
+                self.call(Call::Open, "SELECT cloudsync_network_set_token(?1)", &[token.expose()])?
+            }
+            Credential::ApiKey(key) => {
+                self.call(Call::Open, "SELECT cloudsync_network_set_apikey(?1)", &[key.expose()])?
+            }
+            Credential::Nothing => None,
+        };
+        Ok(())
     }
 
     /// The connection itself.
@@ -146,7 +153,7 @@ impl Session {
         row.map(|text| text.map(|text| self.secrets.redact(text))).map_err(|error| raw(&error))
     }
 
-    /// An error of this connection, which may repeat the credential.
+    /// An error of this connection, which may repeat any secret of the run.
     fn raw(&self, call: Call, error: &rusqlite::Error) -> RawError {
         self.hide(raw_error(call, error))
     }
@@ -214,6 +221,7 @@ mod tests {
     use rusqlite::functions::FunctionFlags;
 
     use super::*;
+    use crate::failure::Secret;
 
     /// Sync functions whose server repeats the credential, in an error and in an answer.
     fn repeats(connection: &Connection) -> rusqlite::Result<()> {
@@ -235,8 +243,9 @@ mod tests {
 
     #[test]
     fn what_a_server_repeats_of_the_credential_is_hidden() {
-        let network = Network { address: None, managed_database_id: "db_x".to_owned() };
-        let credential = Credential::Token("t0ken/x+y".into());
+        let token = Secret::from("t0ken/x+y");
+        let (credential, secrets) = (Credential::Token(token.clone()), Secrets::new([&token]));
+        let network = Network { address: None, managed_database_id: "db_x".to_owned(), secrets };
         let opening = Opening {
             file: Path::new(":memory:"),
             loader: &Loader::Functions(repeats),

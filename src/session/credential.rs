@@ -12,13 +12,3 @@ pub enum Credential {
     /// Nothing: the requests go out unauthenticated.
     Nothing,
 }
-
-impl Credential {
-    /// Its secret, if it has one.
-    pub(crate) fn secret(&self) -> Option<&Secret> {
-        match self {
-            Self::Token(secret) | Self::ApiKey(secret) => Some(secret),
-            Self::Nothing => None,
-        }
-    }
-}

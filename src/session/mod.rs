@@ -4,6 +4,7 @@
 mod connection;
 mod credential;
 mod error;
+mod fence;
 mod hex;
 mod reader;
 mod sync;
@@ -13,6 +14,7 @@ mod writes;
 pub use connection::{Loader, Network, Opening, Session, tune_sqlite};
 pub use credential::Credential;
 pub use error::raw_error;
+pub(crate) use fence::{enter_sandbox, fence, trusted};
 pub(crate) use hex::{hex, unhex};
 pub(crate) use reader::LITERALS;
 pub use reader::{define_auth, open_reader};

@@ -10,7 +10,8 @@ use super::http::TIMEOUT;
 use super::management::Management;
 use super::proxy;
 use crate::failure::{Secret, Secrets};
-use crate::plan::{ALLOWED_DATABASES, covers};
+use crate::plan::{ALLOWED_DATABASES, Grant, covers, in_address, is_secret};
+use crate::sandbox;
 use crate::scenario::{CloudsyncOptions, HumanDuration};
 use crate::template::{Scope, Text};
 
@@ -32,25 +33,20 @@ pub(super) struct Access {
     pub(super) given_id: Option<String>,
     pub(super) address: Option<String>,
     pub(super) extension: Option<String>,
-    /// All that is secret of it.
-    pub(super) secrets: Secrets,
     allowed: Vec<String>,
 }
 
 impl Access {
-    pub(super) fn new(options: &CloudsyncOptions, scope: &Scope) -> Result<Self, TargetError> {
-        let text = |key: &str, source: &Option<String>| render(key, source.as_deref(), scope);
+    /// What is secret of it is added to `secrets`.
+    pub(super) fn new(options: &CloudsyncOptions, scope: &Scope, secrets: &Secrets) -> Result<Self, TargetError> {
+        let text = |key: &str, source: &Option<String>| value(key, source.as_deref(), scope, secrets);
         let secret = |key: &str, source: &Option<String>| Ok(text(key, source)?.map(Secret::from));
-        let connection_string = secret("connection_string", &options.connection_string)?;
-        let connection = connection_string.as_ref().map(|text| ConnectionString::parse(text.expose())).transpose()?;
-        let own_key = connection.as_ref().map(|parsed| parsed.api_key.clone());
-        let api_key = secret("apikey", &options.apikey)?.or_else(|| own_key.clone());
+        let connection_string = text("connection_string", &options.connection_string)?;
+        let connection = connection_string.as_deref().map(ConnectionString::parse).transpose()?;
+        let api_key = secret("apikey", &options.apikey)?.or_else(|| connection.as_ref().map(|own| own.api_key.clone()));
         let management_key = secret("management_key", &options.management_key)?;
         let tokens = options.tokens.iter().map(|token| secret("tokens", &Some(token.clone())));
         let tokens: Vec<Secret> = tokens.collect::<Result<Vec<_>, TargetError>>()?.into_iter().flatten().collect();
-        let values = [&connection_string, &api_key, &management_key, &own_key].into_iter().flatten();
-        let proxies = proxy::secrets();
-        let secrets = Secrets::new(values.chain(&tokens).chain(&proxies));
         let time = options.admin_timeout.map_or(TIMEOUT, HumanDuration::get).max(Duration::from_millis(1));
         let address = text("address", &options.address)?;
         let admin_address = text("admin_address", &options.admin_address)?;
@@ -68,7 +64,6 @@ impl Access {
             tokens,
             admin,
             management: management_key.map(|key| Management::new(&base, key, time, secrets.clone())),
-            secrets,
             given_id: text("managed_database_id", &options.managed_database_id)?,
             address,
             extension: text("extension", &options.extension)?,
@@ -84,15 +79,19 @@ impl Access {
     }
 
     /// The same where the managed database id need not be known yet: a variable that is not set leaves it out.
-    pub(super) fn without_id(options: &CloudsyncOptions, scope: &Scope) -> Result<Self, TargetError> {
+    pub(super) fn without_id(
+        options: &CloudsyncOptions,
+        scope: &Scope,
+        secrets: &Secrets,
+    ) -> Result<Self, TargetError> {
         let mut options = options.clone();
-        let known = |source: &String| render("", Some(source), scope).is_ok();
+        let known = |source: &String| render("", source, scope).is_ok();
         options.managed_database_id = options.managed_database_id.filter(known);
-        Self::new(&options, scope)
+        Self::new(&options, scope, secrets)
     }
 
     /// The same without what cannot be rendered or understood, which is told.
-    pub(super) fn lenient(options: &CloudsyncOptions, scope: &Scope) -> (Self, Vec<TargetError>) {
+    pub(super) fn lenient(options: &CloudsyncOptions, scope: &Scope, secrets: &Secrets) -> (Self, Vec<TargetError>) {
         let mut options = options.clone();
         let mut problems = Vec::new();
         let keys = [
@@ -107,22 +106,37 @@ impl Access {
             ("apikey", &mut options.apikey),
         ];
         for (key, source) in keys {
-            let value = render(key, source.as_deref(), scope).and_then(|value| match (key, value) {
-                ("connection_string", Some(text)) => ConnectionString::parse(&text).map(drop),
-                _ => Ok(()),
-            });
-            if let Err(problem) = value {
+            if let Err(problem) = value(key, source.as_deref(), scope, secrets) {
                 problems.push(problem);
                 *source = None;
             }
         }
-        let unknown = options.tokens.iter().find_map(|token| render("tokens", Some(token), scope).err());
-        if let Some(problem) = unknown {
-            problems.push(problem);
+        // Every token is learned, also behind one that cannot be used.
+        let tokens = options.tokens.iter().filter_map(|token| value("tokens", Some(token), scope, secrets).err());
+        let unusable: Vec<TargetError> = tokens.collect();
+        if !unusable.is_empty() {
             options.tokens.clear();
+            problems.extend(unusable.into_iter().next());
         }
-        let access = Self::new(&options, scope).expect("what cannot be rendered or understood was left out");
+        let access = Self::new(&options, scope, secrets).expect("what cannot be rendered or understood was left out");
         (access, problems)
+    }
+
+    /// Refuses, before anything is sent, to talk to another machine from a sandbox.
+    pub(super) fn must_suit(&self, grant: &Grant) -> Result<(), TargetError> {
+        if !grant.is_sandbox() {
+            return Ok(());
+        }
+        let address = self.address.as_deref().unwrap_or(DEFAULT_ADDRESS);
+        let asked =
+            [Some(address), self.admin.as_ref().map(Admin::address), self.management.as_ref().map(Management::address)];
+        match asked.into_iter().flatten().find(|address| !sandbox::is_local(address)) {
+            None => Ok(()),
+            Some(address) => {
+                let message = format!("the sandbox does not let the target talk to another machine: `{address}`");
+                Err(TargetError::new(message, sandbox::HELP))
+            }
+        }
     }
 
     /// Refuses, before anything is sent, to touch a database that `allow_databases` does not cover.
@@ -151,8 +165,32 @@ impl Access {
     }
 }
 
-fn render(key: &str, source: Option<&str>, scope: &Scope) -> Result<Option<String>, TargetError> {
+/// The value of a key, if it has one. What is secret in it is added to `secrets`, also when the value cannot be used.
+fn value(key: &str, source: Option<&str>, scope: &Scope, secrets: &Secrets) -> Result<Option<String>, TargetError> {
     let Some(source) = source else { return Ok(None) };
+    let text = render(key, source, scope)?;
+    secrets.extend(in_address(&text));
+    if is_secret(key) {
+        secrets.add(&Secret::from(text.as_str()));
+        secrets.extend(parts(source, scope));
+        let own_key = (key == "connection_string").then(|| ConnectionString::parse(&text)).transpose()?;
+        let whole = own_key.map_or_else(|| Secret::from(text.as_str()), |parsed| parsed.api_key);
+        secrets.add(&whole);
+        if whole.is_too_short() {
+            return Err(TargetError::too_short(&format!("`{key}` of the target")));
+        }
+    }
+    Ok(Some(text))
+}
+
+/// What the variables of a text stand for.
+fn parts(source: &str, scope: &Scope) -> Vec<Secret> {
+    let names = Text::compile(source).map(|text| text.variables()).unwrap_or_default();
+    let value = |name: &String| Text::compile(&format!("{{{{ {name} }}}}")).and_then(|text| text.render(scope)).ok();
+    names.keys().filter_map(value).map(Secret::from).collect()
+}
+
+fn render(key: &str, source: &str, scope: &Scope) -> Result<String, TargetError> {
     let text = Text::compile(source).and_then(|text| text.render(scope));
     let value = text.map_err(|problem| {
         let message = format!("`{key}` of the target cannot be rendered: {}", problem.message);
@@ -164,5 +202,5 @@ fn render(key: &str, source: Option<&str>, scope: &Scope) -> Result<Option<Strin
             "set the environment variable that it names",
         ));
     }
-    Ok(Some(value))
+    Ok(value)
 }

@@ -8,7 +8,7 @@ use ureq::http::Method;
 
 use super::error::TargetError;
 use super::halt::Halt;
-use super::http::{Answer, Http, Patience, Request, odd};
+use super::http::{Answer, Http, Patience, Request};
 use crate::failure::{RawError, Secret, Secrets};
 
 /// Where SQL is run.
@@ -43,22 +43,22 @@ impl Admin {
 
     /// Asks a query for its rows. An answer without rows, which may be none, is an error: it says nothing about them.
     pub(crate) fn sql(&self, database: Option<&str>, sql: &str) -> Result<Rows, RawError> {
-        rows(self.data(self.http.time(), database, sql, Patience::Once)?)
+        self.rows(self.data(self.http.time(), database, sql, Patience::Once)?)
     }
 
     /// The same for a query that must be done within a time.
     pub(crate) fn rows_within(&self, time: Duration, database: Option<&str>, sql: &str) -> Result<Rows, RawError> {
-        rows(self.data(time, database, sql, Patience::Once)?)
+        self.rows(self.data(time, database, sql, Patience::Once)?)
     }
 
     /// The same for a question that may be asked twice, a few times if it fails.
     pub(super) fn list(&self, database: Option<&str>, sql: &str) -> Result<Rows, RawError> {
-        rows(self.data(self.http.time(), database, sql, Patience::Again)?)
+        self.rows(self.data(self.http.time(), database, sql, Patience::Again)?)
     }
 
     /// Runs SQL that may have rows or none, such as an INSERT, within a time.
     pub(crate) fn sql_within(&self, time: Duration, database: Option<&str>, sql: &str) -> Result<Rows, RawError> {
-        done(self.data(time, database, sql, Patience::Once)?)
+        self.done(self.data(time, database, sql, Patience::Once)?)
     }
 
     /// Runs a command that may be run twice, a few times if it fails.
@@ -90,7 +90,12 @@ impl Admin {
         let body = json!({ "name": name, "userId": user_id, "expiresAt": expires });
         let answer = self.http.ask(self.request(&Method::POST, path, Some(&body)), Patience::Again)?;
         let token = answer.pointer("/data/token").or_else(|| answer.get("token")).and_then(Value::as_str);
-        token.map(Secret::from).ok_or_else(|| odd(path, "it has no `data.token`"))
+        let token = token.map(Secret::from).ok_or_else(|| self.http.odd(path, "it has no `data.token`"))?;
+        if token.is_too_short() {
+            return Err(self.http.odd(path, "its token is too short to be kept secret"));
+        }
+        self.http.learn(&token);
+        Ok(token)
     }
 
     /// Whether the server knows a token or key.
@@ -124,29 +129,29 @@ impl Admin {
         self.http.failed(step, error)
     }
 
+    /// The rows that an answer must have.
+    fn rows(&self, data: Option<Value>) -> Result<Rows, RawError> {
+        let row = |row: Value| match row {
+            Value::Object(columns) => Ok(columns),
+            other => Err(self.http.odd(SQL, &format!("a row is not an object: {other}"))),
+        };
+        match data {
+            Some(Value::Array(rows)) => rows.into_iter().map(row).collect(),
+            Some(other) => Err(self.http.odd(SQL, &format!("its `data` has no rows: {other}"))),
+            None => Err(self.http.odd(SQL, "the answer has no `data`")),
+        }
+    }
+
+    /// The rows of an answer that may have none: a statement without a result is answered with a text, or with null.
+    fn done(&self, data: Option<Value>) -> Result<Rows, RawError> {
+        match data {
+            Some(Value::String(_) | Value::Null) => Ok(Vec::new()),
+            data => self.rows(data),
+        }
+    }
+
     fn request<'a>(&'a self, method: &'a Method, path: &'a str, body: Option<&'a Value>) -> Request<'a> {
         Request { method, path, bearer: &self.api_key, body }
-    }
-}
-
-/// The rows that an answer must have.
-fn rows(data: Option<Value>) -> Result<Rows, RawError> {
-    let row = |row: Value| match row {
-        Value::Object(columns) => Ok(columns),
-        other => Err(odd(SQL, &format!("a row is not an object: {other}"))),
-    };
-    match data {
-        Some(Value::Array(rows)) => rows.into_iter().map(row).collect(),
-        Some(other) => Err(odd(SQL, &format!("its `data` has no rows: {other}"))),
-        None => Err(odd(SQL, "the answer has no `data`")),
-    }
-}
-
-/// The rows of an answer that may have none: a statement without a result is answered with a text, or with null.
-fn done(data: Option<Value>) -> Result<Rows, RawError> {
-    match data {
-        Some(Value::String(_) | Value::Null) => Ok(Vec::new()),
-        data => rows(data),
     }
 }
 

@@ -10,7 +10,7 @@ use super::error::TargetError;
 use super::management::Registration;
 use super::provision::{self, Site};
 use super::{extension, tokens};
-use crate::failure::Secret;
+use crate::failure::{Secret, Secrets};
 use crate::plan::Plan;
 use crate::record::TargetFacts;
 use crate::scenario::{Cleanup, CloudsyncOptions, TargetKind};
@@ -22,10 +22,12 @@ pub(super) fn connect(
     options: &CloudsyncOptions,
     scope: &Scope,
     run: &str,
+    secrets: &Secrets,
     attendant: &mut Attendant<'_>,
 ) -> Result<Connected, TargetError> {
-    let access = if options.provision { Access::without_id(options, scope)? } else { Access::new(options, scope)? };
-    let access = access.until(attendant.halt());
+    let reach = if options.provision { Access::without_id } else { Access::new };
+    let access = reach(options, scope, secrets)?.until(attendant.halt());
+    access.must_suit(&plan.grant)?;
     let drops = options.cleanup == Some(Cleanup::Drop);
     if options.provision || drops {
         access.must_be_allowed()?;
@@ -62,10 +64,10 @@ pub(super) fn connect(
             extension: Some(extension.path.display().to_string()),
         },
         loader: Loader::Extension(extension.path),
-        network: Network { address: access.address, managed_database_id },
+        network: Network { address: access.address, managed_database_id, secrets: secrets.clone() },
         credentials,
         wrong_credentials: std::collections::BTreeMap::new(),
-        secrets: access.secrets,
+        secrets: secrets.clone(),
         settings: settings.collect(),
         admin,
         closing,
@@ -78,9 +80,11 @@ pub(super) fn provision(
     plan: &Plan,
     options: &CloudsyncOptions,
     scope: &Scope,
+    secrets: &Secrets,
     attendant: &mut Attendant<'_>,
 ) -> Result<String, TargetError> {
-    let access = Access::without_id(options, scope)?.until(attendant.halt());
+    let access = Access::without_id(options, scope, secrets)?.until(attendant.halt());
+    access.must_suit(&plan.grant)?;
     access.must_be_allowed()?;
     prepare(plan, &access, attendant)
 }
@@ -90,10 +94,12 @@ pub(super) fn cleanup(
     plan: &Plan,
     options: &CloudsyncOptions,
     scope: &Scope,
+    secrets: &Secrets,
     sites: &[String],
     attendant: &mut Attendant<'_>,
 ) -> Result<Vec<TargetError>, TargetError> {
-    let access = Access::without_id(options, scope)?.until(attendant.halt());
+    let access = Access::without_id(options, scope, secrets)?.until(attendant.halt());
+    access.must_suit(&plan.grant)?;
     access.must_be_allowed()?;
     let id = access.managed_database_id()?;
     let closing = closing(plan, &access, id.as_deref(), true).ok_or_else(no_connection)?;
@@ -102,7 +108,7 @@ pub(super) fn cleanup(
 
 /// What will be done on the server before and after the run, for a person to read.
 pub(super) fn outline(plan: &Plan, options: &CloudsyncOptions, scope: &Scope) -> Vec<String> {
-    let database = match Access::new(options, scope) {
+    let database = match Access::new(options, scope, &Secrets::default()) {
         Ok(access) => access.database,
         // Without its secrets the scenario is good all the same.
         Err(_) => "of the connection string".to_owned(),

@@ -33,7 +33,7 @@ pub(crate) struct Connected {
     pub wrong_credentials: BTreeMap<u32, Credential>,
     /// Settings of the extension.
     pub settings: Vec<(String, String)>,
-    /// What must be seen nowhere.
+    /// What must be seen nowhere, as it becomes known.
     pub secrets: Secrets,
     /// The administrator and the database's name, where there is one.
     pub admin: Option<(Admin, String)>,

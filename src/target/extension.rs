@@ -8,12 +8,16 @@ use etcetera::BaseStrategy;
 
 use super::error::TargetError;
 use crate::failure::{Call, RawError};
-use crate::session::{Loader, Opening, Session};
+use crate::session::{Loader, Opening, Session, hex};
 
 /// Where the extension is looked for when the scenario does not say.
 pub(crate) const EXTENSION_VARIABLE: &str = "STRESS_CLOUDSYNC_EXTENSION";
 /// The version that `stress extension install` gets unless told otherwise.
 pub(crate) const VERSION: &str = "1.1.4";
+/// The SHA-256 of the extension's file in official packages, by platform and version: of the files that were tested. They
+/// are taken from the package: `npm pack @sqliteai/sqlite-sync-linux-x86_64@1.1.4`, unpacked, `sha256sum package/cloudsync.so`.
+const HASHES: [(&str, &str, &str); 1] =
+    [("linux-x86_64", "1.1.4", "6a9ccc74a4dc28c59e4743f9f1d1c1a7a68c64e8457913aef272ddd4154619fc")];
 /// Where a build of the extension leaves it.
 const BUILT: &str = "dist";
 const NAME: &str = "cloudsync";
@@ -38,8 +42,31 @@ pub(crate) fn file_name() -> String {
 
 /// The official package for this platform; none where there is none.
 pub(crate) fn package() -> Option<String> {
-    let platform = platform(std::env::consts::OS, std::env::consts::ARCH, cfg!(target_env = "musl"))?;
-    Some(format!("@sqliteai/sqlite-sync-{platform}"))
+    Some(format!("@sqliteai/sqlite-sync-{}", this_platform()?))
+}
+
+fn this_platform() -> Option<&'static str> {
+    platform(std::env::consts::OS, std::env::consts::ARCH, cfg!(target_env = "musl"))
+}
+
+/// Whether a file is the one of the official package in this version, which is known of tested versions only. Gives
+/// whether it is known; one that is another is removed, and nothing of it is run.
+pub(crate) fn verify(file: &Path, version: &str) -> Result<bool, TargetError> {
+    let known = HASHES.iter().find(|(platform, of, _)| *of == version && Some(*platform) == this_platform());
+    let Some((_, _, expected)) = known else { return Ok(false) };
+    let shown = file.display();
+    let bytes = std::fs::read(file)
+        .map_err(|error| TargetError::new(format!("failed to read `{shown}`: {error}"), "install it again"))?;
+    let found = hex(ring::digest::digest(&ring::digest::SHA256, &bytes).as_ref());
+    if found == *expected {
+        return Ok(true);
+    }
+    let removed = std::fs::remove_file(file)
+        .map_or_else(|error| format!("cannot be removed: {error}"), |()| "was removed".to_owned());
+    let message = format!(
+        "the extension that npm brought is not that of version {version}: its SHA-256 is {found}, and {expected} was expected; the file {removed}"
+    );
+    Err(TargetError::new(message, "check which registry npm is configured to use (`npm config get registry`)"))
 }
 
 /// The platforms that it is published for, under the names that its own packages choose among:

@@ -108,7 +108,7 @@ impl Http {
         loop {
             let answer = self.exchange(request, until.saturating_duration_since(Instant::now()));
             let asked_for = answer.as_ref().ok().and_then(|answer| retry_after(&answer.headers));
-            let error = match answer.and_then(|answer| judged(request.path, answer, || self.secrets_of(request))) {
+            let error = match answer.and_then(|answer| self.judged(request.path, answer)) {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
@@ -121,15 +121,9 @@ impl Http {
         }
     }
 
-    /// What no message about a request may show: also the users' tokens, which are not known beforehand.
-    fn secrets_of(&self, request: Request<'_>) -> Secrets {
-        let mut secrets = self.secrets.clone();
-        secrets.add(request.bearer);
-        let token = request.body.and_then(|body| body.get("token")).and_then(Value::as_str);
-        if let Some(token) = token {
-            secrets.add(&Secret::from(token));
-        }
-        secrets
+    /// Has no message show a secret that has just become known.
+    pub(super) fn learn(&self, secret: &Secret) {
+        self.secrets.add(secret);
     }
 
     /// The words of a good answer, with what they repeat of a secret hidden.
@@ -137,12 +131,17 @@ impl Http {
         self.secrets.redact(text)
     }
 
+    /// An answer without what it should have.
+    pub(super) fn odd(&self, path: &str, what: &str) -> RawError {
+        let message = format!("the answer of {path} could not be understood: {what}");
+        RawError::heard(Call::Admin, message, &self.secrets)
+    }
+
     /// One request and its answer, whatever it says.
     pub(super) fn exchange(&self, request: Request<'_>, time: Duration) -> Result<Answer, RawError> {
         // A time of none would be no limit at all.
         let time = time.clamp(Duration::from_millis(1), self.time);
-        let failed =
-            |error: &ureq::Error| RawError::heard(Call::Admin, network_text(error, time), &self.secrets_of(request));
+        let failed = |error: &ureq::Error| RawError::heard(Call::Admin, network_text(error, time), &self.secrets);
         let url = format!("{}{}", self.base, request.path);
         let proxy = proxy(&url).map_err(|problem| RawError::said(Call::Admin, problem))?;
         let bearer = format!("Bearer {}", request.bearer.expose());
@@ -172,6 +171,25 @@ impl Http {
         Ok(Answer { status, headers, text })
     }
 
+    /// A good document, or what is wrong with the answer.
+    fn judged(&self, path: &str, answer: Answer) -> Result<Value, RawError> {
+        let Answer { status, text, .. } = answer;
+        let document: Option<Value> = serde_json::from_str(&text).ok();
+        let refused = document.as_ref().is_some_and(|document| {
+            let holds = |key: &str| document.get(key).is_some_and(|error| !error.is_null());
+            holds("error") || holds("errors")
+        });
+        if !(200..300).contains(&status) || refused {
+            let message = if text.trim().is_empty() { format!("HTTP {status} without a body") } else { text };
+            return Err(RawError::heard(Call::Admin, message, &self.secrets).with_status(status));
+        }
+        match document {
+            Some(document) => Ok(document),
+            None if text.trim().is_empty() => Ok(Value::Null),
+            None => Err(self.odd(path, "not JSON")),
+        }
+    }
+
     /// The failure of a step, in words for a person.
     pub(super) fn failed(&self, step: &str, error: &RawError) -> TargetError {
         let status = error.http.map_or_else(String::new, |status| format!(" (HTTP {status})"));
@@ -179,30 +197,6 @@ impl Http {
         let message = format!("failed to {step} at {address}{status}: {}", told(&error.message));
         TargetError::new(message, help(error))
     }
-}
-
-/// A good document, or what is wrong with the answer.
-fn judged(path: &str, answer: Answer, secrets: impl FnOnce() -> Secrets) -> Result<Value, RawError> {
-    let Answer { status, text, .. } = answer;
-    let document: Option<Value> = serde_json::from_str(&text).ok();
-    let refused = document.as_ref().is_some_and(|document| {
-        let holds = |key: &str| document.get(key).is_some_and(|error| !error.is_null());
-        holds("error") || holds("errors")
-    });
-    if !(200..300).contains(&status) || refused {
-        let message = if text.trim().is_empty() { format!("HTTP {status} without a body") } else { text };
-        return Err(RawError::heard(Call::Admin, message, &secrets()).with_status(status));
-    }
-    match document {
-        Some(document) => Ok(document),
-        None if text.trim().is_empty() => Ok(Value::Null),
-        None => Err(odd(path, "not JSON")),
-    }
-}
-
-/// An answer without what it should have.
-pub(super) fn odd(path: &str, what: &str) -> RawError {
-    RawError::said(Call::Admin, format!("the answer of {path} could not be understood: {what}"))
 }
 
 /// Whether the same request may fare better: not understood, not answered, too many, or the server's own failure.
@@ -303,15 +297,14 @@ mod tests {
 
     #[test]
     fn what_a_server_repeats_of_a_secret_is_hidden_where_its_error_is_made() {
-        let http = Http::new("http://host", TIMEOUT, Secrets::default());
-        let (bearer, token) = (Secret::from("k3y/of+us"), serde_json::json!({ "token": "t0ken/of+them" }));
-        let request = Request { method: &Method::GET, path: "/x", bearer: &bearer, body: Some(&token) };
+        let http = Http::new("http://host", TIMEOUT, Secrets::new([&Secret::from("k3y/of+us")]));
+        http.learn(&"t0ken/of+them".into());
         for said in
             ["k3y/of+us and t0ken/of+them", "k3y%2Fof%2Bus and t0ken/of+them", r"k3y\u002fof+us and t0ken\/of+them"]
         {
             let text = format!(r#"{{"error":{{"detail":"no {said}"}}}}"#);
             let answer = Answer { status: 403, headers: HeaderMap::new(), text };
-            let error = judged("/x", answer, || http.secrets_of(request)).expect_err("refused");
+            let error = http.judged("/x", answer).expect_err("refused");
             let shown = http.failed("ask", &error).to_string();
             assert_eq!(shown, "failed to ask at http://host (HTTP 403): no [hidden] and [hidden]");
             assert!(!failure::classify(&error).message.contains("of+"), "{error:?}");
@@ -337,10 +330,11 @@ mod tests {
 
     #[test]
     fn a_good_status_with_an_error_inside_is_an_error() {
-        let answer = |text: &str| Answer { status: 200, headers: HeaderMap::new(), text: text.to_owned() };
-        assert!(judged("/x", answer(r#"{"error":null,"data":1}"#), Secrets::default).is_ok());
-        assert!(judged("/x", answer(""), Secrets::default).is_ok());
-        assert_eq!(judged("/x", answer(r#"{"error":"no"}"#), Secrets::default).expect_err("an error").http, Some(200));
-        assert_eq!(judged("/x", answer("{\"data\":"), Secrets::default).expect_err("an error").http, None);
+        let http = Http::new("http://host", TIMEOUT, Secrets::default());
+        let judged =
+            |text: &str| http.judged("/x", Answer { status: 200, headers: HeaderMap::new(), text: text.to_owned() });
+        assert!(judged(r#"{"error":null,"data":1}"#).is_ok() && judged("").is_ok());
+        assert_eq!(judged(r#"{"error":"no"}"#).expect_err("an error").http, Some(200));
+        assert_eq!(judged("{\"data\":").expect_err("an error").http, None);
     }
 }

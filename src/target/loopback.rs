@@ -35,6 +35,7 @@ pub(super) fn connect(
     directory: &Path,
     run: &str,
     halt: &Halt,
+    secrets: &Secrets,
 ) -> Result<Connected, TargetError> {
     let (hub, url, api_key, management_key) = if let Some(url) = &options.hub {
         (None, url.clone(), key(API_KEY_VARIABLE)?, key(MANAGEMENT_KEY_VARIABLE)?)
@@ -48,7 +49,7 @@ pub(super) fn connect(
         let url = hub.url().to_owned();
         (Some(hub), url, api_key, management_key)
     };
-    let secrets = Secrets::new([&api_key, &management_key]);
+    secrets.extend([api_key.clone(), management_key.clone()]);
     // A hub on this machine is prepared in no time: nothing is told, and an interrupt finds the run itself, which reports.
     let (mut say, stopped) = (|_: &str| {}, || false);
     let attendant = &mut Attendant::new(&mut say, &stopped);
@@ -97,10 +98,10 @@ pub(super) fn connect(
             extension: None,
         },
         loader: Loader::Functions(embedded::register),
-        network: Network { address: Some(url), managed_database_id },
+        network: Network { address: Some(url), managed_database_id, secrets: secrets.clone() },
         credentials,
         wrong_credentials: BTreeMap::new(),
-        secrets,
+        secrets: secrets.clone(),
         settings: Vec::new(),
         admin: Some((admin, database)),
         closing,
@@ -130,19 +131,18 @@ fn hub_options(plan: &Plan, options: &EmbeddedOptions, directory: &Path) -> HubO
 }
 
 /// The keys of a shared hub, where they are known.
-pub(super) fn secrets() -> Secrets {
-    let keys: Vec<Secret> = [API_KEY_VARIABLE, MANAGEMENT_KEY_VARIABLE]
+pub(super) fn keys() -> impl Iterator<Item = Secret> {
+    [API_KEY_VARIABLE, MANAGEMENT_KEY_VARIABLE]
         .into_iter()
         .filter_map(|name| std::env::var(name).ok())
         .map(Secret::from)
-        .collect();
-    Secrets::new(&keys)
 }
 
 fn key(variable: &str) -> Result<Secret, TargetError> {
-    let value = std::env::var(variable).ok().filter(|value| !value.trim().is_empty());
-    value.map(Secret::from).ok_or_else(|| {
+    let given = std::env::var(variable).ok().filter(|value| !value.trim().is_empty());
+    let key = given.map(Secret::from).ok_or_else(|| {
         let message = format!("a shared hub needs its key in the environment variable {variable}");
         TargetError::new(message, "`stress hub` prints the keys it started with")
-    })
+    })?;
+    if key.is_too_short() { Err(TargetError::too_short(variable)) } else { Ok(key) }
 }

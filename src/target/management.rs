@@ -10,7 +10,7 @@ use ureq::http::Method;
 use super::connection::ConnectionString;
 use super::error::TargetError;
 use super::halt::Halt;
-use super::http::{Http, Patience, Request, odd};
+use super::http::{Http, Patience, Request};
 use crate::failure::{RawError, Secret, Secrets};
 
 /// Devices of one page, and the most pages: a listing that never ends is none.
@@ -102,7 +102,7 @@ impl Management {
         });
         let path = "/v1/databases";
         let answer = self.http.ask(self.request(&Method::POST, path, Some(&body)), Patience::Once)?;
-        managed_id(data(&answer)).ok_or_else(|| odd(path, "it has no `data.managedDatabaseId`"))
+        managed_id(data(&answer)).ok_or_else(|| self.http.odd(path, "it has no `data.managedDatabaseId`"))
     }
 
     /// Takes a database out of the service. One that is not there is no failure.

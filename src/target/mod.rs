@@ -35,7 +35,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::failure::Secrets;
-use crate::plan::{Plan, TargetPlan};
+use crate::plan::{Plan, TargetPlan, in_address};
 use crate::scenario::WrongCredential;
 use crate::session::Credential;
 use crate::template::Scope;
@@ -44,21 +44,20 @@ use admin::Admin;
 use connection::ConnectionString;
 
 /// Makes the plan's target ready: starts the hub, or looks for the extension and prepares the server. `scope` holds the
-/// environment, for the target's secrets; the hub keeps its files in `directory`; `run` makes names of the run's own.
+/// environment, for the target's secrets, which are added to `secrets`; the hub keeps its files in `directory`; `run`
+/// makes names of the run's own.
 pub(crate) fn connect(
     plan: &Plan,
     scope: &Scope,
     directory: &Path,
     run: &str,
+    secrets: &Secrets,
     attendant: &mut Attendant<'_>,
 ) -> Result<Connected, TargetError> {
     let mut connected = match &plan.target {
-        TargetPlan::Embedded(options) => loopback::connect(plan, options, directory, run, attendant.halt()),
-        TargetPlan::Cloudsync(options) => cloudsync::connect(plan, options, scope, run, attendant),
+        TargetPlan::Embedded(options) => loopback::connect(plan, options, directory, run, attendant.halt(), secrets),
+        TargetPlan::Cloudsync(options) => cloudsync::connect(plan, options, scope, run, secrets, attendant),
     }?;
-    for secret in connected.credentials.iter().filter_map(Credential::secret) {
-        connected.secrets.add(secret);
-    }
     connected.wrong_credentials = wrong_credentials(plan, connected.admin.as_ref().map(|(admin, _)| admin))?;
     Ok(connected)
 }
@@ -93,10 +92,15 @@ fn wrong_credentials(plan: &Plan, admin: Option<&Admin>) -> Result<BTreeMap<u32,
 }
 
 /// Prepares the plan's database on the server without a run, and gives its managed database id.
-pub(crate) fn provision(plan: &Plan, scope: &Scope, attendant: &mut Attendant<'_>) -> Result<String, TargetError> {
+pub(crate) fn provision(
+    plan: &Plan,
+    scope: &Scope,
+    secrets: &Secrets,
+    attendant: &mut Attendant<'_>,
+) -> Result<String, TargetError> {
     match &plan.target {
         TargetPlan::Embedded(_) => Err(embedded_needs_none()),
-        TargetPlan::Cloudsync(options) => cloudsync::provision(plan, options, scope, attendant),
+        TargetPlan::Cloudsync(options) => cloudsync::provision(plan, options, scope, secrets, attendant),
     }
 }
 
@@ -104,21 +108,28 @@ pub(crate) fn provision(plan: &Plan, scope: &Scope, attendant: &mut Attendant<'_
 pub(crate) fn cleanup(
     plan: &Plan,
     scope: &Scope,
+    secrets: &Secrets,
     sites: &[String],
     attendant: &mut Attendant<'_>,
 ) -> Result<Vec<TargetError>, TargetError> {
     match &plan.target {
         TargetPlan::Embedded(_) => Err(embedded_needs_none()),
-        TargetPlan::Cloudsync(options) => cloudsync::cleanup(plan, options, scope, sites, attendant),
+        TargetPlan::Cloudsync(options) => cloudsync::cleanup(plan, options, scope, secrets, sites, attendant),
     }
 }
 
-/// What the plan's target is given that must be seen nowhere.
+/// What must be seen nowhere of what the plan's target, and every request of this process, is given.
 pub(crate) fn secrets(plan: &Plan, scope: &Scope) -> Secrets {
+    let secrets = Secrets::default();
+    secrets.extend(proxy::secrets());
     match &plan.target {
-        TargetPlan::Embedded(_) => loopback::secrets(),
-        TargetPlan::Cloudsync(options) => Access::lenient(options, scope).0.secrets,
+        TargetPlan::Embedded(options) => {
+            let hub = options.hub.iter().flat_map(|hub| in_address(hub));
+            secrets.extend(hub.chain(loopback::keys()));
+        }
+        TargetPlan::Cloudsync(options) => drop(Access::lenient(options, scope, &secrets)),
     }
+    secrets
 }
 
 /// What will be done on the server before and after a run. Asks nobody.

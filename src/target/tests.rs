@@ -37,7 +37,7 @@ fn scope() -> Scope {
     scope.environment([("KEY".to_owned(), KEY.to_owned())])
 }
 
-fn access() -> Access {
+fn access() -> (Access, Secrets) {
     let options: CloudsyncOptions = serde_json::from_value(json!({
         "connection_string": "sqlitecloud://host:8860/database?apikey={{ env.KEY }}",
         "apikey": "{{ env.KEY }}",
@@ -45,7 +45,8 @@ fn access() -> Access {
         "tokens": [TOKEN],
     }))
     .expect("options");
-    Access::new(&options, &scope()).expect("they can be rendered")
+    let secrets = Secrets::default();
+    (Access::new(&options, &scope(), &secrets).expect("they can be rendered"), secrets)
 }
 
 #[test]
@@ -61,7 +62,8 @@ fn a_secret_is_shown_by_nothing_but_its_own_method() {
 
 #[test]
 fn what_the_cloud_target_is_reached_with_prints_no_secret() {
-    let access = access();
+    let (access, secrets) = access();
+    assert_eq!(secrets.redact(format!("{KEY}, {MANAGEMENT}, {TOKEN}")), "[hidden], [hidden], [hidden]");
     prints_none(&access);
     prints_none(access.connection.as_ref().expect("it has one"));
     prints_none(access.admin.as_ref().expect("it has one"));
@@ -73,7 +75,7 @@ fn what_the_cloud_target_is_reached_with_prints_no_secret() {
 
 #[test]
 fn what_a_run_authenticates_with_prints_no_secret() {
-    let access = access();
+    let (access, secrets) = access();
     let admin = access.admin.clone().expect("it has one");
     let dropping = Dropping {
         database: "database".to_owned(),
@@ -85,7 +87,7 @@ fn what_a_run_authenticates_with_prints_no_secret() {
     prints_none(&dropping);
     let closing = Closing { admin: admin.clone(), tokens: vec![TOKEN.into()], drop: Some(dropping) };
     prints_none(&closing);
-    let network = Network { address: None, managed_database_id: "db_x".to_owned() };
+    let network = Network { address: None, managed_database_id: "db_x".to_owned(), secrets: Secrets::default() };
     let loader = Loader::Extension(PathBuf::new());
     for credential in [Credential::Token(TOKEN.into()), Credential::ApiKey(KEY.into())] {
         prints_none(&credential);
@@ -105,7 +107,7 @@ fn what_a_run_authenticates_with_prints_no_secret() {
         credentials: vec![Credential::Token(TOKEN.into())],
         wrong_credentials: BTreeMap::from([(1, Credential::ApiKey(KEY.into()))]),
         settings: Vec::new(),
-        secrets: access.secrets,
+        secrets,
         admin: Some((admin, "database".to_owned())),
         closing: Some(closing),
         hub: None,

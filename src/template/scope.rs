@@ -20,7 +20,10 @@ pub(crate) const NAMES: [(&str, &str); 10] = [
     ("user_id", "The user's id, a UUID. `auth_userid()` returns it in a policy."),
     ("seed", "The seed of the run."),
     ("scale", "The scale of the run: `scale.databases`, `scale.iterations`, `scale.rows`. Only in templates."),
-    ("env", "Environment variables, such as `env.SQLITECLOUD_CONNECTION`. Only in templates under `target`."),
+    (
+        "env",
+        "Environment variables, such as `env.SQLITECLOUD_CONNECTION`. Only in templates under `target`, and only those that `--env` allows, or whose names begin with `SQLITECLOUD_`, `CLOUDSYNC_` or `STRESS_`.",
+    ),
 ];
 
 /// The values that stay the same during the whole run.

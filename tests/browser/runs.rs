@@ -46,7 +46,7 @@ impl Run {
             "thresholds": ["send.duration p99 < 5s"],
         }))
         .expect("it is a scenario");
-        let (plan, _) = Plan::new(&scenario).expect("it makes a plan");
+        let (plan, _) = Plan::new(&scenario, &stress::Grant::default()).expect("it makes a plan");
         let workers: Vec<WorkerRecord> = (1..=databases).map(|database| worker(database, iterations)).collect();
         let end =
             workers.iter().flat_map(|worker| &worker.events).map(|event| event.at + event.took).max().unwrap_or(0);

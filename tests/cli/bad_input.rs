@@ -197,8 +197,10 @@ fn a_hub_that_is_not_there() {
     let place = Place::of("target: { embedded: { hub: \"http://127.0.0.1:9\" } }\n");
     let done = place.stress(&["run", "scenario.yaml"]).done().exits(3).prints_nothing();
     done.says(&["STRESS_HUB_API_KEY", "help:"]);
-    let keyed =
-        place.stress(&["run", "scenario.yaml"]).env("STRESS_HUB_API_KEY", "a").env("STRESS_HUB_MANAGEMENT_KEY", "b");
+    let keyed = place
+        .stress(&["run", "scenario.yaml"])
+        .env("STRESS_HUB_API_KEY", "a-long-key")
+        .env("STRESS_HUB_MANAGEMENT_KEY", "another-key");
     keyed.done().exits(3).prints_nothing().says(&["127.0.0.1:9", "help:"]);
 }
 

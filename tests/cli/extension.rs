@@ -72,18 +72,30 @@ fn what_cannot_be_installed_leaves_what_is_there_alone() {
     let refused = "echo 'npm error code E404' >&2; exit 1";
     let empty = format!("mkdir -p \"$prefix/{PACKAGE}\"");
     let broken = format!("{empty} && echo text > \"$prefix/{PACKAGE}/cloudsync.so\"");
-    for (script, says) in
-        [(refused, "npm error code E404"), (&empty, "has no `cloudsync.so`"), (&broken, "it is not a library")]
-    {
+    for (script, says) in [(refused, "npm error code E404"), (&empty, "has no `cloudsync.so`"), (&broken, "SHA-256")] {
         let other = self::place(script);
         std::fs::copy(other.path("bin/npm"), place.path("bin/npm")).expect("it is ours");
         stress(&place, &["extension", "install"]).done().exits(3).prints_nothing().says(&[says, "help:"]);
         stress(&place, &["extension", "path"]).done().exits(0);
     }
+    // Of another version no hash is stored.
+    let done = stress(&place, &["extension", "install", "--version", "1.1.5"]).done().exits(3);
+    done.says(&["npm alone has checked the package", "it is not a library"]);
     assert_eq!(std::fs::read_dir(place.path(".local/share/stress/extension")).expect("it is there").count(), 2);
     stress(&place, &["extension", "install", "--version", "1; rm"]).done().exits(3).says(&["is not a version"]);
     let without = place.stress(&["extension", "install"]).env("PATH", "/nowhere");
     without.done().exits(3).says(&["npm was not found", "Node.js"]);
+}
+
+#[test]
+fn an_extension_that_was_changed_is_removed_before_any_of_its_code_runs() {
+    let Some(file) = file("an_extension_that_was_changed_is_removed_before_any_of_its_code_runs") else { return };
+    // Good to load, and not what was published.
+    let changed = format!("{} && printf x >> \"$prefix/{PACKAGE}/cloudsync.so\"", lays_down(&file));
+    let place = place(&changed);
+    let done = stress(&place, &["extension", "install"]).done().exits(3).prints_nothing();
+    done.says(&["is not that of version 1.1.4", "6a9ccc74a4dc28c5", "was removed", "npm config get registry"]);
+    assert!(!place.path(".local/share/stress/extension/cloudsync.so").exists());
 }
 
 #[test]

@@ -14,10 +14,15 @@ pub(crate) fn with_keys(invocation: Invocation) -> Invocation {
 
 /// Starts a hub on a free port and gives it with its address.
 pub(crate) fn hub(place: &Place) -> (Running, String) {
+    hub_with(place, &KEYS)
+}
+
+/// Starts a hub with these keys on a free port and gives it with its address.
+pub(crate) fn hub_with(place: &Place, keys: &[(&str, &str)]) -> (Running, String) {
     // Its output goes to a file, which can be read while it runs.
     let out = std::fs::File::create(place.path("hub.txt")).expect("there is room");
     let invocation = place.stress(&["hub", "--address", "127.0.0.1:0", "--data", "hub"]).stdout(out);
-    let mut running = with_keys(invocation).start();
+    let mut running = keys.iter().fold(invocation, |invocation, (name, value)| invocation.env(name, value)).start();
     let told = || std::fs::read_to_string(place.path("hub.txt")).unwrap_or_default();
     running.until("its address", || told().contains("Ctrl-C"));
     let address = told().lines().find_map(|line| line.strip_prefix("hub: ").map(str::to_owned));
@@ -33,7 +38,7 @@ fn a_hub_serves_several_runs_and_stops_when_asked_to() {
     for _ in 0..2 {
         with_keys(place.stress(&["run", "scenario.yaml", "-q"])).done().exits(0);
     }
-    let wrong = place.stress(&["run", "scenario.yaml"]).env(KEYS[0].0, "wrong").env(KEYS[1].0, "wrong").done();
+    let wrong = place.stress(&["run", "scenario.yaml"]).env(KEYS[0].0, "wrong-key").env(KEYS[1].0, "wrong-key").done();
     wrong.exits(3).prints_nothing().says(&[&address, "HTTP 401", "help:"]);
     running.signal("INT");
     let done = running.done().exits(0);

@@ -13,7 +13,7 @@ pub(crate) const API_KEY: &str = "k3y/of+the=project&more";
 pub(crate) const MANAGEMENT_KEY: &str = "m4nagement/key+with=signs";
 
 /// How an answer goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Wrong {
     /// This status with this body, instead of being done.
     Status(u16, &'static str),
@@ -31,6 +31,8 @@ pub(crate) enum Wrong {
     Clock,
     /// The server repeats what it was sent.
     Echo(u16),
+    /// The server says all of this.
+    Says(u16, fn() -> Vec<String>),
 }
 
 /// A request as it came.
@@ -175,6 +177,10 @@ fn answer(stream: &TcpStream, project: &Mutex<Project>, asked: &Asked, bearer: &
     if let Some(Wrong::Echo(status)) = wrong {
         let text = json!({ "error": { "detail": format!("{bearer} sent {}", String::from_utf8_lossy(body)) } });
         let text = text.to_string();
+        return write(stream, status, "", text.as_bytes(), text.len());
+    }
+    if let Some(Wrong::Says(status, texts)) = wrong {
+        let text = json!({ "error": { "detail": texts().join(" ") } }).to_string();
         return write(stream, status, "", text.as_bytes(), text.len());
     }
     if let Some(Wrong::RateLimited(seconds)) = wrong {

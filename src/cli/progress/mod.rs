@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::hidden;
 use crate::execute::Progress;
 use crate::plan::Plan;
 use page::Page;
@@ -104,7 +105,7 @@ impl Show<'_> {
         loop {
             let done = self.done.load(Ordering::Acquire);
             for line in statements.iter().flat_map(|statements| statements.try_iter()) {
-                let _ = bars.println(line);
+                let _ = bars.println(hidden::redact(line));
             }
             if done {
                 break;
@@ -129,7 +130,7 @@ impl Show<'_> {
         loop {
             let done = self.done.load(Ordering::Acquire);
             for line in statements.iter().flat_map(|statements| statements.try_iter()) {
-                let _ = writeln!(io::stderr(), "{line}");
+                let _ = writeln!(io::stderr(), "{}", hidden::redact(line));
             }
             if done {
                 return;

@@ -58,7 +58,8 @@ fn plan(phases: &[(Vec<String>, u8)], databases: u32) -> Plan {
     let scenario = serde_json::json!({
         "version": 1, "name": "ledger", "scale": {"databases": databases}, "schema": {"tables": tables}, "phases": phases,
     });
-    let (plan, _) = Plan::new(&serde_json::from_value(scenario).expect("a scenario")).expect("a plan");
+    let (plan, _) = Plan::new(&serde_json::from_value(scenario).expect("a scenario"), &crate::plan::Grant::default())
+        .expect("a plan");
     plan
 }
 

@@ -49,10 +49,11 @@ fn scenario(text: &str) -> Scenario {
 /// Runs a scenario on the embedded target, after `change` had its way with the target.
 fn run_changed(text: &str, directory: &Path, control: &Control, change: impl FnOnce(&mut Connected)) -> (Record, Plan) {
     let scenario = scenario(text);
-    let (plan, _) = Plan::new(&scenario).expect("a plan");
+    let (plan, _) = Plan::new(&scenario, &crate::plan::Grant::default()).expect("a plan");
     let (mut say, stopped) = (|_: &str| {}, || false);
     let mut attendant = target::Attendant::new(&mut say, &stopped);
-    let target = target::connect(&plan, &plan.scope, directory, "1", &mut attendant);
+    let target =
+        target::connect(&plan, &plan.scope, directory, "1", &crate::failure::Secrets::default(), &mut attendant);
     let mut target = target.expect("a hub");
     change(&mut target);
     let progress = Progress::new(plan.databases.len());
@@ -136,6 +137,7 @@ fn a_secret_in_the_error_of_a_phase_is_in_nothing_that_is_written() {
     let (record, plan) = run_changed(&text, directory.path(), &Control::default(), |target| {
         target.loader = Loader::Functions(repeat_a_secret);
         target.credentials.fill(crate::session::Credential::ApiKey(SECRET_FORMS[0].into()));
+        target.secrets.add(&SECRET_FORMS[0].into());
     });
     let asked = record.workers[0].events.iter().find(|event| event.phase == "ask").expect("it was asked");
     assert_eq!(asked.failures[0].message, "[hidden] and [hidden] and [hidden]");

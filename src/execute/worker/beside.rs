@@ -26,7 +26,7 @@ impl Worker<'_> {
                 table: brought.table,
                 before: brought.before,
                 after: brought.after,
-                keys: brought.keys,
+                keys: self.run.target.secrets.hidden(brought.keys),
             });
             if first && self.run.alarms.leak() {
                 self.run.control.finish(EndReason::Stopped);

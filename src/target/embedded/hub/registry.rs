@@ -119,8 +119,8 @@ impl Registry {
 
     /// Who holds this bearer: the api key, a connection string with it, or a token.
     pub(super) fn caller(&self, bearer: &str) -> Option<Caller> {
-        let key = bearer.split_once("apikey=").filter(|_| bearer.contains("://")).map_or(bearer, |(_, key)| key);
-        let key = key.split('&').next().unwrap_or(key);
+        let in_string = bearer.split_once("apikey=").filter(|_| bearer.contains("://"));
+        let key = in_string.map_or(bearer, |(_, rest)| rest.split('&').next().unwrap_or(rest));
         // Digests are compared, so that the time tells nothing of the key.
         if digest(key) == digest(self.api_key.expose()) {
             return Some(Caller::Admin);
