@@ -234,7 +234,7 @@ mod tests {
     fn forms_of(secret: &str) -> Vec<String> {
         let json = |text: &str| Value::from(text).to_string().trim_matches('"').to_owned();
         let percent = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
-        let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = secret.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         let mut forms = vec![
             percent.replace("%2F", "/"),
             percent.replace('%', "%25"),

@@ -39,7 +39,7 @@ pub(crate) fn forms(secret: &str) -> Vec<String> {
         text[1..text.len() - 1].to_owned()
     };
     let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = secret.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let mut all = vec![
         secret.to_owned(),
         percent(secret),

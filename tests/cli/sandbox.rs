@@ -42,7 +42,7 @@ fn a_scenario_reads_no_variable_that_was_not_allowed_by_name() {
 /// Everything but what the process leaves itself.
 fn foreign(place: &Place) -> Vec<String> {
     let all = files(&place.path("")).into_iter().map(|path| path.display().to_string());
-    all.filter(|path| !path.contains("/runs/") && !path.ends_with(".yaml")).collect()
+    all.filter(|path| !path.contains("/runs/") && !path.ends_with("/scenario.yaml")).collect()
 }
 
 /// Refused with a place in the file, in a sandbox alone.
