@@ -340,8 +340,9 @@ impl<'a> Case<'a> {
             return (RowState::Phantom, Hop::Server, format!("{place}, but no database wrote it"));
         }
         // Where the server was not read, it may lack the row for the same reason.
-        if matches!(self.server, OnServer::Unknown) && self.waiting() == self.those(|copy| copy.row.is_some()) {
-            return not_sent(&self.waiting());
+        let (holding, unsent) = (self.those(|copy| copy.row.is_some()), self.waiting());
+        if matches!(self.server, OnServer::Unknown) && !unsent.is_empty() && unsent == holding {
+            return not_sent(&unsent);
         }
         let waiting = self.those(|copy| copy.row.is_none() && copy.unsent == Some(true));
         if !waiting.is_empty() {
@@ -483,6 +484,10 @@ mod tests {
         assert_eq!(fate(&waiting).2, words);
         waiting.holders[0].unsent = Some(true);
         assert_eq!(fate(&waiting), (RowState::Indeterminate, Hop::Written, "not sent yet by database 1".to_owned()));
+        // Only a new database holds it.
+        waiting.holders[0].row = None;
+        waiting.holders[0].unsent = Some(false);
+        assert!(!fate(&waiting).2.contains("not sent yet"));
     }
 
     #[test]
