@@ -86,10 +86,11 @@ pub(super) fn started(id: &str) -> Option<Timestamp> {
     time.to_zoned(TimeZone::UTC).ok().map(|time| time.timestamp())
 }
 
-/// What of a record is needed to know a run's devices.
+/// What of a record is needed to know a run's devices, as far as it is there: no device is to be forgotten.
 #[derive(Deserialize)]
 struct Devices {
-    target: Kind,
+    target: Option<Kind>,
+    #[serde(default)]
     workers: Vec<Device>,
     state: Option<State>,
 }
@@ -145,7 +146,8 @@ fn remembered(scenario: &Path) -> BTreeSet<String> {
 
 /// Remembers the devices on the server of a run that is about to be removed.
 pub(super) fn remember_sites(run: &Path) -> Result<(), Problem> {
-    let devices = Devices::of(run).filter(|devices| !devices.target.kind.runs_here());
+    let devices =
+        Devices::of(run).filter(|devices| !devices.target.as_ref().is_some_and(|target| target.kind.runs_here()));
     let (Some(devices), Some(scenario)) = (devices, run.parent()) else { return Ok(()) };
     let mut sites = remembered(scenario);
     sites.extend(devices.sites());
