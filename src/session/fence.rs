@@ -25,14 +25,6 @@ pub(crate) fn enter_sandbox() -> rusqlite::Result<()> {
     unsafe { auto_extension::register_auto_extension(on_open) }
 }
 
-/// Puts the fence back around a connection that was listened to by an authorizer of its own, which is gone now.
-pub(crate) fn fence(connection: &Connection) {
-    if ENTERED.load(Ordering::Relaxed) {
-        // SAFETY: the handle is that of an open connection, and nothing else uses it meanwhile.
-        unsafe { ask_here(connection.handle()) };
-    }
-}
-
 /// Does what the program needs and a scenario may not do.
 pub(crate) fn trusted<T>(work: impl FnOnce() -> T) -> T {
     /// Ends the trust also after a panic.

@@ -14,7 +14,7 @@ mod writes;
 pub use connection::{Loader, Network, Opening, Session, tune_sqlite};
 pub use credential::Credential;
 pub use error::raw_error;
-pub(crate) use fence::{enter_sandbox, fence, trusted};
+pub(crate) use fence::{enter_sandbox, trusted};
 pub(crate) use hex::{hex, unhex};
 pub(crate) use reader::LITERALS;
 pub use reader::{define_auth, open_reader};

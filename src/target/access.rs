@@ -8,7 +8,6 @@ use super::error::TargetError;
 use super::halt::Halt;
 use super::http::TIMEOUT;
 use super::management::Management;
-use super::proxy;
 use crate::failure::{Secret, Secrets};
 use crate::plan::{ALLOWED_DATABASES, Grant, covers, in_address, is_secret};
 use crate::sandbox;

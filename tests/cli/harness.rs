@@ -238,7 +238,7 @@ impl Running {
     pub(crate) fn until(&mut self, what: &str, mut holds: impl FnMut() -> bool) {
         while !holds() {
             assert!(self.started.elapsed() < self.limit, "`{}`: {what} never came", self.line);
-            assert_eq!(self.child.try_wait().expect("it is our child"), None, "`{}` ended before {what}", self.line);
+            assert!(!self.has_ended(), "`{}` ended before {what}", self.line);
             std::thread::sleep(POLL);
         }
     }
