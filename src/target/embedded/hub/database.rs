@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::super::tracking;
 use super::policy::{Caller, Identity};
 use super::tracked::{BOOKKEEPING, Tracked};
 use crate::scenario::JournalMode;
@@ -91,6 +92,7 @@ impl Worker {
         )?;
         connection.set_prepared_statement_cache_capacity(256);
         rusqlite::vtab::series::load_module(&connection)?;
+        tracking::register(&connection)?;
         let identity = Identity::register(&connection)?;
         Ok(Self { connection, cache: Cache::default(), cascades: None, identity })
     }
