@@ -173,14 +173,16 @@ fn answer_pull(
     }
     if faults.has(FaultKind::RepeatPage) {
         let mut pages = shared.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        // The page before this one, as it was then.
+        // The page before this one, with the values of then.
         if let Some(earlier) = pages.get(site)
             && faults.strikes(FaultKind::RepeatPage, site)
         {
             return Ok(Reply::bytes(earlier.clone()));
         }
         if page.rows > 0 {
-            pages.insert(*site, page.body.clone());
+            let later =
+                database.with(|worker| pull::pull(worker, caller, body, faults, shared.page_rows, pull::Mode::Later))?;
+            pages.insert(*site, later.body);
         }
     }
     Ok(Reply::bytes(page.body))
