@@ -96,11 +96,6 @@ impl Versions {
             (0..width).map(|column| self.of(column).saturating_add(u64::from(written(column)))).collect();
     }
 
-    /// Makes every column newer than any that was written: what a planted failure passes off as the newest.
-    pub(crate) fn overrule(&mut self, width: usize) {
-        self.columns = vec![1 << 32; width];
-    }
-
     /// The row is deleted.
     pub(crate) fn delete(&mut self) {
         let step = 1 + u64::from(!self.is_live());

@@ -7,7 +7,6 @@ use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, OptionalExtension, Rows, TransactionBehavior};
 
 use super::super::fault::Faults;
-use super::super::merge::Versions;
 use super::super::wire::{
     Bytes, Cell, MAX_BYTES, PageHead, PageRow, PageTable, PullRequest, Reader, RowState, TableHead, message, put, site_text,
 };
@@ -32,8 +31,6 @@ pub(super) enum Mode {
     Skip,
     /// Planted: nothing new, and no more to come.
     Stale,
-    /// Planted: as it should be, to be sent once more later, when the rows pass for newer than they are.
-    Later,
 }
 
 /// A query that is under way.
@@ -100,7 +97,7 @@ pub(super) fn pull(
             break;
         }
         last = next.seq.unwrap_or(last);
-        if next.put(&mut rows, struck, mode == Mode::Later)? {
+        if next.put(&mut rows, struck)? {
             count += 1;
         }
         next.advance()?;
@@ -108,7 +105,7 @@ pub(super) fn pull(
     // All that was seen counts as received, also what this user may not see: it is not looked at again.
     let mut cursor = if complete { seq.max(request.cursor) } else { last };
     match mode {
-        Mode::Normal | Mode::Later => {}
+        Mode::Normal => {}
         Mode::Skip => (rows, count) = (Vec::new(), 0),
         Mode::Stale => (rows, count, cursor, complete) = (Vec::new(), 0, request.cursor, true),
     }
@@ -145,24 +142,13 @@ impl<'s> Cursor<'s> {
     }
 
     /// Appends the row; not when its user may not see it and no fault lets it through.
-    fn put(&self, rows: &mut Vec<u8>, leak: impl Fn(i64) -> bool, overrule: bool) -> Result<bool, StoreError> {
+    fn put(&self, rows: &mut Vec<u8>, leak: impl Fn(i64) -> bool) -> rusqlite::Result<bool> {
         let Some(row) = self.rows.get() else { return Ok(false) };
         if !row.get::<_, bool>(1)? && !leak(row.get(0)?) {
             return Ok(false);
         }
-        let overruling = match row.get_ref(2)? {
-            versions if overrule && !self.source.deleted => {
-                let mut versions = Versions::read(versions.as_blob_or_null().map_err(rusqlite::Error::from)?)?;
-                versions.overrule(self.source.tracked.changed.len());
-                versions.write()
-            }
-            _ => None,
-        };
         let state = match row.get_ref(2)? {
-            _ if overruling.is_some() => RowState::Live(overruling.as_deref().map(Bytes)),
-            versions if !self.source.deleted => {
-                RowState::Live(versions.as_blob_or_null().map_err(rusqlite::Error::from)?.map(Bytes))
-            }
+            versions if !self.source.deleted => RowState::Live(versions.as_blob_or_null()?.map(Bytes)),
             ValueRef::Integer(life) => RowState::Dead(u64::try_from(life).unwrap_or(0)),
             _ => RowState::Hidden,
         };
