@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rusqlite::{Connection, auto_extension, ffi};
+use rusqlite::{auto_extension, ffi};
 
 use crate::sandbox::Wish;
 
@@ -81,6 +81,8 @@ unsafe extern "C" fn ask(
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::Connection;
+
     use super::*;
 
     /// A connection inside, without the rest of the process being so.
