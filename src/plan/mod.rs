@@ -5,6 +5,7 @@
 mod build;
 mod check;
 mod draft;
+mod guard;
 mod judging;
 mod names;
 mod phase;

@@ -13,6 +13,7 @@ mod exact;
 mod extension;
 mod harness;
 mod help;
+mod hostile;
 mod hub;
 mod local;
 mod policies;

@@ -1,0 +1,286 @@
+//! A database in memory for SQL that nobody has read yet: scenarios come from pull requests. Nothing here runs but
+//! declarations, of which only the shape is kept; nothing reaches a file or a setting of the process; and everything
+//! ends. It must not know what the SQL is for.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::config::DbConfig;
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::functions::FunctionFlags;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::limits::Limit;
+use rusqlite::{Batch, Connection, Statement};
+
+/// The public functions of the sync extension, so that SQL that calls them prepares.
+const FUNCTIONS: [&str; 28] = [
+    "auth_json",
+    "auth_userid",
+    "cloudsync_begin_alter",
+    "cloudsync_cleanup",
+    "cloudsync_commit_alter",
+    "cloudsync_db_version",
+    "cloudsync_disable",
+    "cloudsync_enable",
+    "cloudsync_init",
+    "cloudsync_is_enabled",
+    "cloudsync_network_check_changes",
+    "cloudsync_network_cleanup",
+    "cloudsync_network_has_unsent_changes",
+    "cloudsync_network_init",
+    "cloudsync_network_init_custom",
+    "cloudsync_network_logout",
+    "cloudsync_network_receive_changes",
+    "cloudsync_network_reset_sync_version",
+    "cloudsync_network_send_changes",
+    "cloudsync_network_set_apikey",
+    "cloudsync_network_set_token",
+    "cloudsync_network_status",
+    "cloudsync_network_sync",
+    "cloudsync_set",
+    "cloudsync_siteid",
+    "cloudsync_terminate",
+    "cloudsync_uuid",
+    "cloudsync_version",
+];
+
+/// Pragmas that only read the schema. SQLite carries out most others while it prepares them.
+const READING: [&str; 17] = [
+    "application_id",
+    "collation_list",
+    "compile_options",
+    "data_version",
+    "foreign_key_check",
+    "foreign_key_list",
+    "freelist_count",
+    "function_list",
+    "index_info",
+    "index_list",
+    "index_xinfo",
+    "integrity_check",
+    "page_count",
+    "quick_check",
+    "table_info",
+    "table_list",
+    "table_xinfo",
+];
+
+/// Pragmas that reach beyond their database: files, or settings of the whole process.
+const REACHING: [&str; 6] = [
+    "data_store_directory",
+    "hard_heap_limit",
+    "lock_proxy_file",
+    "soft_heap_limit",
+    "temp_store_directory",
+    "writable_schema",
+];
+
+/// Functions that load code, or hand out an address in memory.
+const BEYOND: [&str; 2] = ["fts3_tokenizer", "load_extension"];
+
+/// The most steps of SQLite's own machine for the declarations of a scenario. A hundred tables take about ten thousand.
+const STEPS: u64 = 1_000_000;
+/// How often the steps are counted.
+const STRIDE: u64 = 100;
+/// The limits of SQLite. It follows expressions, views, triggers and foreign keys by recursion, on the small stacks of
+/// the workers too.
+const LIMITS: [(Limit, i32); 10] = [
+    (Limit::SQLITE_LIMIT_LENGTH, 16 << 20),
+    (Limit::SQLITE_LIMIT_SQL_LENGTH, 16 << 20),
+    (Limit::SQLITE_LIMIT_EXPR_DEPTH, 250),
+    (Limit::SQLITE_LIMIT_PARSER_DEPTH, 1_000),
+    (Limit::SQLITE_LIMIT_SCHEMA, 1_000),
+    (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 500),
+    (Limit::SQLITE_LIMIT_VDBE_OP, 250_000),
+    (Limit::SQLITE_LIMIT_ATTACHED, 0),
+    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1_000),
+    (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+];
+
+type Ear = Box<dyn FnMut(&AuthContext<'_>) + Send>;
+
+/// The database.
+pub(super) struct Guard {
+    connection: Connection,
+    watch: Arc<Mutex<Watch>>,
+}
+
+/// What is noticed of a statement while it is prepared.
+#[derive(Default)]
+struct Watch {
+    /// Who listens.
+    ear: Option<Ear>,
+    /// What was refused.
+    refused: Option<String>,
+    /// What the statement does to the schema.
+    effect: Effect,
+    /// Whether queries have no rows, and are not even looked at.
+    hollow: bool,
+    /// The steps so far.
+    steps: u64,
+}
+
+/// What a statement does to the schema.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Effect {
+    /// Nothing.
+    #[default]
+    None,
+    /// It changes or drops something, or declares an index, a view or a trigger.
+    Changes,
+    /// It declares a table.
+    Declares,
+    /// It creates a table with the rows of a query.
+    Fills,
+}
+
+impl Guard {
+    pub(super) fn new() -> Result<Self, rusqlite::Error> {
+        let mut connection = Connection::open_in_memory()?;
+        for name in FUNCTIONS {
+            connection.create_scalar_function(name, -1, FunctionFlags::SQLITE_UTF8, |_| Ok(rusqlite::types::Null))?;
+        }
+        rusqlite::vtab::series::load_module(&connection)?;
+        connection.execute_batch("PRAGMA temp_store = memory")?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        for (limit, most) in LIMITS {
+            connection.set_limit(limit, most)?;
+        }
+        let watch = Arc::new(Mutex::new(Watch::default()));
+        let authorizer = Arc::clone(&watch);
+        connection.authorizer(Some(move |context: AuthContext<'_>| locked(&authorizer).judge(&context)))?;
+        let counter = Arc::clone(&watch);
+        connection.progress_handler(100, Some(move || locked(&counter).spend()))?;
+        Ok(Self { connection, watch })
+    }
+
+    /// The connection, for questions of our own and for statements that are prepared and never run.
+    pub(super) fn connection(&self) -> &Connection {
+        locked(&self.watch).forget();
+        &self.connection
+    }
+
+    /// Declares what these statements declare. What they would do with rows is left: only their shape counts.
+    pub(super) fn declare(&self, sql: &str) -> Result<(), rusqlite::Error> {
+        let mut batch = Batch::new(&self.connection, sql);
+        loop {
+            locked(&self.watch).forget();
+            let Some(mut statement) = batch.next()? else { return Ok(()) };
+            let effect = locked(&self.watch).effect;
+            match effect {
+                Effect::Changes | Effect::Declares if statement.is_explain() == 0 => drop(statement.raw_execute()?),
+                Effect::Fills if statement.is_explain() == 0 => self.declare_hollow(&statement)?,
+                Effect::None | Effect::Changes | Effect::Declares | Effect::Fills => {}
+            }
+        }
+    }
+
+    /// Creates a table that a query would fill, without its rows.
+    fn declare_hollow(&self, statement: &Statement<'_>) -> Result<(), rusqlite::Error> {
+        let sql = statement.expanded_sql().unwrap_or_default();
+        locked(&self.watch).hollow = true;
+        let done = self.connection.prepare(&sql).and_then(|mut statement| statement.raw_execute());
+        locked(&self.watch).hollow = false;
+        done.map(drop)
+    }
+
+    /// What an ear makes of everything that SQLite says while it prepares a statement.
+    pub(super) fn heard<T: Default + Send + 'static>(
+        &self,
+        sql: &str,
+        hear: impl Fn(&mut T, &AuthContext<'_>) + Send + 'static,
+    ) -> T {
+        let heard = Arc::new(Mutex::new(T::default()));
+        let ear = Arc::clone(&heard);
+        locked(&self.watch).ear = Some(Box::new(move |context| hear(&mut locked(&ear), context)));
+        // What does not prepare is told elsewhere.
+        drop(self.connection.prepare(sql));
+        locked(&self.watch).ear = None;
+        std::mem::take(&mut *locked(&heard))
+    }
+
+    /// Why the last statement was refused, and what to do, where that was not SQLite's own doing.
+    pub(super) fn refusal(&self) -> Option<(String, String)> {
+        let watch = locked(&self.watch);
+        if watch.steps > STEPS {
+            let message = format!("SQLite needs more than {STEPS} steps for the statements up to this one");
+            return Some((message, "use fewer and simpler tables, views and triggers".to_owned()));
+        }
+        let what = watch.refused.as_ref()?;
+        let help = "remove it: a scenario's SQL reaches only its own databases";
+        Some((format!("{what} is not allowed in a scenario"), help.to_owned()))
+    }
+}
+
+impl Watch {
+    /// Forgets what was noticed of the statement before.
+    fn forget(&mut self) {
+        (self.refused, self.effect) = (None, Effect::None);
+    }
+
+    fn judge(&mut self, context: &AuthContext<'_>) -> Authorization {
+        if let Some(ear) = &mut self.ear {
+            ear(context);
+        }
+        let what = match context.action {
+            AuthAction::Attach { .. } => "ATTACH".to_owned(),
+            AuthAction::Detach { .. } => "DETACH".to_owned(),
+            AuthAction::Function { function_name: name } if is_among(&BEYOND, name) => format!("the function {name}()"),
+            AuthAction::Pragma { pragma_name: name, .. } if is_among(&REACHING, name) => format!("PRAGMA {name}"),
+            AuthAction::Pragma { pragma_name: name, .. } if !is_among(&READING, name) => return Authorization::Ignore,
+            AuthAction::Select if self.hollow => return Authorization::Ignore,
+            action => {
+                self.effect = self.effect.and(&action);
+                return Authorization::Allow;
+            }
+        };
+        self.refused = Some(what);
+        Authorization::Deny
+    }
+
+    /// Counts steps. Whether they are too many.
+    fn spend(&mut self) -> bool {
+        self.steps += STRIDE;
+        self.steps > STEPS
+    }
+}
+
+impl Effect {
+    /// The effect of a statement that also does this.
+    fn and(self, action: &AuthAction<'_>) -> Self {
+        match action {
+            AuthAction::Select if self == Self::Declares => Self::Fills,
+            AuthAction::CreateTable { .. } | AuthAction::CreateTempTable { .. } => Self::Declares,
+            AuthAction::CreateIndex { .. }
+            | AuthAction::CreateTempIndex { .. }
+            | AuthAction::CreateTrigger { .. }
+            | AuthAction::CreateTempTrigger { .. }
+            | AuthAction::CreateView { .. }
+            | AuthAction::CreateTempView { .. }
+            | AuthAction::CreateVtable { .. }
+            | AuthAction::AlterTable { .. }
+            | AuthAction::DropTable { .. }
+            | AuthAction::DropTempTable { .. }
+            | AuthAction::DropIndex { .. }
+            | AuthAction::DropTempIndex { .. }
+            | AuthAction::DropTrigger { .. }
+            | AuthAction::DropTempTrigger { .. }
+            | AuthAction::DropView { .. }
+            | AuthAction::DropTempView { .. }
+            | AuthAction::DropVtable { .. }
+                if self == Self::None =>
+            {
+                Self::Changes
+            }
+            _ => self,
+        }
+    }
+}
+
+/// Whether a name is one of these, which are in lower case.
+fn is_among(names: &[&str], name: &str) -> bool {
+    names.contains(&name.to_ascii_lowercase().as_str())
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
