@@ -54,6 +54,9 @@ pub(super) struct Overlay {
     /// The seed of all generated values
     #[arg(long, value_name = "N", env = "STRESS_SEED")]
     seed: Option<u64>,
+    /// The most combinations of a matrix [default: 1000]
+    #[arg(long, value_name = "N")]
+    max_runs: Option<u64>,
 }
 
 impl ScenarioArguments {
@@ -93,6 +96,7 @@ impl Overlay {
             iterations: self.iterations,
             time_limit: self.time_limit.clone(),
             seed: self.seed,
+            max_runs: self.max_runs,
             drawn_seed,
         };
         load::load(file, &overrides)

@@ -24,12 +24,12 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
     let loaded = arguments.scenario.load()?;
     terminal.show(&loaded.diagnostics());
-    for Variation { label, scenario, plan } in &loaded.variations {
+    for Variation { label, scenario, plan } in loaded.variations.iter() {
         if !label.is_empty() {
             terminal.print(&format!("matrix      {label}\n"));
         }
-        terminal.print(&preview::text(plan, scenario.seed.is_some()));
-        let steps = target::outline(plan, &plan.scope.environment(std::env::vars()));
+        terminal.print(&preview::text(&plan, scenario.seed.is_some()));
+        let steps = target::outline(&plan, &plan.scope.environment(std::env::vars()));
         for (index, step) in steps.iter().enumerate() {
             let label = if index == 0 { "\nserver" } else { "" };
             let width = if index == 0 { 13 } else { 12 };

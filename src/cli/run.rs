@@ -15,7 +15,7 @@ use super::{github, overrides};
 use crate::analysis::Analysis;
 use crate::diagnostic::Diagnostic;
 use crate::execute::write_whole;
-use crate::load::{Origin, Variation};
+use crate::load::{Origin, Variation, Variations};
 use crate::repeat::{REPEAT_FILE, Repeat, RunSummary};
 use crate::report;
 use crate::scenario::Scenario;
@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
     if !arguments.watch.quiet {
         terminal.show(&loaded.diagnostics());
     }
-    let runs = arguments.repeat.unwrap_or(1).saturating_mul(loaded.variations.len() as u64);
+    let runs = arguments.repeat.unwrap_or(1).saturating_mul(loaded.variations.len());
     let stdout = arguments.stdout(runs)?;
     arguments.reports.prepare()?;
     let signals = match Signals::listen() {
@@ -115,13 +115,13 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    fn once(&self, variations: &[Variation], terminal: &mut Terminal) -> Exit {
+    fn once(&self, variations: &Variations, terminal: &mut Terminal) -> Exit {
         let mut worst = Exit::Pass;
         for (variation, number) in variations.iter().zip(1..) {
             if !variation.label.is_empty() && !self.arguments.watch.quiet {
                 terminal.tell(&format!("matrix: {}\n", variation.label));
             }
-            let exit = match self.make(variation, number, terminal) {
+            let exit = match self.make(&variation, number, terminal) {
                 Ok(made) => {
                     terminal.print(&self.text(&made, terminal.width));
                     self.report(&made, number, terminal)
@@ -137,16 +137,16 @@ impl Session<'_> {
     }
 
     /// Every run is told in a line. A run without a verdict ends them.
-    fn again_and_again(&self, variations: &[Variation], times: u64, terminal: &mut Terminal) -> Result<Exit, Problem> {
-        let name = variations.first().map_or("", |variation| variation.plan.name.as_str());
-        let mut repeat = Repeat::new(name, self.runs);
+    fn again_and_again(&self, variations: &Variations, times: u64, terminal: &mut Terminal) -> Result<Exit, Problem> {
+        let name = variations.iter().next().map_or_else(String::new, |variation| variation.plan.name);
+        let mut repeat = Repeat::new(&name, self.runs);
         let mut worst = Exit::Pass;
         'runs: for time in 0..times {
             for (Variation { label, scenario, plan }, place) in variations.iter().zip(1..) {
-                let number = time * variations.len() as u64 + place;
+                let number = time * variations.len() + place;
                 let seed = plan.seed.wrapping_add(time) & GREATEST_SEED;
                 // What is right with one seed can be wrong with the next.
-                let made = match Variation::of(Scenario { seed: Some(seed), ..scenario.clone() }, &self.path) {
+                let made = match Variation::of(Scenario { seed: Some(seed), ..scenario }, &self.path) {
                     Ok(variation) => self.make(&variation, number, terminal),
                     Err(error) => {
                         let problem = Problem::scenario(Path::new(&self.path), error.diagnostics());
@@ -156,7 +156,7 @@ impl Session<'_> {
                 let exit = match made {
                     Ok(made) => {
                         if made.exit != Exit::Interrupted {
-                            repeat.runs.push(RunSummary::of(&made.analysis, &made.directory.id, label));
+                            repeat.runs.push(RunSummary::of(&made.analysis, &made.directory.id, &label));
                             let of = if label.is_empty() { String::new() } else { format!(", {label}") };
                             let line = last_line(&made.analysis, terminal.width);
                             if self.stdout.is_none() {

@@ -27,6 +27,9 @@ pub(super) struct Arguments {
     /// Check only this profile instead of every profile of the file.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
+    /// The most combinations of a matrix [default: 1000]
+    #[arg(long, value_name = "N")]
+    max_runs: Option<u64>,
     /// The format of the problems.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -72,7 +75,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
 }
 
 fn check_all(arguments: &Arguments) -> Vec<Checked> {
-    let overrides = Overrides { profile: arguments.profile.clone(), ..Overrides::default() };
+    let overrides =
+        Overrides { profile: arguments.profile.clone(), max_runs: arguments.max_runs, ..Overrides::default() };
     let mut seen: Vec<PathBuf> = Vec::new();
     let mut checked = Vec::new();
     for pattern in &arguments.files {
@@ -156,7 +160,7 @@ mod tests {
         schema: {tables: [{name: t, sql: CREATE TABLE t (id TEXT PRIMARY KEY)}]}\nphases: [{sync: [send]}]\n";
 
     fn validate(files: &[String], format: Format) -> (Exit, String, String) {
-        let arguments = Arguments { files: files.to_vec(), profile: None, format };
+        let arguments = Arguments { files: files.to_vec(), profile: None, max_runs: None, format };
         let (mut terminal, out, err) = Terminal::for_test();
         let exit = run(&arguments, &mut terminal).expect("every problem is one of a file");
         (exit, out.take(), err.take())

@@ -11,6 +11,8 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::{Batch, Connection, Statement};
 
+use crate::sql::quote;
+
 /// The public functions of the sync extension, so that SQL that calls them prepares.
 const FUNCTIONS: [&str; 28] = [
     "auth_json",
@@ -79,6 +81,8 @@ const BEYOND: [&str; 2] = ["fts3_tokenizer", "load_extension"];
 
 /// The most steps of SQLite's own machine for the declarations of a scenario. A hundred tables take about ten thousand.
 const STEPS: u64 = 1_000_000;
+/// The most queries that a view may be made of.
+const SELECTS: usize = 100;
 /// How often the steps are counted.
 const STRIDE: u64 = 100;
 /// The limits of SQLite. It follows expressions, views, triggers and foreign keys by recursion, on the small stacks of
@@ -109,10 +113,16 @@ pub(super) struct Guard {
 struct Watch {
     /// Who listens.
     ear: Option<Ear>,
-    /// What was refused.
-    refused: Option<String>,
+    /// What was refused, and what to do.
+    refused: Option<(String, &'static str)>,
     /// What the statement does to the schema.
     effect: Effect,
+    /// The view that it declares.
+    view: Option<String>,
+    /// All views so far.
+    views: Vec<String>,
+    /// Whether something was dropped or changed since views were looked at.
+    dropped: bool,
     /// Whether queries have no rows, and are not even looked at.
     hollow: bool,
     /// The steps so far.
@@ -159,6 +169,15 @@ impl Guard {
         &self.connection
     }
 
+    /// Prepares a single statement, which is never run.
+    pub(super) fn prepare(&self, sql: &str) -> Result<Statement<'_>, rusqlite::Error> {
+        locked(&self.watch).forget();
+        // `Connection::prepare` calls itself for every further statement of the text.
+        let mut batch = Batch::new(&self.connection, sql);
+        let Some(first) = batch.next()? else { return self.connection.prepare("") };
+        if batch.next()?.is_some() { Err(rusqlite::Error::MultipleStatement) } else { Ok(first) }
+    }
+
     /// Declares what these statements declare. What they would do with rows is left: only their shape counts.
     pub(super) fn declare(&self, sql: &str) -> Result<(), rusqlite::Error> {
         let mut batch = Batch::new(&self.connection, sql);
@@ -166,12 +185,42 @@ impl Guard {
             locked(&self.watch).forget();
             let Some(mut statement) = batch.next()? else { return Ok(()) };
             let effect = locked(&self.watch).effect;
+            let view = locked(&self.watch).view.take();
             match effect {
                 Effect::Changes | Effect::Declares if statement.is_explain() == 0 => drop(statement.raw_execute()?),
                 Effect::Fills if statement.is_explain() == 0 => self.declare_hollow(&statement)?,
                 Effect::None | Effect::Changes | Effect::Declares | Effect::Fills => {}
             }
+            drop(statement);
+            if let Some(view) = view {
+                self.check_views(view)?;
+            }
         }
+    }
+
+    /// Whether views are simple enough: SQLite copies each as often as it is named, in views of views again, and nothing
+    /// stops it. So none is declared before those that it names, and each is looked at before another names it.
+    fn check_views(&self, new: String) -> Result<(), rusqlite::Error> {
+        let views = {
+            let mut watch = locked(&self.watch);
+            watch.views.push(new.clone());
+            if std::mem::take(&mut watch.dropped) { watch.views.clone() } else { vec![new.clone()] }
+        };
+        for view in &views {
+            let sql = format!("SELECT 1 FROM {}", quote(view));
+            if *view == new {
+                drop(self.connection.prepare(&sql)?);
+            }
+            let selects = self.heard(&sql, |selects: &mut usize, context| {
+                *selects += usize::from(matches!(context.action, AuthAction::Select));
+            });
+            if selects > SELECTS {
+                let what = format!("the view `{view}`, which is made of more than {SELECTS} queries,");
+                locked(&self.watch).refused = Some((what, "make it of fewer views"));
+                return Err(rusqlite::Error::InvalidQuery);
+            }
+        }
+        Ok(())
     }
 
     /// Creates a table that a query would fill, without its rows.
@@ -193,7 +242,7 @@ impl Guard {
         let ear = Arc::clone(&heard);
         locked(&self.watch).ear = Some(Box::new(move |context| hear(&mut locked(&ear), context)));
         // What does not prepare is told elsewhere.
-        drop(self.connection.prepare(sql));
+        drop(Batch::new(&self.connection, sql).next());
         locked(&self.watch).ear = None;
         std::mem::take(&mut *locked(&heard))
     }
@@ -205,16 +254,15 @@ impl Guard {
             let message = format!("SQLite needs more than {STEPS} steps for the statements up to this one");
             return Some((message, "use fewer and simpler tables, views and triggers".to_owned()));
         }
-        let what = watch.refused.as_ref()?;
-        let help = "remove it: a scenario's SQL reaches only its own databases";
-        Some((format!("{what} is not allowed in a scenario"), help.to_owned()))
+        let (what, help) = watch.refused.as_ref()?;
+        Some((format!("{what} is not allowed in a scenario"), (*help).to_owned()))
     }
 }
 
 impl Watch {
     /// Forgets what was noticed of the statement before.
     fn forget(&mut self) {
-        (self.refused, self.effect) = (None, Effect::None);
+        (self.refused, self.effect, self.view) = (None, Effect::None, None);
     }
 
     fn judge(&mut self, context: &AuthContext<'_>) -> Authorization {
@@ -229,12 +277,27 @@ impl Watch {
             AuthAction::Pragma { pragma_name: name, .. } if !is_among(&READING, name) => return Authorization::Ignore,
             AuthAction::Select if self.hollow => return Authorization::Ignore,
             action => {
-                self.effect = self.effect.and(&action);
+                self.note(&action);
                 return Authorization::Allow;
             }
         };
-        self.refused = Some(what);
+        self.refused = Some((what, "remove it: a scenario's SQL reaches only its own databases"));
         Authorization::Deny
+    }
+
+    fn note(&mut self, action: &AuthAction<'_>) {
+        self.effect = self.effect.and(action);
+        match action {
+            AuthAction::CreateView { view_name } | AuthAction::CreateTempView { view_name } => {
+                self.view = Some((*view_name).to_owned());
+            }
+            AuthAction::DropView { .. }
+            | AuthAction::DropTempView { .. }
+            | AuthAction::DropTable { .. }
+            | AuthAction::DropTempTable { .. }
+            | AuthAction::AlterTable { .. } => self.dropped = true,
+            _ => {}
+        }
     }
 
     /// Counts steps. Whether they are too many.

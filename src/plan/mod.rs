@@ -30,7 +30,7 @@ pub(crate) use table::Triggered;
 pub(crate) use table::{Collation, Elsewhere, KeyColumn, TablePlan};
 pub(crate) use target::{ALLOWED_DATABASES, TargetPlan, covers};
 pub(crate) use value::{AtRow, Binding, Parameter, SqlValue, Statement, Varying};
-pub(crate) use variables::combinations;
+pub(crate) use variables::{check_matrix, combinations, count};
 
 use std::time::Duration;
 

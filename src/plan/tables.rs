@@ -184,7 +184,7 @@ impl Tables {
 
     /// Prepares a statement and returns the names of its parameters, without the colon.
     pub(super) fn prepare(&self, sql: &str) -> Result<Prepared, SqlProblem> {
-        let (statement, rest) = match self.guard.connection().prepare(sql) {
+        let (statement, rest) = match self.guard.prepare(sql) {
             Ok(statement) => (statement, ""),
             Err(rusqlite::Error::MultipleStatement) => {
                 return Err(SqlProblem {

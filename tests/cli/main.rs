@@ -13,6 +13,7 @@ mod exact;
 mod extension;
 mod harness;
 mod help;
+#[cfg(unix)]
 mod hostile;
 mod hub;
 mod local;
