@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 /// The maximum depth of nested maps and lists, with aliases expanded.
 pub(super) const MAX_DEPTH: usize = 64;
 /// The maximum number of values in a file, with aliases expanded. A text counts once more for every 256 bytes.
-pub(super) const MAX_NODES: usize = 50_000;
+pub(super) const MAX_NODES: usize = 200_000;
 /// The maximum length of a key, in bytes.
 pub(super) const MAX_KEY: usize = 256;
 
