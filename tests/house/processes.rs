@@ -13,12 +13,14 @@ const ENDS: &[(&str, &str, &str)] = &[
     ("cli/harness.rs", "Command::new(", "it is the harness; `kill` asks nobody"),
     ("cli/bad_input.rs", "Command::new(", "`mkfifo` asks nobody"),
     ("cli/disk.rs", "Command::new(", "`mount` of memory asks nobody"),
+    ("cli/hostile.rs", "Command::new(", "`timeout` kills it, and its environment is empty"),
     ("cli/provision.rs", "Command::new(", "`script --version` asks nobody"),
     ("cli/wizard.rs", "Command::new(", "the terminal bounds every answer, and its environment is empty"),
     ("browser/chromium.rs", "Command::new(", "the address, every answer and the end are bounded"),
     ("browser/chromium.rs", "TcpStream::connect(", "its reads have a timeout"),
     ("browser/serve.rs", "TcpStream::connect(", "its reads have a timeout"),
     ("editor.rs", "Command::new(", "every answer is bounded, and it is killed in the end"),
+    ("reading/mutated.rs", "Command::new(", "`timeout` kills it, and its environment is empty"),
     ("licences.rs", "Command::new(", "cargo bounds its own requests"),
 ];
 
