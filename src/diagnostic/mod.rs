@@ -78,7 +78,7 @@ impl Diagnostic {
     /// Adds what to write instead.
     #[must_use]
     pub fn help(mut self, help: Option<String>) -> Self {
-        self.help = help.as_deref().map(shortened);
+        self.help = help.map(|help| shortened(&help));
         self
     }
 

@@ -43,7 +43,6 @@ impl Variations {
     }
 
     /// How many there are.
-    #[expect(clippy::len_without_is_empty, reason = "a matrix without values is a problem")]
     pub fn len(&self) -> u64 {
         count(&self.scenario)
     }

@@ -193,22 +193,22 @@ impl Guard {
             }
             drop(statement);
             if let Some(view) = view {
-                self.check_views(view)?;
+                self.check_views(&view)?;
             }
         }
     }
 
     /// Whether views are simple enough: SQLite copies each as often as it is named, in views of views again, and nothing
     /// stops it. So none is declared before those that it names, and each is looked at before another names it.
-    fn check_views(&self, new: String) -> Result<(), rusqlite::Error> {
+    fn check_views(&self, new: &str) -> Result<(), rusqlite::Error> {
         let views = {
             let mut watch = locked(&self.watch);
-            watch.views.push(new.clone());
-            if std::mem::take(&mut watch.dropped) { watch.views.clone() } else { vec![new.clone()] }
+            watch.views.push(new.to_owned());
+            if std::mem::take(&mut watch.dropped) { watch.views.clone() } else { vec![new.to_owned()] }
         };
         for view in &views {
             let sql = format!("SELECT 1 FROM {}", quote(view));
-            if *view == new {
+            if view == new {
                 drop(self.connection.prepare(&sql)?);
             }
             let selects = self.heard(&sql, |selects: &mut usize, context| {

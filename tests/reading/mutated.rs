@@ -190,6 +190,7 @@ fn process(files: &[PathBuf]) -> (Duration, u64, bool) {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the figures of the long form are for people")]
 fn the_program_takes_mutated_files_in_little_time_and_memory() {
     let count = std::env::var("STRESS_MUTATED").ok().and_then(|count| count.parse().ok()).unwrap_or(BATCH * 4);
     let seeds = seeds();
