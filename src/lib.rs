@@ -12,7 +12,7 @@
 //! | [`source`] | – | reads one file |
 //! | [`scenario`] | failure, source, suggest | none |
 //! | [`diagnostic`] | source, scenario | none |
-//! | `plan` | scenario, template, failure, sql, suggest, sandbox | SQLite in memory (`plan/tables.rs`) |
+//! | `plan` | scenario, template, failure, sql, suggest, sandbox | SQLite in memory (`plan/guard.rs`, `plan/tables.rs`) |
 //! | `load` | source, scenario, diagnostic, plan, suggest | none of its own |
 //! | [`record`] | scenario, failure | none |
 //! | [`session`] | failure, record, sandbox | SQLite, unsafe |

@@ -59,6 +59,9 @@ pub(super) struct Overlay {
     /// The seed of all generated values
     #[arg(long, value_name = "N", env = "STRESS_SEED", value_parser = whole, allow_negative_numbers = true)]
     seed: Option<u64>,
+    /// The most combinations of a matrix [default: 1000]
+    #[arg(long, value_name = "N")]
+    max_runs: Option<u64>,
     #[command(flatten)]
     grants: Grants,
 }
@@ -148,6 +151,7 @@ impl Overlay {
             iterations: self.iterations,
             time_limit: self.time_limit.clone(),
             seed: self.seed,
+            max_runs: self.max_runs,
             drawn_seed,
             grant,
         };

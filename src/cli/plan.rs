@@ -24,14 +24,14 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
     let loaded = arguments.scenario.load()?;
     terminal.show(&loaded.diagnostics());
-    for Variation { label, scenario, plan } in &loaded.variations {
+    for Variation { label, scenario, plan } in loaded.variations.iter() {
         let scope = plan.environment(overrides::environment());
-        hidden::hide(target::secrets(plan, &scope));
+        hidden::hide(target::secrets(&plan, &scope));
         if !label.is_empty() {
             terminal.print(&format!("matrix      {label}\n"));
         }
-        terminal.print(&preview::text(plan, scenario.seed.is_some()));
-        let steps = target::outline(plan, &scope);
+        terminal.print(&preview::text(&plan, scenario.seed.is_some()));
+        let steps = target::outline(&plan, &scope);
         for (index, step) in steps.iter().enumerate() {
             let label = if index == 0 { "\nserver" } else { "" };
             let width = if index == 0 { 13 } else { 12 };

@@ -15,7 +15,7 @@ use super::{github, hidden, overrides};
 use crate::analysis::Analysis;
 use crate::diagnostic::Diagnostic;
 use crate::execute::write_whole;
-use crate::load::{Origin, Variation};
+use crate::load::{Origin, Variation, Variations};
 use crate::repeat::{REPEAT_FILE, Repeat, RunSummary};
 use crate::report;
 use crate::scenario::Scenario;
@@ -63,15 +63,15 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
     if !arguments.watch.quiet {
         terminal.show(&loaded.diagnostics());
     }
-    let runs = arguments.repeat.unwrap_or(1).saturating_mul(loaded.variations.len() as u64);
+    let runs = arguments.repeat.unwrap_or(1).saturating_mul(loaded.variations.len());
     let stdout = arguments.stdout(runs)?;
     arguments.reports.prepare(runs)?;
     let signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => return Err(unmade(error.into(), terminal)),
     };
-    for Variation { plan, .. } in &loaded.variations {
-        hidden::hide(target::secrets(plan, &plan.environment(overrides::environment())));
+    for Variation { plan, .. } in loaded.variations.iter() {
+        hidden::hide(target::secrets(&plan, &plan.environment(overrides::environment())));
         terminal.mask();
     }
     let session = Session { arguments, path, source: loaded.source, origins: loaded.origins, signals, stdout, runs };
@@ -117,13 +117,13 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    fn once(&self, variations: &[Variation], terminal: &mut Terminal) -> Exit {
+    fn once(&self, variations: &Variations, terminal: &mut Terminal) -> Exit {
         let mut worst = Exit::Pass;
         for (variation, number) in variations.iter().zip(1..) {
             if !variation.label.is_empty() && !self.arguments.watch.quiet {
                 terminal.tell(&format!("matrix: {}\n", variation.label));
             }
-            let exit = match self.make(variation, number, terminal) {
+            let exit = match self.make(&variation, number, terminal) {
                 Ok(made) => {
                     terminal.print(&self.text(&made, terminal.width));
                     self.report(&made, number, terminal)
@@ -139,30 +139,29 @@ impl Session<'_> {
     }
 
     /// Every run is told in a line. A run without a verdict ends them.
-    fn again_and_again(&self, variations: &[Variation], times: u64, terminal: &mut Terminal) -> Result<Exit, Problem> {
-        let name = variations.first().map_or("", |variation| variation.plan.name.as_str());
-        let mut repeat = Repeat::new(name, self.runs);
+    fn again_and_again(&self, variations: &Variations, times: u64, terminal: &mut Terminal) -> Result<Exit, Problem> {
+        let name = variations.iter().next().map_or_else(String::new, |variation| variation.plan.name);
+        let mut repeat = Repeat::new(&name, self.runs);
         let mut worst = Exit::Pass;
         'runs: for time in 0..times {
             for (Variation { label, scenario, plan }, place) in variations.iter().zip(1..) {
-                let number = time * variations.len() as u64 + place;
+                let number = time * variations.len() + place;
                 let seed = plan.seed.wrapping_add(time) & GREATEST_SEED;
                 // What is right with one seed can be wrong with the next.
-                let made =
-                    match Variation::of(Scenario { seed: Some(seed), ..scenario.clone() }, &self.path, &plan.grant) {
-                        Ok(variation) => self.make(&variation, number, terminal),
-                        Err(error) => {
-                            let problem = Problem::scenario(Path::new(&self.path), error.diagnostics());
-                            Err(self.unmade(&plan.name, problem, number, terminal))
-                        }
-                    };
+                let made = match Variation::of(Scenario { seed: Some(seed), ..scenario }, &self.path, &plan.grant) {
+                    Ok(variation) => self.make(&variation, number, terminal),
+                    Err(error) => {
+                        let problem = Problem::scenario(Path::new(&self.path), error.diagnostics());
+                        Err(self.unmade(&plan.name, problem, number, terminal))
+                    }
+                };
                 let exit = match made {
                     Ok(made) => {
                         if made.exit != Exit::Interrupted {
                             repeat.runs.push(RunSummary::of(
                                 &made.analysis,
                                 &made.directory.id,
-                                hidden::redact(label.clone()),
+                                &hidden::redact(label.clone()),
                             ));
                             let of = if label.is_empty() { String::new() } else { format!(", {label}") };
                             let line = last_line(&made.analysis, terminal.width);

@@ -30,6 +30,9 @@ pub(super) struct Arguments {
     /// Check only this profile instead of every profile of the file.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
+    /// The most combinations of a matrix [default: 1000]
+    #[arg(long, value_name = "N")]
+    max_runs: Option<u64>,
     /// The format of the problems.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -76,7 +79,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
 }
 
 fn check_all(arguments: &Arguments, grant: Grant) -> Vec<Checked> {
-    let overrides = Overrides { profile: arguments.profile.clone(), grant, ..Overrides::default() };
+    let (profile, max_runs) = (arguments.profile.clone(), arguments.max_runs);
+    let overrides = Overrides { profile, max_runs, grant, ..Overrides::default() };
     let mut seen: Vec<PathBuf> = Vec::new();
     let mut checked = Vec::new();
     for pattern in &arguments.files {
@@ -163,7 +167,7 @@ mod tests {
 
     fn validate(files: &[String], format: Format) -> (Exit, String, String) {
         let grants = overrides::Grants::default();
-        let arguments = Arguments { files: files.to_vec(), profile: None, format, grants };
+        let arguments = Arguments { files: files.to_vec(), profile: None, max_runs: None, format, grants };
         let (mut terminal, out, err) = Terminal::for_test();
         let exit = run(&arguments, &mut terminal).expect("every problem is one of a file");
         (exit, out.take(), err.take())

@@ -22,6 +22,8 @@ use crate::source::Source;
 
 /// The maximum number of diagnostics to show; the rest are only counted.
 const SHOWN: usize = 50;
+/// The maximum number of characters of a message, and of its help.
+const LONGEST: usize = 1_000;
 /// Of a line longer than this many bytes, only a part is shown.
 const LONG: usize = 2_000;
 
@@ -74,13 +76,14 @@ impl Diagnostic {
 
     /// A problem without a place in a text.
     pub fn free(subject: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
-        Self { subject: subject.into(), code, message: message.into(), help: None, warning: false, place: None }
+        let message = shortened(&message.into());
+        Self { subject: subject.into(), code, message, help: None, warning: false, place: None }
     }
 
     /// Adds what to write instead.
     #[must_use]
     pub fn help(mut self, help: Option<String>) -> Self {
-        self.help = help;
+        self.help = help.map(|help| shortened(&help));
         self
     }
 
@@ -151,8 +154,8 @@ pub fn diagnose(source: &Source, issues: &[Issue]) -> Vec<Diagnostic> {
     let of_problems = source.problems.iter().map(|problem| Diagnostic {
         subject: subject.clone(),
         code: problem.code,
-        message: problem.message.clone(),
-        help: problem.help.clone(),
+        message: shortened(&problem.message),
+        help: problem.help.as_deref().map(shortened),
         warning: false,
         place: Some(Place { file: Arc::clone(&file), span: problem.span.clone(), other: problem.other.clone() }),
     });
@@ -162,8 +165,8 @@ pub fn diagnose(source: &Source, issues: &[Issue]) -> Vec<Diagnostic> {
         Diagnostic {
             subject: subject.clone(),
             code: issue.code,
-            message: issue.message.clone(),
-            help: issue.help.clone(),
+            message: shortened(&issue.message),
+            help: issue.help.as_deref().map(shortened),
             warning: issue.warning,
             place: Some(Place { file: Arc::clone(&file), span: place.span, other }),
         }
@@ -212,6 +215,14 @@ fn more(diagnostics: &[Diagnostic]) -> String {
         0 => String::new(),
         1 => "… and 1 more problem\n".into(),
         more => format!("… and {more} more problems\n"),
+    }
+}
+
+/// A message that quotes no more of a file than people read.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        None => text.to_owned(),
+        Some((at, _)) => format!("{}…", &text[..at]),
     }
 }
 

@@ -26,7 +26,10 @@ pub(crate) use origin::Origin;
 pub use overrides::Overrides;
 pub(crate) use overrides::{environment_vars, parse_var, vars_file};
 pub(crate) use problems::LoadError;
-pub(crate) use variation::Variation;
+pub(crate) use variation::{Variation, Variations};
+
+/// How many runs a matrix may be, unless more are allowed.
+const MOST_RUNS: u64 = 1_000;
 
 /// A scenario, ready to be run.
 #[derive(Debug, Clone)]
@@ -35,7 +38,7 @@ pub struct Loaded {
     pub source: Source,
     /// The scenario with the profile, the variables and the overrides applied, once for every combination of its
     /// `matrix`; one without a matrix. Their `profiles` and `matrix` are empty.
-    pub variations: Vec<Variation>,
+    pub variations: Variations,
     /// What can be left as it is.
     pub warnings: Vec<Issue>,
     /// Warnings that are in no file's text, such as a variable of the environment that the scenario does not have.
@@ -53,8 +56,8 @@ impl Loaded {
     /// # Panics
     ///
     /// Never: a matrix without values is a problem, and what has a problem is not loaded.
-    pub(crate) fn into_first(mut self) -> Variation {
-        self.variations.drain(..).next().expect("a scenario that is loaded has a combination")
+    pub(crate) fn into_first(self) -> Variation {
+        self.variations.iter().next().expect("a scenario that is loaded has a combination")
     }
 
     /// The warnings with their places.
@@ -124,7 +127,7 @@ fn resolve(
     profile: Option<&str>,
     overrides: &Overrides,
     findings: &mut Findings,
-) -> Option<(Vec<Variation>, BTreeMap<String, Origin>)> {
+) -> Option<(Variations, BTreeMap<String, Origin>)> {
     let mut merged = merge::lay(&source.value, profile)?;
     overrides::apply(overrides, &mut merged, findings);
     let shape = violations(&merged.value);
@@ -144,7 +147,8 @@ fn resolve(
             return None;
         }
     };
-    let (variations, issues) = Variation::all(&scenario, &overrides.grant);
+    let most = overrides.max_runs.unwrap_or(MOST_RUNS);
+    let (variations, issues) = Variations::check(scenario, most, overrides.grant.clone());
     // What a value means is of no interest where its shape is wrong already.
     for issue in issues.into_iter().filter(|issue| !told.contains(&issue.pointer)) {
         report(&merged, issue, findings);

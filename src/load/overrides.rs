@@ -33,6 +33,8 @@ pub struct Overrides {
     pub time_limit: Option<String>,
     /// `--seed`.
     pub seed: Option<u64>,
+    /// `--max-runs`.
+    pub max_runs: Option<u64>,
     /// The seed that was drawn for this run, in case neither the file nor `--seed` gives one.
     pub drawn_seed: Option<u64>,
     /// `--env` and `--sandbox`.

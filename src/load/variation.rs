@@ -1,7 +1,7 @@
 //! A scenario with its plan: the one place where plans are made.
 
 use super::problems::LoadError;
-use crate::plan::{Grant, Plan, combinations};
+use crate::plan::{Grant, Plan, check_matrix, combinations, count};
 use crate::scenario::{Issue, Scenario};
 use crate::source::Source;
 
@@ -16,31 +16,52 @@ pub struct Variation {
     pub plan: Plan,
 }
 
-impl Variation {
-    /// Plans every combination of a scenario. Gives those without a problem, and each problem and warning once.
-    pub(super) fn all(scenario: &Scenario, grant: &Grant) -> (Vec<Self>, Vec<Issue>) {
-        let (mut variations, mut issues) = (Vec::new(), Vec::new());
-        let combinations = match combinations(scenario) {
-            Ok(combinations) => combinations,
-            Err(issues) => return (variations, issues),
-        };
-        for (label, scenario) in combinations {
-            let found = match Plan::new(&scenario, grant) {
-                Ok((plan, warnings)) => {
-                    variations.push(Self { label, scenario, plan });
-                    warnings
+/// All combinations of a scenario that is good, each planned when it is asked for: together they may be too many.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Variations {
+    scenario: Scenario,
+    grant: Grant,
+}
+
+impl Variations {
+    /// Plans every combination, and keeps none. Gives each problem and warning once.
+    pub(super) fn check(scenario: Scenario, most: u64, grant: Grant) -> (Self, Vec<Issue>) {
+        let mut issues = check_matrix(&scenario, most);
+        if issues.is_empty() {
+            for (_, scenario) in combinations(&scenario) {
+                let found = Plan::new(&scenario, &grant).map_or_else(|problems| problems, |(_, warnings)| warnings);
+                for issue in found {
+                    if !issues.contains(&issue) {
+                        issues.push(issue);
+                    }
                 }
-                Err(problems) => problems,
-            };
-            for issue in found {
-                if !issues.contains(&issue) {
-                    issues.push(issue);
+                if issues.len() >= ENOUGH {
+                    break;
                 }
             }
         }
-        (variations, issues)
+        (Self { scenario, grant }, issues)
     }
 
+    /// How many there are.
+    pub fn len(&self) -> u64 {
+        count(&self.scenario)
+    }
+
+    /// Each of them, planned.
+    pub fn iter(&self) -> impl Iterator<Item = Variation> {
+        combinations(&self.scenario).filter_map(|(label, scenario)| {
+            // What was planned before is planned again.
+            let (plan, _) = Plan::new(&scenario, &self.grant).ok()?;
+            Some(Variation { label, scenario, plan })
+        })
+    }
+}
+
+/// The problems after which no further combination is looked at.
+const ENOUGH: usize = 100;
+
+impl Variation {
     /// Plans a scenario that is in no file as it is: a recorded one, or one with another seed or target than its file
     /// has. Problems are shown in its text, under the name `path`.
     pub fn of(scenario: Scenario, path: &str, grant: &Grant) -> Result<Self, LoadError> {

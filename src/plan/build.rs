@@ -20,7 +20,30 @@ impl Plan {
     }
 }
 
+/// The most entries of these lists: much of a plan looks at each of them for each of them.
+const MOST_ENTRIES: usize = 2_000;
+
+/// Notes a list of the scenario that is too long to be planned.
+fn check_lengths(draft: &mut Draft<'_>, scenario: &Scenario) -> Option<()> {
+    let lengths = [
+        ("/vars", scenario.vars.len()),
+        ("/schema/tables", scenario.schema.tables.len()),
+        ("/setup", scenario.setup.len()),
+        ("/phases", scenario.phases.len()),
+        ("/teardown", scenario.teardown.len()),
+        ("/thresholds", scenario.thresholds.len()),
+    ];
+    let (pointer, length) = lengths.into_iter().find(|(_, length)| *length > MOST_ENTRIES)?;
+    let message = format!("{length} entries are more than {MOST_ENTRIES}, so the scenario is not planned");
+    let help = "repeat a step with `repeat`, or split the scenario";
+    draft.issues.push(Issue::new(pointer, "plan::too_long", message).at_key().help(help));
+    Some(())
+}
+
 fn plan(draft: &mut Draft<'_>, scenario: &Scenario) -> Option<Plan> {
+    if check_lengths(draft, scenario).is_some() {
+        return None;
+    }
     variables::check(draft, scenario);
     let scale = scale::decide(draft, scenario);
     let tables = Tables::new(draft.grant.is_sandbox()).map_err(|error| {

@@ -6,6 +6,7 @@ mod build;
 mod check;
 mod draft;
 mod grant;
+mod guard;
 mod judging;
 mod names;
 mod phase;
@@ -33,7 +34,7 @@ pub(crate) use table::Triggered;
 pub(crate) use table::{Collation, Elsewhere, KeyColumn, TablePlan};
 pub(crate) use target::{ALLOWED_DATABASES, TargetPlan, covers};
 pub(crate) use value::{AtRow, Binding, Parameter, SqlValue, Statement, Varying};
-pub(crate) use variables::combinations;
+pub(crate) use variables::{check_matrix, combinations, count};
 
 use std::time::Duration;
 

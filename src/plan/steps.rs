@@ -1,5 +1,6 @@
 //! Steps as written → steps decided: what each does and when, and which keys go together.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::draft::Draft;
@@ -92,8 +93,9 @@ fn action(draft: &mut Draft<'_>, tables: &Tables, pointer: &str, name: &str, ste
 }
 
 fn check_names(draft: &mut Draft<'_>, steps: &[&StepPlan]) {
-    for (index, step) in steps.iter().enumerate() {
-        if steps[..index].iter().any(|before| before.name == step.name) {
+    let mut seen = HashSet::new();
+    for step in steps {
+        if !seen.insert(step.name.as_str()) {
             let message =
                 format!("the name `{}` is used twice, so reports could not tell the two steps apart", step.name);
             let pointer = format!("{}/name", step.pointer);

@@ -3,58 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::config::DbConfig;
-use rusqlite::ffi::{ErrorCode, SQLITE_ATTACH};
-use rusqlite::functions::FunctionFlags;
-use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::hooks::{AuthAction, AuthContext};
 
+use super::guard::Guard;
 use super::table::{Collation, KeyColumn, Triggered};
-use crate::sandbox::{self, Wish};
 use crate::scenario::Issue;
 use crate::sql::quote;
 use crate::suggest::suggest;
 
-/// The public functions of the sync extension, so that SQL that calls them prepares.
-const FUNCTIONS: [&str; 28] = [
-    "auth_json",
-    "auth_userid",
-    "cloudsync_begin_alter",
-    "cloudsync_cleanup",
-    "cloudsync_commit_alter",
-    "cloudsync_db_version",
-    "cloudsync_disable",
-    "cloudsync_enable",
-    "cloudsync_init",
-    "cloudsync_is_enabled",
-    "cloudsync_network_check_changes",
-    "cloudsync_network_cleanup",
-    "cloudsync_network_has_unsent_changes",
-    "cloudsync_network_init",
-    "cloudsync_network_init_custom",
-    "cloudsync_network_logout",
-    "cloudsync_network_receive_changes",
-    "cloudsync_network_reset_sync_version",
-    "cloudsync_network_send_changes",
-    "cloudsync_network_set_apikey",
-    "cloudsync_network_set_token",
-    "cloudsync_network_status",
-    "cloudsync_network_sync",
-    "cloudsync_set",
-    "cloudsync_siteid",
-    "cloudsync_terminate",
-    "cloudsync_uuid",
-    "cloudsync_version",
-];
-
 /// The declared tables, in memory.
 pub(super) struct Tables {
-    connection: Connection,
+    guard: Guard,
     names: Vec<String>,
-    /// Whether SQL may not reach beyond the tables.
-    sandbox: bool,
 }
 
 /// What SQLite says is wrong with a statement.
@@ -103,36 +65,13 @@ const CHANGEABLE: [&str; 13] = [
 
 impl Tables {
     pub(super) fn new(sandbox: bool) -> Result<Self, rusqlite::Error> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_MEMORY;
-        let connection = Connection::open_in_memory_with_flags(flags)?;
-        for name in FUNCTIONS {
-            connection.create_scalar_function(name, -1, FunctionFlags::SQLITE_UTF8, |_| Ok(rusqlite::types::Null))?;
-        }
-        rusqlite::vtab::series::load_module(&connection)?;
-        let mut tables = Self { connection, names: Vec::new(), sandbox };
-        tables.fence()?;
-        Ok(tables)
-    }
-
-    /// Has SQLite refuse what a sandbox refuses, or nothing.
-    fn fence(&mut self) -> Result<(), rusqlite::Error> {
-        let fence = |context: AuthContext<'_>| {
-            let wish = match context.action {
-                AuthAction::Attach { filename } => Wish::Attach(Some(filename)),
-                AuthAction::Unknown { code: SQLITE_ATTACH, .. } => Wish::Attach(None),
-                AuthAction::Function { function_name } => Wish::Function(function_name),
-                AuthAction::Pragma { pragma_name, .. } => Wish::Pragma(pragma_name),
-                _ => return Authorization::Allow,
-            };
-            if wish.is_refused() { Authorization::Deny } else { Authorization::Allow }
-        };
-        self.connection.authorizer(self.sandbox.then_some(fence))
+        Ok(Self { guard: Guard::new(sandbox)?, names: Vec::new() })
     }
 
     /// Creates a table and checks CloudSync's rules for it.
     pub(super) fn create(&mut self, pointer: &str, name: &str, sql: &str, issues: &mut Vec<Issue>) -> Option<Columns> {
         let sql_pointer = format!("{pointer}/sql");
-        if let Err(error) = self.connection.execute_batch(sql) {
+        if let Err(error) = self.guard.declare(sql) {
             let problem = self.explain(&error);
             let message = format!("the table's SQL does not run: {}", problem.message);
             let issue = Issue::new(sql_pointer, "sql::create", message).range(problem.range);
@@ -172,14 +111,14 @@ impl Tables {
     fn key_collations(&self, table: &str) -> Result<Vec<(String, Collation)>, rusqlite::Error> {
         let sql = "SELECT x.name, x.coll FROM pragma_index_list(?1) AS l, pragma_index_xinfo(l.name) AS x \
                    WHERE l.origin = 'pk' AND x.key";
-        let mut statement = self.connection.prepare(sql)?;
+        let mut statement = self.guard.connection().prepare(sql)?;
         let rows =
             statement.query_map([table], |row| Ok((row.get(0)?, Collation::named(&row.get::<_, String>(1)?))))?;
         rows.collect()
     }
 
     /// What triggers do to tables, named in lower case, while a row of `table` is written.
-    pub(super) fn triggered(&mut self, table: &str, columns: &[String]) -> BTreeMap<String, Triggered> {
+    pub(super) fn triggered(&self, table: &str, columns: &[String]) -> BTreeMap<String, Triggered> {
         let name = quote(table);
         let same: Vec<String> = columns.iter().map(|column| format!("{0} = {0}", quote(column))).collect();
         let statements = [
@@ -207,7 +146,7 @@ impl Tables {
                     written.push((table.to_ascii_lowercase(), done));
                 }
             };
-            for (table, done) in self.heard(&statement, hear) {
+            for (table, done) in self.guard.heard(&statement, hear) {
                 written.entry(table).or_default().add(done);
             }
         }
@@ -215,7 +154,7 @@ impl Tables {
     }
 
     /// What a policy reads. One that does not prepare reads nothing.
-    pub(super) fn reads(&mut self, table: &str, operation: &str, policy: &str) -> Reads {
+    pub(super) fn reads(&self, table: &str, operation: &str, policy: &str) -> Reads {
         let own = table.to_ascii_lowercase();
         let name = own.clone();
         let hear = move |(reads, selects): &mut (Reads, u32), context: &AuthContext<'_>| match context.action {
@@ -233,40 +172,19 @@ impl Tables {
             }
             _ => {}
         };
-        let (mut reads, selects) = self.heard(&policy_sql(table, operation, policy), hear);
+        let (mut reads, selects) = self.guard.heard(&policy_sql(table, operation, policy), hear);
         reads.anything |= selects > 1 && names_as_source(policy, &own);
         reads
     }
 
-    /// What an ear makes of everything that SQLite says while it prepares a statement.
-    fn heard<T: Default + Send + 'static>(
-        &mut self,
-        sql: &str,
-        hear: impl Fn(&mut T, &AuthContext<'_>) + Send + 'static,
-    ) -> T {
-        let heard = Arc::new(Mutex::new(T::default()));
-        let ear = Arc::clone(&heard);
-        let authorizer = move |context: AuthContext<'_>| {
-            hear(&mut ear.lock().unwrap_or_else(PoisonError::into_inner), &context);
-            Authorization::Allow
-        };
-        if self.connection.authorizer(Some(authorizer)).is_ok() {
-            // What does not prepare is told elsewhere.
-            drop(self.connection.prepare(sql));
-        }
-        // This cannot fail; if it did, a later statement would only be heard in vain.
-        let _ = self.fence();
-        std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Runs a statement that goes with the tables, such as an index.
+    /// Declares what goes with the tables, such as an index.
     pub(super) fn run(&self, sql: &str) -> Result<(), SqlProblem> {
-        self.connection.execute_batch(sql).map_err(|error| self.explain(&error))
+        self.guard.declare(sql).map_err(|error| self.explain(&error))
     }
 
     /// Prepares a statement and returns the names of its parameters, without the colon.
     pub(super) fn prepare(&self, sql: &str) -> Result<Prepared, SqlProblem> {
-        let (statement, rest) = match self.connection.prepare(sql) {
+        let (statement, rest) = match self.guard.prepare(sql) {
             Ok(statement) => (statement, ""),
             Err(rusqlite::Error::MultipleStatement) => {
                 return Err(SqlProblem {
@@ -287,7 +205,7 @@ impl Tables {
     /// Prepares a policy of a table as the server would ask it. A text in double quotes is no text here: SQLite would
     /// take a mistyped column for one.
     pub(super) fn prepare_policy(&self, table: &str, operation: &str, policy: &str) -> Result<(), SqlProblem> {
-        let strict = |on: bool| self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, !on);
+        let strict = |on: bool| self.guard.connection().set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, !on);
         strict(true).map_err(|error| self.explain(&error))?;
         let prepared = self.prepare(&policy_sql(table, operation, policy));
         strict(false).map_err(|error| self.explain(&error))?;
@@ -300,7 +218,7 @@ impl Tables {
 
     fn columns(&self, table: &str) -> Result<Vec<Column>, rusqlite::Error> {
         let sql = "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, pk, hidden, cid FROM pragma_table_xinfo(?1)";
-        let mut statement = self.connection.prepare(sql)?;
+        let mut statement = self.guard.connection().prepare(sql)?;
         let rows = statement.query_map([table], |row| {
             Ok(Column {
                 name: row.get(0)?,
@@ -361,6 +279,9 @@ impl Tables {
     }
 
     fn explain(&self, error: &rusqlite::Error) -> SqlProblem {
+        if let Some((message, help)) = self.guard.refusal() {
+            return SqlProblem { message, help: Some(help), range: None };
+        }
         let (message, range) = match error {
             rusqlite::Error::SqlInputError { msg, sql, offset, .. } => {
                 let range = usize::try_from(*offset).ok().filter(|at| *at < sql.len()).map(|start| {
@@ -374,12 +295,6 @@ impl Tables {
             rusqlite::Error::SqliteFailure(_, Some(message)) => (message.clone(), None),
             other => (other.to_string(), None),
         };
-        if error.sqlite_error_code() == Some(ErrorCode::AuthorizationForStatementDenied)
-            || message.starts_with("not authorized")
-        {
-            let message = format!("it reaches beyond the scenario's own tables: {message}");
-            return SqlProblem { message, help: Some(sandbox::HELP.to_owned()), range };
-        }
         let help = message.strip_prefix("no such table: ").and_then(|missing| self.nearest_table(missing));
         let help =
             help.or_else(|| message.strip_prefix("no such column: ").and_then(|missing| self.nearest_column(missing)));

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::draft::Draft;
 use super::names::{is_identifier, is_taken};
 use crate::scenario::{Issue, Scenario, join};
 
-/// Every combination of the scenario's `matrix` as a scenario of its own with what was chosen in `vars`, each with a
-/// label such as `table=notes, rows=10`; the scenario itself with an empty label when it has no matrix. Gives the
-/// problems of the matrix instead when it has any.
-pub(crate) fn combinations(scenario: &Scenario) -> Result<Vec<(String, Scenario)>, Vec<Issue>> {
+/// What is wrong with the scenario's `matrix`, which may have this many combinations.
+pub(crate) fn check_matrix(scenario: &Scenario, most: u64) -> Vec<Issue> {
     let mut issues: Vec<Issue> = scenario.matrix.keys().filter_map(|name| name_issue("/matrix", name)).collect();
     for (name, _) in scenario.matrix.iter().filter(|(_, values)| values.is_empty()) {
         let message = format!("`{name}` has no values, so there is nothing to run");
@@ -18,25 +18,40 @@ pub(crate) fn combinations(scenario: &Scenario) -> Result<Vec<(String, Scenario)
             Issue::new(join("/matrix", name), "vars::matrix", message).help("write a list with at least one value"),
         );
     }
-    if !issues.is_empty() {
-        return Err(issues);
+    let count = count(scenario);
+    if count > most {
+        let message = format!("the matrix has {count} combinations, and each is a run: more than {most}");
+        let help = "use fewer values, or allow more runs with `--max-runs N`";
+        issues.push(Issue::new("/matrix", "vars::matrix", message).at_key().help(help));
     }
-    let mut all = vec![(String::new(), Scenario { matrix: BTreeMap::new(), ..scenario.clone() })];
-    for (name, values) in &scenario.matrix {
-        all = all
-            .into_iter()
-            .flat_map(|(label, scenario)| {
-                values.iter().map(move |value| {
-                    let mut scenario = scenario.clone();
-                    scenario.vars.insert(name.clone(), value.clone());
-                    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                    let separator = if label.is_empty() { "" } else { ", " };
-                    (format!("{label}{separator}{name}={value}"), scenario)
-                })
-            })
-            .collect();
-    }
-    Ok(all)
+    issues
+}
+
+/// How many combinations the scenario's `matrix` has; one when it has no matrix.
+pub(crate) fn count(scenario: &Scenario) -> u64 {
+    scenario.matrix.values().fold(1, |count, values| count.saturating_mul(values.len() as u64))
+}
+
+/// Every combination of the scenario's `matrix` as a scenario of its own with what was chosen in `vars`, each with a
+/// label such as `table=notes, rows=10`; the scenario itself with an empty label when it has no matrix. Each is made when
+/// it is asked for.
+pub(crate) fn combinations(scenario: &Scenario) -> impl Iterator<Item = (String, Scenario)> {
+    (0..count(scenario)).map(|index| {
+        let mut chosen = Vec::new();
+        let mut rest = index;
+        // The last name changes fastest.
+        for (name, values) in scenario.matrix.iter().rev() {
+            let values_count = values.len() as u64;
+            chosen.extend(usize::try_from(rest % values_count).ok().and_then(|at| Some((name, values.get(at)?))));
+            rest /= values_count;
+        }
+        chosen.reverse();
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let label: Vec<String> = chosen.iter().map(|(name, value)| format!("{name}={}", text(value))).collect();
+        let mut vars = scenario.vars.clone();
+        vars.extend(chosen.into_iter().map(|(name, value)| (name.clone(), value.clone())));
+        (label.join(", "), Scenario { matrix: BTreeMap::new(), vars, ..scenario.clone() })
+    })
 }
 
 /// Whether templates can use the names of `vars`.

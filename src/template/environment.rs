@@ -8,8 +8,9 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use super::generate;
 use crate::sql::quote;
 
-/// The maximum number of instructions for one rendering: enough for any real statement, and a stop for `range(10**9)`.
-const FUEL: u64 = 5_000_000;
+/// The maximum number of instructions, and bytes of texts put together, for one rendering: enough for any real statement,
+/// and a stop for `range(10**9)`.
+const FUEL: u64 = 2_000_000;
 
 pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();

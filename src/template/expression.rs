@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use minijinja::value::Value;
 
+use super::depth::check_expression;
 use super::environment::ENVIRONMENT;
 use super::generate::GENERATORS;
 use super::problem::TemplateProblem;
@@ -50,6 +51,7 @@ impl Expression {
     pub(super) fn compile_at(source: &str, offset: usize) -> Result<Self, TemplateProblem> {
         let trimmed = source.trim();
         let offset = offset + (source.len() - source.trim_start().len());
+        check_expression(trimmed, offset)?;
         let mut known = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
         let compiled = if let Some(compiled) = known.get(trimmed) {
             Arc::clone(compiled)

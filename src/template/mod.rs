@@ -1,6 +1,7 @@
 //! Strict templates: text with `{{ … }}`, compiled once, rendered with typed variables. An undefined name is an error
 //! at its place. It must not know which field of a scenario a template came from.
 
+mod depth;
 mod draws;
 mod environment;
 mod expression;

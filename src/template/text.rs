@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use minijinja::value::{Value, ValueKind};
 
+use super::depth::check_statements;
 use super::environment::ENVIRONMENT;
 use super::expression::{Expression, depends_on_row};
 use super::problem::TemplateProblem;
@@ -143,6 +144,7 @@ fn has_statements(source: &str) -> bool {
 }
 
 fn compile_statements(source: &str) -> Result<Part, TemplateProblem> {
+    check_statements(source)?;
     let template = ENVIRONMENT.template_from_str(source);
     let template = template.map_err(|error| TemplateProblem::of(&error, 0))?;
     Ok(Part::Statements(template.undeclared_variables(true).into_iter().collect()))

@@ -17,6 +17,8 @@ mod extension;
 mod files;
 mod harness;
 mod help;
+#[cfg(unix)]
+mod hostile;
 mod hub;
 mod limits;
 mod local;

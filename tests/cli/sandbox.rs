@@ -62,13 +62,7 @@ fn what_leaves_the_sandbox_is_refused_before_anything_starts_with_its_place() {
     let phase = |sql: &str| format!("phases:\n  - {{ name: leave, kind: query, sql: \"{sql}\", sync: [send] }}\n");
     refused(&phase("ATTACH '/tmp/other.db' AS other"), &["it reaches beyond", "--sandbox"]);
     refused(&phase("SELECT cloudsync_network_init_custom('http://example.com', 'db')"), &["it reaches beyond"]);
-    let table = |more: &str| {
-        format!(
-            "schema:\n  tables:\n    - name: notes\n      sql: \"CREATE TABLE notes (id TEXT PRIMARY KEY, user_id TEXT, body TEXT, size INTEGER); {more}\"\n"
-        )
-    };
-    refused(&table("ATTACH '/tmp/other.db' AS other"), &["it reaches beyond"]);
-    refused(&table("VACUUM INTO '/tmp/other.db'"), &["it reaches beyond"]);
+    refused(&phase("VACUUM INTO '/tmp/other.db'"), &["it reaches beyond", "VACUUM INTO"]);
     refused(&phase("PRAGMA temp_store_directory"), &["it reaches beyond"]);
     refused(&CLOSED.replace("http://127.0.0.1:9", "https://example.com"), &["another machine"]);
     refused(&CLOSED.replace("address: \"http://127.0.0.1:9\", ", ""), &["another machine", "default `address`"]);

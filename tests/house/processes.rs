@@ -14,6 +14,7 @@ const ENDS: &[(&str, &str, &str)] = &[
     ("cli/bad_input.rs", "Command::new(", "`mkfifo` asks nobody"),
     ("harness/small_disk.rs", "Command::new(", "`mount` of memory asks nobody"),
     ("cli/besieged.rs", "TcpStream::connect(", "its reads and writes have a timeout"),
+    ("cli/hostile.rs", "Command::new(", "`timeout` kills it, and its environment is empty"),
     ("cli/provision.rs", "Command::new(", "`script --version` asks nobody"),
     ("cli/wizard.rs", "Command::new(", "the terminal bounds every answer, and its environment is empty"),
     ("cli/terminal.rs", "Command::new(", "the terminal bounds every answer, and its environment is empty"),
@@ -22,6 +23,7 @@ const ENDS: &[(&str, &str, &str)] = &[
     ("browser/serve.rs", "TcpStream::connect(", "its reads have a timeout"),
     ("harness/relay.rs", "TcpStream::connect(", "its reads have a timeout"),
     ("editor.rs", "Command::new(", "every answer is bounded, and it is killed in the end"),
+    ("reading/mutated.rs", "Command::new(", "`timeout` kills it, and its environment is empty"),
     ("licences.rs", "Command::new(", "cargo bounds its own requests"),
 ];
 

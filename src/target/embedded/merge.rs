@@ -92,8 +92,7 @@ impl Versions {
             // Inserted while nobody captured changes.
             return;
         }
-        self.columns =
-            (0..width).map(|column| self.of(column).saturating_add(u64::from(written(column)))).collect();
+        self.columns = (0..width).map(|column| self.of(column).saturating_add(u64::from(written(column)))).collect();
     }
 
     /// The row is deleted.
@@ -137,12 +136,7 @@ pub(crate) fn merge_cells(
 
 /// Merges another state into the one that is held, and says which columns of the other's are taken. `values` compares
 /// the value of a column of the other state with the one that is held; only columns of the same version are compared.
-fn merge(
-    held: &Versions,
-    other: &Versions,
-    width: usize,
-    values: impl Fn(usize) -> Ordering,
-) -> (Merged, Vec<usize>) {
+fn merge(held: &Versions, other: &Versions, width: usize, values: impl Fn(usize) -> Ordering) -> (Merged, Vec<usize>) {
     match other.life.cmp(&held.life) {
         Ordering::Less => return (Merged::Held, Vec::new()),
         Ordering::Greater => return (Merged::Other, Vec::new()),

@@ -9,11 +9,12 @@ use std::ops::Range;
 use rusqlite::{Connection, ErrorCode};
 use serde_json::{Map, Value, json};
 
+use super::super::merge::Versions;
 use super::super::shape::{Shape, companion, join};
 use super::super::wire::{
-    Bytes, Cell, LastFailure, MAX_BYTES, PushAnswer, PushHead, Reader, RowHead, RowState, SiteId, TableHead, message, put,
+    Bytes, Cell, LastFailure, MAX_BYTES, PushAnswer, PushHead, Reader, RowHead, RowState, SiteId, TableHead, message,
+    put,
 };
-use super::super::merge::Versions;
 use super::error::{check_interrupt, failure};
 use super::state::Network;
 use super::transport::Verb;

@@ -128,7 +128,12 @@ impl<'c, 's> Writer<'c, 's> {
     }
 
     /// Merges a row: how many rows changed.
-    pub(super) fn write(&mut self, state: RowState<'_>, cells: &[Cell<'_>], conflict: Conflict) -> rusqlite::Result<u64> {
+    pub(super) fn write(
+        &mut self,
+        state: RowState<'_>,
+        cells: &[Cell<'_>],
+        conflict: Conflict,
+    ) -> rusqlite::Result<u64> {
         let key: Vec<Cell<'_>> = match state {
             RowState::Live(_) => self.shape.keys.iter().map(|&column| cells[column]).collect(),
             RowState::Dead(_) | RowState::Hidden => cells.to_vec(),

@@ -8,7 +8,8 @@ use rusqlite::{CachedStatement, OptionalExtension, Rows, TransactionBehavior};
 
 use super::super::fault::Faults;
 use super::super::wire::{
-    Bytes, Cell, MAX_BYTES, PageHead, PageRow, PageTable, PullRequest, Reader, RowState, TableHead, message, put, site_text,
+    Bytes, Cell, MAX_BYTES, PageHead, PageRow, PageTable, PullRequest, Reader, RowState, TableHead, message, put,
+    site_text,
 };
 use super::database::Worker;
 use super::error::StoreError;

@@ -165,7 +165,11 @@ fn repeat_page_delivers_an_old_page_which_changes_nothing_that_is_newer() {
     put(&two, "('a', 'u', 2)");
     send(&two).expect("send");
     let again = receive(&two).expect("receive");
-    assert_eq!((&again["chunks"], &again["rows"]), (&serde_json::json!(1), &serde_json::json!(0)), "the page comes again");
+    assert_eq!(
+        (&again["chunks"], &again["rows"]),
+        (&serde_json::json!(1), &serde_json::json!(0)),
+        "the page comes again"
+    );
     assert_eq!(two.query_row("SELECT value FROM notes", [], |row| row.get::<_, i64>(0)).expect("row"), 2);
     assert_eq!(server.value("SELECT value FROM notes"), 2);
 }

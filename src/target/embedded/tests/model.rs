@@ -113,7 +113,9 @@ impl Edit {
     fn sql(self) -> String {
         let name = |column: usize| ["a", "b"][column];
         match self {
-            Self::Replace { key, values: [a, b] } => format!("INSERT OR REPLACE INTO items VALUES ('k{key}', {a}, {b})"),
+            Self::Replace { key, values: [a, b] } => {
+                format!("INSERT OR REPLACE INTO items VALUES ('k{key}', {a}, {b})")
+            }
             Self::Upsert { key, values: [a, b] } => format!(
                 "INSERT INTO items VALUES ('k{key}', {a}, {b}) ON CONFLICT(id) DO UPDATE SET a = excluded.a, b = excluded.b"
             ),
@@ -130,13 +132,28 @@ impl Edit {
 
 #[derive(Debug, Clone, Copy)]
 enum Op {
-    Edit { database: usize, edit: Edit },
-    Admin { edit: Edit },
-    Send { database: usize, fate: Fate },
-    Receive { database: usize, fate: Fate },
+    Edit {
+        database: usize,
+        edit: Edit,
+    },
+    Admin {
+        edit: Edit,
+    },
+    Send {
+        database: usize,
+        fate: Fate,
+    },
+    Receive {
+        database: usize,
+        fate: Fate,
+    },
     /// A push of the past arrives.
-    Deliver { index: usize },
-    Crash { database: usize },
+    Deliver {
+        index: usize,
+    },
+    Crash {
+        database: usize,
+    },
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
