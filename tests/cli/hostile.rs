@@ -2,6 +2,7 @@
 //! little memory. Both run on pull requests.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -74,13 +75,18 @@ const STATEMENTS: &[&str] = &[
     "ALTER TABLE notes RENAME TO others",
 ];
 
+/// So many statements.
+fn each(count: usize, statement: impl Fn(usize) -> String) -> String {
+    (0..count).map(statement).collect::<Vec<_>>().join("; ")
+}
+
 /// Statements that are made: too deep, too many, too wide.
 fn made() -> Vec<String> {
     let views = |width: usize, depth: usize, first: &str| {
         let mut sql = format!("CREATE VIEW v0 AS {first}");
         for view in 1..=depth {
             let sources: Vec<String> = (0..width).map(|side| format!("v{} AS s{side}", view - 1)).collect();
-            sql += &format!("; CREATE VIEW v{view} AS SELECT s0.x FROM {}", sources.join(", "));
+            let _ = write!(sql, "; CREATE VIEW v{view} AS SELECT s0.x FROM {}", sources.join(", "));
         }
         format!("{sql}; CREATE TABLE copy AS SELECT * FROM v{depth}")
     };
@@ -88,7 +94,7 @@ fn made() -> Vec<String> {
         let mut sql = "CREATE VIEW v0 AS SELECT 1 AS x".to_owned();
         for view in 1..=depth {
             let before = view - 1;
-            sql += &format!("; CREATE VIEW v{view} AS SELECT x FROM v{before} UNION ALL SELECT x FROM v{before}");
+            let _ = write!(sql, "; CREATE VIEW v{view} AS SELECT x FROM v{before} UNION ALL SELECT x FROM v{before}");
         }
         format!("{sql}; SELECT * FROM v{depth}")
     };
@@ -120,7 +126,7 @@ fn made() -> Vec<String> {
         triggers(3_000),
         format!("SELECT {}1{}", "(".repeat(100_000), ")".repeat(100_000)),
         format!("SELECT {}1", "NOT ".repeat(100_000)),
-        format!("SELECT {}1", "-".repeat(1) + &"- ".repeat(100_000)),
+        format!("SELECT -{}1", "- ".repeat(100_000)),
         format!("SELECT 1{}", " + 1".repeat(200_000)),
         format!("SELECT {}1{}", "abs(".repeat(50_000), ")".repeat(50_000)),
         format!("SELECT {}1{}", "(SELECT ".repeat(50_000), ")".repeat(50_000)),
@@ -135,10 +141,8 @@ fn made() -> Vec<String> {
         ),
         format!("CREATE TABLE wide ({})", (0..60_000).map(|at| format!("c{at}")).collect::<Vec<_>>().join(", ")),
         format!("CREATE TABLE wide (id TEXT PRIMARY KEY, x CHECK ({}1))", "NOT ".repeat(60_000)),
-        (0..20_000).map(|at| format!("CREATE TABLE t{at} (id TEXT PRIMARY KEY); ")).collect(),
-        (0..2_000)
-            .map(|at| format!("CREATE TABLE t{at} (id TEXT PRIMARY KEY); ALTER TABLE t{at} RENAME TO u{at}; "))
-            .collect(),
+        each(20_000, |at| format!("CREATE TABLE t{at} (id TEXT PRIMARY KEY)")),
+        each(2_000, |at| format!("CREATE TABLE t{at} (id TEXT PRIMARY KEY); ALTER TABLE t{at} RENAME TO u{at}")),
         format!("SELECT '{}'", "é".repeat(1_000_000)),
         format!("SELECT \"{}\"", "x".repeat(1_000_000)),
         format!("/*{}*/ SELECT 1", "x".repeat(1_000_000)),
@@ -242,10 +246,10 @@ fn no_sql_of_a_scenario_reaches_a_file_or_takes_long_or_much_before_the_run() {
         loop {
             let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let Some((index, place, text)) = files.get(at) else { break };
-            let file = outside.join(format!("{worker}.yaml"));
-            std::fs::write(&file, text).expect("a file");
-            let command = if at % 4 == 0 { "plan" } else { "validate" };
-            let taken = taken(command, &inside, &file, &outside.join(format!("{worker}.log")));
+            let scenario = outside.join(format!("{worker}.yaml"));
+            std::fs::write(&scenario, text).expect("a file");
+            let command = if at.is_multiple_of(4) { "plan" } else { "validate" };
+            let taken = taken(command, &inside, &scenario, &outside.join(format!("{worker}.log")));
             let tell = |what: String| {
                 let sql: String = statements[*index].chars().take(100).collect();
                 wrong.lock().expect("no panic").push(format!("{command} {place} `{sql}`: {what}"));
