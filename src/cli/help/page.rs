@@ -26,6 +26,8 @@ enum Block {
     Terms(Vec<(String, String)>),
     /// YAML.
     Example(&'static str),
+    /// Command lines.
+    Commands(&'static str),
 }
 
 impl Page {
@@ -50,6 +52,11 @@ impl Page {
         self
     }
 
+    pub(super) fn commands(mut self, lines: &'static str) -> Self {
+        self.blocks.push(Block::Commands(lines));
+        self
+    }
+
     /// The page in lines of at most `width` characters, with escape sequences for bold text. A longer word is not split.
     pub(super) fn laid_out(&self, width: usize) -> String {
         let width = width.min(WIDEST);
@@ -70,8 +77,8 @@ impl Page {
                         lay_out(&mut text, term, meaning, width);
                     }
                 }
-                Block::Example(yaml) => {
-                    for line in yaml.lines() {
+                Block::Example(lines) | Block::Commands(lines) => {
+                    for line in lines.lines() {
                         let _ = writeln!(text, "{}", format!("    {line}").trim_end());
                     }
                 }
@@ -108,7 +115,7 @@ impl Page {
     pub(super) fn examples(&self) -> Vec<&'static str> {
         let yaml = |block: &Block| match block {
             Block::Example(yaml) => Some(*yaml),
-            Block::Heading(_) | Block::Text(_) | Block::Terms(_) => None,
+            Block::Heading(_) | Block::Text(_) | Block::Terms(_) | Block::Commands(_) => None,
         };
         self.blocks.iter().filter_map(yaml).collect()
     }

@@ -87,7 +87,7 @@ pub(super) fn describe(page: Page) -> Page {
              not. It does not last longer than its limit. The next run with `session: {reuse: true}` goes on with what \
              is left, and every row that the server had acknowledged is still there. In a copy of the source:",
         )
-        .example(
+        .commands(
             "cargo test --test campaign                          # every kind a few times
 STRESS_CAMPAIGN=10 cargo test --test campaign       # ten times as often
 STRESS_CAMPAIGN_SEED=3 cargo test --test campaign   # at other moments",
