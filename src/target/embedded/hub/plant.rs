@@ -5,7 +5,7 @@ use rusqlite::ErrorCode;
 
 use super::super::wire::{Bytes, Cell, OwnedCell};
 use super::policy::bind;
-use super::rows::Rows;
+use super::push::Rows;
 use super::tracked::SERVER;
 use crate::scenario::FaultKind;
 
