@@ -42,10 +42,7 @@ pub(super) fn connect(
     } else {
         let hub_options = hub_options(plan, options, directory);
         let (api_key, management_key) = (hub_options.api_key.clone(), hub_options.management_key.clone());
-        let hub = Hub::start(hub_options).map_err(|error| {
-            let help = "free some disk space, or name a writable directory with `--out`";
-            TargetError::new(format!("failed to {error}"), help)
-        })?;
+        let hub = Hub::start(hub_options).map_err(|error| TargetError::new(format!("failed to {error}"), room()))?;
         let url = hub.url().to_owned();
         (Some(hub), url, api_key, management_key)
     };
@@ -117,6 +114,15 @@ fn prepared(plan: &Plan, management: &Management, registration: &Registration) -
         Ok(management.missing(&id, &tables)?.is_empty().then_some(id))
     });
     found.map_err(|error| management.failed(&format!("look for the database `{}`", registration.database), &error))
+}
+
+/// What to do about files of the hub that cannot be written: SQLite does not say why.
+fn room() -> &'static str {
+    #[cfg(unix)]
+    if rlimit::Resource::FSIZE.get_soft().is_ok_and(|limit| limit < rlimit::INFINITY) {
+        return "raise the limit of file sizes with `ulimit -f unlimited`, or free some room on the disk";
+    }
+    "free some disk space, or name a writable directory with `--out`"
 }
 
 fn hub_options(plan: &Plan, options: &EmbeddedOptions, directory: &Path) -> HubOptions {

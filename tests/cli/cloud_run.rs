@@ -144,5 +144,5 @@ fn a_token_that_cannot_be_revoked_is_told_and_does_not_change_the_verdict() {
     let place = place(&standin);
     let done = run(&place, &extension).done().exits(1);
     is_silent(&place, &done);
-    done.says(&["revoke the users' access tokens", "[hidden]", "they expire"]);
+    done.says(&["revoke the users' access tokens", "[hidden]", "the access tokens expire"]);
 }

@@ -1,13 +1,9 @@
 //! Storing a push: one write transaction, each accepted row under the next sequence number. It must not know HTTP.
 
-use rusqlite::types::Null;
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 
 use super::super::fault::Faults;
-use super::super::merge::{Merged, Versions};
-use super::super::wire::{
-    Bytes, Cell, LastFailure, OwnedCell, PushAnswer, PushHead, Reader, RowHead, RowState, SiteId, site_text,
-};
+use super::super::wire::{Cell, LastFailure, PushAnswer, PushHead, Reader, RowHead, SiteId, site_text};
 use super::cascade::{self, Cascade};
 use super::database::Worker;
 use super::error::StoreError;
@@ -181,13 +177,9 @@ pub(super) struct Rows<'a> {
     pub(super) insert: CachedStatement<'a>,
     update: Option<CachedStatement<'a>>,
     place: CachedStatement<'a>,
-    touch: CachedStatement<'a>,
-    versions: CachedStatement<'a>,
+    pub(super) touch: CachedStatement<'a>,
     observe: CachedStatement<'a>,
     bury: CachedStatement<'a>,
-    bury_unseen: CachedStatement<'a>,
-    buried: CachedStatement<'a>,
-    deepen: CachedStatement<'a>,
     unbury: CachedStatement<'a>,
     exhume: CachedStatement<'a>,
     erase: CachedStatement<'a>,
@@ -233,11 +225,7 @@ impl<'a> Rows<'a> {
             place: connection.prepare_cached(&sql.place)?,
             touch: connection.prepare_cached(&sql.touch)?,
             observe: connection.prepare_cached(&sql.observe)?,
-            versions: connection.prepare_cached(&sql.versions)?,
             bury: connection.prepare_cached(&sql.bury)?,
-            bury_unseen: connection.prepare_cached(&sql.bury_unseen)?,
-            buried: connection.prepare_cached(&sql.buried)?,
-            deepen: connection.prepare_cached(&sql.deepen)?,
             unbury: connection.prepare_cached(&sql.unbury)?,
             exhume: connection.prepare_cached(&format!("DELETE FROM main.{dead} WHERE cs_seq = ?1"))?,
             erase: connection.prepare_cached(&sql.erase)?,
@@ -253,8 +241,8 @@ impl<'a> Rows<'a> {
         let mut cells = Vec::new();
         let mut version = known;
         for _ in 0..rows {
-            let head: RowHead<'_> = reader.take()?;
-            reader.cells(head.state.cells(shape.columns.len(), shape.keys.len()), &mut cells)?;
+            let head: RowHead = reader.take()?;
+            reader.cells(if head.deleted { shape.keys.len() } else { shape.columns.len() }, &mut cells)?;
             // Seen before: the answer was lost, or the message came twice.
             if head.version <= known && self.mode != Mode::Again {
                 continue;
@@ -264,19 +252,15 @@ impl<'a> Rows<'a> {
                 continue;
             }
             if let Some(cascade) = &mut self.cascade {
-                let key: Vec<Cell<'_>> = match head.state {
-                    RowState::Live(_) => shape.keys.iter().map(|&key| cells[key]).collect(),
-                    RowState::Dead(_) | RowState::Hidden => cells.clone(),
-                };
+                let key: Vec<Cell<'_>> =
+                    if head.deleted { cells.clone() } else { shape.keys.iter().map(|&key| cells[key]).collect() };
                 cascade.push(&key)?;
             }
-            let place = match head.state {
-                RowState::Live(versions) => self.write(&cells, versions.map(|Bytes(bytes)| bytes))?,
-                RowState::Dead(life) => {
-                    self.delete(&cells, life)?;
-                    None
-                }
-                RowState::Hidden => return Err(StoreError::Malformed),
+            let place = if head.deleted {
+                self.delete(&cells)?;
+                None
+            } else {
+                self.write(&cells)?
             };
             if may_plant {
                 self.plant(place, &cells)?;
@@ -307,76 +291,21 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Merges a row into what is there: its place, if it changed anything.
-    fn write(&mut self, cells: &[Cell<'_>], bytes: Option<&[u8]>) -> Result<Option<i64>, StoreError> {
-        let versions = Versions::read(bytes)?;
-        let found = self.gate.write(cells, &versions, self.tracked)?;
-        let Some(there) = found.there else {
-            if self.deny(found.allowed) {
-                return Ok(None);
-            }
-            let key: Vec<Cell<'_>> = self.tracked.shape.keys.iter().map(|&column| cells[column]).collect();
-            if let Some(life) = self.buried(&key)?
-                && life >= versions.life()
-                && self.mode != Mode::Again
-            {
-                if self.tracked.rls {
-                    // Its writer may not see the tombstone of the row as it was.
-                    self.bury_unseen(SERVER, &key, life, Some(cells))?;
-                }
-                return Ok(None);
-            }
-            return Ok(self.add(cells, bytes)?);
-        };
-        match there.merged {
-            Merged::Both(versions) if self.mode != Mode::Again => {
-                let both: Vec<Cell<'_>> = there.both.iter().map(OwnedCell::cell).collect();
-                let found = self.gate.write(&both, &versions, self.tracked)?;
-                if self.deny(found.allowed) {
-                    return Ok(None);
-                }
-                let moves = found.there.is_some_and(|there| there.moves);
-                // From the server, so that the writer, too, gets what it did not have.
-                Ok(self.change(there.place, moves, &both, versions.write().as_deref(), SERVER)?)
-            }
-            merged => {
-                if self.deny(found.allowed) || merged == Merged::Held && self.mode != Mode::Again {
-                    return Ok(None);
-                }
-                Ok(self.change(there.place, there.moves, cells, bytes, self.id)?)
-            }
-        }
-    }
-
-    /// Whether a policy denies what is being stored, which is counted.
-    fn deny(&mut self, allowed: bool) -> bool {
-        let denied = !allowed && !self.is_policy_ignored();
-        self.tally.denied += i64::from(denied);
-        denied
-    }
-
-    /// How often a row came and went that is not there.
-    fn buried(&mut self, key: &[Cell<'_>]) -> rusqlite::Result<Option<u64>> {
-        if !self.has_tombstones {
+    /// Stores a row: its place, if it was accepted.
+    fn write(&mut self, cells: &[Cell<'_>]) -> rusqlite::Result<Option<i64>> {
+        let found = self.gate.write(cells, &self.tracked.watched)?;
+        if !found.allowed && !self.is_policy_ignored() {
+            self.tally.denied += 1;
             return Ok(None);
         }
-        Ok(self.tombstones(key)?.into_iter().filter_map(|(_, life)| life).max())
-    }
-
-    /// Sequence number and life of the tombstones under a key.
-    fn tombstones(&mut self, key: &[Cell<'_>]) -> rusqlite::Result<Vec<(i64, Option<u64>)>> {
-        bind(&mut self.buried, 1, key)?;
-        let mut rows = self.buried.raw_query();
-        let mut tombstones = Vec::new();
-        while let Some(row) = rows.next()? {
-            let life: Option<i64> = row.get(1)?;
-            tombstones.push((row.get(0)?, life.map(|life| u64::try_from(life).unwrap_or(0))));
+        match found.place {
+            Some(place) => self.change(place, found.moves, cells),
+            None => self.add(cells),
         }
-        Ok(tombstones)
     }
 
     /// Stores a row that was not there.
-    fn add(&mut self, cells: &[Cell<'_>], versions: Option<&[u8]>) -> rusqlite::Result<Option<i64>> {
+    fn add(&mut self, cells: &[Cell<'_>]) -> rusqlite::Result<Option<i64>> {
         bind(&mut self.insert, 1, cells)?;
         // Before what triggers write: a device receives it first, and its own triggers may write the same again.
         let seq = self.start()?;
@@ -389,22 +318,15 @@ impl<'a> Rows<'a> {
             Err(error) => return self.fail(error).map(|()| None),
         }
         self.tally.pushed += 1;
-        self.note(seq, self.id, versions, cells).map(Some)
+        self.note(seq, self.id, cells).map(Some)
     }
 
     /// Notes the row just inserted, as written by a site: its place.
-    pub(super) fn note(
-        &mut self,
-        seq: i64,
-        by: i64,
-        versions: Option<&[u8]>,
-        cells: &[Cell<'_>],
-    ) -> rusqlite::Result<i64> {
+    pub(super) fn note(&mut self, seq: i64, by: i64, cells: &[Cell<'_>]) -> rusqlite::Result<i64> {
         self.place.raw_bind_parameter(1, seq)?;
         self.place.raw_bind_parameter(2, by)?;
-        self.place.raw_bind_parameter(3, versions)?;
         for (i, &column) in self.tracked.noted.iter().enumerate() {
-            self.place.raw_bind_parameter(i + 4, cells[column])?;
+            self.place.raw_bind_parameter(i + 3, cells[column])?;
         }
         self.place.raw_execute()?;
         let place = self.connection.last_insert_rowid();
@@ -416,21 +338,14 @@ impl<'a> Rows<'a> {
     }
 
     /// Stores another state of a row.
-    fn change(
-        &mut self,
-        place: i64,
-        moves: bool,
-        cells: &[Cell<'_>],
-        versions: Option<&[u8]>,
-        by: i64,
-    ) -> rusqlite::Result<Option<i64>> {
+    fn change(&mut self, place: i64, moves: bool, cells: &[Cell<'_>]) -> rusqlite::Result<Option<i64>> {
         let keys = &self.tracked.shape.keys;
         let key = || keys.iter().map(|&column| cells[column]);
         let tombstone = if moves {
             let seq = self.next();
             unbury(&mut self.unbury, place, key())?;
             // From the server, so that the writer, too, drops a row that it no longer sees.
-            self.bury.execute(params![seq, SERVER, place, Null])?;
+            self.bury.execute([seq, SERVER, place])?;
             Some(seq)
         } else {
             None
@@ -449,7 +364,7 @@ impl<'a> Rows<'a> {
             }
         }
         self.tally.pushed += 1;
-        self.touch.execute(params![seq, by, versions, place])?;
+        self.touch.execute([seq, self.id, place])?;
         if moves {
             self.has_tombstones = true;
             self.observe.raw_bind_parameter(1, place)?;
@@ -462,67 +377,18 @@ impl<'a> Rows<'a> {
         Ok(Some(place))
     }
 
-    fn delete(&mut self, key: &[Cell<'_>], life: u64) -> Result<(), StoreError> {
-        let Some(row) = self.gate.delete(key)? else { return Ok(self.deepen(key, life)?) };
-        if self.deny(row.allowed) || row.versions.life() >= life && self.mode != Mode::Again {
+    fn delete(&mut self, key: &[Cell<'_>]) -> rusqlite::Result<()> {
+        let Some((place, allowed)) = self.gate.delete(key)? else { return Ok(()) };
+        if !allowed && !self.is_policy_ignored() {
+            self.tally.denied += 1;
             return Ok(());
         }
         let seq = self.start()?;
         if self.faults.has(FaultKind::ResurrectRows) && self.faults.strikes(FaultKind::ResurrectRows, self.site) {
-            let mut versions = Versions::dead(life);
-            versions.insert(self.tracked.changed.len());
-            return Ok(self.touch(seq, self.id, row.place, &versions)?);
+            return self.touch.execute([seq, self.id, place]).map(drop);
         }
         self.tally.pushed += 1;
-        Ok(self.remove(seq, self.id, row.place, life, key.iter().copied())?)
-    }
-
-    /// Notes that a row was deleted which is not there.
-    fn deepen(&mut self, key: &[Cell<'_>], life: u64) -> rusqlite::Result<()> {
-        match self.buried(key)? {
-            None => self.bury_unseen(self.id, key, life, None),
-            Some(known) if known >= life => Ok(()),
-            Some(_) => {
-                for (old, _) in self.tombstones(key)?.into_iter().filter(|(_, life)| life.is_some()) {
-                    let seq = self.next();
-                    self.deepen.execute([seq, self.id, signed(life), old])?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Writes a tombstone of a row that is not there, for those who would see these cells.
-    fn bury_unseen(
-        &mut self,
-        by: i64,
-        key: &[Cell<'_>],
-        life: u64,
-        cells: Option<&[Cell<'_>]>,
-    ) -> rusqlite::Result<()> {
-        let seq = self.next();
-        for (i, value) in [seq, by, signed(life)].into_iter().enumerate() {
-            self.bury_unseen.raw_bind_parameter(i + 1, value)?;
-        }
-        bind(&mut self.bury_unseen, 4, key)?;
-        for (i, &column) in self.tracked.watched.iter().enumerate() {
-            let value = cells.map_or(Cell::Null, |cells| cells[column]);
-            self.bury_unseen.raw_bind_parameter(4 + key.len() + i, value)?;
-        }
-        self.has_tombstones = true;
-        self.bury_unseen.raw_execute().map(drop)
-    }
-
-    /// The versions of a row that is there.
-    pub(super) fn versions(&mut self, place: i64) -> rusqlite::Result<Versions> {
-        let bytes: Option<Vec<u8>> = self.versions.query_row([place], |row| row.get(0))?;
-        // The hub wrote them, or checked them when they came.
-        Ok(Versions::read(bytes.as_deref()).unwrap_or_default())
-    }
-
-    /// Gives a row another sequence number and other versions.
-    pub(super) fn touch(&mut self, seq: i64, by: i64, place: i64, versions: &Versions) -> rusqlite::Result<()> {
-        self.touch.execute(params![seq, by, versions.write(), place]).map(drop)
+        self.remove(seq, self.id, place, key.iter().copied())
     }
 
     /// Removes a row and leaves a tombstone by a site.
@@ -531,7 +397,6 @@ impl<'a> Rows<'a> {
         seq: i64,
         by: i64,
         place: i64,
-        life: u64,
         key: impl Iterator<Item = Cell<'k>>,
     ) -> rusqlite::Result<()> {
         // Without watched columns a live row has no tombstones.
@@ -539,7 +404,7 @@ impl<'a> Rows<'a> {
             unbury(&mut self.unbury, place, key)?;
         }
         self.has_tombstones = true;
-        self.bury.execute([seq, by, place, signed(life)])?;
+        self.bury.execute([seq, by, place])?;
         self.erase.execute([place])?;
         self.end()?;
         self.forget.execute([place]).map(drop)
@@ -558,11 +423,6 @@ impl<'a> Rows<'a> {
     fn is_policy_ignored(&self) -> bool {
         self.faults.has(FaultKind::IgnorePolicy) && self.faults.strikes(FaultKind::IgnorePolicy, self.site)
     }
-}
-
-/// SQLite's integers have a sign.
-fn signed(life: u64) -> i64 {
-    i64::try_from(life).unwrap_or(i64::MAX)
 }
 
 /// Removes the tombstones under a key that concern the same users as its row does now.
