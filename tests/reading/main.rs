@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 mod mutated;
+mod yaml_test_suite;
 
 use std::path::{Path, PathBuf};
 
