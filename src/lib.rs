@@ -103,3 +103,7 @@ pub use plan::{Grant, Plan};
 
 #[cfg(test)]
 mod fixture;
+
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;

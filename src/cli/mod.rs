@@ -50,6 +50,8 @@ use problem::Problem;
 use terminal::{Color, Terminal};
 
 pub(crate) use exit::Exit;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use recorded::recorded;
 
 /// Load-tests database sync: many SQLite databases write and sync at the same time. The verdict says what broke, where,
 /// and on which side.

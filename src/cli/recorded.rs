@@ -77,6 +77,14 @@ fn beside(recorded: &Scenario, run_dir: &Path) -> Vec<String> {
     )]
 }
 
+/// What is judged of a record with these bytes; none if it is no record.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn recorded(bytes: &[u8], run_dir: &Path) -> Option<(Record, Plan)> {
+    let record = parse(bytes, &run_dir.join(RECORD)).ok()?;
+    let plan = planned(&record.scenario, run_dir).ok()?;
+    Some((record, plan))
+}
+
 /// The JSON pointer of the first place where two documents differ.
 fn apart(a: &Value, b: &Value) -> String {
     let deeper = |key: &dyn std::fmt::Display, a: Option<&Value>, b: Option<&Value>| match (a, b) {

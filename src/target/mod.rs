@@ -14,6 +14,8 @@ pub(crate) mod doctor;
 pub(crate) mod embedded;
 mod error;
 pub(crate) mod extension;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod halt;
 mod http;
 mod loopback;

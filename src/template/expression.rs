@@ -58,7 +58,7 @@ impl Expression {
         } else {
             let expression = ENVIRONMENT
                 .compile_expression_owned(trimmed.to_owned())
-                .map_err(|error| TemplateProblem::of(&error, offset))?;
+                .map_err(|error| TemplateProblem::of(&error, trimmed, offset))?;
             let variables = expression.undeclared_variables(true).into_iter().collect();
             let compiled = Arc::new(Compiled { expression, variables });
             known.insert(trimmed.to_owned(), Arc::clone(&compiled));
@@ -87,7 +87,7 @@ impl Expression {
             .compiled
             .expression
             .eval(Value::from_object(scope.clone()))
-            .map_err(|error| TemplateProblem::of(&error, self.offset))?;
+            .map_err(|error| TemplateProblem::of(&error, &self.source, self.offset))?;
         if value.is_undefined() {
             return Err(TemplateProblem {
                 range: Some(self.offset..self.offset + self.source.len()),

@@ -12,9 +12,11 @@ pub struct TemplateProblem {
 }
 
 impl TemplateProblem {
-    /// What the template language says about a text that starts at `offset`.
-    pub(super) fn of(error: &minijinja::Error, offset: usize) -> Self {
-        let range = error.range().map(|range| range.start + offset..range.end + offset);
+    /// What the template language says about `source`, which starts at `offset` of the template's text.
+    pub(super) fn of(error: &minijinja::Error, source: &str, offset: usize) -> Self {
+        // What is missing at the end of a text has its place behind it.
+        let range = error.range().filter(|range| source.get(range.clone()).is_some());
+        let range = range.map(|range| range.start + offset..range.end + offset);
         let message = match (error.kind(), error.detail()) {
             (minijinja::ErrorKind::OutOfFuel, _) => "the template takes too many steps to render".to_owned(),
             (_, Some(detail)) => detail.to_owned(),

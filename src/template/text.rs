@@ -121,7 +121,7 @@ impl Part {
             Self::Statements(_) => text.push_str(
                 &ENVIRONMENT
                     .render_str(source, Value::from_object(scope.clone()))
-                    .map_err(|error| TemplateProblem::of(&error, 0))?,
+                    .map_err(|error| TemplateProblem::of(&error, source, 0))?,
             ),
         }
         Ok(())
@@ -146,7 +146,7 @@ fn has_statements(source: &str) -> bool {
 fn compile_statements(source: &str) -> Result<Part, TemplateProblem> {
     check_statements(source)?;
     let template = ENVIRONMENT.template_from_str(source);
-    let template = template.map_err(|error| TemplateProblem::of(&error, 0))?;
+    let template = template.map_err(|error| TemplateProblem::of(&error, source, 0))?;
     Ok(Part::Statements(template.undeclared_variables(true).into_iter().collect()))
 }
 

@@ -130,7 +130,7 @@ fn every_room_is_in_the_table_and_knows_only_rooms_above_it() {
         .lines()
         .filter_map(|line| line.strip_prefix("pub mod ").or_else(|| line.strip_prefix("mod ")))
         .map(|line| line.trim_end_matches(';'))
-        .filter(|room| *room != "fixture")
+        .filter(|room| !["fixture", "fuzzing"].contains(room))
         .collect();
     let listed: BTreeSet<&str> = ROOMS.iter().map(|(room, _)| *room).collect();
     assert_eq!(listed, named);

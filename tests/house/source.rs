@@ -37,7 +37,7 @@ pub(crate) fn source() -> PathBuf {
 
 /// All files but those of tests.
 pub(crate) fn files() -> Vec<File> {
-    read(&source(), &["tests", "tests.rs", "fixture.rs"])
+    read(&source(), &["tests", "tests.rs", "fixture.rs", "fuzzing.rs"])
 }
 
 /// All files under a directory but those of these names.

@@ -1,7 +1,10 @@
 //! Reading scenarios, as authors meet it: what each file in `bad/` is told, and laws of the reader.
 
 #[cfg(unix)]
+mod beside_python;
+#[cfg(unix)]
 mod mutated;
+mod yaml_test_suite;
 
 use std::path::{Path, PathBuf};
 

@@ -79,7 +79,7 @@ const NESTED: &[(&str, &str)] = &[
 ];
 
 /// All texts that files are made of.
-fn seeds() -> Vec<String> {
+pub(crate) fn seeds() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files: Vec<PathBuf> = ["scenarios", "tests/reading/good", "tests/reading/bad"]
         .iter()
@@ -94,7 +94,7 @@ fn seeds() -> Vec<String> {
 }
 
 /// The file with this number.
-fn mutated(seeds: &[String], number: u64) -> Vec<u8> {
+pub(crate) fn mutated(seeds: &[String], number: u64) -> Vec<u8> {
     let mut rng = ChaCha8Rng::seed_from_u64(number);
     // Half of them from a good scenario: the mutations of a bad one are all bad.
     let bases = if rng.random_bool(0.5) { &seeds[seeds.len() - 1..] } else { seeds };

@@ -9,6 +9,8 @@ pub(super) mod checksum;
 pub(super) mod client;
 mod error;
 mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod hub;
 mod options;
 mod shape;

@@ -11,6 +11,8 @@ mod database;
 mod door;
 mod error;
 mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod listener;
 mod manage;
 mod plant;
@@ -125,12 +127,12 @@ impl Drop for Hub {
     }
 }
 
-/// The same hub without HTTP, for tests that lose and repeat messages themselves.
-#[cfg(test)]
+/// The same hub without HTTP, for tests that lose, repeat and make up messages themselves.
+#[cfg(any(test, feature = "fuzzing"))]
 #[derive(Debug)]
 pub(super) struct LocalHub(Shared);
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 impl LocalHub {
     pub(super) fn open(options: HubOptions) -> Result<Self, HubError> {
         Shared::open(options).map(Self)
@@ -159,6 +161,7 @@ impl LocalHub {
     }
 
     /// Makes a token for a user.
+    #[cfg(test)]
     pub(super) fn token(&self, user: &str) -> Option<crate::failure::Secret> {
         self.0.registry.create_token(user, user, None, None).ok().map(|(_, text)| text)
     }
