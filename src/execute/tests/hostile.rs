@@ -163,7 +163,8 @@ verify: [written, isolation]
 
 /// What comes of the bootstrap check of two databases per user where nobody can read the server's rows.
 fn unread_server(policies: &str, phases: &str, faults: &str) -> CheckResult {
-    let text = format!("{HEAD}{SHARED}{phases}verify: [isolation, bootstrap]\n").replace("databases: 3", "databases: 4");
+    let text =
+        format!("{HEAD}{SHARED}{phases}verify: [isolation, bootstrap]\n").replace("databases: 3", "databases: 4");
     let text =
         text.replace("databases_per_user: 1", "databases_per_user: 2").replace("insert: auth_userid()", policies);
     let text = text.replace("select: '1'", "select: auth_userid() = user_id");
