@@ -238,7 +238,15 @@ fn state(plan: &Plan) -> FinalState {
 
 /// A table's content in a nutshell.
 pub(crate) fn table(rows: u64, digest: &str) -> TableState {
-    TableState { table: "test_sync".into(), rows, digest: digest.into(), forbidden: 0, leaked: None, lapsed: 0 }
+    TableState {
+        table: "test_sync".into(),
+        rows,
+        digest: digest.into(),
+        forbidden: 0,
+        leaked: None,
+        lapsed: 0,
+        left_out: 0,
+    }
 }
 
 /// A failure with a real text.

@@ -1,7 +1,7 @@
 //! `stress hub`: the embedded hub on its own, for several runs or for a look at its files, until Ctrl-C.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::signals::interruption;
 use super::terminal::Terminal;
 use crate::failure::Secret;
-use crate::target::embedded::{Hub, HubOptions};
+use crate::target::embedded::{self, Hub, HubOptions};
 
 /// Runs a hub of the embedded target until Ctrl-C. Scenarios use it with `target: {embedded: {hub: http://…}}`.
 #[derive(Debug, Clone, Args)]
@@ -66,6 +66,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
             arguments.address
         ));
     }
+    lines.push(kept(&arguments.data));
     let interruption = interruption()?;
     let hub = Hub::start(options)?;
     let (url, data) = (hub.url(), arguments.data.display());
@@ -73,6 +74,18 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit
     let _ = interruption.recv();
     hub.stop();
     Ok(Exit::Pass)
+}
+
+/// What earlier runs left there: those that failed leave their databases.
+fn kept(data: &Path) -> String {
+    match embedded::kept(data) {
+        (0, _) => "databases: none".to_owned(),
+        (count, oldest) => {
+            let oldest = oldest.and_then(|oldest| jiff::Timestamp::try_from(oldest).ok());
+            let oldest = oldest.map(|oldest| oldest.strftime(", the oldest last changed on %Y-%m-%d").to_string());
+            format!("databases: {count} from before{}", oldest.unwrap_or_default())
+        }
+    }
 }
 
 /// Refuses a key that somebody could guess.

@@ -6,7 +6,7 @@ use super::contents;
 use super::subject::Subject;
 use crate::failure::{self, Call, RawError};
 use crate::plan::{UserPlan, rule::retry};
-use crate::record::BootstrapState;
+use crate::record::{BootstrapState, Holder};
 use crate::session::{Opening, Session, SyncCall, Synced, open_reader, raw_error};
 
 /// Receives until nothing comes twice in a row, or as often as settling may last.
@@ -65,7 +65,8 @@ fn receive_all(
     }
     session.close()?;
     let reader = open_reader(file, &user.id).map_err(|error| raw_error(Call::Open, &error))?;
-    let tables = contents::own_tables(&reader, subject.plan, None);
+    let behind = subject.behind.of(user.index, Holder::Bootstrap);
+    let tables = contents::own_tables(&reader, subject.plan, behind);
     state.tables = tables.map_err(|error| raw_error(Call::Open, &error))?;
     state.failures = failures;
     Ok(())

@@ -104,7 +104,7 @@ fn database_state(
 ) -> rusqlite::Result<DatabaseState> {
     let file = subject.database_file(database.index);
     let reader = open_reader(&file, subject.user_id(database.user))?;
-    let behind = subject.behind.of(database.index);
+    let behind = subject.behind.of(database.user, Holder::Database(database.index));
     let tables = contents::own_tables(&reader, subject.plan, behind)?;
     let verified = !subject.plan.checks.is_empty();
     let integrity = verified.then(|| integrity(&reader)).transpose()?;

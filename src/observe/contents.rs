@@ -69,7 +69,15 @@ fn state(connection: &Connection, plan: &Plan, table: &TablePlan, rows: Rows) ->
         count += 1;
     }
     let digest = format!("{digest:032x}");
-    Ok(TableState { table: table.name.clone(), rows: count, digest, forbidden: 0, leaked: None, lapsed: 0 })
+    Ok(TableState {
+        table: table.name.clone(),
+        rows: count,
+        digest,
+        forbidden: 0,
+        leaked: None,
+        lapsed: 0,
+        left_out: 0,
+    })
 }
 
 /// The tables of a user's own database: what the user may see, and how many rows are there that the user may not. What
@@ -104,7 +112,7 @@ fn table_without(
     place: usize,
     behind: &HashMap<u128, Left>,
 ) -> rusqlite::Result<TableState> {
-    let (mut digest, mut rows) = (0_u128, 0);
+    let (mut digest, mut rows, mut left_out) = (0_u128, 0, 0);
     let mut gone: HashSet<u128> = behind.keys().copied().filter(|key| RowForm::table_of(*key) == place).collect();
     let policy = table.policies.as_ref().and_then(|policies| policies.select.as_deref()).unwrap_or("0");
     let sql = format!("SELECT coalesce(({policy}), 0), {} FROM main.{}", list_of(&table.columns), quote(&table.name));
@@ -117,6 +125,7 @@ fn table_without(
         let (own, key) = (form.encode(value, &mut encoded), form.key(value, &mut buffer));
         gone.remove(&key);
         let left = behind.get(&key).filter(|left| left.is(Some(own)));
+        left_out += u64::from(left.is_some_and(|left| left.is_unknown()));
         let counted = match left {
             Some(left) => left.instead,
             None => row.get::<_, bool>(0)?.then_some(own),
@@ -129,7 +138,7 @@ fn table_without(
         rows += 1;
     }
     let digest = format!("{digest:032x}");
-    Ok(TableState { table: table.name.clone(), rows, digest, forbidden: 0, leaked: None, lapsed: 0 })
+    Ok(TableState { table: table.name.clone(), rows, digest, forbidden: 0, leaked: None, lapsed: 0, left_out })
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub(super) fn compare(
         let there: Vec<bool> = heads.iter().map(|head| head.as_ref().is_some_and(|head| at_key(&head))).collect();
         let mut rows: Vec<Option<String>> =
             heads.iter().map(|head| head.as_ref().filter(at_key).map(|head| head.row.clone())).collect();
-        pass_over(subject, table, first, holders, &mut rows);
+        pass_over(subject, (user, table), first, holders, &mut rows);
         if rows.windows(2).any(|pair| pair[0] != pair[1]) {
             difference.total += 1;
             if difference.rows.len() < NAMED {
@@ -72,7 +72,7 @@ pub(super) fn compare(
 /// Where a denied write left something behind, the row there counts as the server's.
 fn pass_over(
     subject: &Subject<'_>,
-    table: &TablePlan,
+    (user, table): (u32, &TablePlan),
     head: &Head,
     holders: &[(Holder, &Path)],
     rows: &mut [Option<String>],
@@ -84,9 +84,7 @@ fn pass_over(
     let instead = server.and_then(|server| rows[server].clone());
     let key = subject.key_of(table, &head.key.iter().map(KeyValue::value).collect::<Vec<_>>());
     for ((holder, _), row) in holders.iter().zip(rows) {
-        if let Holder::Database(database) = holder
-            && subject.behind.of(*database).is_some_and(|behind| behind.contains_key(&key))
-        {
+        if subject.behind.of(user, *holder).is_some_and(|behind| behind.contains_key(&key)) {
             row.clone_from(&instead);
         }
     }

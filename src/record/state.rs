@@ -102,6 +102,10 @@ pub struct TableState {
     /// changed.
     #[serde(default, skip_serializing_if = "super::usual::is_zero")]
     pub lapsed: u64,
+    /// Rows held that count neither for `rows` nor for `digest`: nobody knows whether the policies allowed their last
+    /// write, because the server's rows could not be read.
+    #[serde(default, skip_serializing_if = "super::usual::is_zero")]
+    pub left_out: u64,
 }
 
 /// The server at the end.

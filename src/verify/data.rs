@@ -31,7 +31,8 @@ impl Scene<'_> {
         for user in self.groups() {
             for table in self.table_names() {
                 let held = self.held_by(user, table);
-                unread = unread.or_else(|| missing(&held, table));
+                let left_out = self.left_out(user, table, &held, result);
+                unread = unread.or_else(|| missing(&held, table)).or(left_out);
                 findings.extend(self.compare(user, table, &held, is_database));
             }
         }
@@ -84,7 +85,8 @@ impl Scene<'_> {
                     None => self.held_by(user, table),
                 };
                 held.push(Held { holder: Holder::Bootstrap, table: find(&fresh.tables, table) });
-                open = open.or_else(|| missing(&held, table));
+                let left_out = self.left_out(user, table, &held, result);
+                open = open.or_else(|| missing(&held, table)).or(left_out);
                 findings.extend(self.compare_to_last(user, table, &held, |holder| holder == Holder::Bootstrap));
             }
         }
@@ -98,6 +100,23 @@ impl Scene<'_> {
 
     fn for_user(&self, user: u32) -> String {
         if self.plan.rls { format!(" for user {user}") } else { String::new() }
+    }
+
+    /// Notes the rows that could not be compared, because only the server's rows tell what the policies allowed. Gives them
+    /// as a reason if nothing else was compared.
+    fn left_out(&self, user: u32, table: &str, held: &[Held<'_>], result: &mut CheckResult) -> Option<String> {
+        let rows = held.iter().filter_map(|one| one.table).map(|table| table.left_out).max();
+        let rows = rows.filter(|&rows| rows > 0 && held.len() > 1)?;
+        let said = format!(
+            "not compared: {} of table {table}{}; only the server's rows tell what the policies allowed, and they were not read",
+            counted(rows, "row"),
+            self.of_user(user)
+        );
+        if held.iter().filter_map(Held::content).all(|(rows, _)| rows == 0) {
+            return Some(said);
+        }
+        result.notes.push(said);
+        None
     }
 
     fn groups(&self) -> Vec<u32> {

@@ -19,10 +19,15 @@ pub(crate) fn hub(place: &Place) -> (Running, String) {
 
 /// Starts a hub with these keys on a free port and gives it with its address.
 pub(crate) fn hub_with(place: &Place, keys: &[(&str, &str)]) -> (Running, String) {
+    let invocation = place.stress(&["hub", "--address", "127.0.0.1:0", "--data", "hub"]);
+    started(place, keys.iter().fold(invocation, |invocation, (name, value)| invocation.env(name, value)))
+}
+
+/// Starts this hub and gives it with its address.
+pub(crate) fn started(place: &Place, hub: Invocation) -> (Running, String) {
     // Its output goes to a file, which can be read while it runs.
     let out = std::fs::File::create(place.path("hub.txt")).expect("there is room");
-    let invocation = place.stress(&["hub", "--address", "127.0.0.1:0", "--data", "hub"]).stdout(out);
-    let mut running = keys.iter().fold(invocation, |invocation, (name, value)| invocation.env(name, value)).start();
+    let mut running = hub.stdout(out).start();
     let told = || std::fs::read_to_string(place.path("hub.txt")).unwrap_or_default();
     running.until("its address", || told().contains("Ctrl-C"));
     let address = told().lines().find_map(|line| line.strip_prefix("hub: ").map(str::to_owned));

@@ -26,7 +26,9 @@ pub(super) fn gone(plan: &Plan, workers: &[&WorkerRecord], state: &FinalState) -
         };
         let inserted = events().filter(of_table).map(|event| event.rows).fold(0, u64::saturating_add);
         let states = state.databases.iter().flat_map(|held| &held.tables).filter(|held| held.table == table.name);
-        let held = states.map(|held| held.rows.saturating_add(held.forbidden)).fold(0, u64::saturating_add);
+        let held = states
+            .map(|held| held.rows.saturating_add(held.forbidden).saturating_add(held.left_out))
+            .fold(0, u64::saturating_add);
         if inserted > 0 && held == 0 {
             let rows = counted(inserted, "row");
             let name = &table.name;

@@ -103,7 +103,7 @@ pub(super) fn numbers(plan: &Plan, state: &FinalState) -> Vec<String> {
 }
 
 fn number(table: &TableState) -> Option<String> {
-    let TableState { table: _, rows, digest, forbidden, leaked, lapsed } = table;
+    let TableState { table: _, rows, digest, forbidden, leaked, lapsed, left_out: _ } = table;
     if digest.len() != 32 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Some(format!("`{digest}` is no digest"));
     }

@@ -1,11 +1,23 @@
 //! What a denied write left behind: a row that a database changed against the policies stays changed there, and so
-//! differs from the server by right. That row, and only there, counts as what the server holds instead.
+//! differs from the server by right. That row, and only there, counts as what the server holds instead. Where nobody could
+//! read the server's rows, such a key is compared nowhere.
 
 use std::collections::HashMap;
 
-/// What denied writes left behind, by database and key.
+use crate::record::Holder;
+
+/// What denied writes left behind, by key.
 #[derive(Debug, Default)]
-pub(crate) struct Behind(HashMap<u32, HashMap<u128, Left>>);
+pub(crate) struct Behind(HashMap<Whose, HashMap<u128, Left>>);
+
+/// Where something was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Whose {
+    /// In one database.
+    Database(u32),
+    /// In any database of this user, also in a new one, because nobody knows what the server has.
+    User(u32),
+}
 
 /// The state in which a denied write left a row.
 #[derive(Debug, Clone, Copy)]
@@ -36,11 +48,16 @@ impl Left {
             State::Any => true,
         }
     }
+
+    /// Whether nobody knows what should be there.
+    pub(crate) fn is_unknown(self) -> bool {
+        matches!(self.state, State::Any)
+    }
 }
 
 impl Behind {
-    pub(super) fn add(&mut self, database: u32, key: u128, left: Left) {
-        self.0.entry(database).or_default().insert(key, left);
+    pub(super) fn add(&mut self, whose: Whose, key: u128, left: Left) {
+        self.0.entry(whose).or_default().insert(key, left);
     }
 
     /// Whether nothing was left anywhere.
@@ -48,8 +65,13 @@ impl Behind {
         self.0.is_empty()
     }
 
-    /// What was left in a database, by key; none when nothing was.
-    pub(crate) fn of(&self, database: u32) -> Option<&HashMap<u128, Left>> {
-        self.0.get(&database)
+    /// What was left where a user's rows are held, by key; none when nothing was.
+    pub(crate) fn of(&self, user: u32, holder: Holder) -> Option<&HashMap<u128, Left>> {
+        let of_user = || self.0.get(&Whose::User(user));
+        match holder {
+            Holder::Database(database) => self.0.get(&Whose::Database(database)).or_else(of_user),
+            Holder::Bootstrap => of_user(),
+            Holder::Server => None,
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What the policies say about a key: attempts that arrived, what denied writes left behind, and rows that a database holds
 //! against its user's select policy.
 
-use super::behind::{Left, State};
+use super::behind::{Left, State, Whose};
 use super::examiner::{Examiner, HeldForbidden};
 use super::found::NAMED;
 use super::held::HeldRow;
@@ -65,16 +65,15 @@ impl Examiner<'_> {
     ) -> rusqlite::Result<()> {
         for one in writes {
             let (Some(last), Some(allowed)) = (one.last(), one.allowed.last()) else { continue };
-            if *allowed == Allowed::Always || last.digest() == row.map(|row| row.digest) {
+            if *allowed == Allowed::Always {
                 continue;
             }
             let user = one.database.user;
             if !self.server {
-                // Nobody knows what is there instead: the key is compared among this user's databases nowhere.
-                let same = self.subject.plan.databases.iter().filter(|other| other.user == user);
-                same.for_each(|other| {
-                    self.found.behind.add(other.index, key, Left { state: State::Any, instead: None });
-                });
+                self.found.behind.add(Whose::User(user), key, Left { state: State::Any, instead: None });
+                continue;
+            }
+            if last.digest() == row.map(|row| row.digest) {
                 continue;
             }
             let shown = match (row, &mut self.policies) {
@@ -83,7 +82,7 @@ impl Examiner<'_> {
             };
             let state = last.digest().map_or(State::Gone, State::Row);
             let left = Left { state, instead: shown };
-            self.found.behind.add(one.database.index, key, left);
+            self.found.behind.add(Whose::Database(one.database.index), key, left);
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ mod tests;
 mod wire;
 
 pub(crate) use error::HubError;
-pub(crate) use hub::Hub;
+pub(crate) use hub::{Hub, kept};
 pub(crate) use options::HubOptions;
 
 /// Adds the `cloudsync_*` SQL functions of the embedded target to a connection. Call it once, right after opening.

@@ -3,6 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -10,6 +11,8 @@ use super::super::error::HubError;
 
 /// The file by which a hub holds its directory.
 const LOCK: &str = "hub.lock";
+/// How the name of a database's file ends.
+pub(super) const DATABASE: &str = "sqlite";
 
 /// Makes the directory and takes it, until the file is dropped.
 pub(super) fn claim(directory: &Path) -> Result<File, HubError> {
@@ -32,6 +35,15 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let _ = private(path);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(path, flags)
+}
+
+/// How many databases a hub's directory has, and when the oldest of them was last changed.
+pub(crate) fn kept(directory: &Path) -> (u64, Option<SystemTime>) {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let databases = entries.filter(|entry| entry.path().extension().is_some_and(|end| end == DATABASE));
+    // One whose age the system does not tell counts all the same.
+    let changed = databases.map(|entry| entry.metadata().and_then(|it| it.modified()).ok());
+    changed.fold((0, None), |(count, oldest), changed| (count + 1, [oldest, changed].into_iter().flatten().min()))
 }
 
 /// A file that nobody else may read, as it is or new.

@@ -39,6 +39,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::error::HubError;
 use super::options::HubOptions;
+pub(crate) use files::kept;
 use shared::Shared;
 
 /// How long a stop waits for requests under way.

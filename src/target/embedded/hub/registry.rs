@@ -114,7 +114,7 @@ impl Registry {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.data.join(format!("{name}.sqlite"))
+        self.data.join(format!("{name}.{}", files::DATABASE))
     }
 
     /// Who holds this bearer: the api key, a connection string with it, or a token.
