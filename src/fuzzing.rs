@@ -29,7 +29,6 @@ pub const READERS: &[(&str, Reader)] = &[
     ("push", target::push),
     ("pull", target::pull),
     ("page", target::page),
-    ("versions", target::versions),
     ("statements", target::statements),
     ("query", target::query),
     ("answer", answer),

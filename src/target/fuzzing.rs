@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 pub(crate) use super::embedded::fuzzing::messages;
-pub(crate) use super::embedded::fuzzing::{page, pull, push, query, statements, versions};
+pub(crate) use super::embedded::fuzzing::{page, pull, push, query, statements};
 
 use super::connection::ConnectionString;
 

@@ -278,6 +278,7 @@ fn state(databases: u32) -> FinalState {
             forbidden: 0,
             leaked: None,
             lapsed: 0,
+            left_out: 0,
         }]
     };
     let database = |database| DatabaseState {

@@ -9,7 +9,6 @@ use super::client::register_with;
 use super::client::transport::{Endpoint, Refusal, Transport, Verb};
 use super::hub::LocalHub;
 pub(crate) use super::hub::fuzzing::{query, statements};
-use super::merge::Versions;
 use super::wire::{MAX_ROWS, PageHead, PullRequest, PushAnswer, Reader, message};
 use crate::scenario::JournalMode;
 
@@ -108,17 +107,6 @@ pub(crate) fn page(bytes: &[u8]) -> bool {
     complete
 }
 
-/// The versions of a row.
-pub(crate) fn versions(bytes: &[u8]) -> bool {
-    let Ok(read) = Versions::read(Some(bytes)) else { return false };
-    let again = Versions::read(read.write().as_deref()).expect("what was written");
-    // Columns that were written once need not be written down.
-    assert!(
-        again.life() == read.life() && ![(&again, &read), (&read, &again)].iter().any(|(a, b)| a.is_ahead_of(b, 9))
-    );
-    true
-}
-
 /// Real messages by the reader that takes them: the corpus in today's format.
 #[cfg(test)]
 pub(crate) fn messages() -> Vec<(&'static str, Vec<u8>)> {
@@ -150,9 +138,5 @@ pub(crate) fn messages() -> Vec<(&'static str, Vec<u8>)> {
         let sync = "SELECT cloudsync_network_send_changes(), cloudsync_network_receive_changes()";
         connection.query_row(sync, [], |_| Ok(())).expect("a sync");
     }
-    let mut updated = Versions::default();
-    updated.update(3, |column| column == 2);
-    let versions = [updated, Versions::dead(300)].map(|versions| ("versions", versions.write().unwrap_or_default()));
-    let kept = kept.lock().expect("the lock").clone();
-    kept.into_iter().chain(versions).collect()
+    kept.lock().expect("the lock").clone()
 }
