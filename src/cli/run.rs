@@ -161,7 +161,7 @@ impl Session<'_> {
                             repeat.runs.push(RunSummary::of(
                                 &made.analysis,
                                 &made.directory.id,
-                                &hidden::redact(label.clone()),
+                                hidden::redact(label.clone()),
                             ));
                             let of = if label.is_empty() { String::new() } else { format!(", {label}") };
                             let line = last_line(&made.analysis, terminal.width);

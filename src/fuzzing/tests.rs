@@ -1,4 +1,5 @@
-//! The short form of the fuzzing: every reader takes its corpus, and mutations of it, always the same.
+//! The short form of the fuzzing: every reader takes its corpus, and mutations of it, always the same. With
+//! `STRESS_FUZZED=100` it takes a hundred times as many.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +14,7 @@ use crate::fixture;
 
 /// How many mutations each reader gets; those that open databases get fewer.
 const MANY: u64 = 2_000;
-const FEW: u64 = 200;
+const FEW: u64 = 100;
 const SLOW: &[&str] = &["scenario", "push", "pull", "page", "record"];
 
 /// What readers stumble over.
@@ -125,7 +126,8 @@ fn try_out(name: &str, reader: Reader) -> Result<(), String> {
     if known == 0 {
         return Err(format!("`{name}` takes nothing of its corpus: is it still in today's format?"));
     }
-    let count = if SLOW.contains(&name) { FEW } else { MANY };
+    let times = std::env::var("STRESS_FUZZED").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
+    let count = times * if SLOW.contains(&name) { FEW } else { MANY };
     let mut taken = 0;
     for number in 0..count {
         taken += u64::from(read(name, reader, &mutated(&corpus, number))?);

@@ -117,8 +117,7 @@ pub(super) struct Guard {
 #[derive(Default)]
 struct Watch {
     sandbox: bool,
-    /// Whether statements are declared, and not only prepared.
-    declares: bool,
+    fate: Use,
     /// Who listens.
     ear: Option<Ear>,
     /// What was refused, and what to do.
@@ -135,6 +134,16 @@ struct Watch {
     hollow: bool,
     /// The steps so far.
     steps: u64,
+}
+
+/// What becomes of a statement.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Use {
+    /// It is only prepared.
+    #[default]
+    Prepared,
+    /// What it declares is declared.
+    Declared,
 }
 
 /// What a statement does to the schema.
@@ -193,7 +202,7 @@ impl Guard {
         let mut batch = Batch::new(&self.connection, sql);
         loop {
             locked(&self.watch).forget();
-            locked(&self.watch).declares = true;
+            locked(&self.watch).fate = Use::Declared;
             let Some(mut statement) = batch.next()? else { return Ok(()) };
             self.check_vacuum(&statement)?;
             let effect = locked(&self.watch).effect;
@@ -214,7 +223,7 @@ impl Guard {
     fn check_vacuum(&self, statement: &Statement<'_>) -> Result<(), rusqlite::Error> {
         let asks = {
             let watch = locked(&self.watch);
-            watch.declares || watch.sandbox
+            watch.fate == Use::Declared || watch.sandbox
         };
         let sql = statement.expanded_sql().unwrap_or_default();
         if !asks || statement.is_explain() != 0 || !sql.to_ascii_lowercase().contains("vacuum") {
@@ -296,7 +305,11 @@ impl Guard {
 impl Watch {
     /// Forgets what was noticed of the statement before.
     fn forget(&mut self) {
-        (self.refused, self.effect, self.view, self.declares) = (None, Effect::None, None, false);
+        (self.refused, self.effect, self.view, self.fate) = (None, Effect::None, None, Use::Prepared);
+    }
+
+    fn declares(&self) -> bool {
+        self.fate == Use::Declared
     }
 
     fn judge(&mut self, context: &AuthContext<'_>) -> Authorization {
@@ -309,12 +322,12 @@ impl Watch {
         }
         match action {
             // A statement that is only prepared reaches nothing here, and a run does what its scenario says.
-            AuthAction::Attach { .. } | AuthAction::Detach { .. } if self.declares => self.refuse(&action),
-            AuthAction::Function { function_name } if self.declares && is_among(&BEYOND, function_name) => {
+            AuthAction::Attach { .. } | AuthAction::Detach { .. } if self.declares() => self.refuse(&action),
+            AuthAction::Function { function_name } if self.declares() && is_among(&BEYOND, function_name) => {
                 self.refuse(&action)
             }
             // SQLite carries out pragmas while it prepares them.
-            AuthAction::Pragma { pragma_name, .. } if self.declares && is_among(&REACHING, pragma_name) => {
+            AuthAction::Pragma { pragma_name, .. } if self.declares() && is_among(&REACHING, pragma_name) => {
                 self.refuse(&action)
             }
             AuthAction::Pragma { pragma_name, .. } if !is_among(&READING, pragma_name) => Authorization::Ignore,
@@ -339,7 +352,7 @@ impl Watch {
 
     fn refuse_named(&mut self, what: &str) {
         let message = format!("it reaches beyond the scenario's own tables: {what} is not allowed");
-        self.refused = Some((message, if self.declares { REMOVE } else { sandbox::HELP }));
+        self.refused = Some((message, if self.declares() { REMOVE } else { sandbox::HELP }));
     }
 
     fn note(&mut self, action: &AuthAction<'_>) {

@@ -24,6 +24,7 @@ const ENDS: &[(&str, &str, &str)] = &[
     ("harness/relay.rs", "TcpStream::connect(", "its reads have a timeout"),
     ("editor.rs", "Command::new(", "every answer is bounded, and it is killed in the end"),
     ("reading/mutated.rs", "Command::new(", "`timeout` kills it, and its environment is empty"),
+    ("reading/beside_python.rs", "Command::new(", "`timeout` kills it, and its environment is empty"),
     ("licences.rs", "Command::new(", "cargo bounds its own requests"),
 ];
 

@@ -26,6 +26,8 @@ pub(super) type Flow = Result<(), Ending>;
 
 /// What SQLite says about a statement that was interrupted.
 const INTERRUPTED: &str = "interrupted";
+/// What is left of it where the extension was at work on statements of its own.
+const SWALLOWED: &str = "SQL logic error";
 
 pub(crate) struct Worker<'a> {
     pub(super) run: &'a Run<'a>,
@@ -85,7 +87,9 @@ impl<'a> Worker<'a> {
 
     /// Whether a step ended because the whole run did: it was not done, and that is no failure of it.
     pub(super) fn was_cut(&self, failures: &[Failure]) -> bool {
-        let interrupted = |failure: &Failure| failure.kind == FailureKind::Timeout && failure.message == INTERRUPTED;
+        let interrupted = |failure: &Failure| {
+            failure.kind == FailureKind::Timeout && failure.message == INTERRUPTED || failure.message == SWALLOWED
+        };
         self.run.control.is_now()
             && !self.run.watchdog.expired(self.index)
             && !failures.is_empty()

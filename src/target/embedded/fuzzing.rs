@@ -107,13 +107,17 @@ pub(crate) fn page(bytes: &[u8]) -> bool {
     complete
 }
 
+/// Messages, each with the reader that takes it.
+#[cfg(test)]
+type Messages = Vec<(&'static str, Vec<u8>)>;
+
 /// Real messages by the reader that takes them: the corpus in today's format.
 #[cfg(test)]
-pub(crate) fn messages() -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn messages() -> Messages {
     use std::sync::{Arc, Mutex};
 
     /// Keeps what is said on the way to the hub.
-    struct Kept(Alone, Arc<Mutex<Vec<(&'static str, Vec<u8>)>>>);
+    struct Kept(Alone, Arc<Mutex<Messages>>);
 
     impl Transport for Kept {
         fn call(&mut self, endpoint: &Endpoint, verb: Verb, body: &[u8]) -> Result<Vec<u8>, Refusal> {
