@@ -12,7 +12,7 @@ use crate::tally::{campaign, times};
 fn library() -> Option<PathBuf> {
     let places = ["/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib*/faketime/libfaketimeMT.so.1"].into_iter();
     let found = places.flat_map(|place| glob::glob(place).expect("it is a pattern"));
-    found.filter_map(Result::ok).next()
+    found.find_map(Result::ok)
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn stopped(case: &mut Case<'_>, scene: &Scene, verdicts: &[&str]) {
     let running = scene.run(1, &["--json"]).start();
     sleep(Duration::from_millis(300) + case.moment(900));
     running.signal("STOP");
-    sleep(Duration::from_millis(1000) + case.moment(2000));
+    sleep(Duration::from_secs(1) + case.moment(2000));
     running.signal("CONT");
     let done = running.done();
     case.ended(&done);
