@@ -11,7 +11,7 @@ use crate::tally::{campaign, times};
 /// libfaketime, where it is installed.
 fn library() -> Option<PathBuf> {
     let places = ["/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib*/faketime/libfaketimeMT.so.1"].into_iter();
-    let found = places.flat_map(|place| glob::glob(place).expect("it is a pattern"));
+    let mut found = places.flat_map(|place| glob::glob(place).expect("it is a pattern"));
     found.find_map(Result::ok)
 }
 
