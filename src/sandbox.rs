@@ -1,5 +1,5 @@
-//! What a scenario may not do in a sandbox: leave the run's directory by SQL, and talk to other machines. Says so of one
-//! wish at a time; it must not know who asks, or how SQLite is told.
+//! What SQL may not do in a sandbox, while tables are declared, and on the hub: leave its own database; and which addresses
+//! are those of this machine. Says so of one wish at a time; it must not know who asks, or how SQLite is told.
 
 use core::net::IpAddr;
 
@@ -20,8 +20,15 @@ const FUNCTIONS: [&str; 11] = [
     "readfile",
     "writefile",
 ];
-/// Pragmas that move files.
-const PRAGMAS: [&str; 2] = ["data_store_directory", "temp_store_directory"];
+/// Pragmas that reach beyond their database: files, or settings of the whole process.
+const PRAGMAS: [&str; 6] = [
+    "data_store_directory",
+    "hard_heap_limit",
+    "lock_proxy_file",
+    "soft_heap_limit",
+    "temp_store_directory",
+    "writable_schema",
+];
 
 /// Something that a statement wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +42,7 @@ pub(crate) enum Wish<'a> {
 }
 
 impl Wish<'_> {
-    /// Whether a sandbox refuses it.
+    /// Whether it reaches beyond the statement's own database.
     pub(crate) fn is_refused(self) -> bool {
         let among = |names: &[&str], wanted: &str| names.iter().any(|name| name.eq_ignore_ascii_case(wanted));
         match self {
@@ -56,7 +63,9 @@ pub(crate) fn is_local(address: &str) -> bool {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host_and_port.split(':').next().unwrap_or_default(),
     };
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    // `0.0.0.0` is where a hub on all interfaces says it listens.
+    let is_here = |ip: IpAddr| ip.to_canonical().is_loopback() || ip.is_unspecified();
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(is_here)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::problem::Problem;
 use crate::execute::{STACK, threads_suffice};
 use crate::figure::bytes;
+use crate::target::file_size_limit;
 
 /// Descriptors of a database at work: the file, its log and shared memory, its log file, and both ends of a socket.
 const DESCRIPTORS_PER_DATABASE: u64 = 7;
@@ -49,7 +50,7 @@ fn addresses_suffice(databases: usize) -> Result<(), Problem> {
     let arenas = (databases + THREADS_BESIDE).min(ARENAS_PER_PROCESSOR * processors) as u64 * ARENA;
     let each = databases as u64 * (ADDRESSES_PER_DATABASE + STACK as u64);
     let needed = ADDRESSES_BESIDE + arenas + each;
-    let Some(limit) = limit(System::Addresses).filter(|limit| *limit < needed) else { return Ok(()) };
+    let Some(limit) = addresses().filter(|limit| *limit < needed) else { return Ok(()) };
     let (needed, limit) = (bytes(needed), bytes(limit));
     let message = format!("{databases} databases need {needed} of address space, and the system allows {limit}");
     Err(Problem::could_not_run(message).help("raise the limit with `ulimit -v unlimited`"))
@@ -57,29 +58,18 @@ fn addresses_suffice(databases: usize) -> Result<(), Problem> {
 
 /// What a person should know of the limit of file sizes: what reaches it cannot be foreseen.
 pub(super) fn of_file_sizes() -> Option<String> {
-    let limit = limit(System::FileSize)?;
+    let limit = file_size_limit()?;
     Some(format!("the system limits files to {} (`ulimit -f`): a larger file fails as on a full disk", bytes(limit)))
 }
 
-/// A limit of the system.
-#[derive(Clone, Copy)]
-enum System {
-    Addresses,
-    FileSize,
-}
-
-/// What the system allows, where it limits that.
+/// The addresses that the system allows, where it limits them.
 #[cfg(unix)]
-fn limit(of: System) -> Option<u64> {
-    let resource = match of {
-        System::Addresses => rlimit::Resource::AS,
-        System::FileSize => rlimit::Resource::FSIZE,
-    };
-    resource.get_soft().ok().filter(|limit| *limit != rlimit::INFINITY)
+fn addresses() -> Option<u64> {
+    rlimit::Resource::AS.get_soft().ok().filter(|limit| *limit != rlimit::INFINITY)
 }
 
-/// What the system allows, where it limits that.
+/// The addresses that the system allows, where it limits them.
 #[cfg(not(unix))]
-fn limit(_: System) -> Option<u64> {
+fn addresses() -> Option<u64> {
     None
 }

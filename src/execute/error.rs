@@ -5,11 +5,8 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use crate::failure::{FailureKind, RawError, classify};
+use crate::target::room;
 
-/// What to do about a disk without room.
-const ROOM: &str = "free some disk space, or name another directory with `--out`";
-/// What to do about files that may not become larger.
-const FILE_SIZE: &str = "the system limits the size of files: raise the limit with `ulimit -f unlimited`";
 /// What to do about too few open files.
 const OPEN_FILES: &str = "the system limits the number of open files: raise the limit with `ulimit -n 4096`";
 /// What to do about threads that do not start.
@@ -67,15 +64,6 @@ fn has_too_many_open(error: &io::Error) -> bool {
     #[cfg(not(unix))]
     let is = false;
     is
-}
-
-/// What to do about a file that could not grow. SQLite tells no limit from a full disk.
-fn room() -> &'static str {
-    #[cfg(unix)]
-    if rlimit::Resource::FSIZE.get_soft().is_ok_and(|limit| limit != rlimit::INFINITY) {
-        return FILE_SIZE;
-    }
-    ROOM
 }
 
 impl fmt::Display for ExecuteError {

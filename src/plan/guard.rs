@@ -68,28 +68,15 @@ const READING: [&str; 17] = [
     "table_xinfo",
 ];
 
-/// Pragmas that reach beyond their database: files, or settings of the whole process.
-const REACHING: [&str; 6] = [
-    "data_store_directory",
-    "hard_heap_limit",
-    "lock_proxy_file",
-    "soft_heap_limit",
-    "temp_store_directory",
-    "writable_schema",
-];
-
 /// What to do about a declaration that reaches beyond.
 const REMOVE: &str = "remove it: what declares tables reaches only its own databases";
-
-/// Functions that load code, or hand out an address in memory.
-const BEYOND: [&str; 2] = ["fts3_tokenizer", "load_extension"];
 
 /// The most steps of SQLite's own machine for the declarations of a scenario. A hundred tables take about ten thousand.
 const STEPS: u64 = 1_000_000;
 /// The most queries that a view may be made of.
 const SELECTS: usize = 100;
 /// How often the steps are counted.
-const STRIDE: u64 = 100;
+const STRIDE: i32 = 100;
 /// The limits of SQLite. It follows expressions, views, triggers and foreign keys by recursion, on the small stacks of
 /// the workers too.
 const LIMITS: [(Limit, i32); 10] = [
@@ -177,7 +164,7 @@ impl Guard {
         let authorizer = Arc::clone(&watch);
         connection.authorizer(Some(move |context: AuthContext<'_>| locked(&authorizer).judge(&context)))?;
         let counter = Arc::clone(&watch);
-        connection.progress_handler(100, Some(move || locked(&counter).spend()))?;
+        connection.progress_handler(STRIDE, Some(move || locked(&counter).spend()))?;
         Ok(Self { connection, watch })
     }
 
@@ -317,19 +304,12 @@ impl Watch {
             ear(context);
         }
         let action = context.action;
-        if self.sandbox && wish(&action).is_some_and(Wish::is_refused) {
+        // A statement that is only prepared reaches nothing here, and a run does what its scenario says.
+        if (self.sandbox || self.declares()) && wish(&action).is_some_and(Wish::is_refused) {
             return self.refuse(&action);
         }
         match action {
-            // A statement that is only prepared reaches nothing here, and a run does what its scenario says.
-            AuthAction::Attach { .. } | AuthAction::Detach { .. } if self.declares() => self.refuse(&action),
-            AuthAction::Function { function_name } if self.declares() && is_among(&BEYOND, function_name) => {
-                self.refuse(&action)
-            }
             // SQLite carries out pragmas while it prepares them.
-            AuthAction::Pragma { pragma_name, .. } if self.declares() && is_among(&REACHING, pragma_name) => {
-                self.refuse(&action)
-            }
             AuthAction::Pragma { pragma_name, .. } if !is_among(&READING, pragma_name) => Authorization::Ignore,
             AuthAction::Select if self.hollow => Authorization::Ignore,
             action => {
@@ -343,7 +323,6 @@ impl Watch {
         let what = match action {
             AuthAction::Function { function_name } => format!("the function {function_name}()"),
             AuthAction::Pragma { pragma_name, .. } => format!("PRAGMA {pragma_name}"),
-            AuthAction::Detach { .. } => "DETACH".to_owned(),
             _ => "ATTACH".to_owned(),
         };
         self.refuse_named(&what);
@@ -372,7 +351,7 @@ impl Watch {
 
     /// Counts steps. Whether they are too many.
     fn spend(&mut self) -> bool {
-        self.steps += STRIDE;
+        self.steps += u64::from(STRIDE.unsigned_abs());
         self.steps > STEPS
     }
 }

@@ -9,6 +9,7 @@ use super::admin::Admin;
 use super::attendant::Attendant;
 use super::cleanup::{Closing, Dropping};
 use super::connected::Connected;
+use super::disk::room;
 use super::embedded::{self, Hub, HubOptions};
 use super::error::TargetError;
 use super::halt::Halt;
@@ -114,15 +115,6 @@ fn prepared(plan: &Plan, management: &Management, registration: &Registration) -
         Ok(management.missing(&id, &tables)?.is_empty().then_some(id))
     });
     found.map_err(|error| management.failed(&format!("look for the database `{}`", registration.database), &error))
-}
-
-/// What to do about files of the hub that cannot be written: SQLite does not say why.
-fn room() -> &'static str {
-    #[cfg(unix)]
-    if rlimit::Resource::FSIZE.get_soft().is_ok_and(|limit| limit < rlimit::INFINITY) {
-        return "raise the limit of file sizes with `ulimit -f unlimited`, or free some room on the disk";
-    }
-    "free some disk space, or name a writable directory with `--out`"
 }
 
 fn hub_options(plan: &Plan, options: &EmbeddedOptions, directory: &Path) -> HubOptions {

@@ -1,12 +1,11 @@
 //! Which proxy a request takes: none to this machine, else the one that the environment names for its host. The only
 //! place that reads these variables. Their user and password are secrets.
 
-use std::net::IpAddr;
-
 use ureq::http::Uri;
 use ureq::{Proxy, ProxyProtocol};
 
 use crate::failure::Secret;
+use crate::sandbox;
 
 /// Where proxies are named, by the scheme of the address; the first that is set counts.
 const HTTPS: &[&str] = &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
@@ -55,14 +54,8 @@ fn chosen(address: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Op
 
 /// Whether a host is this machine.
 fn is_here(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches([']', '.']);
-    let name = host.to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(is_local)
-}
-
-fn is_local(ip: IpAddr) -> bool {
-    // `0.0.0.0` is where a hub on all interfaces says it listens.
-    ip.to_canonical().is_loopback() || ip.is_unspecified()
+    let host = host.trim_end_matches('.');
+    sandbox::is_local(host) || host.to_ascii_lowercase().ends_with(".localhost")
 }
 
 /// Whether an entry of `NO_PROXY` covers a host: the host itself, its domain, or `*`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::trace::{RowState, TracedRow};
+use super::traced::{RowState, TracedRow};
 use crate::figure::{counted, list};
 use crate::record::{CellClock, RowDifference};
 

@@ -9,11 +9,12 @@ mod query;
 mod result;
 mod scene;
 mod trace;
+mod traced;
 mod written;
 
 pub(crate) use result::{CheckResult, Finding, Outcome};
 pub(crate) use scene::{databases, was_cut};
-pub(crate) use trace::{Hop, RowState, TracedRow};
+pub(crate) use traced::{Hop, RowState, TracedRow};
 
 use std::collections::BTreeSet;
 

@@ -74,6 +74,21 @@ fn what_leaves_the_sandbox_is_refused_before_anything_starts_with_its_place() {
 }
 
 #[test]
+fn what_declares_tables_reaches_nothing_else_in_a_sandbox_or_not() {
+    for sql in
+        ["ATTACH '/tmp/other.db' AS other", "VACUUM INTO '/tmp/other.db'", "PRAGMA temp_store_directory = '/tmp'"]
+    {
+        let place = Place::of(&format!(
+            "schema:\n  tables:\n    - name: notes\n      sql: CREATE TABLE notes (id TEXT PRIMARY KEY, user_id TEXT, body TEXT, size INTEGER)\n      also: [\"{sql}\"]\n"
+        ));
+        for more in [&[][..], &["--sandbox"]] {
+            let done = place.stress(&[&["validate", "scenario.yaml"], more].concat()).done().exits(2);
+            done.says(&["it reaches beyond", "scenario.yaml:"]);
+        }
+    }
+}
+
+#[test]
 fn an_address_that_is_known_only_at_the_run_is_refused_too() {
     let Some(path) = extension("an_address_that_is_known_only_at_the_run_is_refused_too") else { return };
     let place = Place::of(&CLOSED.replace("http://127.0.0.1:9", "{{ env.TEST_CONNECTION }}"));

@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use rusqlite::ffi::SQLITE_ATTACH;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+
+use crate::sandbox::Wish;
 
 /// Steps of SQLite's machine between two looks at the turn: well below a millisecond.
 const STEPS: i32 = 5_000;
@@ -66,20 +69,12 @@ pub(super) fn bind(connection: &mut Connection) -> rusqlite::Result<()> {
 /// Refuses what reaches beyond the database's own file: `ATTACH`, with which `VACUUM INTO` writes, too, other
 /// directories for temporary files, and code of others.
 pub(super) fn judge(context: &AuthContext<'_>) -> Authorization {
-    match context.action {
-        // `VACUUM` attaches a temporary database, which has no name.
-        AuthAction::Attach { filename: "" } => Authorization::Allow,
-        AuthAction::Attach { .. } | AuthAction::Detach { .. } => Authorization::Deny,
-        AuthAction::Pragma { pragma_name, .. } if is_beyond(pragma_name) => Authorization::Deny,
-        AuthAction::Function { function_name } if function_name.eq_ignore_ascii_case("load_extension") => {
-            Authorization::Deny
-        }
-        _ => Authorization::Allow,
-    }
-}
-
-fn is_beyond(pragma: &str) -> bool {
-    ["temp_store_directory", "data_store_directory", "hard_heap_limit", "soft_heap_limit", "writable_schema"]
-        .iter()
-        .any(|known| pragma.eq_ignore_ascii_case(known))
+    let wish = match context.action {
+        AuthAction::Attach { filename } => Wish::Attach(Some(filename)),
+        AuthAction::Unknown { code: SQLITE_ATTACH, .. } => Wish::Attach(None),
+        AuthAction::Function { function_name } => Wish::Function(function_name),
+        AuthAction::Pragma { pragma_name, .. } => Wish::Pragma(pragma_name),
+        _ => return Authorization::Allow,
+    };
+    if wish.is_refused() { Authorization::Deny } else { Authorization::Allow }
 }
