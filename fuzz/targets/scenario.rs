@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| _ = stress::fuzzing::read("scenario", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    stress::fuzzing::read("scenario", bytes);
+});
