@@ -124,7 +124,7 @@ fn table_without(
         let value = |column: usize| row.get_ref(column + 1).unwrap_or(ValueRef::Null);
         let (own, key) = (form.encode(value, &mut encoded), form.key(value, &mut buffer));
         gone.remove(&key);
-        let left = behind.get(&key).filter(|left| left.is(Some(own)));
+        let left = behind.get(&key).filter(|left| left.is(Some(&encoded)));
         left_out += u64::from(left.is_some_and(|left| left.is_unknown()));
         let counted = match left {
             Some(left) => left.instead,

@@ -1,9 +1,10 @@
 //! One key: whether what is there is what somebody last wrote.
 
+use super::held::HeldRow;
+use super::mixture::is_mixture;
 use super::policies::{Policies, Row};
 use crate::ledger::{Entry, Kept};
 use crate::plan::{DatabasePlan, Elsewhere, Plan};
-use crate::session::decode;
 
 /// What a database wrote under a key, in order. Never nothing.
 pub(super) struct Writes<'a> {
@@ -157,7 +158,9 @@ fn walk(writes: &[Writes<'_>], held: Option<(u128, &[u8])>, columns: bool, lenie
     let explained = match held {
         None => from_start || candidates().any(|entry| entry.row.is_none()),
         Some((digest, row)) => {
-            candidates().any(|entry| entry.digest() == Some(digest)) || columns && is_merged(row, candidates())
+            candidates().any(|entry| entry.digest() == Some(digest))
+                || columns
+                    && is_mixture(row, candidates().filter_map(|entry| Some(entry.row.as_ref()?.bytes.as_slice())))
         }
     };
     match explained {
@@ -168,33 +171,17 @@ fn walk(writes: &[Writes<'_>], held: Option<(u128, &[u8])>, columns: bool, lenie
     }
 }
 
-/// Whether each column's value is that of a candidate.
-fn is_merged<'e>(row: &[u8], candidates: impl Iterator<Item = &'e Entry>) -> bool {
-    let values = |bytes| decode(bytes).unwrap_or_default();
-    let rows: Vec<_> = candidates.filter_map(|entry| Some(values(&entry.row.as_ref()?.bytes))).collect();
-    values(row).iter().enumerate().all(|(column, value)| {
-        let same = |other: &rusqlite::types::ValueRef<'_>| same_bytes(*other, *value);
-        rows.iter().any(|row| row.get(column).is_some_and(same))
-    })
-}
-
-/// Whether two rows are the same in some columns.
-pub(super) fn same_columns(a: &[u8], b: &[u8], columns: &[usize]) -> bool {
-    let values = |bytes| decode(bytes).unwrap_or_default();
-    let (a, b) = (values(a), values(b));
-    columns.iter().all(|column| match (a.get(*column), b.get(*column)) {
-        (Some(a), Some(b)) => same_bytes(*a, *b),
-        _ => false,
-    })
-}
-
-fn same_bytes(a: rusqlite::types::ValueRef<'_>, b: rusqlite::types::ValueRef<'_>) -> bool {
-    let encoded = |value| {
-        let mut bytes = Vec::new();
-        crate::session::encode(value, &mut bytes);
-        bytes
-    };
-    encoded(a) == encoded(b)
+/// Whether a row that a database holds may be of its own making: a row that it wrote, or, where columns are merged, columns
+/// of a write that the policies deny among columns of others.
+pub(super) fn is_own(writes: &[Writes<'_>], database: u32, row: &HeldRow, columns: bool) -> bool {
+    let Some(own) = writes.iter().find(|one| one.database.index == database) else { return false };
+    let doubtful = || own.allowed.iter().any(|allowed| *allowed != Allowed::Always);
+    let written = || writes.iter().flat_map(|one| &one.entries).filter_map(|entry| entry.row.as_ref());
+    own.wrote(row.digest)
+        || columns
+            && doubtful()
+            && written().all(|state| state.digest != row.digest)
+            && is_mixture(&row.bytes, written().map(|state| state.bytes.as_slice()))
 }
 
 /// Asks the policies about everything that was written under a key.
@@ -233,21 +220,28 @@ fn of_database(
     let mut answers = Vec::new();
     for (index, entry) in own.entries.iter().enumerate() {
         // What may be on the server when the write comes there: rows of others, own earlier ones, or nothing.
-        let mut befores: Vec<Option<Row<'_>>> = Vec::new();
-        let earlier = others.iter().copied().chain(&own.entries[..index]);
-        for before in earlier.filter(|before| before.digest() != entry.digest()).filter_map(row_of) {
-            if !befores.iter().flatten().any(|known| known.policy == before.policy) {
-                befores.push(Some(before));
-            }
-        }
-        if entry.row.is_some() && (deleted || !there) {
-            befores.push(None);
-        }
+        let before = different(others.iter().copied().chain(&own.entries[..index]), entry);
+        // What may come of the write: the row, or the columns of others in it.
+        let mut after = different(others.iter().copied().filter(|_| policies.merges_columns()), entry);
+        after.insert(0, row_of(entry).unwrap_or_default());
         let (mut some, mut every) = (false, true);
-        for before in &befores {
-            let allowed = policies.allow(table, own.database.user, *before, row_of(entry))?;
-            some |= allowed;
-            every &= allowed;
+        match (policies.mixtures(table, &before), policies.mixtures(table, &after)) {
+            (Some(before), Some(after)) => {
+                let absent = (entry.row.is_some() && (deleted || !there)).then_some(None);
+                let befores = before.iter().map(|one| Some(one.row())).chain(absent);
+                let afters: Vec<Option<Row<'_>>> = match &entry.row {
+                    Some(_) => after.iter().map(|one| Some(one.row())).collect(),
+                    None => vec![None],
+                };
+                for before in befores {
+                    for after in &afters {
+                        let allowed = policies.allow(table, own.database.user, before, *after)?;
+                        some |= allowed;
+                        every &= allowed;
+                    }
+                }
+            }
+            _ => (some, every) = (true, false),
         }
         let at = own.ledger.segments.get(entry.segment as usize).map_or(0, |segment| segment.at);
         let answer = match (some, every) {
@@ -261,6 +255,17 @@ fn of_database(
         answers.push(answer);
     }
     Ok(answers)
+}
+
+/// The rows among some entries that are not what another one left, one for each answer of the policies.
+fn different<'e>(entries: impl Iterator<Item = &'e Entry>, other: &Entry) -> Vec<Row<'e>> {
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    for row in entries.filter(|entry| entry.digest() != other.digest()).filter_map(row_of) {
+        if !rows.iter().any(|known| known.policy == row.policy) {
+            rows.push(row);
+        }
+    }
+    rows
 }
 
 fn row_of(entry: &Entry) -> Option<Row<'_>> {

@@ -30,6 +30,7 @@ mod found;
 mod held;
 mod judge;
 mod keys;
+mod mixture;
 mod policies;
 mod rights;
 mod rows;

@@ -8,6 +8,8 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::super::columns::list_of;
+use super::mixture::{Mixture, mixtures};
+use crate::ledger::RowForm;
 use crate::plan::{Plan, TablePlan};
 use crate::session::{decode, define_auth, open_reader, trusted};
 use crate::sql::quote;
@@ -19,6 +21,7 @@ pub(super) struct Policies<'a> {
     /// The user of whom the answers are, from 1; 0 before the first question.
     user: u32,
     known: HashMap<Question, bool>,
+    forms: Vec<RowForm>,
 }
 
 /// The columns that policies read decide, so that they stand for the rows.
@@ -31,7 +34,7 @@ struct Question {
 }
 
 /// A row with the digest of the columns that policies read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Row<'r> {
     pub(super) policy: u64,
     pub(super) bytes: &'r [u8],
@@ -56,7 +59,7 @@ impl<'a> Policies<'a> {
         })?;
         connection.execute_batch("PRAGMA synchronous = off; PRAGMA foreign_keys = off")?;
         connection.set_prepared_statement_cache_capacity(8 * plan.tables.len() + 8);
-        Ok(Self { plan, connection, user: 0, known: HashMap::new() })
+        Ok(Self { plan, connection, user: 0, known: HashMap::new(), forms: RowForm::all(&plan.tables) })
     }
 
     /// Whether the policies allow a write: from the row that the server had, if it had one, to the row written; no row
@@ -87,6 +90,20 @@ impl<'a> Policies<'a> {
         };
         self.known.insert(question, answer);
         Ok(answer)
+    }
+
+    /// Whether rows are merged by column.
+    pub(super) fn merges_columns(&self) -> bool {
+        self.plan.target.merges_columns()
+    }
+
+    /// What may come of some rows: each of them, and where columns are merged, their mixtures. None when they are too many.
+    pub(super) fn mixtures(&self, table: usize, rows: &[Row<'_>]) -> Option<Vec<Mixture>> {
+        if self.merges_columns() {
+            mixtures(rows, &self.forms[table])
+        } else {
+            Some(rows.iter().copied().map(Mixture::of).collect())
+        }
     }
 
     /// Whether a user may see a row.

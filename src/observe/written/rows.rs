@@ -5,6 +5,7 @@ use super::found::NAMED;
 use super::held::HeldRow;
 use super::judge::{self, Allowed, Explained, Writes};
 use super::keys::{key_literals, last_write, row_literals, some_row};
+use super::mixture::same_columns;
 use crate::ledger::RowForm;
 use crate::record::{Holder, Unexplained, UnexplainedRow, Unjudged, WhyUnjudged};
 
@@ -15,15 +16,12 @@ impl Examiner<'_> {
         if row.is_none() && !source.whole {
             return false;
         }
-        let own = |row: &HeldRow| {
-            writes
-                .iter()
-                .any(|writes| Holder::Database(writes.database.index) == source.holder && writes.wrote(row.digest))
-        };
-        if row.is_some_and(own) {
+        let columns = self.subject.plan.target.merges_columns();
+        if let (Some(row), Holder::Database(database)) = (row, source.holder)
+            && judge::is_own(writes, database, row, columns)
+        {
             return false;
         }
-        let columns = self.subject.plan.target.merges_columns();
         let explained = judge::explain(writes, row.map(|row| (row.digest, row.bytes.as_slice())), columns);
         let why = match explained {
             Explained::Yes => return false,
@@ -76,7 +74,7 @@ impl Examiner<'_> {
         let kept: Vec<usize> = (0..plan.columns.len())
             .filter(|column| !triggers.updates.contains(&plan.columns[*column].to_ascii_lowercase()))
             .collect();
-        kept.len() < plan.columns.len() && written.any(|state| judge::same_columns(&state.bytes, &row.bytes, &kept))
+        kept.len() < plan.columns.len() && written.any(|state| same_columns(&state.bytes, &row.bytes, &kept))
     }
 
     pub(super) fn unexplained(&mut self, holder: Holder, table: usize, writes: &[Writes<'_>], row: Option<&HeldRow>) {

@@ -5,6 +5,9 @@ use crate::sql::quote;
 use rusqlite::{Connection, OptionalExtension};
 use xxhash_rust::xxh3::xxh3_64;
 
+/// How many columns one number of [`Shape::written`] speaks of.
+pub(crate) const MASK: usize = 48;
+
 /// A table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shape {
@@ -38,6 +41,19 @@ impl Column {
     /// as they come, as 1 and 1.0 do.
     fn has_several_forms(&self) -> bool {
         !self.collation.eq_ignore_ascii_case("binary") || affinity(&self.declared) == "blob"
+    }
+
+    /// Says that OLD and NEW hold different values, in kind or in bytes.
+    fn differs(&self) -> String {
+        let name = quote(&self.name);
+        let binary = format!("OLD.{name} IS NOT NEW.{name} COLLATE BINARY");
+        if matches!(affinity(&self.declared), "text" | "integer") {
+            return binary;
+        }
+        // 1 and 1.0 are equal, and so are 0.0 and -0.0.
+        format!(
+            "{binary} OR typeof(OLD.{name}) <> typeof(NEW.{name}) OR typeof(OLD.{name}) = 'real' AND quote(OLD.{name}) <> quote(NEW.{name})"
+        )
     }
 }
 
@@ -118,6 +134,13 @@ impl Shape {
     /// unless equal keys can differ, so that the last one is kept.
     pub(crate) fn changed(&self) -> impl Iterator<Item = usize> {
         (0..self.columns.len()).filter(|i| !self.keys.contains(i) || self.columns[*i].has_several_forms())
+    }
+
+    /// Numbers, separated by commas, whose bits say which of the [`Self::changed`] columns an UPDATE gave another value.
+    pub(crate) fn written(&self) -> String {
+        let columns: Vec<&Column> = self.changed().map(|column| &self.columns[column]).collect();
+        let number = |columns: &[&Column]| join(columns, " | ", |i, column| format!("(({}) << {i})", column.differs()));
+        if columns.is_empty() { "0".to_owned() } else { join(columns.chunks(MASK), ", ", |_, chunk| number(chunk)) }
     }
 
     /// `INSERT` of all columns (`?1` …) that updates the row with the same key.

@@ -1,4 +1,6 @@
-//! Change capture: triggers note the key of every changed row in `<table>_cloudsync` under a version that only grows.
+//! Change capture: triggers note the key of every changed row in `<table>_cloudsync` under a number that only grows, its
+//! local version, and in `<table>_cloudsync_versions` how often the row and its columns were written. A row that is not
+//! found there was inserted once, or never.
 //!
 //! The companion holds dirty keys and one marker row with NULL keys, whose version is the last acknowledged one: without
 //! it, versions would start again at 1 after an acknowledgement emptied the table, and the hub would ignore them.
@@ -17,7 +19,9 @@ const SKIP_INTEGER_KEY: i64 = 1;
 const SKIP_DEFAULTS: i64 = 2;
 
 /// What the triggers are called after.
-const EVENTS: [&str; 4] = ["insert", "update", "rekey", "delete"];
+const EVENTS: [&str; 6] = ["insert", "update", "rekey", "delete", "over", "rekey_over"];
+/// What the table of the rows' versions is called after.
+const VERSIONS: &str = "_cloudsync_versions";
 
 /// Makes a table take part; does nothing when it already does.
 pub(super) fn init(
@@ -39,7 +43,7 @@ pub(super) fn init(
             "INSERT INTO cloudsync_tables(name, active, enabled) VALUES (?1, 1, 1) ON CONFLICT(name) DO UPDATE SET active = 1, enabled = 1",
             [table],
         )?;
-        connection.execute_batch(&create_companion(&shape))?;
+        connection.execute_batch(&create_companions(&shape))?;
         mark(connection, &shape, floor)?;
         connection.execute_batch(&back_fill(&shape))?;
         connection.execute_batch(&create_triggers(&shape))?;
@@ -111,15 +115,20 @@ fn check(connection: &Connection, table: &str, algorithm: Option<&str>, flags: i
     Ok(shape)
 }
 
-/// Whether the table takes part, its companion exists, and so do its triggers unless it is disabled.
+/// Whether the table takes part, its companions exist, and so do its triggers unless it is disabled.
 fn is_installed(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(
             "SELECT 1 FROM cloudsync_tables AS t WHERE t.name = ?1 AND t.active
-             AND EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND lower(name) = lower(?2))
+             AND 2 = (SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND lower(name) IN (lower(?2), lower(?4)))
              AND (NOT t.enabled OR EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND lower(name) = lower(?3)))",
         )?
-        .exists(params![table, format!("{table}_cloudsync"), format!("cloudsync_insert_{table}")])
+        .exists(params![
+            table,
+            format!("{table}_cloudsync"),
+            format!("cloudsync_insert_{table}"),
+            format!("{table}{VERSIONS}")
+        ])
 }
 
 /// Whether changes of the table are captured.
@@ -170,6 +179,13 @@ pub(super) fn reset(connection: &Connection) -> rusqlite::Result<()> {
     local::in_savepoint(connection, || {
         for shape in local::shapes(connection)? {
             connection.execute_batch(&back_fill(&shape))?;
+            connection.execute_batch(&format!(
+                "INSERT INTO main.{} SELECT {} FROM main.{} WHERE cloudsync_is_dead(cs_versions) {}",
+                target(&shape),
+                shape.companion_key_list(""),
+                versions(&shape.name),
+                on_conflict(&shape)
+            ))?;
         }
         connection.execute("UPDATE cloudsync_site SET cursor = 0, acks = acks + 1", [])?;
         Ok(())
@@ -181,8 +197,12 @@ pub(super) fn logout(connection: &Connection) -> rusqlite::Result<()> {
     local::require_site(connection)?;
     local::in_savepoint(connection, || {
         for table in local::tables(connection)? {
-            let companion = companion(&table, "_cloudsync");
-            connection.execute_batch(&format!("DELETE FROM main.{}; DELETE FROM main.{companion};", quote(&table)))?;
+            connection.execute_batch(&format!(
+                "DELETE FROM main.{}; DELETE FROM main.{}; DELETE FROM main.{};",
+                quote(&table),
+                companion(&table, "_cloudsync"),
+                versions(&table)
+            ))?;
         }
         let site = uuid::Uuid::now_v7().into_bytes();
         connection.execute("UPDATE cloudsync_site SET site = ?1, cursor = 0, acks = acks + 1", [site])?;
@@ -224,7 +244,7 @@ fn forget_companion(connection: &Connection, table: &str) -> rusqlite::Result<i6
             .execute("UPDATE cloudsync_tables SET floor = max(floor, ?2) WHERE name = ?1", params![table, version])?;
         // The statement that read the version must be gone, or the table counts as in use.
         connection.flush_prepared_statement_cache();
-        connection.execute_batch(&format!("DROP TABLE main.{name}"))?;
+        connection.execute_batch(&format!("DROP TABLE main.{name}; DROP TABLE IF EXISTS main.{}", versions(table)))?;
     }
     let floor = connection
         .query_row("SELECT floor FROM cloudsync_tables WHERE name = ?1", [table], |row| row.get(0))
@@ -232,13 +252,19 @@ fn forget_companion(connection: &Connection, table: &str) -> rusqlite::Result<i6
     Ok(floor.unwrap_or(0))
 }
 
-fn create_companion(shape: &Shape) -> String {
+fn create_companions(shape: &Shape) -> String {
+    let (definitions, keys) = (shape.companion_keys(), shape.companion_key_list(""));
     format!(
-        "CREATE TABLE main.{}(version INTEGER PRIMARY KEY, {}, UNIQUE ({}))",
+        "CREATE TABLE main.{}(version INTEGER PRIMARY KEY, {definitions}, UNIQUE ({keys}));
+         CREATE TABLE main.{}({definitions}, cs_versions BLOB, PRIMARY KEY ({keys})) WITHOUT ROWID;",
         companion(&shape.name, "_cloudsync"),
-        shape.companion_keys(),
-        shape.companion_key_list("")
+        versions(&shape.name),
     )
+}
+
+/// The table of a table's rows' versions, quoted.
+pub(super) fn versions(table: &str) -> String {
+    companion(table, VERSIONS)
 }
 
 /// Marks every row of the table.
@@ -268,15 +294,6 @@ fn create_triggers(shape: &Shape) -> String {
     let keys = |row: &str| join(shape.key_columns(), ", ", |_, column| format!("{row}.{}", quote(&column.name)));
     let mark = |row: &str| format!("INSERT INTO {} VALUES ({}) {};", target(shape), keys(row), on_conflict(shape));
     let trigger = |event: &str| companion(&format!("cloudsync_{event}_{}", shape.name), "");
-    let nullable: Vec<&Column> = shape.key_columns().filter(|column| !column.not_null).collect();
-    let refuse = |row: &str, event: &str| {
-        if nullable.is_empty() {
-            return String::new();
-        }
-        let is_null = join(&nullable, " OR ", |_, column| format!("{row}.{} IS NULL", quote(&column.name)));
-        let text = format!("{event} aborted because primary key in table {} contains NULL values.", shape.name);
-        format!("SELECT RAISE(ABORT, '{}') WHERE {is_null};", text.replace('\'', "''"))
-    };
     // Only what fires for REPLACE has to ask; RAISE says that what the statement has done so far is undone then.
     let ask = if shape.has_unique {
         "SELECT RAISE(ABORT, 'replaced rows are not captured') WHERE NOT cloudsync_captures_replaced();"
@@ -286,21 +303,106 @@ fn create_triggers(shape: &Shape) -> String {
     let key_columns = join(shape.key_columns(), ", ", |_, column| quote(&column.name));
     let key_changed =
         join(shape.key_columns(), " OR ", |_, column| format!("OLD.{0} IS NOT NEW.{0}", quote(&column.name)));
+    let count = Count::new(shape);
+    let there = shape.key_match("", |i| format!("NEW.{}", quote(&shape.columns[shape.keys[i]].name)));
+    let there = format!("EXISTS (SELECT 1 FROM {table} WHERE {there})");
     format!(
-        "CREATE TRIGGER {insert} AFTER INSERT ON {table} WHEN NOT cloudsync_is_applying() BEGIN {ask} {refuse_insert} {mark_new} END;
-         CREATE TRIGGER {update} AFTER UPDATE ON {table} WHEN NOT cloudsync_is_applying() BEGIN {ask} {refuse_update} {mark_new} END;
+        "CREATE TRIGGER {over} BEFORE INSERT ON {table} WHEN {there} AND NOT cloudsync_is_applying() BEGIN {note} END;
+         CREATE TRIGGER {rekey_over} BEFORE UPDATE OF {key_columns} ON {table}
+             WHEN ({key_changed}) AND {there} AND NOT cloudsync_is_applying() BEGIN {note} END;
+         CREATE TRIGGER {insert} AFTER INSERT ON {table} WHEN NOT cloudsync_is_applying()
+             BEGIN {ask} {refuse_insert} {mark_new} {inserted} END;
+         CREATE TRIGGER {update} AFTER UPDATE ON {table} WHEN NOT ({key_changed}) AND NOT cloudsync_is_applying()
+             BEGIN {ask} {mark_new} {updated} END;
          CREATE TRIGGER {rekey} AFTER UPDATE OF {key_columns} ON {table} WHEN ({key_changed}) AND NOT cloudsync_is_applying()
-             BEGIN {mark_old} END;
-         CREATE TRIGGER {delete} AFTER DELETE ON {table} WHEN NOT cloudsync_is_applying() BEGIN {mark_old} END;",
+             BEGIN {ask} {refuse_update} {mark_old} {deleted} {mark_new} {inserted} END;
+         CREATE TRIGGER {delete} AFTER DELETE ON {table} WHEN NOT cloudsync_is_applying() BEGIN {mark_old} {deleted} END;",
+        over = trigger("over"),
+        rekey_over = trigger("rekey_over"),
         insert = trigger("insert"),
         update = trigger("update"),
         rekey = trigger("rekey"),
         delete = trigger("delete"),
-        refuse_insert = refuse("NEW", "Insert"),
-        refuse_update = refuse("NEW", "Update"),
+        note = count.note(),
+        inserted = count.inserted(),
+        updated = count.updated(),
+        deleted = count.deleted(),
+        refuse_insert = refuse(shape, "Insert"),
+        refuse_update = refuse(shape, "Update"),
         mark_new = mark("NEW"),
         mark_old = mark("OLD"),
     )
+}
+
+/// A statement of a trigger that refuses a key with NULL.
+fn refuse(shape: &Shape, event: &str) -> String {
+    let nullable: Vec<&Column> = shape.key_columns().filter(|column| !column.not_null).collect();
+    if nullable.is_empty() {
+        return String::new();
+    }
+    let is_null = join(&nullable, " OR ", |_, column| format!("NEW.{} IS NULL", quote(&column.name)));
+    let text = format!("{event} aborted because primary key in table {} contains NULL values.", shape.name);
+    format!("SELECT RAISE(ABORT, '{}') WHERE {is_null};", text.replace('\'', "''"))
+}
+
+/// The statements by which triggers count the versions of a row.
+struct Count<'s> {
+    shape: &'s Shape,
+    versions: String,
+    width: usize,
+}
+
+impl<'s> Count<'s> {
+    fn new(shape: &'s Shape) -> Self {
+        Self { shape, versions: versions(&shape.name), width: shape.changed().count() }
+    }
+
+    /// The row that is about to be replaced is there: without an entry it would look as if it never was.
+    fn note(&self) -> String {
+        let Self { versions, .. } = self;
+        format!("INSERT INTO {versions}({}) VALUES ({}) ON CONFLICT DO NOTHING;", self.columns(), self.keys("NEW"))
+    }
+
+    fn inserted(&self) -> String {
+        let Self { versions, width, .. } = self;
+        format!(
+            "UPDATE {versions} SET cs_versions = cloudsync_inserted(cs_versions, {width}) WHERE {};",
+            self.same("NEW")
+        )
+    }
+
+    fn updated(&self) -> String {
+        self.put("NEW", |known| format!("cloudsync_updated({known}, {}, {})", self.width, self.shape.written()))
+    }
+
+    fn deleted(&self) -> String {
+        self.put("OLD", |known| format!("cloudsync_deleted({known})"))
+    }
+
+    /// Not `INSERT OR REPLACE`: the conflict clause of the outer statement would be stronger.
+    fn put(&self, row: &str, count: impl Fn(&str) -> String) -> String {
+        let Self { versions, .. } = self;
+        let counted = count(&format!("(SELECT cs_versions FROM {versions} WHERE {})", self.same(row)));
+        let keys = self.columns();
+        format!(
+            "INSERT INTO {versions}({keys}, cs_versions) SELECT {}, {counted} WHERE true
+             ON CONFLICT({keys}) DO UPDATE SET cs_versions = excluded.cs_versions;",
+            self.keys(row)
+        )
+    }
+
+    fn columns(&self) -> String {
+        self.shape.companion_key_list("")
+    }
+
+    fn keys(&self, row: &str) -> String {
+        join(self.shape.key_columns(), ", ", |_, column| format!("{row}.{}", quote(&column.name)))
+    }
+
+    fn same(&self, row: &str) -> String {
+        let name = |column: &Column| quote(&column.name);
+        join(self.shape.key_columns(), " AND ", |i, column| format!("cs_pk{} = {row}.{}", i + 1, name(column)))
+    }
 }
 
 fn drop_triggers(table: &str) -> String {

@@ -10,6 +10,7 @@ mod local;
 mod send;
 mod state;
 pub(crate) mod transport;
+mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +20,7 @@ use rusqlite::functions::{ConnectionRef, Context, FunctionFlags};
 use rusqlite::types::Value;
 use serde_json::json;
 
+use super::tracking;
 use error::{failure, keep_code, prepare_again};
 use state::State;
 use transport::Transport;
@@ -35,6 +37,7 @@ pub(crate) fn register_with(
     transport: Box<dyn Transport>,
 ) -> rusqlite::Result<()> {
     let state = Arc::new(State::new(push_rows, transport));
+    tracking::register(connection)?;
     register_capture(connection, &state)?;
     register_configuration(connection, &state)?;
     register_sync(connection, &state)

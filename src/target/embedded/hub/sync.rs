@@ -11,7 +11,7 @@ use super::policy::Caller;
 use super::reply::{Delivery, Reply};
 use super::shared::Shared;
 use super::stash::Stash;
-use super::{pull, push, turn};
+use super::{pull, push, rows, turn};
 use crate::scenario::FaultKind;
 
 /// How long a request waits for the database while a planted lock is held.
@@ -101,14 +101,14 @@ fn answer_push(
     let head: PushHead<'_> = Reader::open(body)?.take()?;
     if head.table.is_none() {
         // Only a question: nothing that could be lost, locked or repeated.
-        let answer = database.with(|worker| push::push(worker, caller, body, faults, push::Mode::Normal))?;
+        let answer = database.with(|worker| push::push(worker, caller, body, faults, rows::Mode::Normal))?;
         return Ok(Reply::bytes(message(&answer, Vec::new())));
     }
     let (forget, back) = (faults.strikes(FaultKind::ForgetPush, site), faults.strikes(FaultKind::ClockBack, site));
     let mode = match (forget, back) {
-        (true, _) => push::Mode::Forget,
-        (false, true) => push::Mode::ClockBack,
-        (false, false) => push::Mode::Normal,
+        (true, _) => rows::Mode::Forget,
+        (false, true) => rows::Mode::ClockBack,
+        (false, false) => rows::Mode::Normal,
     };
     let repeat = faults.strikes(FaultKind::ApplyTwice, site);
     let locked = faults.strikes(FaultKind::Locked, site);
@@ -118,7 +118,7 @@ fn answer_push(
         }
         let answer = push::push(worker, caller, body, faults, mode)?;
         for stash in take_stashes(shared, database, site) {
-            push::push(worker, &stash.caller, &stash.body, faults, push::Mode::Again)?;
+            push::push(worker, &stash.caller, &stash.body, faults, rows::Mode::Again)?;
         }
         Ok(answer)
     })?;

@@ -4,9 +4,11 @@ mod capture;
 mod faults;
 mod http;
 mod laws;
+mod model;
 mod names;
 mod policies;
 mod triggers;
+mod world;
 
 use std::path::Path;
 use std::time::Duration;
