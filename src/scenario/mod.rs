@@ -25,7 +25,8 @@ pub use step::{
     Think, ThinkRange, Transaction,
 };
 pub use target::{
-    Cleanup, CloudsyncOptions, EmbeddedOptions, Fault, FaultKind, JournalMode, Target, TargetKind, TargetOptions,
+    Cleanup, CloudsyncOptions, Denied, EmbeddedOptions, Fault, FaultKind, JournalMode, Target, TargetKind,
+    TargetOptions,
 };
 
 use std::collections::BTreeMap;

@@ -126,10 +126,10 @@ fn send_chunks(
         };
         sent.server = Some(answer.total);
         sent.failure = answer.failure.or(sent.failure.take());
+        *acknowledged = answer.version.min(until).max(*acknowledged);
         if answer.version < until {
             return Ok(());
         }
-        *acknowledged = until;
         from = until;
     }
 }

@@ -22,6 +22,8 @@ use crate::scenario::FaultKind;
 pub(super) struct Page {
     pub(super) body: Vec<u8>,
     pub(super) rows: u32,
+    /// Whether no more follow.
+    pub(super) complete: bool,
 }
 
 /// What is withheld on purpose.
@@ -111,7 +113,7 @@ pub(super) fn pull(
         Mode::Stale => (rows, count, cursor, complete) = (Vec::new(), 0, request.cursor, true),
     }
     let head = PageHead { cursor, complete, rows: count, tables };
-    Ok(Page { body: message(&head, rows), rows: count })
+    Ok(Page { body: message(&head, rows), rows: count, complete })
 }
 
 /// A running query, standing on its next row.

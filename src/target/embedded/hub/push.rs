@@ -2,20 +2,20 @@
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::super::fault::Faults;
 use super::super::wire::{PushAnswer, PushHead, Reader, SiteId, site_text};
 use super::cascade::{self, Cascade};
 use super::database::Worker;
 use super::error::StoreError;
 use super::policy::Caller;
 use super::rows::{Mode, Rows, Tally, last_failure};
+use super::shared::Shared;
 
 /// Stores a push.
 pub(super) fn push(
     worker: &mut Worker,
     caller: &Caller,
     body: &[u8],
-    faults: &Faults,
+    shared: &Shared,
     mode: Mode,
 ) -> Result<PushAnswer, StoreError> {
     let mut reader = Reader::open(body)?;
@@ -47,7 +47,7 @@ pub(super) fn push(
     let mut failure = refused.map(|(code, message)| last_failure(code, message));
     let mut version = known;
     if let Some(tracked) = tracked.filter(|_| failure.is_none()) {
-        let mut stored = Rows::open(&transaction, &tracked, caller, faults, &head.site, site, mode)?;
+        let mut stored = Rows::open(&transaction, &tracked, caller, shared, (&head.site, site), mode)?;
         if cascades.is_some() {
             stored.cascade = Some(Cascade::open(&transaction, &tracked)?);
         }

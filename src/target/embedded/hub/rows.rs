@@ -10,8 +10,9 @@ use super::super::wire::{Bytes, Cell, LastFailure, OwnedCell, Reader, RowHead, R
 use super::cascade::Cascade;
 use super::error::StoreError;
 use super::policy::{Caller, Gate, There, bind};
+use super::shared::Shared;
 use super::tracked::{SERVER, Tracked};
-use crate::scenario::FaultKind;
+use crate::scenario::{Denied, FaultKind};
 
 /// The failures that are planted in rows that were stored.
 const PLANTED: &[FaultKind] = &[FaultKind::Invent, FaultKind::Rewrite, FaultKind::LoseEverywhere];
@@ -45,6 +46,8 @@ pub(super) struct Rows<'a> {
     pub(super) tracked: &'a Tracked,
     pub(super) gate: Gate<'a>,
     pub(super) faults: &'a Faults,
+    /// Whether nothing is stored from a denied row on.
+    pub(super) stops: bool,
     pub(super) site: &'a SiteId,
     /// The site's number.
     pub(super) id: i64,
@@ -76,9 +79,8 @@ impl<'a> Rows<'a> {
         connection: &'a Connection,
         tracked: &'a Tracked,
         caller: &Caller,
-        faults: &'a Faults,
-        site: &'a SiteId,
-        id: i64,
+        shared: &'a Shared,
+        (site, id): (&'a SiteId, i64),
         mode: Mode,
     ) -> rusqlite::Result<Self> {
         let sql = &tracked.sql;
@@ -97,7 +99,8 @@ impl<'a> Rows<'a> {
             connection,
             tracked,
             gate: Gate::open(connection, tracked, caller)?,
-            faults,
+            faults: &shared.faults,
+            stops: shared.denied == Denied::Stop,
             site,
             id,
             mode,
@@ -136,6 +139,7 @@ impl<'a> Rows<'a> {
             if head.version <= known && self.mode != Mode::Again {
                 continue;
             }
+            let before = (version, self.tally.denied);
             version = version.max(head.version);
             if self.mode == Mode::Forget || may_drop && self.faults.strikes(FaultKind::DropRow, self.site) {
                 continue;
@@ -155,6 +159,11 @@ impl<'a> Rows<'a> {
                 }
                 RowState::Hidden => return Err(StoreError::Malformed),
             };
+            if self.stops && self.tally.denied > before.1 {
+                let message = format!("42501: a row violates a row-level security policy of the table {}", shape.name);
+                self.failure = Some(last_failure("database_permission_denied", message));
+                return Ok(before.0);
+            }
             if may_plant {
                 self.plant(place, &cells)?;
             }
