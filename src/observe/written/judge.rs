@@ -222,17 +222,17 @@ fn of_database(
         // What may be on the server when the write comes there: rows of others, own earlier ones, or nothing.
         let before = different(others.iter().copied().chain(&own.entries[..index]), entry);
         // What may come of the write: the row, or the columns of others in it.
-        let mut after = different(others.iter().copied().filter(|_| policies.merges_columns()), entry);
-        after.insert(0, row_of(entry).unwrap_or_default());
+        let after = row_of(entry).map_or_else(Vec::new, |row| {
+            let merged = others.iter().copied().filter(|_| policies.merges_columns());
+            [vec![row], different(merged, entry)].concat()
+        });
         let (mut some, mut every) = (false, true);
         match (policies.mixtures(table, &before), policies.mixtures(table, &after)) {
             (Some(before), Some(after)) => {
                 let absent = (entry.row.is_some() && (deleted || !there)).then_some(None);
                 let befores = before.iter().map(|one| Some(one.row())).chain(absent);
-                let afters: Vec<Option<Row<'_>>> = match &entry.row {
-                    Some(_) => after.iter().map(|one| Some(one.row())).collect(),
-                    None => vec![None],
-                };
+                let deletion = entry.row.is_none().then_some(None);
+                let afters: Vec<Option<Row<'_>>> = after.iter().map(|one| Some(one.row())).chain(deletion).collect();
                 for before in befores {
                     for after in &afters {
                         let allowed = policies.allow(table, own.database.user, before, *after)?;

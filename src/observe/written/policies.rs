@@ -34,7 +34,7 @@ struct Question {
 }
 
 /// A row with the digest of the columns that policies read.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Row<'r> {
     pub(super) policy: u64,
     pub(super) bytes: &'r [u8],
