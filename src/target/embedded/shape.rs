@@ -52,7 +52,7 @@ impl Column {
         }
         // 1 and 1.0 are equal, and so are 0.0 and -0.0.
         format!(
-            "{binary} OR typeof(OLD.{name}) <> typeof(NEW.{name}) OR typeof(OLD.{name}) = 'real' AND quote(OLD.{name}) <> quote(NEW.{name})"
+            "{binary} OR typeof(OLD.{name}) <> typeof(NEW.{name}) OR typeof(OLD.{name}) = 'real' AND cloudsync_bits(OLD.{name}) <> cloudsync_bits(NEW.{name})"
         )
     }
 }

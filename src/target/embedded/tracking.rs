@@ -9,7 +9,8 @@ use super::shape::MASK;
 use super::wire::Malformed;
 
 /// Adds the functions to a connection. Most take the versions of a row and give what they become; `cloudsync_reborn` takes
-/// the life of a dead row, or NULL for one that never was.
+/// the life of a dead row, or NULL for one that never was; `cloudsync_bits` takes
+/// any value, and gives something for a real.
 pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function("cloudsync_inserted", 2, flags, |context| {
@@ -36,6 +37,13 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
         let mut versions = Versions::dead(u64::try_from(life).unwrap_or(0));
         versions.insert(width(context)?);
         Ok(versions.write())
+    })?;
+    // SQLite's own functions give 0.0 and -0.0 the same text.
+    connection.create_scalar_function("cloudsync_bits", 1, flags, |context| {
+        Ok(match context.get_raw(0) {
+            ValueRef::Real(number) => Some(number.to_bits().cast_signed()),
+            _ => None,
+        })
     })?;
     connection.create_scalar_function("cloudsync_is_dead", 1, flags, |context| Ok(!versions(context)?.is_live()))
 }
