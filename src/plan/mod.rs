@@ -4,6 +4,7 @@
 
 mod build;
 mod check;
+pub(crate) mod differences;
 mod draft;
 mod grant;
 mod guard;

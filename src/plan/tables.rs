@@ -117,6 +117,12 @@ impl Tables {
         rows.collect()
     }
 
+    /// Whether a table has a UNIQUE constraint or index besides its primary key.
+    pub(super) fn has_unique(&self, table: &str) -> bool {
+        let sql = "SELECT 1 FROM pragma_index_list(?1) WHERE \"unique\" AND origin <> 'pk'";
+        self.guard.connection().prepare(sql).and_then(|mut statement| statement.exists([table])).unwrap_or(false)
+    }
+
     /// What triggers do to tables, named in lower case, while a row of `table` is written.
     pub(super) fn triggered(&self, table: &str, columns: &[String]) -> BTreeMap<String, Triggered> {
         let name = quote(table);

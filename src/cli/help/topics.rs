@@ -8,6 +8,7 @@ use super::page::Page;
 use super::{format, tried};
 use crate::failure::{FailureKind, Side};
 use crate::plan::CheckKind;
+use crate::plan::differences::DIFFERENCES;
 use crate::plan::threshold::{Metric, built_in};
 use crate::scenario::FaultKind;
 use crate::template::{GENERATED, NAMES};
@@ -22,18 +23,20 @@ pub(super) enum Topic {
     Failures,
     Findings,
     Faults,
+    Embedded,
     ExitCodes,
     Tried,
 }
 
 impl Topic {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Format,
         Self::Variables,
         Self::Metrics,
         Self::Failures,
         Self::Findings,
         Self::Faults,
+        Self::Embedded,
         Self::ExitCodes,
         Self::Tried,
     ];
@@ -46,6 +49,7 @@ impl Topic {
             Self::Failures => "failures",
             Self::Findings => "findings",
             Self::Faults => "faults",
+            Self::Embedded => "embedded",
             Self::ExitCodes => "exit-codes",
             Self::Tried => "tried",
         }
@@ -59,6 +63,7 @@ impl Topic {
             Self::Failures => "Kinds of failures, and the sides they happen on",
             Self::Findings => "Checks of the data, and their findings",
             Self::Faults => "Faults that the embedded target can inject",
+            Self::Embedded => "Where the embedded target differs from CloudSync",
             Self::ExitCodes => "Exit codes of the process",
             Self::Tried => "What has been tried: runs that are disturbed on purpose",
         }
@@ -77,6 +82,7 @@ impl Topic {
             Self::Failures => failures(page),
             Self::Findings => findings(page),
             Self::Faults => faults(page),
+            Self::Embedded => embedded(page),
             Self::Tried => tried::describe(page),
             Self::ExitCodes => page.terms(Exit::ALL.map(|exit| (exit.code().to_string(), exit.meaning()))),
         }
@@ -114,6 +120,19 @@ phases:
         "On both targets, SQL can call the public functions of CloudSync, such as `cloudsync_uuid()`, and \
          `generate_series(1, n)`. Policies can call `auth_userid()`: the user who makes the request.",
     )
+}
+
+fn embedded(page: Page) -> Page {
+    let terms = DIFFERENCES.iter().map(|difference| {
+        (difference.subject, format!("Embedded: {}. CloudSync: {}.", difference.embedded, difference.cloudsync))
+    });
+    page.text(
+        "The embedded target merges as CloudSync documents it: of each column, the version that was written more often wins, \
+         so that two databases can change different columns of one row, and three increments win over two; a deletion wins \
+         over a concurrent update, and a new insertion over the deletion. It differs in these points. `validate` warns of a \
+         scenario for the embedded target that depends on one, where the scenario shows it.",
+    )
+    .terms(terms)
 }
 
 fn metrics(page: Page) -> Page {
