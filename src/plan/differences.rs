@@ -2,7 +2,7 @@
 //! lists the differences; a scenario for the embedded target that depends on one gets a warning.
 
 use super::draft::Draft;
-use super::table::{Elsewhere, TablePlan};
+use super::table::TablePlan;
 use super::tables::Tables;
 use super::{Action, Statement, StepPlan, TargetPlan};
 use crate::scenario::{Issue, Scenario, join};
@@ -114,17 +114,12 @@ pub(super) fn warn(
             push(draft, format!("/schema/tables/{index}/sql"), UNIQUE);
         }
     }
-    let Some(rls) = &scenario.rls else { return warn_of_sql(draft, steps) };
-    for name in rls.policies.keys() {
-        let reads = |plan: &TablePlan| plan.name == *name && matches!(plan.policies_depend_on, Elsewhere::Tables(_));
-        if plans.iter().any(reads) {
-            push(draft, join("/rls/policies", name), MEMBERSHIP);
+    for plan in plans {
+        let select = plan.policies.as_ref().and_then(|policies| policies.select.as_ref());
+        if select.is_some_and(|select| !tables.reads(&plan.name, "select", select).tables.is_empty()) {
+            push(draft, join(&join("/rls/policies", &plan.name), "select"), MEMBERSHIP);
         }
     }
-    warn_of_sql(draft, steps);
-}
-
-fn warn_of_sql(draft: &mut Draft<'_>, steps: &[&StepPlan]) {
     for step in steps {
         let Action::Sql(sql) = &step.action else { continue };
         let pointer = format!("{}/sql", step.pointer);
