@@ -382,12 +382,10 @@ impl<'s> Count<'s> {
     /// Not `INSERT OR REPLACE`: the conflict clause of the outer statement would be stronger.
     fn put(&self, row: &str, count: impl Fn(&str) -> String) -> String {
         let Self { versions, .. } = self;
-        let counted = count(&format!("(SELECT cs_versions FROM {versions} WHERE {})", self.same(row)));
-        let keys = self.columns();
+        let (columns, keys, new, known) = (self.columns(), self.keys(row), count("NULL"), count("cs_versions"));
         format!(
-            "INSERT INTO {versions}({keys}, cs_versions) SELECT {}, {counted} WHERE true
-             ON CONFLICT({keys}) DO UPDATE SET cs_versions = excluded.cs_versions;",
-            self.keys(row)
+            "INSERT INTO {versions}({columns}, cs_versions) VALUES ({keys}, {new})
+             ON CONFLICT({columns}) DO UPDATE SET cs_versions = {known};"
         )
     }
 
