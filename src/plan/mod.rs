@@ -5,7 +5,9 @@
 mod build;
 mod check;
 mod draft;
+mod filter;
 mod grant;
+mod grow_only;
 mod guard;
 mod judging;
 mod names;

@@ -26,6 +26,7 @@
 
 mod behind;
 mod examiner;
+mod filters;
 mod found;
 mod held;
 mod judge;

@@ -136,7 +136,12 @@ impl<'a> Policies<'a> {
 }
 
 /// Makes a row the only one of its table.
-fn put(connection: &Connection, schema: &str, table: &TablePlan, row: Option<Row<'_>>) -> rusqlite::Result<()> {
+pub(super) fn put(
+    connection: &Connection,
+    schema: &str,
+    table: &TablePlan,
+    row: Option<Row<'_>>,
+) -> rusqlite::Result<()> {
     let name = format!("{}.{}", quote(schema), quote(&table.name));
     connection.prepare_cached(&format!("DELETE FROM {name}"))?.execute([])?;
     let Some(values) = row.and_then(|row| decode(row.bytes)) else { return Ok(()) };

@@ -18,7 +18,7 @@ use super::super::wire::{
 use super::error::{check_interrupt, failure};
 use super::state::Network;
 use super::transport::Verb;
-use super::{capture, local};
+use super::{capture, local, triggers};
 
 const EMPTY_ANSWER: &str = "cloudsync_network_send_changes unable to apply changes to remote host.";
 
@@ -190,7 +190,7 @@ fn dirty_rows(shape: &Shape) -> String {
         companion = companion(&shape.name, "_cloudsync"),
         table = quote(&shape.name),
         same = shape.key_match("t.", |i| format!("d.cs_pk{}", i + 1)),
-        versions = capture::versions(&shape.name),
+        versions = triggers::versions(&shape.name),
         same_versions = join(&shape.keys, " AND ", |i, _| format!("v.cs_pk{0} = d.cs_pk{0}", i + 1)),
     )
 }

@@ -1,0 +1,197 @@
+//! The triggers of capture, as SQL. Which rows they concern, and whether rows may be changed at all, is an option of the
+//! table. It must not know what becomes of what they note.
+
+use crate::sql::quote;
+use rusqlite::Connection;
+
+use super::super::shape::{Column, Shape, companion, join};
+use super::local;
+
+/// What the triggers are called after.
+pub(super) const EVENTS: [&str; 8] =
+    ["insert", "update", "rekey", "delete", "over", "rekey_over", "no_update", "no_delete"];
+/// What the table of the rows' versions is called after.
+pub(super) const VERSIONS: &str = "_cloudsync_versions";
+
+/// Rows are only added.
+pub(super) const GROW_ONLY: &str = "gos";
+
+/// SQL that creates the triggers of a table.
+pub(super) fn create(connection: &Connection, shape: &Shape) -> rusqlite::Result<String> {
+    let filter = local::option(connection, &shape.name, local::FILTER)?;
+    let grows_only = local::option(connection, &shape.name, local::ALGORITHM)?.as_deref() == Some(GROW_ONLY);
+    let capture = capture(shape, filter.as_deref(), grows_only);
+    Ok(if grows_only { capture + &forbid(shape) } else { capture })
+}
+
+/// SQL that drops the triggers of a table.
+pub(super) fn drop(table: &str) -> String {
+    EVENTS.map(|event| format!("DROP TRIGGER IF EXISTS main.{};", name(event, table))).concat()
+}
+
+fn name(event: &str, table: &str) -> String {
+    companion(&format!("cloudsync_{event}_{table}"), "")
+}
+
+/// The triggers that refuse to change a table whose rows are only added, in the texts of CloudSync.
+fn forbid(shape: &Shape) -> String {
+    let table = quote(&shape.name);
+    let forbid = |(event, operation): (&str, &str)| {
+        let text = format!("Error: {operation} operation is not allowed on table {}.", shape.name).replace('\'', "''");
+        format!(
+            "CREATE TRIGGER {} BEFORE {operation} ON {table} WHEN NOT cloudsync_is_applying()
+                 BEGIN SELECT RAISE(ABORT, '{text}'); END;",
+            name(event, &shape.name)
+        )
+    };
+    [("no_update", "UPDATE"), ("no_delete", "DELETE")].map(forbid).concat()
+}
+
+/// The triggers that note what is written.
+fn capture(shape: &Shape, filter: Option<&str>, grows_only: bool) -> String {
+    let table = quote(&shape.name);
+    let keys = |row: &str| join(shape.key_columns(), ", ", |_, column| format!("{row}.{}", quote(&column.name)));
+    let mark = |row: &str| format!("INSERT INTO {} VALUES ({}) {};", target(shape), keys(row), on_conflict(shape));
+    let trigger = |event: &str| name(event, &shape.name);
+    let (new, old) = (matches(shape, filter, "NEW"), matches(shape, filter, "OLD"));
+    // Only what fires for REPLACE has to ask; RAISE says that what the statement has done so far is undone then.
+    // No trigger fires for what it removes from a table whose rows are only added: it would forbid that.
+    let ask = if shape.has_unique && !grows_only {
+        "SELECT RAISE(ABORT, 'replaced rows are not captured') WHERE NOT cloudsync_captures_replaced();"
+    } else {
+        ""
+    };
+    let key_columns = join(shape.key_columns(), ", ", |_, column| quote(&column.name));
+    let key_changed =
+        join(shape.key_columns(), " OR ", |_, column| format!("OLD.{0} IS NOT NEW.{0}", quote(&column.name)));
+    let count = Count::new(shape);
+    let there = shape.key_match("", |i| format!("NEW.{}", quote(&shape.columns[shape.keys[i]].name)));
+    let there = format!("EXISTS (SELECT 1 FROM {table} WHERE {there})");
+    format!(
+        "CREATE TRIGGER {over} BEFORE INSERT ON {table} WHEN {there} AND NOT cloudsync_is_applying() {new}
+             BEGIN {note} END;
+         CREATE TRIGGER {rekey_over} BEFORE UPDATE OF {key_columns} ON {table}
+             WHEN ({key_changed}) AND {there} AND NOT cloudsync_is_applying() {new} BEGIN {note} END;
+         CREATE TRIGGER {insert} AFTER INSERT ON {table} WHEN NOT cloudsync_is_applying() {new}
+             BEGIN {ask} {refuse_insert} {mark_new} {inserted} END;
+         CREATE TRIGGER {update} AFTER UPDATE ON {table} WHEN NOT ({key_changed}) AND NOT cloudsync_is_applying() {new}
+             BEGIN {ask} {mark_new} {updated} END;
+         CREATE TRIGGER {rekey} AFTER UPDATE OF {key_columns} ON {table}
+             WHEN ({key_changed}) AND NOT cloudsync_is_applying() {new}
+             BEGIN {ask} {refuse_update} {mark_old} {deleted} {mark_new} {inserted} END;
+         CREATE TRIGGER {delete} AFTER DELETE ON {table} WHEN NOT cloudsync_is_applying() {old}
+             BEGIN {mark_old} {deleted} END;",
+        over = trigger("over"),
+        rekey_over = trigger("rekey_over"),
+        insert = trigger("insert"),
+        update = trigger("update"),
+        rekey = trigger("rekey"),
+        delete = trigger("delete"),
+        note = count.note(),
+        inserted = count.inserted(),
+        updated = count.updated(),
+        deleted = count.deleted(),
+        refuse_insert = refuse(shape, "Insert"),
+        refuse_update = refuse(shape, "Update"),
+        mark_new = mark("NEW"),
+        mark_old = mark("OLD"),
+    )
+}
+
+/// A statement of a trigger that refuses a key with NULL.
+fn refuse(shape: &Shape, event: &str) -> String {
+    let nullable: Vec<&Column> = shape.key_columns().filter(|column| !column.not_null).collect();
+    if nullable.is_empty() {
+        return String::new();
+    }
+    let is_null = join(&nullable, " OR ", |_, column| format!("NEW.{} IS NULL", quote(&column.name)));
+    let text = format!("{event} aborted because primary key in table {} contains NULL values.", shape.name);
+    format!("SELECT RAISE(ABORT, '{}') WHERE {is_null};", text.replace('\'', "''"))
+}
+
+/// The statements by which triggers count the versions of a row.
+struct Count<'s> {
+    shape: &'s Shape,
+    versions: String,
+    width: usize,
+}
+
+impl<'s> Count<'s> {
+    fn new(shape: &'s Shape) -> Self {
+        Self { shape, versions: versions(&shape.name), width: shape.changed().count() }
+    }
+
+    /// The row that is about to be replaced is there: without an entry it would look as if it never was.
+    fn note(&self) -> String {
+        let Self { versions, .. } = self;
+        format!("INSERT INTO {versions}({}) VALUES ({}) ON CONFLICT DO NOTHING;", self.columns(), self.keys("NEW"))
+    }
+
+    fn inserted(&self) -> String {
+        let Self { versions, width, .. } = self;
+        format!(
+            "UPDATE {versions} SET cs_versions = cloudsync_inserted(cs_versions, {width}) WHERE {};",
+            self.same("NEW")
+        )
+    }
+
+    fn updated(&self) -> String {
+        self.put("NEW", |known| format!("cloudsync_updated({known}, {}, {})", self.width, self.shape.written()))
+    }
+
+    fn deleted(&self) -> String {
+        self.put("OLD", |known| format!("cloudsync_deleted({known})"))
+    }
+
+    /// Not `INSERT OR REPLACE`: the conflict clause of the outer statement would be stronger.
+    fn put(&self, row: &str, count: impl Fn(&str) -> String) -> String {
+        let Self { versions, .. } = self;
+        let counted = count(&format!("(SELECT cs_versions FROM {versions} WHERE {})", self.same(row)));
+        let keys = self.columns();
+        format!(
+            "INSERT INTO {versions}({keys}, cs_versions) SELECT {}, {counted} WHERE true
+             ON CONFLICT({keys}) DO UPDATE SET cs_versions = excluded.cs_versions;",
+            self.keys(row)
+        )
+    }
+
+    fn columns(&self) -> String {
+        self.shape.companion_key_list("")
+    }
+
+    fn keys(&self, row: &str) -> String {
+        join(self.shape.key_columns(), ", ", |_, column| format!("{row}.{}", quote(&column.name)))
+    }
+
+    fn same(&self, row: &str) -> String {
+        let name = |column: &Column| quote(&column.name);
+        join(self.shape.key_columns(), " AND ", |i, column| format!("cs_pk{} = {row}.{}", i + 1, name(column)))
+    }
+}
+
+/// Says that the row called `row` in a trigger matches the filter; nothing where there is none.
+fn matches(shape: &Shape, filter: Option<&str>, row: &str) -> String {
+    let Some(filter) = filter else { return String::new() };
+    let columns = join(&shape.columns, ", ", |_, column| format!("{row}.{0} AS {0}", quote(&column.name)));
+    format!("AND EXISTS (SELECT 1 FROM (SELECT {columns}) WHERE ({filter}))")
+}
+
+/// The table of a table's rows' versions, quoted.
+pub(super) fn versions(table: &str) -> String {
+    companion(table, VERSIONS)
+}
+
+/// `"t_cloudsync"(cs_pk1, …)`.
+pub(super) fn target(shape: &Shape) -> String {
+    format!("{}({})", companion(&shape.name, "_cloudsync"), shape.companion_key_list(""))
+}
+
+/// A key that is already dirty moves to a new version. Not `INSERT OR REPLACE`: inside a trigger the conflict clause of
+/// the outer statement wins, and under `INSERT OR IGNORE` the change would be lost; an upsert is never overridden.
+pub(super) fn on_conflict(shape: &Shape) -> String {
+    format!(
+        "ON CONFLICT({}) DO UPDATE SET version = (SELECT max(version) + 1 FROM {})",
+        shape.companion_key_list(""),
+        companion(&shape.name, "_cloudsync")
+    )
+}
