@@ -29,9 +29,16 @@ pub(super) fn decide(
         return None;
     }
     let reads = tables.reads(table, "select", &filter);
-    if reads.queries {
+    // SQLite does not tell of all queries.
+    if !reads.tables.is_empty() || parts(&filter).any(|part| part.eq_ignore_ascii_case("select")) {
         let message = format!("the filter of `{table}` contains a query, but it may only ask about the row itself");
         draft.issues.push(issue(message).help("compare columns of the row with values: `kind = 'shared'`"));
+        return None;
+    }
+    let asks_for_user = |part: &str| ["auth_userid", "auth_json"].iter().any(|name| part.eq_ignore_ascii_case(name));
+    if parts(&filter).any(asks_for_user) {
+        let message = format!("the filter of `{table}` asks for the user, whom only the server knows");
+        draft.issues.push(issue(message).help("rows that only some users may see are a matter of `rls`"));
         return None;
     }
     if reads.anything {
@@ -56,25 +63,26 @@ pub(super) fn decide(
 
 /// What CloudSync makes of a filter in a trigger: every word outside of texts that is a column, letter by letter.
 fn in_trigger(filter: &str, columns: &[String]) -> String {
-    let mut made = String::new();
+    let new = |part: &str| {
+        if columns.iter().any(|column| column == part) { format!("NEW.{}", quote(part)) } else { part.to_owned() }
+    };
+    parts(filter).map(new).collect()
+}
+
+/// A filter in parts: texts in quotes, words, and single letters.
+fn parts(filter: &str) -> impl Iterator<Item = &str> {
     let mut rest = filter;
-    while let Some(first) = rest.chars().next() {
+    std::iter::from_fn(move || {
+        let first = rest.chars().next()?;
         let length = match first {
             '\'' => rest[1..].find('\'').map_or(rest.len(), |end| end + 2),
             _ if is_word(first) => rest.find(|letter| !is_word(letter)).unwrap_or(rest.len()),
             _ => first.len_utf8(),
         };
         let (part, after) = rest.split_at(length);
-        match columns.iter().find(|column| *column == part) {
-            Some(column) => {
-                made.push_str("NEW.");
-                made.push_str(&quote(column));
-            }
-            None => made.push_str(part),
-        }
         rest = after;
-    }
-    made
+        Some(part)
+    })
 }
 
 fn is_word(letter: char) -> bool {
@@ -95,6 +103,66 @@ mod tests {
             ("t.kind='x", "t.NEW.\"kind\"='x"),
         ] {
             assert_eq!(in_trigger(filter, &columns), made);
+        }
+    }
+
+    /// The pointer, message and help of the problem of a filter, if it has one.
+    fn problem(filter: &str) -> Option<(String, String)> {
+        let columns = "id TEXT PRIMARY KEY, kind TEXT, \"Order\" INTEGER, twice AS (\"Order\" * 2)";
+        let table = serde_json::json!({ "name": "t", "sql": format!("CREATE TABLE t ({columns})"), "filter": filter });
+        let scenario = serde_json::json!({
+            "version": 1, "name": "filters", "schema": { "tables": [table] }, "phases": [{ "sync": ["send"] }],
+        });
+        let scenario = serde_json::from_value(scenario).expect("a scenario");
+        let issues = crate::plan::Plan::new(&scenario, &crate::plan::Grant::default()).err()?;
+        let [issue] = issues.as_slice() else { panic!("one problem of {filter}: {issues:?}") };
+        assert_eq!((issue.pointer.as_str(), issue.code), ("/schema/tables/0/filter", "sql::filter"), "{filter}");
+        Some((issue.message.clone(), issue.help.clone().unwrap_or_default()))
+    }
+
+    #[test]
+    fn what_cloudsync_takes_is_taken() {
+        for filter in [
+            "kind = 'shared'",
+            "kind IN ('a', 'it''s kind') AND id LIKE 'x%' OR kind IS NULL",
+            "Order > 1",
+            "length(kind) > 1 AND (kind <> '-- kind' OR kind GLOB 'a*')",
+            "1",
+        ] {
+            let expected = if filter.starts_with("Order") { Some("does not prepare") } else { None };
+            let said = problem(filter).map(|(message, _)| message);
+            assert_eq!(said.is_some(), expected.is_some(), "{filter}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn what_cloudsync_would_not_take_is_refused_and_says_why() {
+        for (filter, message, help) in [
+            (" ", "the filter of `t` is empty", "leave `filter` out"),
+            ("kin = 'a'", "does not prepare: no such column: kin", "did you mean `kind`"),
+            ("kind = \"shared\"", "does not prepare: no such column", ""),
+            ("kind = ", "does not prepare: ", ""),
+            ("id IN (SELECT id FROM t)", "contains a query", "compare columns"),
+            ("(select count(*) FROM t) > 1", "contains a query", "compare columns"),
+            ("'a' IN sqlite_master", "does not prepare", ""),
+            ("id = auth_userid()", "asks for the user", "a matter of `rls`"),
+            ("random() > 0", "depends on the time or on chance", "into a column"),
+            ("kind < datetime('now')", "depends on the time or on chance", "into a column"),
+            (
+                "KIND = 'a'",
+                "before every word that is a column, and then ambiguous column name: KIND",
+                "exactly as they are declared",
+            ),
+            ("\"Order\" > 1", "and then near", "without quotes"),
+            ("[kind] = 'a'", "and then no such column", "without quotes"),
+            ("t.kind = 'a'", "and then", "`t.`"),
+            ("twice > 1", "and then ambiguous column name: twice", "no generated column"),
+            ("rowid > 1", "and then", "no generated column"),
+            ("kind = 'a' -- b", "does not prepare", ""),
+            ("kind = 'a') OR (kind = 'b'", "and then", ""),
+        ] {
+            let (said, helped) = problem(filter).unwrap_or_else(|| panic!("{filter} is taken"));
+            assert!(said.contains(message) && helped.contains(help), "{filter}: {said}; {helped}");
         }
     }
 }

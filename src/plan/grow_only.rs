@@ -30,3 +30,38 @@ pub(super) fn check(draft: &mut Draft<'_>, tables: &Tables, pointer: &str, sql: 
         draft.issues.push(Issue::new(pointer, "phase::grow_only", message).help(help));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::{Grant, Plan};
+
+    /// The places and messages of the problems of a phase on a table that only grows.
+    fn problems(sql: &str, more: &str) -> Vec<(String, String)> {
+        let text = format!(
+            "{{version: 1, name: grows, schema: {{tables: [{{name: t, sql: 'CREATE TABLE t (id TEXT PRIMARY KEY, n)', algo: gos}}]}},
+             phases: [{{name: p, kind: update, sql: [\"{sql}\"], sync: [send]}}]{more}}}"
+        );
+        let scenario: serde_json::Value = serde_yaml::from_str(&text).expect("YAML");
+        let scenario = serde_json::from_value(scenario).expect("a scenario");
+        let issues = Plan::new(&scenario, &Grant::default()).err().unwrap_or_default();
+        issues.into_iter().map(|issue| (issue.pointer, issue.message)).collect()
+    }
+
+    #[test]
+    fn a_phase_that_must_fail_is_refused_unless_the_failure_is_expected() {
+        for (sql, operation) in [("UPDATE t SET n = 1", "UPDATE"), ("DELETE FROM T WHERE n", "DELETE")] {
+            let message = format!("the table `t` only grows (`algo: gos`), so every {operation} on it fails");
+            let refused = [("/phases/0/sql/0".to_owned(), message)];
+            assert_eq!(problems(sql, ""), refused);
+            assert_eq!(problems(sql, ", errors: [{match: {kind: locked}, do: [ignore]}]"), refused);
+            assert_eq!(problems(sql, ", expect: {verdict: fail, kinds: [auth]}"), refused);
+            assert_eq!(problems(sql, ", errors: [{match: {kind: constraint}, do: [ignore]}]"), []);
+            assert_eq!(problems(sql, ", expect: {verdict: fail, kinds: [constraint]}"), []);
+        }
+        // What need not fail.
+        for sql in ["INSERT INTO t VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET n = 2", "REPLACE INTO t VALUES (1, 1)"]
+        {
+            assert_eq!(problems(sql, ""), []);
+        }
+    }
+}

@@ -46,8 +46,6 @@ pub(super) struct Reads {
     pub(super) tables: BTreeSet<String>,
     /// Whether the policy also asks the clock or chance, or other rows of the same table.
     pub(super) anything: bool,
-    /// Whether there are queries in it.
-    pub(super) queries: bool,
 }
 
 /// SQLite's functions whose answer depends on more than their arguments.
@@ -177,8 +175,7 @@ impl Tables {
             _ => {}
         };
         let (mut reads, selects) = self.guard.heard(&policy_sql(table, operation, policy), hear);
-        reads.queries = selects > 1;
-        reads.anything |= reads.queries && names_as_source(policy, &own);
+        reads.anything |= selects > 1 && names_as_source(policy, &own);
         reads
     }
 
