@@ -92,6 +92,18 @@ fn a_row_that_crosses_its_filter_is_not_judged_and_where_it_differs_is_told() {
 }
 
 #[test]
+fn a_row_that_enters_its_filter_arrives_with_its_changed_columns_only() {
+    let enter = "  - { name: enter, kind: update, sql: 'UPDATE notes SET kind = ''shared'' WHERE id LIKE ''db'' || :db || ''!_r%!_2'' ESCAPE ''!''', sync: [send, receive] }\n";
+    let phases = filtered(enter).replace("''own''), 0)", "''own''), 7)");
+    let query = "  - query: { on: server, sql: SELECT count(*) FROM notes WHERE value IS NULL, equals: 6 }\n";
+    let head = HEAD.replace("verify: [written, converged, server, bootstrap]\n", "");
+    let text = format!("{head}{phases}verify:\n  - written\n  - converged\n{query}");
+    let directory = tempfile::tempdir().expect("a directory");
+    let (record, plan) = run_changed(&text, directory.path(), &Control::default(), |_| {});
+    assert_eq!(failed(&analyze(&record, &plan)), [CheckKind::Converged]);
+}
+
+#[test]
 fn a_row_of_a_table_that_only_grows_is_merged_and_a_change_fails_as_expected() {
     let grows = "
 schema:

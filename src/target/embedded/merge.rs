@@ -34,6 +34,16 @@ impl Versions {
         Self { life, columns: Vec::new() }
     }
 
+    /// A row of which nothing was captured when it came: each of its columns was written less often than anywhere else.
+    pub(crate) fn uncaptured(width: usize) -> Self {
+        Self { life: 1, columns: vec![0; width] }
+    }
+
+    /// Whether a column was captured.
+    pub(crate) fn has(&self, column: usize) -> bool {
+        self.of(column) > 0
+    }
+
     /// Reads what [`Self::write`] wrote.
     pub(crate) fn read(bytes: Option<&[u8]>) -> Result<Self, Malformed> {
         let Some(mut bytes) = bytes else { return Ok(Self::default()) };

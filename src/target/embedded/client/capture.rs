@@ -66,7 +66,11 @@ pub(super) fn start_anew(connection: &Connection, shape: &Shape) -> rusqlite::Re
 fn fill_companions(connection: &Connection, shape: &Shape, floor: i64) -> rusqlite::Result<()> {
     connection.execute_batch(&create_companions(shape))?;
     mark(connection, shape, floor)?;
-    connection.execute_batch(&back_fill(connection, shape)?)
+    connection.execute_batch(&back_fill(connection, shape)?)?;
+    match local::option(connection, &shape.name, local::FILTER)? {
+        Some(filter) => connection.execute_batch(&triggers::note_outside(shape, &filter)),
+        None => Ok(()),
+    }
 }
 
 /// Whether a table from which rows can be removed has a UNIQUE constraint besides its key.
@@ -127,7 +131,7 @@ fn check(connection: &Connection, table: &str, algorithm: Option<&str>, flags: i
         )));
     }
     let lacks_default =
-        |(i, column): (usize, &Column)| column.not_null && !column.has_default && !shape.keys.contains(&i);
+        |(i, column): (usize, &Column)| column.not_null && column.default.is_none() && !shape.keys.contains(&i);
     if flags & SKIP_DEFAULTS == 0 && shape.columns.iter().enumerate().any(lacks_default) {
         return Err(failure(format!(
             "All non-primary key columns declared as NOT NULL must have a DEFAULT value. (table {table})"

@@ -8,8 +8,8 @@ use super::super::shape::{Column, Shape, companion, join};
 use super::local;
 
 /// What the triggers are called after.
-pub(super) const EVENTS: [&str; 8] =
-    ["insert", "update", "rekey", "delete", "over", "rekey_over", "no_update", "no_delete"];
+pub(super) const EVENTS: [&str; 10] =
+    ["insert", "update", "rekey", "delete", "over", "rekey_over", "no_update", "no_delete", "outside", "rekey_outside"];
 /// What the table of the rows' versions is called after.
 pub(super) const VERSIONS: &str = "_cloudsync_versions";
 
@@ -20,8 +20,14 @@ pub(super) const GROW_ONLY: &str = "gos";
 pub(super) fn create(connection: &Connection, shape: &Shape) -> rusqlite::Result<String> {
     let filter = local::option(connection, &shape.name, local::FILTER)?;
     let grows_only = local::option(connection, &shape.name, local::ALGORITHM)?.as_deref() == Some(GROW_ONLY);
-    let capture = capture(shape, filter.as_deref(), grows_only);
-    Ok(if grows_only { capture + &forbid(shape) } else { capture })
+    let mut sql = capture(shape, filter.as_deref(), grows_only);
+    if let Some(filter) = filter {
+        sql += &pass_over(shape, &filter);
+    }
+    if grows_only {
+        sql += &forbid(shape);
+    }
+    Ok(sql)
 }
 
 /// SQL that drops the triggers of a table.
@@ -53,7 +59,8 @@ fn capture(shape: &Shape, filter: Option<&str>, grows_only: bool) -> String {
     let keys = |row: &str| join(shape.key_columns(), ", ", |_, column| format!("{row}.{}", quote(&column.name)));
     let mark = |row: &str| format!("INSERT INTO {} VALUES ({}) {};", target(shape), keys(row), on_conflict(shape));
     let trigger = |event: &str| name(event, &shape.name);
-    let (new, old) = (matches(shape, filter, "NEW"), matches(shape, filter, "OLD"));
+    let matching = |row| filter.map_or_else(String::new, |filter| format!("AND {}", matches(shape, filter, row)));
+    let (new, old) = (matching("NEW"), matching("OLD"));
     // Only what fires for REPLACE has to ask; RAISE says that what the statement has done so far is undone then.
     // No trigger fires for what it removes from a table whose rows are only added: it would forbid that.
     let ask = if shape.has_unique && !grows_only {
@@ -62,16 +69,14 @@ fn capture(shape: &Shape, filter: Option<&str>, grows_only: bool) -> String {
         ""
     };
     let key_columns = join(shape.key_columns(), ", ", |_, column| quote(&column.name));
-    let key_changed =
-        join(shape.key_columns(), " OR ", |_, column| format!("OLD.{0} IS NOT NEW.{0}", quote(&column.name)));
+    let key_changed = key_changed(shape);
     let count = Count::new(shape);
     let there = shape.key_match("", |i| format!("NEW.{}", quote(&shape.columns[shape.keys[i]].name)));
     let there = format!("EXISTS (SELECT 1 FROM {table} WHERE {there})");
     format!(
-        "CREATE TRIGGER {over} BEFORE INSERT ON {table} WHEN {there} AND NOT cloudsync_is_applying() {new}
-             BEGIN {note} END;
+        "CREATE TRIGGER {over} BEFORE INSERT ON {table} WHEN {there} AND NOT cloudsync_is_applying() BEGIN {note} END;
          CREATE TRIGGER {rekey_over} BEFORE UPDATE OF {key_columns} ON {table}
-             WHEN ({key_changed}) AND {there} AND NOT cloudsync_is_applying() {new} BEGIN {note} END;
+             WHEN ({key_changed}) AND {there} AND NOT cloudsync_is_applying() BEGIN {note} END;
          CREATE TRIGGER {insert} AFTER INSERT ON {table} WHEN NOT cloudsync_is_applying() {new}
              BEGIN {ask} {refuse_insert} {mark_new} {inserted} END;
          CREATE TRIGGER {update} AFTER UPDATE ON {table} WHEN NOT ({key_changed}) AND NOT cloudsync_is_applying() {new}
@@ -96,6 +101,47 @@ fn capture(shape: &Shape, filter: Option<&str>, grows_only: bool) -> String {
         mark_new = mark("NEW"),
         mark_old = mark("OLD"),
     )
+}
+
+/// The triggers that note a row that comes and does not match: none of its columns is sent before it is written again.
+fn pass_over(shape: &Shape, filter: &str) -> String {
+    let table = quote(&shape.name);
+    let (outside, key_changed) = (format!("NOT {}", matches(shape, filter, "NEW")), key_changed(shape));
+    let key_columns = join(shape.key_columns(), ", ", |_, column| quote(&column.name));
+    let has_key = join(shape.key_columns(), " AND ", |_, column| format!("NEW.{} IS NOT NULL", quote(&column.name)));
+    let count = Count::new(shape);
+    let note = format!(
+        "INSERT INTO {}({}, cs_versions) SELECT {}, cloudsync_uncaptured({}) WHERE {has_key} ON CONFLICT DO NOTHING;",
+        count.versions,
+        count.columns(),
+        count.keys("NEW"),
+        count.width
+    );
+    format!(
+        "CREATE TRIGGER {} AFTER INSERT ON {table} WHEN NOT cloudsync_is_applying() AND {outside} BEGIN {note} END;
+         CREATE TRIGGER {} AFTER UPDATE OF {key_columns} ON {table}
+             WHEN ({key_changed}) AND NOT cloudsync_is_applying() AND {outside} BEGIN {note} END;",
+        name("outside", &shape.name),
+        name("rekey_outside", &shape.name)
+    )
+}
+
+/// SQL that notes the rows that are there and do not match the filter.
+pub(super) fn note_outside(shape: &Shape, filter: &str) -> String {
+    let (count, table) = (Count::new(shape), quote(&shape.name));
+    let keys = join(shape.key_columns(), ", ", |_, column| quote(&column.name));
+    format!(
+        "INSERT INTO main.{}({}, cs_versions) SELECT {keys}, cloudsync_uncaptured({}) FROM main.{table}
+         WHERE NOT coalesce(({filter}), 0) ON CONFLICT DO NOTHING;",
+        count.versions,
+        count.columns(),
+        count.width
+    )
+}
+
+/// Says that an UPDATE changes the key.
+fn key_changed(shape: &Shape) -> String {
+    join(shape.key_columns(), " OR ", |_, column| format!("OLD.{0} IS NOT NEW.{0}", quote(&column.name)))
 }
 
 /// A statement of a trigger that refuses a key with NULL.
@@ -169,11 +215,10 @@ impl<'s> Count<'s> {
     }
 }
 
-/// Says that the row called `row` in a trigger matches the filter; nothing where there is none.
-fn matches(shape: &Shape, filter: Option<&str>, row: &str) -> String {
-    let Some(filter) = filter else { return String::new() };
+/// Says that the row called `row` in a trigger matches a filter.
+fn matches(shape: &Shape, filter: &str, row: &str) -> String {
     let columns = join(&shape.columns, ", ", |_, column| format!("{row}.{0} AS {0}", quote(&column.name)));
-    format!("AND EXISTS (SELECT 1 FROM (SELECT {columns}) WHERE ({filter}))")
+    format!("EXISTS (SELECT 1 FROM (SELECT {columns}) WHERE ({filter}))")
 }
 
 /// The table of a table's rows' versions, quoted.

@@ -25,17 +25,26 @@ fn run(loader: &Loader, waiting: &str, script: &[&str]) -> Left {
     (said, rows.split_whitespace().map(str::to_owned).collect())
 }
 
-/// What a script says and leaves on both; the answers to `cloudsync_init`, which are site ids, left out.
-#[expect(clippy::print_stderr, reason = "a test that is skipped must be seen to be")]
+/// What a script says and leaves on both.
 fn both(test: &str, script: &[&str]) -> Left {
     let embedded = "SELECT cs_pk1 || CASE WHEN EXISTS (SELECT 1 FROM t WHERE id = cs_pk1) THEN '' ELSE '+' END AS row
         FROM t_cloudsync WHERE cs_pk1 IS NOT NULL ORDER BY cs_pk1";
     let real = "SELECT cloudsync_pk_decode(pk, 1) || CASE max(cl % 2) WHEN 1 THEN '' ELSE '+' END AS row
         FROM cloudsync_changes WHERE tbl = 't' GROUP BY pk ORDER BY 1";
+    both_of(test, script, embedded, real)
+}
+
+/// The same with a query for each that gives what waits.
+#[expect(clippy::print_stderr, reason = "a test that is skipped must be seen to be")]
+fn both_of(test: &str, script: &[&str], embedded: &str, real: &str) -> Left {
     let left = run(&Loader::Functions(register), embedded, script);
     match std::env::var("STRESS_CLOUDSYNC_EXTENSION").ok().filter(|path| !path.is_empty()) {
         Some(path) => {
-            assert_eq!(run(&Loader::Extension(PathBuf::from(path)), real, script), left, "CloudSync, embedded")
+            assert_eq!(
+                run(&Loader::Extension(PathBuf::from(path)), real, script),
+                left,
+                "CloudSync, embedded: {script:?}"
+            );
         }
         None => eprintln!("skipped beside CloudSync: {test}: STRESS_CLOUDSYNC_EXTENSION is not set"),
     }
@@ -72,6 +81,33 @@ fn only_rows_that_match_their_filter_are_captured() {
     assert_eq!(waiting(&[insert, "UPDATE t SET id = 'new' WHERE id = 'in'"]), ["in+", "new"]);
     // As often as it is switched on: the filter stays.
     assert_eq!(waiting(&["SELECT NULL FROM (SELECT cloudsync_init('t') AS a) WHERE a IS NULL OR 1", insert]), ["in"]);
+}
+
+#[test]
+fn of_a_row_that_enters_its_filter_only_what_is_written_is_captured() {
+    let columns = |statements: &[&str]| {
+        let embedded =
+            "SELECT k.column1 AS row FROM t_cloudsync AS d LEFT JOIN t_cloudsync_versions AS v USING (cs_pk1),
+            (VALUES ('kind', 0), ('n', 1)) AS k WHERE d.cs_pk1 = 'a' AND cloudsync_is_captured(v.cs_versions, k.column2)
+            ORDER BY 1";
+        let real = "SELECT col_name AS row FROM cloudsync_changes
+            WHERE cloudsync_pk_decode(pk, 1) = 'a' AND col_name IN ('kind', 'n') ORDER BY 1";
+        let script: Vec<&str> = [TABLE, INIT, FILTER].iter().chain(statements).copied().collect();
+        both_of("entering", &script, embedded, real).1
+    };
+    let (out, enter) = ("INSERT INTO t VALUES ('a', 'own', 1)", "UPDATE t SET kind = 'shared'");
+    assert_eq!(columns(&[out]), [""; 0]);
+    assert_eq!(columns(&[out, enter]), ["kind"]);
+    assert_eq!(columns(&[out, enter, "UPDATE t SET n = 2"]), ["kind", "n"]);
+    assert_eq!(columns(&[out, "UPDATE t SET n = 2", enter]), ["kind"]);
+    assert_eq!(columns(&[out, "REPLACE INTO t VALUES ('a', 'shared', 2)"]), ["kind", "n"]);
+    assert_eq!(columns(&["INSERT INTO t VALUES ('b', 'own', 1)", "UPDATE t SET id = 'a'", enter]), ["kind"]);
+    let leave = "UPDATE t SET kind = 'own'";
+    assert_eq!(columns(&["INSERT INTO t VALUES ('a', 'shared', 1)", leave, enter]), ["kind", "n"]);
+    // What is there when the filter is set, and a row that went.
+    let script = ["SELECT cloudsync_clear_filter('t')", out, FILTER, enter];
+    assert_eq!(columns(&script), ["kind"]);
+    assert_eq!(columns(&[out, "DELETE FROM t", "INSERT INTO t VALUES ('a', 'shared', 1)"]), ["kind", "n"]);
 }
 
 #[test]
