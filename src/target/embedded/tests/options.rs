@@ -14,9 +14,12 @@ fn run(loader: &Loader, waiting: &str, script: &[&str]) -> Left {
     let file = Path::new(":memory:");
     let session =
         Session::open(&Opening { file, loader, pragmas: &[], settings: &[], network: None }).expect("it opens");
-    let run = |sql: &&str| match sql.starts_with("SELECT") {
-        true => session.call(Call::Sql, sql, &[]).map(Option::unwrap_or_default),
-        false => session.run(Call::Sql, sql).map(|()| String::new()),
+    let run = |sql: &&str| {
+        if sql.starts_with("SELECT") {
+            session.call(Call::Sql, sql, &[]).map(Option::unwrap_or_default)
+        } else {
+            session.run(Call::Sql, sql).map(|()| String::new())
+        }
     };
     let said: Vec<String> = script.iter().map(|sql| run(sql).unwrap_or_else(|error| error.message)).collect();
     let rows = format!("SELECT coalesce(group_concat(row, ' '), '') FROM ({waiting})");
