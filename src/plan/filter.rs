@@ -1,6 +1,6 @@
 //! The filter of a table: whether SQLite and CloudSync both take it. CloudSync does not read the expression as SQL: it
-//! puts `NEW.` or `OLD.` and quotes at every word of its text that is a column, and uses the result in triggers. What that breaks
-//! shows there only when rows are written, so it is looked for here.
+//! puts `NEW.` or `OLD.` before every word of its text that is a column, which it quotes, and uses the result in triggers. What that
+//! breaks shows there only when rows are written, so it is looked for here.
 
 use super::draft::Draft;
 use super::tables::Tables;
