@@ -37,6 +37,8 @@ pub(crate) fn plan(databases: u32) -> Plan {
             name: "test_sync".into(),
             sql: "CREATE TABLE test_sync (id TEXT PRIMARY KEY, name TEXT, value INTEGER)".into(),
             also: Vec::new(),
+            filter: None,
+            algorithm: crate::scenario::Algorithm::default(),
             columns: ["id", "name", "value"].map(str::to_owned).to_vec(),
             places: vec![0, 1, 2],
             primary_key: vec!["id".into()],

@@ -1,6 +1,7 @@
 //! A plan as text: what will run, how often, and what the first rows look like.
 
 use crate::plan::{Action, CheckPlan, Plan, Question, SqlPlan, SqlValue, StepPlan, SyncPlan};
+use crate::scenario::Algorithm;
 use crate::sql::one_line;
 use crate::template::{Scope, TemplateProblem};
 
@@ -58,7 +59,9 @@ impl Page {
         self.line("time limit", &format!("{:?}", plan.time_limit));
         for table in &plan.tables {
             let (columns, key) = (table.columns.join(", "), table.primary_key.join(", "));
-            self.line("table", &format!("{} ({columns}), key {key}", table.name));
+            let filter = table.filter.as_ref().map_or_else(String::new, |filter| format!(", only rows with {filter}"));
+            let grows = if table.algorithm == Algorithm::Gos { ", only grows" } else { "" };
+            self.line("table", &format!("{} ({columns}), key {key}{filter}{grows}", table.name));
         }
     }
 

@@ -61,6 +61,8 @@ pub(crate) struct Keeper {
     /// The most bytes of a run in memory.
     limit: usize,
     files: u32,
+    /// The places of the tables of which every state is kept: on which side of a filter a row was, each says anew.
+    whole: Vec<usize>,
     kept: Kept,
 }
 
@@ -147,6 +149,7 @@ impl Keeper {
             database,
             limit: (MEMORY / plan.databases.len().max(1)).clamp(LEAST, MOST),
             files: 0,
+            whole: (0..plan.tables.len()).filter(|place| plan.tables[*place].filter.is_some()).collect(),
             kept: Kept::default(),
         }
     }
@@ -251,7 +254,7 @@ impl Keeper {
         let level = runs[0].level + 1;
         let memory: usize = runs.iter().map(Run::memory).sum();
         let to_file = runs.iter().any(Run::is_in_file) || memory > self.limit;
-        let kept = &self.kept;
+        let (kept, whole) = (&self.kept, &self.whole);
         let mut reading = Reading::of(&runs)?;
         let mut waiting = Vec::new().into_iter();
         let entries = std::iter::from_fn(|| {
@@ -261,7 +264,7 @@ impl Keeper {
                     Ok(entries) => entries,
                     Err(error) => return Some(Err(error)),
                 };
-                if to_file {
+                if to_file && !whole.contains(&RowForm::table_of(key)) {
                     kept.elide(&mut entries);
                 }
                 waiting = entries.into_iter();

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::SqlPlan;
 use super::draft::Draft;
+use super::grow_only;
 use super::names::Names;
 use super::scale::user_id;
 use super::tables::{Prepared, Tables};
@@ -115,6 +116,7 @@ fn prepare(
 ) -> Option<Prepared> {
     let sql = statement.render(scope, 1).map_err(|problem| draft.template(pointer, problem)).ok()?;
     let prepared = tables.prepare(&sql).map_err(|problem| draft.sql(pointer, source, problem)).ok()?;
+    grow_only::check(draft, tables, pointer, &sql);
     // A table or view that a phase makes for itself is there for the phases after it.
     if sql.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("create"))
         && let Err(problem) = tables.run(&sql)

@@ -46,6 +46,7 @@ mod small_disk;
 mod standin;
 mod streams;
 #[cfg(unix)]
+mod tables;
 mod terminal;
 mod values;
 #[cfg(unix)]

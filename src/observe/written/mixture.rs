@@ -2,12 +2,18 @@
 
 use rusqlite::types::ValueRef;
 
-use super::policies::Row;
 use crate::ledger::RowForm;
 use crate::session::{decode, encode};
 
 /// Mixtures of some rows that are looked at. Of more, nobody knows what the policies say.
 const MOST: usize = 32;
+
+/// A row with the digest of the columns that policies read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row<'r> {
+    pub(super) policy: u64,
+    pub(super) bytes: &'r [u8],
+}
 
 /// A row of columns of several.
 pub(super) struct Mixture {

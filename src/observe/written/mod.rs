@@ -24,8 +24,10 @@
 //! write of each for right. What was there before the run, what an administrator's SQL wrote and what triggers of the
 //! server wrote is not known: rows that only those explain are counted as not judged.
 
+mod ask;
 mod behind;
 mod examiner;
+mod filters;
 mod found;
 mod held;
 mod judge;

@@ -8,7 +8,7 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::super::columns::list_of;
-use super::mixture::{Mixture, mixtures};
+use super::mixture::{Mixture, Row, mixtures};
 use crate::ledger::RowForm;
 use crate::plan::{Plan, TablePlan};
 use crate::session::{decode, define_auth, open_reader, trusted};
@@ -31,13 +31,6 @@ struct Question {
     user: u32,
     before: Option<u64>,
     after: Option<u64>,
-}
-
-/// A row with the digest of the columns that policies read.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Row<'r> {
-    pub(super) policy: u64,
-    pub(super) bytes: &'r [u8],
 }
 
 impl<'a> Policies<'a> {
@@ -136,7 +129,12 @@ impl<'a> Policies<'a> {
 }
 
 /// Makes a row the only one of its table.
-fn put(connection: &Connection, schema: &str, table: &TablePlan, row: Option<Row<'_>>) -> rusqlite::Result<()> {
+pub(super) fn put(
+    connection: &Connection,
+    schema: &str,
+    table: &TablePlan,
+    row: Option<Row<'_>>,
+) -> rusqlite::Result<()> {
     let name = format!("{}.{}", quote(schema), quote(&table.name));
     connection.prepare_cached(&format!("DELETE FROM {name}"))?.execute([])?;
     let Some(values) = row.and_then(|row| decode(row.bytes)) else { return Ok(()) };

@@ -37,13 +37,18 @@ impl Examiner<'_> {
                 }
             },
         };
+        self.unjudged(table, why);
+        false
+    }
+
+    /// Counts a key that is not judged.
+    pub(super) fn unjudged(&mut self, table: usize, why: WhyUnjudged) {
         let table = self.subject.plan.tables[table].name.clone();
         let unjudged = &mut self.found.state.unjudged;
         match unjudged.iter_mut().find(|one| one.table == table && one.why == why) {
             Some(known) => known.keys += 1,
             None => unjudged.push(Unjudged { table, why, keys: 1 }),
         }
-        false
     }
 
     /// Who else may have written under a key. `before` says that what was there before the run may still be.

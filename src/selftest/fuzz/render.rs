@@ -77,23 +77,21 @@ impl Made {
     }
 
     fn schema(&self) -> Vec<crate::scenario::Table> {
-        let plain =
-            |name: &str, sql: &str| crate::scenario::Table { name: name.to_owned(), sql: sql.to_owned(), also: vec![] };
-        let mut tables: Vec<crate::scenario::Table> = self
-            .tables
-            .iter()
-            .map(|table| crate::scenario::Table {
-                name: table.name.clone(),
-                sql: table.create(self),
-                also: table.also(),
-            })
-            .collect();
+        let make = |name: &str, sql: String, also: Vec<String>| crate::scenario::Table {
+            name: name.to_owned(),
+            sql,
+            also,
+            filter: None,
+            algo: crate::scenario::Algorithm::default(),
+        };
+        let mut tables: Vec<crate::scenario::Table> =
+            self.tables.iter().map(|table| make(&table.name, table.create(self), table.also())).collect();
         // Before the table whose trigger writes it.
         if self.has_log() {
-            tables.insert(0, plain("log", LOG));
+            tables.insert(0, make("log", LOG.to_owned(), vec![]));
         }
         if self.policy == Some(Policy::Team) {
-            tables.insert(0, plain("members", MEMBERS));
+            tables.insert(0, make("members", MEMBERS.to_owned(), vec![]));
         }
         tables
     }

@@ -34,6 +34,16 @@ impl Versions {
         Self { life, columns: Vec::new() }
     }
 
+    /// A row of which nothing was captured when it came: each of its columns was written less often than anywhere else.
+    pub(crate) fn uncaptured(width: usize) -> Self {
+        Self { life: 1, columns: vec![0; width] }
+    }
+
+    /// Whether a column was captured.
+    pub(crate) fn has(&self, column: usize) -> bool {
+        self.of(column) > 0
+    }
+
     /// Reads what [`Self::write`] wrote.
     pub(crate) fn read(bytes: Option<&[u8]>) -> Result<Self, Malformed> {
         let Some(mut bytes) = bytes else { return Ok(Self::default()) };
@@ -53,7 +63,9 @@ impl Versions {
         }
         let mut bytes = Vec::with_capacity(1 + columns.len());
         put(&mut bytes, self.life);
-        columns.iter().for_each(|&version| put(&mut bytes, version));
+        for &version in columns {
+            put(&mut bytes, version);
+        }
         Some(bytes)
     }
 
@@ -229,7 +241,9 @@ mod tests {
             (Merged::Other, _) => other.clone(),
             (Merged::Both(versions), taken) => {
                 let mut values = held.1;
-                taken.iter().for_each(|&column| values[column] = other.1[column]);
+                for column in taken {
+                    values[column] = other.1[column];
+                }
                 (versions, values)
             }
         }

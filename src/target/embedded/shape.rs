@@ -31,7 +31,8 @@ pub(crate) struct Column {
     /// The declared type, for companion tables.
     pub(crate) declared: String,
     pub(crate) not_null: bool,
-    pub(crate) has_default: bool,
+    /// Its default, as SQL.
+    pub(crate) default: Option<String>,
     /// The collation: in the primary key's index, elsewhere as declared.
     pub(crate) collation: String,
 }
@@ -68,7 +69,7 @@ impl Shape {
         let mut columns = Vec::new();
         let mut keys: Vec<(i64, usize)> = Vec::new();
         let mut statement = connection.prepare_cached(
-            "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, pk FROM pragma_table_xinfo(?1) WHERE hidden NOT IN (2, 3) ORDER BY cid",
+            "SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_xinfo(?1) WHERE hidden NOT IN (2, 3) ORDER BY cid",
         )?;
         let mut rows = statement.query([table])?;
         while let Some(row) = rows.next()? {
@@ -84,7 +85,7 @@ impl Shape {
                 // ANY keeps values as they are in a STRICT table only.
                 declared: if strict && declared.eq_ignore_ascii_case("any") { String::new() } else { declared },
                 not_null: row.get(2)?,
-                has_default: row.get(3)?,
+                default: row.get(3)?,
                 collation: collation.map_or_else(|| "BINARY".to_owned(), |name| name.to_string_lossy().into_owned()),
             });
         }

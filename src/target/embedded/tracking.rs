@@ -9,8 +9,8 @@ use super::shape::MASK;
 use super::wire::Malformed;
 
 /// Adds the functions to a connection. Most take the versions of a row and give what they become; `cloudsync_reborn` takes
-/// the life of a dead row, or NULL for one that never was; `cloudsync_bits` takes
-/// any value, and gives something for a real.
+/// the life of a dead row, or NULL for one that never was, `cloudsync_uncaptured` the number of columns, and
+/// `cloudsync_bits` any value: it gives something for a real.
 pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function("cloudsync_inserted", 2, flags, |context| {
@@ -45,6 +45,13 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
             _ => None,
         })
     })?;
+    connection.create_scalar_function("cloudsync_uncaptured", 1, flags, |context| {
+        let width: i64 = context.get(0)?;
+        Ok(Versions::uncaptured(usize::try_from(width).unwrap_or(0)).write())
+    })?;
+    connection.create_scalar_function("cloudsync_is_captured", 2, flags, |context| {
+        Ok(versions(context)?.has(width(context)?))
+    })?;
     connection.create_scalar_function("cloudsync_is_dead", 1, flags, |context| Ok(!versions(context)?.is_live()))
 }
 
@@ -56,6 +63,7 @@ fn versions(context: &Context<'_>) -> rusqlite::Result<Versions> {
     Versions::read(bytes).map_err(|Malformed| rusqlite::Error::UserFunctionError("versions that cannot be read".into()))
 }
 
+/// The number of columns, or the number of one.
 fn width(context: &Context<'_>) -> rusqlite::Result<usize> {
     let width: i64 = context.get(1)?;
     Ok(usize::try_from(width).unwrap_or(0))

@@ -12,16 +12,15 @@ use super::super::shape::{Column, Shape, companion, join};
 use super::super::wire::SiteId;
 use super::error::failure;
 use super::local;
+use super::triggers::{self, GROW_ONLY, VERSIONS, on_conflict, target, versions};
 
 /// Skips the check of single-column integer keys.
 const SKIP_INTEGER_KEY: i64 = 1;
 /// Skips the check of NOT NULL columns without a default.
 const SKIP_DEFAULTS: i64 = 2;
 
-/// What the triggers are called after.
-const EVENTS: [&str; 6] = ["insert", "update", "rekey", "delete", "over", "rekey_over"];
-/// What the table of the rows' versions is called after.
-const VERSIONS: &str = "_cloudsync_versions";
+/// Merges the columns of rows, as every table does that says nothing.
+const LAST_WRITER_WINS: &str = "cls";
 
 /// Makes a table take part; does nothing when it already does.
 pub(super) fn init(
@@ -31,31 +30,57 @@ pub(super) fn init(
     flags: Option<i64>,
 ) -> rusqlite::Result<SiteId> {
     let shape = check(connection, table, algorithm, flags.unwrap_or(0))?;
+    let algorithm = algorithm.unwrap_or(LAST_WRITER_WINS);
     if let Some(site) = local::site(connection)?
         && is_installed(connection, table)?
     {
-        return Ok(site);
+        return match local::option(connection, table, local::ALGORITHM)? {
+            Some(known) if known != algorithm => {
+                Err(failure("The function cloudsync_cleanup(table) must be called before changing a table algorithm"))
+            }
+            _ => Ok(site),
+        };
     }
     local::in_savepoint(connection, || {
         let site = local::create(connection)?;
         let floor = forget_companion(connection, table)?;
+        local::set_option(connection, table, local::ALGORITHM, Some(algorithm))?;
         connection.execute(
             "INSERT INTO cloudsync_tables(name, active, enabled) VALUES (?1, 1, 1) ON CONFLICT(name) DO UPDATE SET active = 1, enabled = 1",
             [table],
         )?;
-        connection.execute_batch(&create_companions(&shape))?;
-        mark(connection, &shape, floor)?;
-        connection.execute_batch(&back_fill(&shape))?;
-        connection.execute_batch(&create_triggers(&shape))?;
+        fill_companions(connection, &shape, floor)?;
+        connection.execute_batch(&triggers::create(connection, &shape)?)?;
         // What others wrote to this table may lie before the cursor.
         connection.execute("UPDATE cloudsync_site SET cursor = 0, acks = acks + 1", [])?;
         Ok(site)
     })
 }
 
-/// Whether a table that takes part has a UNIQUE constraint besides its key.
+/// Forgets what was captured, and marks every row of the table that takes part.
+pub(super) fn start_anew(connection: &Connection, shape: &Shape) -> rusqlite::Result<()> {
+    let floor = forget_companion(connection, &shape.name)?;
+    fill_companions(connection, shape, floor)
+}
+
+fn fill_companions(connection: &Connection, shape: &Shape, floor: i64) -> rusqlite::Result<()> {
+    connection.execute_batch(&create_companions(shape))?;
+    mark(connection, shape, floor)?;
+    connection.execute_batch(&back_fill(connection, shape)?)?;
+    match local::option(connection, &shape.name, local::FILTER)? {
+        Some(filter) => connection.execute_batch(&triggers::note_outside(shape, &filter)),
+        None => Ok(()),
+    }
+}
+
+/// Whether a table from which rows can be removed has a UNIQUE constraint besides its key.
 pub(super) fn has_unique(connection: &Connection) -> rusqlite::Result<bool> {
-    Ok(local::shapes(connection)?.iter().any(|shape| shape.has_unique))
+    for shape in local::shapes(connection)?.iter().filter(|shape| shape.has_unique) {
+        if local::option(connection, &shape.name, local::ALGORITHM)?.as_deref() != Some(GROW_ONLY) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether the table has triggers besides those of capture.
@@ -65,7 +90,7 @@ pub(super) fn has_own_triggers(connection: &Connection, table: &str) -> rusqlite
             "SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?1)
              AND lower(name) NOT IN (SELECT lower('cloudsync_' || value || '_' || ?1) FROM json_each(?2))",
         )?
-        .exists([table, &serde_json::json!(EVENTS).to_string()])
+        .exists([table, &serde_json::json!(triggers::EVENTS).to_string()])
 }
 
 /// Lets SQLite fire the delete trigger also for a row that REPLACE removes for another UNIQUE column.
@@ -79,8 +104,8 @@ fn check(connection: &Connection, table: &str, algorithm: Option<&str>, flags: i
         return Err(failure("Table name cannot be longer than 512 characters"));
     }
     match algorithm {
-        None | Some("cls") => {}
-        Some(name @ ("gos" | "dws" | "aws")) => {
+        None | Some(LAST_WRITER_WINS | GROW_ONLY) => {}
+        Some(name @ ("dws" | "aws")) => {
             return Err(failure(format!("CRDT algorithm {name} is not yet supported")));
         }
         Some(name) => return Err(failure(format!("Unknown CRDT algorithm name {name}"))),
@@ -106,7 +131,7 @@ fn check(connection: &Connection, table: &str, algorithm: Option<&str>, flags: i
         )));
     }
     let lacks_default =
-        |(i, column): (usize, &Column)| column.not_null && !column.has_default && !shape.keys.contains(&i);
+        |(i, column): (usize, &Column)| column.not_null && column.default.is_none() && !shape.keys.contains(&i);
     if flags & SKIP_DEFAULTS == 0 && shape.columns.iter().enumerate().any(lacks_default) {
         return Err(failure(format!(
             "All non-primary key columns declared as NOT NULL must have a DEFAULT value. (table {table})"
@@ -147,12 +172,17 @@ pub(super) fn set_enabled(connection: &Connection, table: &str, enabled: bool) -
     let Some(shape) = Shape::read(connection, table)? else { return Ok(()) };
     local::in_savepoint(connection, || {
         connection.execute("UPDATE cloudsync_tables SET enabled = ?2 WHERE name = ?1", params![table, enabled])?;
-        connection.execute_batch(&drop_triggers(table))?;
-        if enabled {
-            connection.execute_batch(&create_triggers(&shape))?;
-        }
-        Ok(())
+        renew_triggers(connection, &shape)
     })
+}
+
+/// Makes the triggers of a table as its options want them; none while it is disabled.
+pub(super) fn renew_triggers(connection: &Connection, shape: &Shape) -> rusqlite::Result<()> {
+    connection.execute_batch(&triggers::drop(&shape.name))?;
+    if is_enabled(connection, &shape.name)? {
+        connection.execute_batch(&triggers::create(connection, shape)?)?;
+    }
+    Ok(())
 }
 
 /// Ends the table's part. With the last table everything goes, the site id too.
@@ -161,12 +191,13 @@ pub(super) fn cleanup(connection: &Connection, table: &str) -> rusqlite::Result<
         return Ok(());
     }
     local::in_savepoint(connection, || {
-        connection.execute_batch(&drop_triggers(table))?;
+        connection.execute_batch(&triggers::drop(table))?;
         forget_companion(connection, table)?;
         connection.execute("UPDATE cloudsync_tables SET active = 0 WHERE name = ?1", [table])?;
+        connection.execute("DELETE FROM cloudsync_table_settings WHERE tbl_name = ?1", [table])?;
         if local::tables(connection)?.is_empty() {
             connection.execute_batch(
-                "DROP TABLE cloudsync_settings; DROP TABLE cloudsync_site; DROP TABLE cloudsync_tables;",
+                "DROP TABLE cloudsync_settings; DROP TABLE cloudsync_site; DROP TABLE cloudsync_tables; DROP TABLE cloudsync_table_settings;",
             )?;
         }
         Ok(())
@@ -178,7 +209,7 @@ pub(super) fn reset(connection: &Connection) -> rusqlite::Result<()> {
     local::require_site(connection)?;
     local::in_savepoint(connection, || {
         for shape in local::shapes(connection)? {
-            connection.execute_batch(&back_fill(&shape))?;
+            connection.execute_batch(&back_fill(connection, &shape)?)?;
             connection.execute_batch(&format!(
                 "INSERT INTO main.{} SELECT {} FROM main.{} WHERE cloudsync_is_dead(cs_versions) {}",
                 target(&shape),
@@ -262,149 +293,11 @@ fn create_companions(shape: &Shape) -> String {
     )
 }
 
-/// The table of a table's rows' versions, quoted.
-pub(super) fn versions(table: &str) -> String {
-    companion(table, VERSIONS)
-}
-
-/// Marks every row of the table.
-fn back_fill(shape: &Shape) -> String {
+/// Marks every row of the table that takes part.
+fn back_fill(connection: &Connection, shape: &Shape) -> rusqlite::Result<String> {
     let keys = join(shape.key_columns(), ", ", |_, column| quote(&column.name));
     let table = quote(&shape.name);
-    format!("INSERT INTO main.{} SELECT {keys} FROM main.{table} WHERE 1 {}", target(shape), on_conflict(shape))
-}
-
-/// `"t_cloudsync"(cs_pk1, …)`.
-fn target(shape: &Shape) -> String {
-    format!("{}({})", companion(&shape.name, "_cloudsync"), shape.companion_key_list(""))
-}
-
-/// A key that is already dirty moves to a new version. Not `INSERT OR REPLACE`: inside a trigger the conflict clause of
-/// the outer statement wins, and under `INSERT OR IGNORE` the change would be lost; an upsert is never overridden.
-fn on_conflict(shape: &Shape) -> String {
-    format!(
-        "ON CONFLICT({}) DO UPDATE SET version = (SELECT max(version) + 1 FROM {})",
-        shape.companion_key_list(""),
-        companion(&shape.name, "_cloudsync")
-    )
-}
-
-fn create_triggers(shape: &Shape) -> String {
-    let table = quote(&shape.name);
-    let keys = |row: &str| join(shape.key_columns(), ", ", |_, column| format!("{row}.{}", quote(&column.name)));
-    let mark = |row: &str| format!("INSERT INTO {} VALUES ({}) {};", target(shape), keys(row), on_conflict(shape));
-    let trigger = |event: &str| companion(&format!("cloudsync_{event}_{}", shape.name), "");
-    // Only what fires for REPLACE has to ask; RAISE says that what the statement has done so far is undone then.
-    let ask = if shape.has_unique {
-        "SELECT RAISE(ABORT, 'replaced rows are not captured') WHERE NOT cloudsync_captures_replaced();"
-    } else {
-        ""
-    };
-    let key_columns = join(shape.key_columns(), ", ", |_, column| quote(&column.name));
-    let key_changed =
-        join(shape.key_columns(), " OR ", |_, column| format!("OLD.{0} IS NOT NEW.{0}", quote(&column.name)));
-    let count = Count::new(shape);
-    let there = shape.key_match("", |i| format!("NEW.{}", quote(&shape.columns[shape.keys[i]].name)));
-    let there = format!("EXISTS (SELECT 1 FROM {table} WHERE {there})");
-    format!(
-        "CREATE TRIGGER {over} BEFORE INSERT ON {table} WHEN {there} AND NOT cloudsync_is_applying() BEGIN {note} END;
-         CREATE TRIGGER {rekey_over} BEFORE UPDATE OF {key_columns} ON {table}
-             WHEN ({key_changed}) AND {there} AND NOT cloudsync_is_applying() BEGIN {note} END;
-         CREATE TRIGGER {insert} AFTER INSERT ON {table} WHEN NOT cloudsync_is_applying()
-             BEGIN {ask} {refuse_insert} {mark_new} {inserted} END;
-         CREATE TRIGGER {update} AFTER UPDATE ON {table} WHEN NOT ({key_changed}) AND NOT cloudsync_is_applying()
-             BEGIN {ask} {mark_new} {updated} END;
-         CREATE TRIGGER {rekey} AFTER UPDATE OF {key_columns} ON {table} WHEN ({key_changed}) AND NOT cloudsync_is_applying()
-             BEGIN {ask} {refuse_update} {mark_old} {deleted} {mark_new} {inserted} END;
-         CREATE TRIGGER {delete} AFTER DELETE ON {table} WHEN NOT cloudsync_is_applying() BEGIN {mark_old} {deleted} END;",
-        over = trigger("over"),
-        rekey_over = trigger("rekey_over"),
-        insert = trigger("insert"),
-        update = trigger("update"),
-        rekey = trigger("rekey"),
-        delete = trigger("delete"),
-        note = count.note(),
-        inserted = count.inserted(),
-        updated = count.updated(),
-        deleted = count.deleted(),
-        refuse_insert = refuse(shape, "Insert"),
-        refuse_update = refuse(shape, "Update"),
-        mark_new = mark("NEW"),
-        mark_old = mark("OLD"),
-    )
-}
-
-/// A statement of a trigger that refuses a key with NULL.
-fn refuse(shape: &Shape, event: &str) -> String {
-    let nullable: Vec<&Column> = shape.key_columns().filter(|column| !column.not_null).collect();
-    if nullable.is_empty() {
-        return String::new();
-    }
-    let is_null = join(&nullable, " OR ", |_, column| format!("NEW.{} IS NULL", quote(&column.name)));
-    let text = format!("{event} aborted because primary key in table {} contains NULL values.", shape.name);
-    format!("SELECT RAISE(ABORT, '{}') WHERE {is_null};", text.replace('\'', "''"))
-}
-
-/// The statements by which triggers count the versions of a row.
-struct Count<'s> {
-    shape: &'s Shape,
-    versions: String,
-    width: usize,
-}
-
-impl<'s> Count<'s> {
-    fn new(shape: &'s Shape) -> Self {
-        Self { shape, versions: versions(&shape.name), width: shape.changed().count() }
-    }
-
-    /// The row that is about to be replaced is there: without an entry it would look as if it never was.
-    fn note(&self) -> String {
-        let Self { versions, .. } = self;
-        format!("INSERT INTO {versions}({}) VALUES ({}) ON CONFLICT DO NOTHING;", self.columns(), self.keys("NEW"))
-    }
-
-    fn inserted(&self) -> String {
-        let Self { versions, width, .. } = self;
-        format!(
-            "UPDATE {versions} SET cs_versions = cloudsync_inserted(cs_versions, {width}) WHERE {};",
-            self.same("NEW")
-        )
-    }
-
-    fn updated(&self) -> String {
-        self.put("NEW", |known| format!("cloudsync_updated({known}, {}, {})", self.width, self.shape.written()))
-    }
-
-    fn deleted(&self) -> String {
-        self.put("OLD", |known| format!("cloudsync_deleted({known})"))
-    }
-
-    /// Not `INSERT OR REPLACE`: the conflict clause of the outer statement would be stronger.
-    fn put(&self, row: &str, count: impl Fn(&str) -> String) -> String {
-        let Self { versions, .. } = self;
-        let (columns, keys, new, known) = (self.columns(), self.keys(row), count("NULL"), count("cs_versions"));
-        format!(
-            "INSERT INTO {versions}({columns}, cs_versions) VALUES ({keys}, {new})
-             ON CONFLICT({columns}) DO UPDATE SET cs_versions = {known};"
-        )
-    }
-
-    fn columns(&self) -> String {
-        self.shape.companion_key_list("")
-    }
-
-    fn keys(&self, row: &str) -> String {
-        join(self.shape.key_columns(), ", ", |_, column| format!("{row}.{}", quote(&column.name)))
-    }
-
-    fn same(&self, row: &str) -> String {
-        let name = |column: &Column| quote(&column.name);
-        join(self.shape.key_columns(), " AND ", |i, column| format!("cs_pk{} = {row}.{}", i + 1, name(column)))
-    }
-}
-
-fn drop_triggers(table: &str) -> String {
-    EVENTS
-        .map(|event| format!("DROP TRIGGER IF EXISTS main.{};", companion(&format!("cloudsync_{event}_{table}"), "")))
-        .concat()
+    let filter = local::option(connection, &shape.name, local::FILTER)?.unwrap_or_else(|| "1".to_owned());
+    let (target, on_conflict) = (target(shape), on_conflict(shape));
+    Ok(format!("INSERT INTO main.{target} SELECT {keys} FROM main.{table} WHERE ({filter}) {on_conflict}"))
 }

@@ -4,12 +4,14 @@
 mod apply;
 mod capture;
 mod error;
+mod filter;
 mod halt;
 mod http;
 mod local;
 mod send;
 mod state;
 pub(crate) mod transport;
+mod triggers;
 mod writer;
 
 use std::sync::Arc;
@@ -146,6 +148,12 @@ fn register_capture(connection: &Connection, state: &Arc<State>) -> rusqlite::Re
     })?;
     define(connection, state, "cloudsync_cleanup", 1..=1, |call| {
         capture::cleanup(&call.connection, &call.table()?).map(|()| Value::Null)
+    })?;
+    define(connection, state, "cloudsync_set_filter", 2..=2, |call| {
+        filter::set(&call.connection, call.text(0)?.as_deref(), call.text(1)?.as_deref()).map(|()| Value::Integer(1))
+    })?;
+    define(connection, state, "cloudsync_clear_filter", 1..=1, |call| {
+        filter::clear(&call.connection, call.text(0)?.as_deref()).map(|()| Value::Integer(1))
     })?;
     define(connection, state, "cloudsync_set", 2..=2, |call| {
         let key = call.text(0)?.ok_or_else(|| failure("cloudsync_set requires a key"))?;

@@ -18,7 +18,7 @@ use super::super::wire::{
 use super::error::{check_interrupt, failure};
 use super::state::Network;
 use super::transport::Verb;
-use super::{capture, local};
+use super::{capture, local, triggers};
 
 const EMPTY_ANSWER: &str = "cloudsync_network_send_changes unable to apply changes to remote host.";
 
@@ -103,7 +103,8 @@ fn send_chunks(
     acknowledged: &mut i64,
     sent: &mut Sent,
 ) -> rusqlite::Result<()> {
-    let sql = dirty_rows(shape);
+    let is_filtered = local::option(connection, &shape.name, local::FILTER)?.is_some();
+    let sql = dirty_rows(shape, is_filtered);
     let mut from = 0;
     loop {
         check_interrupt(connection)?;
@@ -179,18 +180,30 @@ fn state_of(is_there: bool, bytes: Option<&[u8]>) -> rusqlite::Result<RowState<'
 
 /// Dirty keys with the rows as they are now, in one read: local version, whether the row is there, the row's versions, its
 /// columns, its key.
-fn dirty_rows(shape: &Shape) -> String {
+/// Of a row that came before it matched the filter, a column goes out once it was written; the default stands for the others.
+fn dirty_rows(shape: &Shape, is_filtered: bool) -> String {
+    let changed: Vec<usize> = shape.changed().collect();
+    let columns = join(&shape.columns, ", ", |place, column| {
+        let name = quote(&column.name);
+        let version = changed.iter().position(|&changed| changed == place && !shape.keys.contains(&place));
+        match version.filter(|_| is_filtered) {
+            Some(version) => format!(
+                "CASE WHEN cloudsync_is_captured(v.cs_versions, {version}) THEN t.{name} ELSE ({}) END",
+                column.default.as_deref().unwrap_or("NULL")
+            ),
+            None => format!("t.{name}"),
+        }
+    });
     let first_key = quote(&shape.columns[shape.keys[0]].name);
     format!(
         "SELECT d.version, t.{first_key} IS NOT NULL, v.cs_versions, {columns}, {keys} FROM main.{companion} AS d
          LEFT JOIN main.{table} AS t ON {same} LEFT JOIN main.{versions} AS v ON {same_versions}
          WHERE d.version > ?1 AND d.version <= ?2 AND d.cs_pk1 IS NOT NULL ORDER BY d.version",
-        columns = shape.column_list("t."),
         keys = shape.companion_key_list("d."),
         companion = companion(&shape.name, "_cloudsync"),
         table = quote(&shape.name),
         same = shape.key_match("t.", |i| format!("d.cs_pk{}", i + 1)),
-        versions = capture::versions(&shape.name),
+        versions = triggers::versions(&shape.name),
         same_versions = join(&shape.keys, " AND ", |i, _| format!("v.cs_pk{0} = d.cs_pk{0}", i + 1)),
     )
 }

@@ -5,8 +5,8 @@ use rusqlite::{CachedStatement, Connection};
 use super::super::merge::{Merged, Versions, merge_cells};
 use super::super::shape::{Shape, companion, join};
 use super::super::wire::{Bytes, Cell, OwnedCell, PageTable, RowState};
-use super::capture;
 use super::error::failure;
+use super::{capture, triggers};
 use crate::sql::quote;
 
 /// What happens when another row holds a value that must be unique.
@@ -71,7 +71,7 @@ impl<'c, 's> Writer<'c, 's> {
             let hash = table.head.hash;
             failure(format!("Cannot apply the received payload because the schema hash is unknown {hash}."))
         })?;
-        let (dirty, versions) = (companion(&shape.name, "_cloudsync"), capture::versions(&shape.name));
+        let (dirty, versions) = (companion(&shape.name, "_cloudsync"), triggers::versions(&shape.name));
         let mut any_dirty = connection
             .prepare_cached(&format!("SELECT 1 FROM main.{dirty} WHERE version > ?1 AND cs_pk1 IS NOT NULL"))?;
         if any_dirty.exists([0])? {

@@ -6,6 +6,7 @@ mod http;
 mod laws;
 mod model;
 mod names;
+mod options;
 mod policies;
 mod triggers;
 mod world;

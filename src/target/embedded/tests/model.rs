@@ -84,11 +84,12 @@ impl Edit {
         let absent = || Row { life: 0, cells: [(0, 0); 2] };
         let is_live = |rows: &Rows, key: u8| rows.get(&key).is_some_and(Row::is_live);
         match self {
-            Self::Replace { key, values } => rows.entry(key).or_insert_with(absent).put(values),
+            Self::Replace { key, values } | Self::Upsert { key, values } => {
+                rows.entry(key).or_insert_with(absent).put(values)
+            }
             Self::Upsert { key, values } if is_live(rows, key) => {
                 (0..2).for_each(|column| rows.entry(key).or_insert_with(absent).change(column, values[column]));
             }
-            Self::Upsert { key, values } => rows.entry(key).or_insert_with(absent).put(values),
             Self::Set { key, column, value } => {
                 rows.entry(key).and_modify(|row| row.change(column, value));
             }
@@ -319,7 +320,9 @@ fn three_increments_beat_two_and_other_columns_survive() {
     (0..3).for_each(|_| add(&one, "a"));
     (0..2).for_each(|_| add(&two, "a"));
     add(&two, "b");
-    [&one, &two, &one].into_iter().for_each(|connection| drop(sync(connection)));
+    for connection in [&one, &two, &one] {
+        drop(sync(connection));
+    }
     for connection in [&one, &two] {
         assert_eq!(held(connection), [("k".to_owned(), 3, 1)]);
     }
