@@ -1,6 +1,6 @@
 //! A plan as text: what will run, how often, and what the first rows look like.
 
-use crate::plan::{Action, CheckPlan, Plan, Question, SqlPlan, SqlValue, StepPlan, SyncPlan};
+use crate::plan::{Action, CheckPlan, Plan, Question, SqlPlan, SqlValue, StepPlan};
 use crate::sql::one_line;
 use crate::template::{Scope, TemplateProblem};
 
@@ -168,7 +168,7 @@ fn step_text(step: &StepPlan, scope: &Scope) -> String {
         Action::Sql(sql) => sql_text(sql, scope, &mut add),
     }
     if !step.sync.is_empty() {
-        let calls: Vec<String> = step.sync.iter().map(SyncPlan::to_string).collect();
+        let calls: Vec<String> = step.sync.iter().map(|call| call.in_words(scope)).collect();
         let barrier = match step.barrier {
             None => String::new(),
             Some(skew) if skew.is_zero() => ", all databases at the same moment".to_owned(),

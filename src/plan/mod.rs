@@ -12,6 +12,7 @@ mod names;
 mod phase;
 mod policies;
 pub(crate) mod rule;
+mod same;
 mod scale;
 mod schema;
 mod secrets;
@@ -22,17 +23,20 @@ mod table;
 mod tables;
 mod target;
 pub(crate) mod threshold;
+mod until;
 mod value;
 mod variables;
 
 pub(crate) use check::{CheckKind, CheckPlan, Question};
 pub use grant::Grant;
+pub(crate) use same::is_same;
 pub(crate) use secrets::{in_address, is_secret, written};
 pub(crate) use sync::{ReceivePlan, SyncPlan};
 #[cfg(test)]
 pub(crate) use table::Triggered;
 pub(crate) use table::{Collation, Elsewhere, KeyColumn, TablePlan};
 pub(crate) use target::{ALLOWED_DATABASES, TargetPlan, covers};
+pub(crate) use until::{UntilPlan, UntilQueryPlan};
 pub(crate) use value::{AtRow, Binding, Parameter, SqlValue, Statement, Varying};
 pub(crate) use variables::{check_matrix, combinations, count};
 

@@ -170,7 +170,7 @@ fn optional_number(draft: &mut Draft<'_>, pointer: &str, count: Option<&Count>) 
 
 /// The scope of the first database's first repetition of the step with this pointer. What is not repeated with the
 /// phases runs in iteration 0.
-fn first(scope: &Scope, pointer: &str) -> Scope {
+pub(super) fn first(scope: &Scope, pointer: &str) -> Scope {
     let iteration = u64::from(pointer.starts_with("/phases/"));
     scope.database(1, 1, &user_id(1)).iteration(iteration).repeat(1)
 }

@@ -164,7 +164,9 @@ pub enum SyncOptions {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReceiveOptions {
-    /// Repeat the call until `rows` arrive, or until it is `quiet`: two calls in a row bring no rows. Default: one call.
+    /// Repeat the call until `rows` arrive, until it is `quiet`: two calls in a row bring no rows, or until a query on the
+    /// local database returns a value: `until: {sql: SELECT count(*) FROM notes, equals: 3}`. If the query does not
+    /// return the value after the last call, this is a failure of kind `not_received`. Default: one call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<ReceiveUntil>,
     /// The maximum number of calls with `until`. Default: 40.
@@ -181,9 +183,31 @@ pub struct ReceiveOptions {
 }
 
 /// The condition that ends repeated `receive` calls.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "`rows`, `quiet` or `{sql: …, equals: …}`")]
+pub enum ReceiveUntil {
+    /// What the calls themselves bring.
+    Name(UntilName),
+    /// What a query returns.
+    Query(UntilQuery),
+}
+
+/// A query on the local database, and the value that it must return.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UntilQuery {
+    /// A `SELECT` that returns one row with one column. May be a template: `{{ db }}`, `{{ iteration }}`. It runs after
+    /// each call.
+    pub sql: String,
+    /// The value that ends the calls: a number, a text or null. May be a template. It is compared as in a `query` of
+    /// `verify`.
+    pub equals: Value,
+}
+
+/// What ends repeated `receive` calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum ReceiveUntil {
+pub enum UntilName {
     /// Rows arrived.
     Rows,
     /// Two calls in a row brought no rows.

@@ -155,7 +155,7 @@ fn times(step: &StepPlan) -> Vec<Times> {
             SyncPlan::Sync(_) => add(StepKind::Sync, 1, 1),
             SyncPlan::Receive(ReceivePlan { check, until, attempts, every: _, max_chunks: _ }) => {
                 let kind = if *check { StepKind::Check } else { StepKind::Receive };
-                let most = until.map_or(1, |_| u64::from(*attempts));
+                let most = until.as_ref().map_or(1, |_| u64::from(*attempts));
                 add(kind, most.min(1), most);
             }
             SyncPlan::Wait(_) => {}

@@ -148,7 +148,7 @@ impl Worker<'_> {
         }
         for call in &step.sync {
             self.go_on()?;
-            self.sync(&step.name, call)?;
+            self.sync(step, call, time)?;
         }
         Ok(())
     }
