@@ -161,6 +161,7 @@ fn worker(plan: &Plan, database: &DatabasePlan) -> WorkerRecord {
             rows,
             chunks: u64::from(bytes > 0),
             bytes,
+            incomplete: false,
             late: 0,
             attempt: 1,
             retried: false,
@@ -189,7 +190,7 @@ fn worker(plan: &Plan, database: &DatabasePlan) -> WorkerRecord {
                         let step = if one.check { StepKind::Check } else { StepKind::Receive };
                         add(iteration, &phase.name, step, receive, rows / 2, rows * 24);
                     }
-                    SyncPlan::Wait(_) => {}
+                    SyncPlan::Logout | SyncPlan::ResetSyncVersion | SyncPlan::Wait(_) => {}
                 }
             }
         }

@@ -109,6 +109,8 @@ struct State {
 #[derive(Deserialize)]
 struct Device {
     site_id: Option<String>,
+    #[serde(default)]
+    former_site_ids: Vec<String>,
 }
 
 impl Devices {
@@ -119,7 +121,10 @@ impl Devices {
 
     fn sites(self) -> impl Iterator<Item = String> {
         let bootstrap = self.state.map(|state| state.bootstrap).unwrap_or_default();
-        self.workers.into_iter().chain(bootstrap).filter_map(|device| device.site_id)
+        self.workers
+            .into_iter()
+            .chain(bootstrap)
+            .flat_map(|device| device.former_site_ids.into_iter().chain(device.site_id))
     }
 }
 

@@ -59,8 +59,9 @@ fn step(draft: &mut Draft<'_>, tables: &Tables, list: &str, index: usize, step: 
     let name = step.name.clone().unwrap_or_else(|| default_name(list, index, step));
     let action = action(draft, tables, &pointer, &name, step)?;
     let calls = step.sync.iter().enumerate();
-    let sync =
-        calls.filter_map(|(index, call)| SyncPlan::of(draft, tables, &format!("{pointer}/sync/{index}"), call)).collect();
+    let sync = calls
+        .filter_map(|(index, call)| SyncPlan::of(draft, tables, &format!("{pointer}/sync/{index}"), call))
+        .collect();
     let timeout = step.timeout.map(HumanDuration::get);
     if step.rate.is_some() && step.repeat.is_none() {
         let message = "`rate` paces the repetitions of a phase, but the phase has no `repeat`";

@@ -18,6 +18,10 @@ pub enum SyncPlan {
     Receive(ReceivePlan),
     /// Both, with the pause between tries and the most tries; the extension's own defaults when absent.
     Sync(Option<(Duration, u32)>),
+    /// Delete the local rows, and be a new device of the same user.
+    Logout,
+    /// Have everything sent and received again.
+    ResetSyncVersion,
     /// Pause.
     Wait(Duration),
 }
@@ -59,6 +63,8 @@ impl SyncPlan {
             SyncCall::Name(SyncName::Receive) => receive(false, &ReceiveOptions::default())?,
             SyncCall::Name(SyncName::Check) => receive(true, &ReceiveOptions::default())?,
             SyncCall::Name(SyncName::Sync) => Self::Sync(None),
+            SyncCall::Name(SyncName::Logout) => Self::Logout,
+            SyncCall::Name(SyncName::ResetSyncVersion) => Self::ResetSyncVersion,
             SyncCall::Options(SyncOptions::Receive(options)) => receive(false, options)?,
             SyncCall::Options(SyncOptions::Check(options)) => receive(true, options)?,
             SyncCall::Options(SyncOptions::Sync(options)) => {
@@ -69,11 +75,11 @@ impl SyncPlan {
         })
     }
 
-    /// Whether it calls the server; a pause does not.
+    /// Whether it calls the server.
     pub fn calls(&self) -> bool {
         match self {
             Self::Send | Self::Receive(_) | Self::Sync(_) => true,
-            Self::Wait(_) => false,
+            Self::Logout | Self::ResetSyncVersion | Self::Wait(_) => false,
         }
     }
 
@@ -96,6 +102,8 @@ impl SyncPlan {
                 format!("{call} until {until}, at most {attempts} times")
             }
             Self::Sync(_) => "sync".to_owned(),
+            Self::Logout => "logout (deletes the local rows; the next call logs in again)".to_owned(),
+            Self::ResetSyncVersion => "reset_sync_version".to_owned(),
             Self::Wait(wait) => format!("wait {wait:?}"),
         }
     }

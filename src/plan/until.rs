@@ -66,7 +66,8 @@ fn sql(draft: &mut Draft<'_>, tables: &Tables, pointer: &str, query: &UntilQuery
         refuse(message, "write a query such as `SELECT count(*) FROM …`");
     }
     if query.sql.to_ascii_lowercase().contains("cloudsync_network_") {
-        let message = "the query of `until` calls a sync function, but it only asks whether to receive again".to_owned();
+        let message =
+            "the query of `until` calls a sync function, but it only asks whether to receive again".to_owned();
         refuse(message, "query the scenario's own tables");
     }
     if let Some(parameter) = prepared.parameters.into_iter().next() {

@@ -124,7 +124,10 @@ pub enum Transaction {
 
 /// A sync call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "`send`, `receive`, `check`, `sync`, `{wait: 1s}` or `{receive: {…}}`")]
+#[serde(
+    untagged,
+    expecting = "`send`, `receive`, `check`, `sync`, `logout`, `reset_sync_version`, `{wait: 1s}` or `{receive: {…}}`"
+)]
 pub enum SyncCall {
     /// The call with its defaults.
     Name(SyncName),
@@ -134,7 +137,7 @@ pub enum SyncCall {
 
 /// The sync calls by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum SyncName {
     /// `cloudsync_network_send_changes()`: sends local changes to the server.
     Send,
@@ -144,6 +147,12 @@ pub enum SyncName {
     Check,
     /// `cloudsync_network_sync()`: sends and receives in one call.
     Sync,
+    /// `cloudsync_network_logout()`: deletes all rows of the synced tables from the local database, and not from the
+    /// server; what was not sent is lost. The database gets a new site id. The next call logs in again as the same user.
+    Logout,
+    /// `cloudsync_network_reset_sync_version()`: the next `send` sends everything again, and the next `receive` receives
+    /// everything again.
+    ResetSyncVersion,
 }
 
 /// A sync call with options.

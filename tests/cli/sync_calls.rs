@@ -55,3 +55,97 @@ fn a_query_that_fails_while_it_is_waited_for_is_told_as_its_own_error() {
     );
     assert_eq!(place.judged(1).errors(), [("sql", "client")]);
 }
+
+#[test]
+fn chunks_bytes_and_what_is_left_to_receive_are_measured() {
+    // A chunk has at most 4,000 rows.
+    let place = Place::of(
+        "scale: { databases: 2, iterations: 1, rows: 9000, time_limit: 60s }
+phases:
+  - { name: insert, kind: insert, rows: 9000, sql: INSERT INTO notes (id) VALUES (:id), when: db == 1, sync: [send] }
+  - name: part
+    when: db == 2
+    sync: [{ receive: { max_chunks: 1, until: { sql: SELECT count(*) FROM notes, equals: 4000 }, attempts: 400, every: 10ms } }]
+  - { name: rest, when: db == 2, sync: [receive, { receive: { until: quiet, every: 1ms } }] }
+verify: [converged]
+thresholds:
+  - send.chunks{phase=\"insert\"} max == 3
+  - send.bytes{phase=\"insert\"} max > 90kB
+  - receive.chunks{phase=\"part\"} max == 1
+  - receive.incomplete{phase=\"part\"} >= 1
+  - receive.incomplete{phase=\"rest\"} == 0
+",
+    );
+    let report = place.judged(0);
+    assert!(report.number("/totals/incomplete") >= 1 && report.number("/totals/chunks") >= 6, "{}", report.0["totals"]);
+    let csv = place.stress(&["report", "runs/test/latest", "--report", "csv=-"]).done().exits(0);
+    let parts = csv.out.lines().filter(|line| line.contains(",part,receive,") && line.contains(",4000,1,"));
+    assert!(parts.clone().count() == 1 && parts.clone().all(|line| line.ends_with(",true")), "{}", csv.out);
+}
+
+/// Rows that are sent before a logout, and rows that are not.
+const LOGOUT: &str = "
+phases:
+  - { name: sent, kind: insert, rows: 20, sql: INSERT INTO notes (id) VALUES (:id), sync: [send, receive] }
+  - { name: same, kind: insert, sql: \"INSERT OR REPLACE INTO notes (id, body) VALUES ('same{{ db }}', 'r{{ iteration }}')\", sync: [send] }
+  - { name: unsent, kind: insert, rows: 3, sql: \"INSERT INTO notes (id) VALUES ('unsent' || :id)\" }
+  - { name: touch, kind: update, sql: \"UPDATE notes SET size = 7 WHERE id = 'db{{ db }}_r{{ iteration }}_1'\", sync: [logout] }
+  - { name: empty, kind: query, sql: \"SELECT 1 FROM notes\", expect_rows: 0, sync: [send] }
+  - { name: again, when: iteration == 2, sync: [receive] }
+";
+
+#[test]
+fn a_logout_deletes_the_local_rows_and_loses_what_was_not_sent_and_nothing_else() {
+    let place = Place::of(&format!(
+        "{LOGOUT}verify:
+  - written
+  - converged
+  - server
+  - bootstrap
+  - query: {{ on: server, sql: SELECT count(*) FROM notes, equals: 82 }}
+  - query: {{ on: databases, sql: SELECT count(*) FROM notes WHERE id LIKE 'unsent%' OR size IS NOT NULL, equals: 0 }}
+"
+    ));
+    place.judged(0);
+    let record = std::fs::read_to_string(place.run_dir("test").join("record.json")).expect("a record");
+    let record: serde_json::Value = serde_json::from_str(&record).expect("it is JSON");
+    for worker in record["workers"].as_array().expect("workers") {
+        let sites: std::collections::BTreeSet<String> = worker["former_site_ids"]
+            .as_array()
+            .expect("it was logged out")
+            .iter()
+            .chain([&worker["site_id"]])
+            .map(|site| site.as_str().expect("a site id").to_owned())
+            .collect();
+        assert!(sites.len() == 3 && sites.iter().all(|site| site.len() == 32), "{worker}");
+    }
+}
+
+#[test]
+fn a_row_that_the_server_lost_is_found_also_after_a_logout() {
+    let lost = format!(
+        "target: {{ embedded: {{ faults: [{{ fault: drop_row, at: [3], databases: [1] }}] }} }}\n{LOGOUT}verify: [written]\n"
+    );
+    let report = Place::of(&lost).judged(1);
+    assert_eq!(report.failed_checks(), ["written"]);
+    assert!(report.findings("written").contains("'db1_r1_3'"), "{}", report.findings("written"));
+}
+
+#[test]
+fn after_a_reset_everything_is_sent_and_received_again() {
+    let place = Place::of(
+        "scale: { databases: 2, iterations: 1, rows: 20, time_limit: 60s }
+phases:
+  - { name: insert, kind: insert, rows: 20, sql: INSERT INTO notes (id) VALUES (:id), sync: [send, receive] }
+  - { name: nothing, sync: [send] }
+  - { name: again, sync: [reset_sync_version, send, receive] }
+thresholds:
+  - send.chunks{phase=\"nothing\"} max == 0
+  - send.chunks{phase=\"again\"} min == 1
+  - receive.chunks{phase=\"again\"} min >= 1
+",
+    );
+    place.judged(0);
+    let plan = place.stress(&["plan", "scenario.yaml"]).done().exits(0);
+    assert!(plan.out.contains("sync: reset_sync_version, send, receive"), "{plan}");
+}

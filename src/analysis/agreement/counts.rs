@@ -158,6 +158,8 @@ fn times(step: &StepPlan) -> Vec<Times> {
                 let most = until.as_ref().map_or(1, |_| u64::from(*attempts));
                 add(kind, most.min(1), most);
             }
+            SyncPlan::Logout => add(StepKind::Logout, 1, 1),
+            SyncPlan::ResetSyncVersion => add(StepKind::ResetSyncVersion, 1, 1),
             SyncPlan::Wait(_) => {}
         }
     }

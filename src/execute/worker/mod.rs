@@ -1,6 +1,7 @@
 //! One database's life: sessions, steps, sync calls, in the scenario's order. It only records; nothing is judged here.
 
 mod beside;
+mod device;
 mod pace;
 mod session;
 mod settling;

@@ -38,6 +38,8 @@ impl Worker<'_> {
                     options.map_or_else(String::new, |(wait, tries)| format!("{}, {tries}", wait.as_millis()));
                 drop(self.call(phase, &SyncCall::new(StepKind::Sync, "sync", &arguments)));
             }
+            SyncPlan::Logout => self.log_out(phase),
+            SyncPlan::ResetSyncVersion => self.reset_sync_version(phase),
             SyncPlan::Wait(wait) => self.pause(phase, *wait)?,
         }
         Ok(())
@@ -92,12 +94,7 @@ impl Worker<'_> {
 
     /// The same, and asks afterwards for what is awaited. That it did not come by the last call is a failure of that
     /// call.
-    fn call_and_ask(
-        &mut self,
-        phase: &str,
-        call: &SyncCall,
-        mut awaited: Option<&mut Awaited<'_>>,
-    ) -> Option<Synced> {
+    fn call_and_ask(&mut self, phase: &str, call: &SyncCall, mut awaited: Option<&mut Awaited<'_>>) -> Option<Synced> {
         let mut attempt = 1;
         loop {
             let connection = self.session.as_ref()?.connection();
@@ -131,6 +128,7 @@ impl Worker<'_> {
             event.rows = synced.rows;
             event.chunks = synced.chunks;
             event.bytes = synced.bytes;
+            event.incomplete = synced.answered && !synced.complete;
             event.attempt = attempt;
             event.retried = again.is_some();
             event.failures.clone_from(&synced.failures);
