@@ -104,6 +104,7 @@ fn phase(name: &str, kind: Kind) -> StepPlan {
         think: None,
         barrier: None,
         sync: vec![SyncPlan::Send, SyncPlan::Receive(receive)],
+        crash: None,
         timeout: None,
     }
 }

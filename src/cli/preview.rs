@@ -176,6 +176,9 @@ fn step_text(step: &StepPlan, scope: &Scope) -> String {
         };
         add(format!("  sync: {}{barrier}", calls.join(", ")));
     }
+    if let Some(crash) = &step.crash {
+        add(format!("  crash: {}", crash.in_words()));
+    }
     text
 }
 

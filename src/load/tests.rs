@@ -291,3 +291,30 @@ fn sql_that_logs_out_is_told_how_to_do_it() {
     let sync = "phases: [{sync: [logout, receive, reset_sync_version, send]}]";
     loaded(&GOOD.replace("phases: [{sync: [send]}]", sync), &Overrides::default()).expect("they can be written");
 }
+
+#[test]
+fn a_crash_stands_where_the_device_can_die() {
+    let problem = |step: &str| lines(&GOOD.replace("{sync: [send]}", step), &Overrides::default()).remove(0);
+    for (step, told) in [
+        (
+            "{sync: [receive], crash: {at: after_send}}",
+            "error[phase::crash]: `after_send` needs a `send` or `sync` in the step's `sync` -> add one: `sync: [send, receive]`",
+        ),
+        (
+            "{sync: [send], crash: {at: in_transaction}}",
+            "error[phase::crash]: only a step with `sql` can die there -> add `sql`, or write `at: after_send`",
+        ),
+        (
+            "{name: a, kind: query, sql: [BEGIN, SELECT 1, COMMIT], crash: {at: in_transaction}}",
+            "error[phase::crash]: `in_transaction` does not work where the SQL begins or ends transactions itself",
+        ),
+        (
+            "{sync: [send], crash: {at: after_send, when: \"{{ db }}\"}}",
+            "error[phase::when]: `when` is an expression, not a text -> write it without the braces: `when: db`",
+        ),
+        ("{sync: [send], crash: {at: later}}", "error[scenario::value]: the text `later` is not a value of `at`"),
+    ] {
+        let line = problem(step);
+        assert!(line.starts_with("s.yaml:12:") && line.contains(told), "{step}: {line}");
+    }
+}

@@ -4,6 +4,7 @@
 
 mod build;
 mod check;
+mod crash;
 mod draft;
 mod grant;
 mod guard;
@@ -28,6 +29,7 @@ mod value;
 mod variables;
 
 pub(crate) use check::{CheckKind, CheckPlan, Question};
+pub(crate) use crash::CrashPlan;
 pub use grant::Grant;
 pub(crate) use same::is_same;
 pub(crate) use secrets::{in_address, is_secret, written};
@@ -146,6 +148,8 @@ pub struct StepPlan {
     pub barrier: Option<Duration>,
     /// Its sync calls, in order.
     pub sync: Vec<SyncPlan>,
+    /// Where the device dies in it and comes back.
+    pub crash: Option<CrashPlan>,
     /// The longest it may take.
     pub timeout: Option<Duration>,
 }

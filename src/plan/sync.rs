@@ -83,6 +83,14 @@ impl SyncPlan {
         }
     }
 
+    /// Whether it hands what changed here to the server.
+    pub fn sends(&self) -> bool {
+        match self {
+            Self::Send | Self::Sync(_) => true,
+            Self::Receive(_) | Self::Logout | Self::ResetSyncVersion | Self::Wait(_) => false,
+        }
+    }
+
     /// What it does in a repetition, in words.
     pub fn in_words(&self, scope: &Scope) -> String {
         match self {

@@ -39,6 +39,8 @@ pub enum StepKind {
     Logout,
     /// Had everything be sent and received again.
     ResetSyncVersion,
+    /// Died as by `kill -9`, and came back with the file as it was on disk.
+    Crash,
     /// Closed a session: network cleanup, terminate, close.
     Close,
 }
@@ -108,6 +110,7 @@ impl StepKind {
             Self::Admin => "admin",
             Self::Logout => "logout",
             Self::ResetSyncVersion => "reset_sync_version",
+            Self::Crash => "crash",
             Self::Close => "close",
         }
     }
@@ -117,7 +120,7 @@ impl StepKind {
         match self {
             Self::Delete | Self::Insert | Self::Update | Self::Query => Part::Sql,
             Self::Send | Self::Receive | Self::Check | Self::Sync => Part::Sync,
-            Self::Open | Self::Logout | Self::ResetSyncVersion | Self::Close => Part::Session,
+            Self::Open | Self::Logout | Self::ResetSyncVersion | Self::Crash | Self::Close => Part::Session,
             Self::Barrier | Self::Wait | Self::Pace => Part::Waiting,
             Self::Admin => Part::Admin,
         }
@@ -141,6 +144,7 @@ impl StepKind {
             | Self::Admin
             | Self::Logout
             | Self::ResetSyncVersion
+            | Self::Crash
             | Self::Close => None,
         }
     }
@@ -198,7 +202,8 @@ impl StepKind {
             | Self::Pace
             | Self::Admin
             | Self::Logout
-            | Self::ResetSyncVersion => true,
+            | Self::ResetSyncVersion
+            | Self::Crash => true,
         }
     }
 
@@ -251,6 +256,7 @@ mod tests {
             "admin",
             "logout",
             "reset_sync_version",
+            "crash",
             "close",
         ];
         for name in names {

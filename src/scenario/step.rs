@@ -46,6 +46,10 @@ pub struct Step {
     /// The sync calls that follow the phase's SQL, in order: `[send, receive]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sync: Vec<SyncCall>,
+    /// Kill the device at this point: `{at: after_statements}`. What was not committed is lost. The device comes back with
+    /// its file as it is on disk, and goes on with the step's sync calls. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crash: Option<Crash>,
     /// Let the databases wait for each other and start this step's sync calls at the same moment. `{skew: 1ms}` starts
     /// them one after another, 1 ms apart. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,6 +124,30 @@ pub enum Transaction {
     Each,
     /// One transaction per this many rows: `{batch: 500}`.
     Batch(#[schemars(range(min = 1))] u64),
+}
+
+/// A device that dies as by `kill -9`, and comes back. The connection ends without a commit, a checkpoint or a goodbye to
+/// the server. A power cut can lose more: transactions that the system had not yet written to the disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Crash {
+    /// When it dies.
+    pub at: CrashAt,
+    /// A condition, such as `db == 1`. Only databases for which it is true die. Default: all that run the step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}
+
+/// When a device dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CrashAt {
+    /// After half of the phase's rows, before the transaction is committed. The rest of the phase's SQL does not run.
+    InTransaction,
+    /// After the phase's SQL, before the step's sync calls.
+    AfterStatements,
+    /// After the step's first `send` or `sync`, before the sync calls behind it.
+    AfterSend,
 }
 
 /// A sync call.

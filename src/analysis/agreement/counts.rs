@@ -146,6 +146,9 @@ fn times(step: &StepPlan) -> Vec<Times> {
         Action::Admin(_) => add(StepKind::Admin, 0, 1),
         Action::Wait(_) | Action::Nothing => {}
     }
+    if step.crash.is_some() {
+        add(StepKind::Crash, 0, 1);
+    }
     if step.barrier.is_some() {
         add(StepKind::Barrier, 0, 1);
     }
