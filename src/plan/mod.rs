@@ -3,6 +3,7 @@
 //! Pure: the same scenario gives an equal plan. It must not know files, clocks or the environment.
 
 mod build;
+mod calls;
 mod check;
 mod crash;
 mod draft;

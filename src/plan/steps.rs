@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::calls;
 use super::crash::CrashPlan;
 use super::draft::Draft;
 use super::names::Names;
@@ -59,9 +60,9 @@ fn step(draft: &mut Draft<'_>, tables: &Tables, list: &str, index: usize, step: 
     });
     let name = step.name.clone().unwrap_or_else(|| default_name(list, index, step));
     let action = action(draft, tables, &pointer, &name, step)?;
-    let calls = step.sync.iter().enumerate();
-    let sync: Vec<SyncPlan> = calls
-        .filter_map(|(index, call)| SyncPlan::of(draft, tables, &format!("{pointer}/sync/{index}"), call))
+    let written = step.sync.iter().enumerate();
+    let sync: Vec<SyncPlan> = written
+        .filter_map(|(index, call)| calls::decide(draft, tables, &format!("{pointer}/sync/{index}"), call))
         .collect();
     let timeout = step.timeout.map(HumanDuration::get);
     if step.rate.is_some() && step.repeat.is_none() {

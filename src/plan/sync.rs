@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::draft::Draft;
-use super::tables::Tables;
-use super::until::{self, UntilPlan};
-use crate::scenario::{HumanDuration, ReceiveOptions, SyncCall, SyncName, SyncOptions};
+use super::until::UntilPlan;
 use crate::sql::one_line;
 use crate::template::Scope;
 
@@ -42,39 +39,6 @@ pub struct ReceivePlan {
 }
 
 impl SyncPlan {
-    /// Decides the sync call that stands at `pointer`; none when it is wrong.
-    pub(super) fn of(draft: &mut Draft<'_>, tables: &Tables, pointer: &str, call: &SyncCall) -> Option<Self> {
-        let mut receive = |check, options: &ReceiveOptions| {
-            let word = if check { "check" } else { "receive" };
-            let until = match &options.until {
-                Some(until) => Some(until::decide(draft, tables, &format!("{pointer}/{word}/until"), until)?),
-                None => None,
-            };
-            Some(Self::Receive(ReceivePlan {
-                check,
-                until,
-                attempts: options.attempts.unwrap_or(40),
-                every: options.every.map_or(Duration::from_millis(250), HumanDuration::get),
-                max_chunks: options.max_chunks,
-            }))
-        };
-        Some(match call {
-            SyncCall::Name(SyncName::Send) => Self::Send,
-            SyncCall::Name(SyncName::Receive) => receive(false, &ReceiveOptions::default())?,
-            SyncCall::Name(SyncName::Check) => receive(true, &ReceiveOptions::default())?,
-            SyncCall::Name(SyncName::Sync) => Self::Sync(None),
-            SyncCall::Name(SyncName::Logout) => Self::Logout,
-            SyncCall::Name(SyncName::ResetSyncVersion) => Self::ResetSyncVersion,
-            SyncCall::Options(SyncOptions::Receive(options)) => receive(false, options)?,
-            SyncCall::Options(SyncOptions::Check(options)) => receive(true, options)?,
-            SyncCall::Options(SyncOptions::Sync(options)) => {
-                let wait = options.wait.map_or(Duration::from_millis(100), HumanDuration::get);
-                Self::Sync(Some((wait, options.retries.unwrap_or(1))))
-            }
-            SyncCall::Options(SyncOptions::Wait(wait)) => Self::Wait(wait.get()),
-        })
-    }
-
     /// Whether it calls the server.
     pub fn calls(&self) -> bool {
         match self {

@@ -43,7 +43,7 @@ pub struct Step {
     /// A condition, such as `db == 1 and iteration > 3`. The step runs only where the condition is true. Default: always.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
-    /// The sync calls that follow the phase's SQL, in order: `[send, receive]`.
+    /// The sync calls that follow the phase's SQL, in order: `[send, receive]`, `[logout, receive]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sync: Vec<SyncCall>,
     /// Kill the device at this point: `{at: after_statements}`. What was not committed is lost. The device comes back with

@@ -147,17 +147,17 @@ impl Worker<'_> {
     fn look_for(&self, awaited: &mut Awaited<'_>) -> Option<Failure> {
         awaited.calls += 1;
         let session = self.session.as_ref()?;
-        let template = |problem| failure::classify(&template_error(&problem));
-        let asked = || -> Result<_, Failure> {
+        let template = |problem| template_error(&problem);
+        let asked = || -> Result<_, RawError> {
             let sql = awaited.query.sql(&awaited.scope).map_err(template)?;
             let wanted = awaited.query.equals(&awaited.scope).map_err(template)?;
             let answer = ask(session.connection(), &sql);
-            let answer = answer.map_err(|error| failure::classify(&session.hide(raw_error(Call::Sql, &error))))?;
+            let answer = answer.map_err(|error| session.hide(raw_error(Call::Sql, &error)))?;
             Ok((sql, wanted, answer))
         };
         let (sql, wanted, (found, rows)) = match asked() {
             Ok(asked) => asked,
-            Err(failure) => return Some(failure),
+            Err(error) => return Some(failure::classify(&error)),
         };
         awaited.came = rows <= 1 && is_same(&found, &wanted);
         if awaited.came || !awaited.is_last {
