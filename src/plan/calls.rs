@@ -57,7 +57,7 @@ fn until_plan(draft: &mut Draft<'_>, tables: &Tables, pointer: &str, until: &Rec
         ReceiveUntil::Query(query) => {
             let sql = sql(draft, tables, &format!("{pointer}/sql"), query);
             let equals = equals(draft, &format!("{pointer}/equals"), query);
-            Some(UntilPlan::Query(UntilQueryPlan::new(sql?, equals?)))
+            Some(UntilPlan::Query(UntilQueryPlan::of(sql?, equals?)))
         }
     }
 }

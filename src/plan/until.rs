@@ -24,7 +24,7 @@ pub struct UntilQueryPlan {
 
 impl UntilQueryPlan {
     /// Of the texts of a query and of its value.
-    pub(super) fn new(sql: Text, equals: Text) -> Self {
+    pub(super) fn of(sql: Text, equals: Text) -> Self {
         Self { sql, equals }
     }
 
