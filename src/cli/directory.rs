@@ -175,3 +175,16 @@ pub(super) fn link(latest: &Path, id: &str) {
     #[cfg(windows)]
     let _ = std::os::windows::fs::symlink_dir(id, latest);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_devices_of_a_run_are_also_those_that_were_logged_out() {
+        let record = r#"{"workers": [{"site_id": "c", "former_site_ids": ["a", "b"]}, {"site_id": "d"}, {}],
+            "state": {"bootstrap": [{"site_id": "e"}]}}"#;
+        let devices: Devices = serde_json::from_str(record).expect("it has what is needed");
+        assert_eq!(devices.sites().collect::<Vec<_>>(), ["a", "b", "c", "d", "e"]);
+    }
+}
