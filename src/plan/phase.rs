@@ -37,6 +37,12 @@ pub(super) fn decide(
             let help = "use a parameter for the part that differs: `:row`, `:id`, or one of your own under `bind`";
             draft.issues.push(Issue::new(&pointer, "phase::slow", message).help(help).warning());
         }
+        if source.to_ascii_lowercase().contains(LOGOUT) {
+            let message =
+                "SQL logs the database out, so nobody would know what is lost and what it is called afterwards";
+            let help = "write it as a sync call: `sync: [logout]`";
+            draft.issues.push(Issue::new(&pointer, "phase::logout", message).help(help));
+        }
         let prepared = prepare(draft, tables, &scope, &pointer, source, &statement);
         changes |= prepared.as_ref().is_none_or(|prepared| !prepared.readonly);
         let found = prepared.map(|prepared| prepared.parameters).unwrap_or_default();
@@ -63,6 +69,9 @@ pub(super) fn decide(
     let parameters = parameters.unwrap_or_default();
     Some(SqlPlan { kind, statements, parameters, rows, batch, expect_rows, hostile: step.hostile, any_state })
 }
+
+/// The function by which a database is logged out.
+const LOGOUT: &str = "cloudsync_network_logout";
 
 /// The statements as written, each with its place.
 fn sources<'s>(pointer: &str, sql: &'s Sql) -> Vec<(String, &'s String)> {
@@ -172,7 +181,7 @@ fn optional_number(draft: &mut Draft<'_>, pointer: &str, count: Option<&Count>) 
 
 /// The scope of the first database's first repetition of the step with this pointer. What is not repeated with the
 /// phases runs in iteration 0.
-fn first(scope: &Scope, pointer: &str) -> Scope {
+pub(super) fn first(scope: &Scope, pointer: &str) -> Scope {
     let iteration = u64::from(pointer.starts_with("/phases/"));
     scope.database(1, 1, &user_id(1)).iteration(iteration).repeat(1)
 }

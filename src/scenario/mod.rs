@@ -21,8 +21,8 @@ pub use judging::{
 };
 pub use rate::Rate;
 pub use step::{
-    Barrier, Kind, ReceiveOptions, ReceiveUntil, Skew, Sql, Step, SyncCall, SyncCallOptions, SyncName, SyncOptions,
-    Think, ThinkRange, Transaction,
+    Barrier, Crash, CrashAt, Kind, ReceiveOptions, ReceiveUntil, Skew, Sql, Step, SyncCall, SyncCallOptions, SyncName,
+    SyncOptions, Think, ThinkRange, Transaction, UntilName, UntilQuery,
 };
 pub use target::{
     Cleanup, CloudsyncOptions, Denied, EmbeddedOptions, Fault, FaultKind, JournalMode, Target, TargetKind,

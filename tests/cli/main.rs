@@ -45,6 +45,7 @@ mod signals;
 mod small_disk;
 mod standin;
 mod streams;
+mod sync_calls;
 #[cfg(unix)]
 mod tables;
 mod terminal;

@@ -152,13 +152,15 @@ fn metrics(page: Page) -> Page {
   - errors{kind=\"locked\", side=\"server\"} < 5
   - send.duration{phase=\"settle\"} max < 5s
   - bytes.rate >= 10MiB/s
+  - send.bytes max < 5MB
+  - receive.incomplete{phase=\"insert\"} == 0
   - { expr: rows.rate > 1000, severity: warn }
   - { expr: errors.total < 100, abort: true }",
         )
         .terms(terms)
         .text(
             "Statistics: percentiles such as `p50` and `p99.9`, `min`, `max`, `mean`. Operators: `<`, `<=`, `>`, `>=`, `==`, \
-             `!=`. A value is a number, a duration with its unit, a byte rate such as `10MiB/s`, or `all` (all databases). \
+             `!=`. A value is a number, a duration with its unit, a size such as `5MB`, a byte rate such as `10MiB/s`, or `all` (all databases). \
              Latencies and rates leave out the sync calls of settling, unless the label is `phase=\"settle\"`.",
         )
         .text(&format!(

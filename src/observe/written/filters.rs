@@ -5,7 +5,8 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::judge::Writes;
-use super::policies::{Row, put};
+use super::mixture::Row;
+use super::policies::put;
 use crate::plan::{Plan, TablePlan};
 use crate::session::open_reader;
 

@@ -1,5 +1,7 @@
 //! One key: whether what is there is what somebody last wrote.
 
+use std::ops::Range;
+
 use super::held::HeldRow;
 use super::mixture::is_mixture;
 use crate::ledger::{Entry, Kept};
@@ -80,11 +82,26 @@ impl Writes<'_> {
         self.entries.iter().any(|entry| self.ledger.is_hostile(entry.segment))
     }
 
-    /// The candidates, last first, and how the walk ended. `lenient` takes for allowed what may have been.
+    /// The candidates, last first, and how the walks through the writes of each device that the database was ended.
+    /// `lenient` takes for allowed what may have been.
     fn candidates(&self, lenient: bool) -> (Vec<&Entry>, End) {
+        let device = |entry: &Entry| self.ledger.device(entry.segment);
+        let (mut candidates, mut end, mut to) = (Vec::new(), End::Start, self.entries.len());
+        for entries in self.entries.chunk_by(|one, next| device(one) == device(next)).rev() {
+            let from = to - entries.len();
+            let (of_device, ended) = self.candidates_among(from..to, lenient);
+            candidates.extend(of_device);
+            end = end.and(ended);
+            to = from;
+        }
+        (candidates, end)
+    }
+
+    fn candidates_among(&self, places: Range<usize>, lenient: bool) -> (Vec<&Entry>, End) {
         let mut candidates = Vec::new();
         let mut end = End::Start;
-        for (place, entry) in self.entries.iter().enumerate().rev() {
+        for place in places.rev() {
+            let entry = &self.entries[place];
             // Without policies nobody asked.
             let allowed = match self.allowed.get(place).copied().unwrap_or(Allowed::Always) {
                 Allowed::Perhaps if lenient => Allowed::Always,
@@ -113,6 +130,17 @@ enum End {
     Start,
     /// At one before which some were not kept.
     NotKept,
+}
+
+impl End {
+    /// The end of two walks together.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::NotKept, _) | (_, Self::NotKept) => Self::NotKept,
+            (Self::Certain, _) | (_, Self::Certain) => Self::Certain,
+            (Self::Start, Self::Start) => Self::Start,
+        }
+    }
 }
 
 /// Whether something explains what is there.

@@ -223,7 +223,7 @@ pub(super) fn reset(connection: &Connection) -> rusqlite::Result<()> {
     })
 }
 
-/// Deletes all rows of the tables and takes a new site id. The caller silences the triggers.
+/// Deletes all rows of the tables and all settings, and takes a new site id. The caller silences the triggers.
 pub(super) fn logout(connection: &Connection) -> rusqlite::Result<()> {
     local::require_site(connection)?;
     local::in_savepoint(connection, || {
@@ -238,6 +238,7 @@ pub(super) fn logout(connection: &Connection) -> rusqlite::Result<()> {
         let site = uuid::Uuid::now_v7().into_bytes();
         connection.execute("UPDATE cloudsync_site SET site = ?1, cursor = 0, acks = acks + 1", [site])?;
         connection.execute("UPDATE cloudsync_tables SET floor = 0", [])?;
+        connection.execute("DELETE FROM cloudsync_settings", [])?;
         Ok(())
     })
 }

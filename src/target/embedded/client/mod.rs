@@ -204,7 +204,8 @@ fn register_configuration(connection: &Connection, state: &Arc<State>) -> rusqli
         let silence = call.state.silence();
         capture::logout(&call.connection)?;
         drop(silence);
-        call.state.network().credential = None;
+        let mut network = call.state.network();
+        (network.endpoint, network.credential) = (None, None);
         Ok(Value::Integer(0))
     })
 }

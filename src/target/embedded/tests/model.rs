@@ -84,11 +84,11 @@ impl Edit {
         let absent = || Row { life: 0, cells: [(0, 0); 2] };
         let is_live = |rows: &Rows, key: u8| rows.get(&key).is_some_and(Row::is_live);
         match self {
-            Self::Replace { key, values } | Self::Upsert { key, values } => {
-                rows.entry(key).or_insert_with(absent).put(values)
-            }
             Self::Upsert { key, values } if is_live(rows, key) => {
                 (0..2).for_each(|column| rows.entry(key).or_insert_with(absent).change(column, values[column]));
+            }
+            Self::Replace { key, values } | Self::Upsert { key, values } => {
+                rows.entry(key).or_insert_with(absent).put(values);
             }
             Self::Set { key, column, value } => {
                 rows.entry(key).and_modify(|row| row.change(column, value));
