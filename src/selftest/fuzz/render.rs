@@ -45,7 +45,9 @@ impl Made {
         let pragmas = self.pragmas.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
         let mut setup = self.members();
         setup.extend(plant::setup(self));
-        let mut phases: Vec<Step> = self.phases.iter().map(|phase| phase.step(self)).collect();
+        // A step that does nothing is refused.
+        let phases = self.phases.iter().filter(|phase| phase.work != Work::Nothing || !phase.sync.is_empty());
+        let mut phases: Vec<Step> = phases.map(|phase| phase.step(self)).collect();
         let teardown = phases.split_off(phases.len() - usize::from(self.teardown && phases.len() > 1));
         Scenario {
             version: 1,
