@@ -37,6 +37,8 @@ pub(crate) fn plan(databases: u32) -> Plan {
             name: "test_sync".into(),
             sql: "CREATE TABLE test_sync (id TEXT PRIMARY KEY, name TEXT, value INTEGER)".into(),
             also: Vec::new(),
+            filter: None,
+            algorithm: crate::scenario::Algorithm::default(),
             columns: ["id", "name", "value"].map(str::to_owned).to_vec(),
             places: vec![0, 1, 2],
             primary_key: vec!["id".into()],
@@ -104,6 +106,7 @@ fn phase(name: &str, kind: Kind) -> StepPlan {
         think: None,
         barrier: None,
         sync: vec![SyncPlan::Send, SyncPlan::Receive(receive)],
+        crash: None,
         timeout: None,
     }
 }
@@ -161,6 +164,7 @@ fn worker(plan: &Plan, database: &DatabasePlan) -> WorkerRecord {
             rows,
             chunks: u64::from(bytes > 0),
             bytes,
+            incomplete: false,
             late: 0,
             attempt: 1,
             retried: false,
@@ -189,7 +193,7 @@ fn worker(plan: &Plan, database: &DatabasePlan) -> WorkerRecord {
                         let step = if one.check { StepKind::Check } else { StepKind::Receive };
                         add(iteration, &phase.name, step, receive, rows / 2, rows * 24);
                     }
-                    SyncPlan::Wait(_) => {}
+                    SyncPlan::Logout | SyncPlan::ResetSyncVersion | SyncPlan::Wait(_) => {}
                 }
             }
         }

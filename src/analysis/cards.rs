@@ -97,7 +97,7 @@ fn request(scene: &Scene<'_>, worker: &WorkerRecord, event: &Event, order: u64) 
     let moment = |at: u64| started.checked_add(Duration::from_micros(at)).unwrap_or(started);
     Request {
         database: worker.database,
-        site_id: worker.site_id.clone(),
+        site_id: site_id(worker, event),
         order,
         step: event.step,
         iteration: event.iteration,
@@ -107,6 +107,13 @@ fn request(scene: &Scene<'_>, worker: &WorkerRecord, event: &Event, order: u64) 
         job: None,
         failed_at: None,
     }
+}
+
+/// The site id that a database had at an event: a logout gives it another.
+fn site_id(worker: &WorkerRecord, event: &Event) -> Option<String> {
+    let before = worker.events.iter().take_while(|other| other.at < event.at);
+    let logouts = before.filter(|other| other.step == StepKind::Logout && other.failures.is_empty()).count();
+    worker.former_site_ids.get(logouts).or(worker.site_id.as_ref()).cloned()
 }
 
 #[cfg(test)]
@@ -134,5 +141,16 @@ mod tests {
         assert_eq!(request.failed_at.as_deref(), Some("2026-09-01T12:00:01Z"));
         assert!(request.from > record.started && request.until > request.from);
         assert_eq!(request.site_id, record.workers[1].site_id);
+        // A request before a logout was made by the former device, one after it by the present one.
+        record.workers[1].former_site_ids = vec!["former".to_owned()];
+        let site = |record: &crate::record::Record| analyze(record, &plan).cards[0].requests[0].site_id.clone();
+        let (first, last) = (record.workers[1].events[0].clone(), record.workers[1].events.len());
+        let end = record.workers[1].events[last - 1].at + 1;
+        let logout = |at| crate::record::Event { step: StepKind::Logout, at, failures: Vec::new(), ..first.clone() };
+        record.workers[1].events.push(logout(end));
+        assert_eq!(site(&record).as_deref(), Some("former"));
+        record.workers[1].events.pop();
+        record.workers[1].events.insert(0, logout(first.at));
+        assert_eq!(site(&record), record.workers[1].site_id);
     }
 }

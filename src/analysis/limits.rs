@@ -45,6 +45,10 @@ pub enum Measured {
     Count(u64),
     /// A duration.
     Duration(Duration),
+    /// An amount that need not be whole: a mean of counts.
+    Amount(f64),
+    /// Bytes; a mean of them need not be whole.
+    Bytes(f64),
     /// Rows per second.
     RowsPerSecond(f64),
     /// Bytes per second.
@@ -74,6 +78,9 @@ impl std::fmt::Display for Measured {
         match self {
             Self::Count(count) => f.write_str(&figure::thousands(*count)),
             Self::Duration(duration) => f.write_str(&figure::duration(*duration)),
+            Self::Amount(amount) if amount.fract() == 0.0 => f.write_str(&figure::thousands(figure::whole(*amount))),
+            Self::Amount(amount) => f.write_str(&figure::rate(*amount)),
+            Self::Bytes(bytes) => f.write_str(&figure::bytes(figure::whole(*bytes))),
             Self::RowsPerSecond(rate) => write!(f, "{}/s", figure::rate(*rate)),
             Self::BytesPerSecond(rate) => write!(f, "{}/s", figure::bytes(figure::whole(*rate))),
         }
@@ -85,6 +92,7 @@ impl Measured {
         match self {
             Self::Count(count) => count as f64,
             Self::Duration(duration) => duration.as_secs_f64(),
+            Self::Amount(amount) | Self::Bytes(amount) => amount,
             Self::RowsPerSecond(rate) | Self::BytesPerSecond(rate) => rate,
         }
     }
@@ -146,12 +154,17 @@ impl Scale<'_> {
         let nothing = || "nothing ran".to_owned();
         match threshold.metric {
             Metric::ErrorsTotal | Metric::Errors => Ok(Measured::Count(self.errors(labels))),
-            Metric::SendDuration => self.calls(threshold, |step| step.sends() && !step.receives()),
-            Metric::ReceiveDuration | Metric::CheckDuration => {
-                self.calls(threshold, |step| step.receives() && !step.sends())
-            }
+            Metric::SendDuration => self.calls(threshold, sends),
+            Metric::ReceiveDuration | Metric::CheckDuration => self.calls(threshold, receives),
             Metric::SyncDuration => self.calls(threshold, |step| step.sends() && step.receives()),
             Metric::PhaseDuration => self.calls(threshold, StepKind::is_sql),
+            Metric::SendChunks => self.each(threshold, sends, |event| event.chunks).map(Measured::Amount),
+            Metric::SendBytes => self.each(threshold, sends, |event| event.bytes).map(Measured::Bytes),
+            Metric::ReceiveChunks => self.each(threshold, receives, |event| event.chunks).map(Measured::Amount),
+            Metric::ReceiveIncomplete => {
+                let calls = self.events(threshold, receives).filter(|event| event.incomplete);
+                Ok(Measured::Count(calls.count() as u64))
+            }
             Metric::StartLate => self.calls(threshold, |step| step == StepKind::Pace),
             Metric::RowsRate => self.timing.rows_per_second.map(Measured::RowsPerSecond).ok_or_else(nothing),
             Metric::BytesRate => self.timing.bytes_per_second.map(Measured::BytesPerSecond).ok_or_else(nothing),
@@ -183,19 +196,54 @@ impl Scale<'_> {
         }
     }
 
-    /// The statistic of the durations of steps. Steps of settling are included only if the label `phase` names settling.
-    fn calls(&self, threshold: &ThresholdPlan, wanted: fn(StepKind) -> bool) -> Result<Measured, String> {
+    /// The steps that a threshold is about. Those of settling are included only if the label `phase` names settling.
+    fn events<'s>(
+        &'s self,
+        threshold: &'s ThresholdPlan,
+        wanted: fn(StepKind) -> bool,
+    ) -> impl Iterator<Item = &'s Event> {
         let labels = &threshold.labels;
         let in_phase = |event: &Event| match &labels.phase {
             Some(phase) => *phase == event.phase,
             None => event.phase != SETTLE,
         };
-        let latency: Latency = self
-            .scene
+        self.scene
             .events()
             .filter(|(worker, _)| labels.database.is_none_or(|database| database == worker.database))
-            .filter(|(_, event)| wanted(event.step) && in_phase(event))
-            .map(|(_, event)| if event.step == StepKind::Pace { event.late } else { event.took })
+            .map(|(_, event)| event)
+            .filter(move |event| wanted(event.step) && in_phase(event))
+    }
+
+    /// The statistic of an amount of each step.
+    fn each(
+        &self,
+        threshold: &ThresholdPlan,
+        wanted: fn(StepKind) -> bool,
+        amount: fn(&Event) -> u64,
+    ) -> Result<f64, String> {
+        let mut amounts: Vec<u64> = self.events(threshold, wanted).map(amount).collect();
+        amounts.sort_unstable();
+        let count = amounts.len();
+        let at = |place: usize| amounts.get(place.min(count.saturating_sub(1))).map(|amount| *amount as f64);
+        let amount = match threshold.statistic {
+            Some(Statistic::Percentile(percent)) => {
+                let rank = figure::whole((count as f64 * percent / 100.0).ceil());
+                at(usize::try_from(rank).unwrap_or(usize::MAX).saturating_sub(1))
+            }
+            Some(Statistic::Min) => at(0),
+            Some(Statistic::Max) => at(count),
+            Some(Statistic::Mean) | None => {
+                (count > 0).then(|| amounts.iter().map(|amount| *amount as f64).sum::<f64>() / count as f64)
+            }
+        };
+        amount.ok_or_else(|| NO_STEP.to_owned())
+    }
+
+    /// The statistic of the durations of steps.
+    fn calls(&self, threshold: &ThresholdPlan, wanted: fn(StepKind) -> bool) -> Result<Measured, String> {
+        let latency: Latency = self
+            .events(threshold, wanted)
+            .map(|event| if event.step == StepKind::Pace { event.late } else { event.took })
             .collect();
         let duration = match threshold.statistic {
             Some(Statistic::Percentile(percent)) => latency.percentile(percent),
@@ -203,8 +251,18 @@ impl Scale<'_> {
             Some(Statistic::Max) => latency.max(),
             Some(Statistic::Mean) | None => latency.mean(),
         };
-        duration.map(Measured::Duration).ok_or_else(|| "no such step ran".to_owned())
+        duration.map(Measured::Duration).ok_or_else(|| NO_STEP.to_owned())
     }
+}
+
+const NO_STEP: &str = "no such step ran";
+
+fn sends(step: StepKind) -> bool {
+    step.sends() && !step.receives()
+}
+
+fn receives(step: StepKind) -> bool {
+    step.receives() && !step.sends()
 }
 
 /// The number of databases that completed all their steps.

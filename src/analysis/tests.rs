@@ -180,6 +180,10 @@ fn every_metric_is_measured_and_can_be_broken() {
         ("send.duration{phase=settle} max <= 1ms", "send.duration{phase=settle} max < 1ms", ""),
         ("sync.duration max <= 12500us", "sync.duration max < 12500us", ""),
         ("phase.duration{phase=insert} p50 >= 21ms", "phase.duration{phase=insert} p50 < 21ms", ""),
+        ("send.chunks max <= 1", "send.chunks{database=2} max < 1", ""),
+        ("send.bytes{phase=insert} mean >= 1KiB", "send.bytes max < 1KiB", ""),
+        ("receive.chunks p50 >= 1", "receive.chunks{phase=insert} min > 1", ""),
+        ("receive.incomplete{database=1} == 1", "receive.incomplete{phase=insert} == 0", "incomplete"),
         ("start.late max <= 7us", "start.late max < 7us", ""),
         ("rows.rate > 100", "rows.rate < 100", ""),
         ("bytes.rate > 10KiB/s", "bytes.rate > 1GB/s", ""),
@@ -198,6 +202,11 @@ fn every_metric_is_measured_and_can_be_broken() {
             events.insert(0, Event { phase: "iteration".into(), step: StepKind::Pace, took: 0, late: 7, ..first });
             if fixture == "one error" {
                 fail(&mut record, 1, 2, "insert", StepKind::Send, locked());
+            }
+            if fixture == "incomplete" {
+                let mut events = record.workers[0].events.iter_mut();
+                let received = events.find(|event| event.phase == "insert" && event.step == StepKind::Check);
+                received.expect("it receives").incomplete = true;
             }
             let analysis = analyze(&record, &plan);
             assert_eq!(analysis.verdict, verdict, "{text}: {:?}", analysis.thresholds);

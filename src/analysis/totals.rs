@@ -28,8 +28,12 @@ pub struct Totals {
     pub failed: u64,
     /// Rows received, as the target counts them.
     pub received: u64,
+    /// Payload chunks of all sync calls.
+    pub chunks: u64,
     /// Payload bytes of all sync calls.
     pub bytes: u64,
+    /// Sync calls whose answer said that there is more to receive.
+    pub incomplete: u64,
 }
 
 impl Totals {
@@ -44,7 +48,9 @@ impl Totals {
     fn add(&mut self, event: &Event) {
         if event.step.is_sync() {
             self.failed += u64::from(!event.failures.is_empty());
-            self.bytes = self.bytes.saturating_add(event.bytes);
+            self.incomplete += u64::from(event.incomplete);
+            add(&mut self.chunks, event.chunks);
+            add(&mut self.bytes, event.bytes);
         }
         let Some(total) = event.step.total() else { return };
         let (settling, more) = if event.step.is_sync() { (event.phase == SETTLE, 1) } else { (false, event.rows) };

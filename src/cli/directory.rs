@@ -109,6 +109,8 @@ struct State {
 #[derive(Deserialize)]
 struct Device {
     site_id: Option<String>,
+    #[serde(default)]
+    former_site_ids: Vec<String>,
 }
 
 impl Devices {
@@ -119,7 +121,10 @@ impl Devices {
 
     fn sites(self) -> impl Iterator<Item = String> {
         let bootstrap = self.state.map(|state| state.bootstrap).unwrap_or_default();
-        self.workers.into_iter().chain(bootstrap).filter_map(|device| device.site_id)
+        self.workers
+            .into_iter()
+            .chain(bootstrap)
+            .flat_map(|device| device.former_site_ids.into_iter().chain(device.site_id))
     }
 }
 
@@ -169,4 +174,17 @@ pub(super) fn link(latest: &Path, id: &str) {
     let _ = std::os::unix::fs::symlink(id, latest);
     #[cfg(windows)]
     let _ = std::os::windows::fs::symlink_dir(id, latest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_devices_of_a_run_are_also_those_that_were_logged_out() {
+        let record = r#"{"workers": [{"site_id": "c", "former_site_ids": ["a", "b"]}, {"site_id": "d"}, {}],
+            "state": {"bootstrap": [{"site_id": "e"}]}}"#;
+        let devices: Devices = serde_json::from_str(record).expect("it has what is needed");
+        assert_eq!(devices.sites().collect::<Vec<_>>(), ["a", "b", "c", "d", "e"]);
+    }
 }

@@ -1,6 +1,7 @@
 //! A plan as text: what will run, how often, and what the first rows look like.
 
-use crate::plan::{Action, CheckPlan, Plan, Question, SqlPlan, SqlValue, StepPlan, SyncPlan};
+use crate::plan::{Action, CheckPlan, Plan, Question, SqlPlan, SqlValue, StepPlan};
+use crate::scenario::Algorithm;
 use crate::sql::one_line;
 use crate::template::{Scope, TemplateProblem};
 
@@ -58,7 +59,9 @@ impl Page {
         self.line("time limit", &format!("{:?}", plan.time_limit));
         for table in &plan.tables {
             let (columns, key) = (table.columns.join(", "), table.primary_key.join(", "));
-            self.line("table", &format!("{} ({columns}), key {key}", table.name));
+            let filter = table.filter.as_ref().map_or_else(String::new, |filter| format!(", only rows with {filter}"));
+            let grows = if table.algorithm == Algorithm::Gos { ", only grows" } else { "" };
+            self.line("table", &format!("{} ({columns}), key {key}{filter}{grows}", table.name));
         }
     }
 
@@ -168,13 +171,16 @@ fn step_text(step: &StepPlan, scope: &Scope) -> String {
         Action::Sql(sql) => sql_text(sql, scope, &mut add),
     }
     if !step.sync.is_empty() {
-        let calls: Vec<String> = step.sync.iter().map(SyncPlan::to_string).collect();
+        let calls: Vec<String> = step.sync.iter().map(|call| call.in_words(scope)).collect();
         let barrier = match step.barrier {
             None => String::new(),
             Some(skew) if skew.is_zero() => ", all databases at the same moment".to_owned(),
             Some(skew) => format!(", the databases {skew:?} apart"),
         };
         add(format!("  sync: {}{barrier}", calls.join(", ")));
+    }
+    if let Some(crash) = &step.crash {
+        add(format!("  crash: {}", crash.in_words()));
     }
     text
 }

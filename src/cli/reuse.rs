@@ -11,6 +11,7 @@ use super::problem::Problem;
 use super::recorded;
 use crate::execute::write_whole;
 use crate::plan::Plan;
+use crate::scenario::Algorithm;
 
 /// What was decided when they were made.
 const FACTS: &str = "reuse.json";
@@ -147,7 +148,16 @@ fn place(base: &Path, scenario: &str) -> PathBuf {
 
 /// What must stay the same. The seed need not, nor the phases.
 fn facts(plan: &Plan) -> Map<String, Value> {
-    let table = |table: &crate::plan::TablePlan| json!({ "name": table.name, "sql": table.sql, "also": table.also, "policies": table.policies });
+    let table = |table: &crate::plan::TablePlan| {
+        let mut facts = json!({ "name": table.name, "sql": table.sql, "also": table.also, "policies": table.policies });
+        if let Some(filter) = &table.filter {
+            facts["filter"] = filter.as_str().into();
+        }
+        if table.algorithm != Algorithm::default() {
+            facts["algo"] = table.algorithm.as_str().into();
+        }
+        facts
+    };
     let facts = [
         ("target", json!(plan.target.kind())),
         ("databases", json!(plan.databases.len())),

@@ -10,24 +10,31 @@ use crate::session::raw_error;
 use crate::sql::one_line;
 use crate::template::{Scope, TemplateProblem};
 
-/// What came of a phase's SQL: rows changed until the end, or until it failed.
+/// What came of a phase's SQL: rows changed until the end, or until it failed. After a crash, those that are committed.
 pub(super) struct Ran {
     pub(super) rows: u64,
     pub(super) error: Option<RawError>,
 }
 
-/// Runs a phase's SQL. `page` takes what is written, and `cut` says between rows whether to stop.
+/// Runs a phase's SQL. `page` takes what is written, and `cut` says between rows whether to stop. Where the device `dies`
+/// within it, everything ends after half of the rows, with the transaction open.
 pub(super) fn run(
     connection: &Connection,
     sql: &SqlPlan,
     scope: &Scope,
     page: Option<&Page>,
+    dies: bool,
     cut: &dyn Fn() -> bool,
 ) -> Ran {
-    let mut running = Running { connection, sql, page, rows: 0, began: false };
-    let error = running.all(scope, cut).err();
+    let mut running = Running { connection, sql, page, rows: 0, committed: 0, began: false };
+    let error = running.all(scope, dies, cut).err();
     if error.is_some() {
         running.take_back();
+    } else if running.began {
+        if let Some(page) = page {
+            page.take_back();
+        }
+        running.rows = running.committed;
     }
     Ran { rows: running.rows, error }
 }
@@ -39,12 +46,14 @@ struct Running<'a> {
     page: Option<&'a Page>,
     /// Rows changed so far.
     rows: u64,
+    /// Those of them that are committed, where transactions are begun here.
+    committed: u64,
     /// Whether a transaction was begun here and not committed.
     began: bool,
 }
 
 impl Running<'_> {
-    fn all(&mut self, scope: &Scope, cut: &dyn Fn() -> bool) -> Result<(), RawError> {
+    fn all(&mut self, scope: &Scope, dies: bool, cut: &dyn Fn() -> bool) -> Result<(), RawError> {
         let count = match &self.sql.rows {
             None => None,
             Some(number) => Some(number.value(scope).map_err(|problem| template_error(&problem))?),
@@ -58,7 +67,8 @@ impl Running<'_> {
         let batch = self.sql.batch.unwrap_or(u64::MAX);
         // One statement is a transaction of its own. SQLite then keeps no statement journal for it, in whose way the
         // journals of the statements that the extension's triggers run would be.
-        let begin_commit = batch > 1 && (last > 1 || statements.len() > 1);
+        let begin_commit = dies || batch > 1 && (last > 1 || statements.len() > 1);
+        let dies_at = dies.then(|| last.div_ceil(2));
         for row in 1..=last {
             if row % 256 == 0 && cut() {
                 return Err(interrupted());
@@ -69,9 +79,12 @@ impl Running<'_> {
             for (statement, syncs) in &mut statements {
                 self.statement(statement, *syncs, scope, row)?;
             }
+            if dies_at == Some(row) {
+                return Ok(());
+            }
             if begin_commit && (row % batch == 0 || row == last) {
                 self.connection.execute_batch("COMMIT").map_err(|error| raw_error(Call::Sql, &error))?;
-                self.began = false;
+                (self.began, self.committed) = (false, self.rows);
             }
         }
         Ok(())

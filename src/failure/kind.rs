@@ -55,6 +55,9 @@ pub enum FailureKind {
     Invariant,
     /// The phase changed a different number of rows than `expect_rows`.
     RowCount,
+    /// The query of `receive: {until: {sql, equals}}` did not return its value after the last call: the server
+    /// did not deliver the rows, or nobody had sent them.
+    NotReceived,
     /// A worker thread of `stress` panicked.
     Crash,
 }
@@ -77,7 +80,7 @@ pub enum Side {
 
 impl FailureKind {
     /// All kinds, in the order of their declaration.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Locked,
         Self::Http,
         Self::RateLimited,
@@ -101,6 +104,7 @@ impl FailureKind {
         Self::Sql,
         Self::Invariant,
         Self::RowCount,
+        Self::NotReceived,
         Self::Crash,
     ];
 
@@ -130,6 +134,7 @@ impl FailureKind {
             Self::Sql => "sql",
             Self::Invariant => "invariant",
             Self::RowCount => "row_count",
+            Self::NotReceived => "not_received",
             Self::Crash => "crash",
         }
     }
@@ -160,6 +165,7 @@ impl FailureKind {
             | Self::Sql
             | Self::Invariant
             | Self::RowCount
+            | Self::NotReceived
             | Self::Crash => false,
         }
     }

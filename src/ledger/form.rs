@@ -86,8 +86,13 @@ impl RowForm {
         self.key.iter().filter_map(|column| row.get(column.place).copied()).collect()
     }
 
+    /// The places of the columns that policies read; none where there are no policies.
+    pub(crate) fn policy_columns(&self) -> &[usize] {
+        &self.policy
+    }
+
     /// The digest of the columns that policies read; 0 where there are no policies.
-    pub(super) fn policy<'v>(&self, value: impl Fn(usize) -> ValueRef<'v>, buffer: &mut Vec<u8>) -> u64 {
+    pub(crate) fn policy<'v>(&self, value: impl Fn(usize) -> ValueRef<'v>, buffer: &mut Vec<u8>) -> u64 {
         if self.policy.is_empty() {
             return 0;
         }

@@ -61,6 +61,8 @@ pub(crate) struct Keeper {
     /// The most bytes of a run in memory.
     limit: usize,
     files: u32,
+    /// The places of the tables of which every state is kept: on which side of a filter a row was, each says anew.
+    whole: Vec<usize>,
     kept: Kept,
 }
 
@@ -71,11 +73,22 @@ pub(crate) struct Kept {
     pub(crate) segments: Vec<Segment>,
     /// After how many of them a send succeeded, and when, in ascending order.
     acknowledged: Vec<(u32, u64)>,
+    /// When it was logged out, in order.
+    logouts: Vec<Logout>,
     /// Up to which of them the server said that it could not store something.
     refused: u32,
     runs: Vec<Run>,
     /// Why it is not whole.
     pub(crate) broken: Option<String>,
+}
+
+/// A logout: what was written before it and not acknowledged by then is not sent any more.
+#[derive(Debug, Clone, Copy)]
+struct Logout {
+    /// After how many segments.
+    segments: u32,
+    /// After how many acknowledgements.
+    acknowledged: usize,
 }
 
 impl Kept {
@@ -106,7 +119,20 @@ impl Kept {
     /// The first send after a segment that succeeded.
     fn sent(&self, segment: u32) -> Option<(u32, u64)> {
         let after = self.acknowledged.partition_point(|(sent, _)| *sent <= segment);
-        self.acknowledged.get(after).copied()
+        let logout = self.logouts.iter().find(|logout| segment < logout.segments);
+        self.acknowledged.get(after).copied().filter(|_| logout.is_none_or(|logout| after < logout.acknowledged))
+    }
+
+    /// Of how many devices the database had been one after another when it wrote a segment: a logout makes it a new one,
+    /// which knows nothing of what the former wrote.
+    pub(crate) fn device(&self, segment: u32) -> usize {
+        self.logouts.partition_point(|logout| logout.segments <= segment)
+    }
+
+    /// The database was logged out.
+    fn log_out(&mut self) {
+        let segments = u32::try_from(self.segments.len()).unwrap_or(u32::MAX);
+        self.logouts.push(Logout { segments, acknowledged: self.acknowledged.len() });
     }
 
     /// Whether a segment's writes are attempts against the policies.
@@ -116,6 +142,10 @@ impl Kept {
 
     /// Leaves out what a later state of the same database has surely replaced.
     fn elide(&self, entries: &mut Vec<Entry>) {
+        if !self.logouts.is_empty() {
+            // A write of a new device does not surely replace what the former one wrote.
+            return;
+        }
         let replaces = |place: &usize| {
             let (entry, next) = (&entries[*place], entries.get(place + 1).map(|next| next.segment));
             self.is_acknowledged(entry.segment, next) && !self.is_hostile(entry.segment)
@@ -147,6 +177,7 @@ impl Keeper {
             database,
             limit: (MEMORY / plan.databases.len().max(1)).clamp(LEAST, MOST),
             files: 0,
+            whole: (0..plan.tables.len()).filter(|place| plan.tables[*place].filter.is_some()).collect(),
             kept: Kept::default(),
         }
     }
@@ -200,6 +231,11 @@ impl Keeper {
         self.kept.refused = self.next();
     }
 
+    /// The database was logged out.
+    pub(crate) fn log_out(&mut self) {
+        self.kept.log_out();
+    }
+
     /// The ledger, when the work is done, or when its worker crashed within it.
     pub(crate) fn finish(mut self, crashed: bool) -> Kept {
         if crashed {
@@ -251,7 +287,7 @@ impl Keeper {
         let level = runs[0].level + 1;
         let memory: usize = runs.iter().map(Run::memory).sum();
         let to_file = runs.iter().any(Run::is_in_file) || memory > self.limit;
-        let kept = &self.kept;
+        let (kept, whole) = (&self.kept, &self.whole);
         let mut reading = Reading::of(&runs)?;
         let mut waiting = Vec::new().into_iter();
         let entries = std::iter::from_fn(|| {
@@ -261,7 +297,7 @@ impl Keeper {
                     Ok(entries) => entries,
                     Err(error) => return Some(Err(error)),
                 };
-                if to_file {
+                if to_file && !whole.contains(&RowForm::table_of(key)) {
                     kept.elide(&mut entries);
                 }
                 waiting = entries.into_iter();
@@ -295,4 +331,32 @@ fn sorted(mut entries: Vec<Entry>, every: bool) -> Vec<Entry> {
         entries.reverse();
     }
     entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_logout_lost_is_acknowledged_by_no_later_send() {
+        let mut kept = Kept::of(Vec::new(), Vec::new());
+        let segment = || Segment {
+            iteration: 1,
+            phase: "insert".to_owned(),
+            at: 0,
+            setup: false,
+            hostile: false,
+            any_state: false,
+            tables: BTreeSet::new(),
+        };
+        // Sent, then one that is not, then a logout, then one that is sent.
+        kept.segments = vec![segment(), segment()];
+        kept.acknowledged.push((1, 10));
+        kept.log_out();
+        kept.segments.push(segment());
+        kept.acknowledged.push((3, 20));
+        let sent: Vec<bool> = (0..3).map(|segment| kept.is_acknowledged(segment, None)).collect();
+        assert_eq!(sent, [true, false, true]);
+        assert_eq!([0, 1, 2].map(|segment| kept.device(segment)), [0, 0, 1]);
+    }
 }

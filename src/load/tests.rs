@@ -240,3 +240,81 @@ fn a_long_scenario_is_checked_quickly() {
     crate::diagnostic::render(&error.diagnostics(), false, 80);
     assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
 }
+
+#[test]
+fn a_query_that_receives_wait_for_is_asked_for_one_value_and_nothing_else() {
+    let problem = |until: &str| {
+        let sync = format!("phases: [{{sync: [{{receive: {{until: {until}}}}}]}}]");
+        lines(&GOOD.replace("phases: [{sync: [send]}]", &sync), &Overrides::default()).remove(0)
+    };
+    for (until, told) in [
+        (
+            "{sql: SELECT id FROM notez, equals: 1}",
+            "error[sql::prepare]: the SQL does not prepare: no such table: notez -> did you mean `notes`?",
+        ),
+        (
+            "{sql: DELETE FROM notes, equals: 1}",
+            "error[sync::until]: the query of `until` must be a SELECT that returns one column -> write a query such as `SELECT count(*) FROM …`",
+        ),
+        (
+            "{sql: SELECT cloudsync_network_send_changes(), equals: 1}",
+            "error[sync::until]: the query of `until` calls a sync function, but it only asks whether to receive again -> query the scenario's own tables",
+        ),
+        (
+            "{sql: \"SELECT 1 WHERE 1 = :row\", equals: 1}",
+            "error[sync::until]: the parameter `:row` has no value in the query of `until` -> use a template instead, such as `{{ db }}`",
+        ),
+        (
+            "{sql: SELECT 1, equals: [1]}",
+            "error[sync::until]: `equals` is a list or a map, but the query returns a single value -> write a number, a text or null",
+        ),
+        (
+            "{sql: \"SELECT {{ nothing }}\", equals: 1}",
+            "error[template::name]: unknown variable `nothing` -> declare it under `vars`; known names: ",
+        ),
+        ("{sql: SELECT 1}", "error[scenario::missing_key]: `until` has no `equals` -> add `equals: …`"),
+        ("rowz", "error[scenario::value]: the text `rowz` is not a value of `until` -> did you mean `rows`?"),
+    ] {
+        let line = problem(until);
+        assert!(line.starts_with("s.yaml:12:") && line.contains(told), "{until}: {line}");
+    }
+}
+
+#[test]
+fn sql_that_logs_out_is_told_how_to_do_it() {
+    let sql = "phases: [{name: out, kind: query, sql: SELECT cloudsync_network_logout()}]";
+    let line = lines(&GOOD.replace("phases: [{sync: [send]}]", sql), &Overrides::default()).remove(0);
+    assert!(
+        line.contains("error[phase::logout]: ") && line.ends_with("-> write it as a sync call: `sync: [logout]`"),
+        "{line}"
+    );
+    let sync = "phases: [{sync: [logout, receive, reset_sync_version, send]}]";
+    loaded(&GOOD.replace("phases: [{sync: [send]}]", sync), &Overrides::default()).expect("they can be written");
+}
+
+#[test]
+fn a_crash_stands_where_the_device_can_die() {
+    let problem = |step: &str| lines(&GOOD.replace("{sync: [send]}", step), &Overrides::default()).remove(0);
+    for (step, told) in [
+        (
+            "{sync: [receive], crash: {at: after_send}}",
+            "error[phase::crash]: `after_send` needs a `send` or `sync` in the step's `sync` -> add one: `sync: [send, receive]`",
+        ),
+        (
+            "{sync: [send], crash: {at: in_transaction}}",
+            "error[phase::crash]: only a step with `sql` can die there -> add `sql`, or write `at: after_send`",
+        ),
+        (
+            "{name: a, kind: query, sql: [BEGIN, SELECT 1, COMMIT], crash: {at: in_transaction}}",
+            "error[phase::crash]: `in_transaction` does not work where the SQL begins or ends transactions itself",
+        ),
+        (
+            "{sync: [send], crash: {at: after_send, when: \"{{ db }}\"}}",
+            "error[phase::when]: `when` is an expression, not a text -> write it without the braces: `when: db`",
+        ),
+        ("{sync: [send], crash: {at: later}}", "error[scenario::value]: the text `later` is not a value of `at`"),
+    ] {
+        let line = problem(step);
+        assert!(line.starts_with("s.yaml:12:") && line.contains(told), "{step}: {line}");
+    }
+}

@@ -25,7 +25,7 @@ pub(super) enum Rows {
     Forbidden,
 }
 
-/// `FROM … WHERE …` for the rows meant.
+/// `FROM … WHERE …` for the rows meant. Those that a filter keeps out of sync are never meant.
 pub(super) fn source(plan: &Plan, table: &TablePlan, rows: Rows) -> String {
     source_in(plan, table, rows, "main")
 }
@@ -36,11 +36,18 @@ pub(super) fn source_in(plan: &Plan, table: &TablePlan, rows: Rows, schema: &str
     let policy = table.policies.as_ref().and_then(|policies| policies.select.as_deref());
     // No policy denies, and an unknown result is not a permission.
     let policy = policy.unwrap_or("0");
-    match rows {
-        Rows::Allowed if plan.rls => format!("FROM {name} WHERE ({policy})"),
-        Rows::Forbidden if plan.rls => format!("FROM {name} WHERE NOT coalesce(({policy}), 0)"),
-        Rows::Forbidden => format!("FROM {name} WHERE 0"),
-        Rows::All | Rows::Allowed => format!("FROM {name}"),
+    let filter = table.filter.as_deref().map(|filter| format!("({filter})"));
+    let meant = match rows {
+        Rows::Allowed if plan.rls => Some(format!("({policy})")),
+        Rows::Forbidden if plan.rls => Some(format!("NOT coalesce(({policy}), 0)")),
+        Rows::Forbidden => Some("0".to_owned()),
+        Rows::All | Rows::Allowed => None,
+    };
+    let conditions: Vec<String> = meant.into_iter().chain(filter).collect();
+    if conditions.is_empty() {
+        format!("FROM {name}")
+    } else {
+        format!("FROM {name} WHERE {}", conditions.join(" AND "))
     }
 }
 
@@ -115,7 +122,9 @@ fn table_without(
     let (mut digest, mut rows, mut left_out) = (0_u128, 0, 0);
     let mut gone: HashSet<u128> = behind.keys().copied().filter(|key| RowForm::table_of(*key) == place).collect();
     let policy = table.policies.as_ref().and_then(|policies| policies.select.as_deref()).unwrap_or("0");
-    let sql = format!("SELECT coalesce(({policy}), 0), {} FROM main.{}", list_of(&table.columns), quote(&table.name));
+    let filter = table.filter.as_deref().unwrap_or("1");
+    let columns = list_of(&table.columns);
+    let sql = format!("SELECT coalesce(({policy}), 0), {columns} FROM main.{} WHERE ({filter})", quote(&table.name));
     let mut statement = connection.prepare(&sql)?;
     let mut found = statement.query([])?;
     let (mut encoded, mut buffer) = (Vec::new(), Vec::new());
@@ -124,8 +133,8 @@ fn table_without(
         let value = |column: usize| row.get_ref(column + 1).unwrap_or(ValueRef::Null);
         let (own, key) = (form.encode(value, &mut encoded), form.key(value, &mut buffer));
         gone.remove(&key);
-        let left = behind.get(&key).filter(|left| left.is(Some(own)));
-        left_out += u64::from(left.is_some_and(|left| left.is_unknown()));
+        let left = behind.get(&key).filter(|left| left.is(Some(&encoded)));
+        left_out += u64::from(left.is_some_and(Left::is_unknown));
         let counted = match left {
             Some(left) => left.instead,
             None => row.get::<_, bool>(0)?.then_some(own),

@@ -61,7 +61,8 @@ fn ask_database(subject: &Subject<'_>, database: &DatabasePlan, sql: &str) -> An
     asked.map_err(|error| Box::new(failure::classify(&raw_error(Call::Sql, &error))))
 }
 
-fn ask(reader: &Connection, sql: &str) -> rusqlite::Result<(Value, u64)> {
+/// The value of the first row of a query's answer, null without one; and the number of its rows.
+pub(crate) fn ask(reader: &Connection, sql: &str) -> rusqlite::Result<(Value, u64)> {
     let mut statement = reader.prepare(sql)?;
     let mut found = statement.query([])?;
     let (mut value, mut rows) = (Value::Null, 0);

@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::grant::Grant;
 use super::steps::Steps;
 use super::tables::Tables;
-use super::{Plan, SettlePlan, judging, policies, scale, schema, session, target, variables};
+use super::{Plan, SettlePlan, differences, judging, policies, scale, schema, session, target, variables};
 use crate::scenario::{HumanDuration, Issue, Scenario};
 
 impl Plan {
@@ -62,6 +62,7 @@ fn plan(draft: &mut Draft<'_>, scenario: &Scenario) -> Option<Plan> {
     let checks = judging::decide(draft, scenario, &target, &tables, syncs);
     judging::check_hostile(draft, scenario, &checks, &all);
     session::check_reuse(draft, scenario, &target, &all);
+    differences::warn(draft, scenario, &target, (&tables, &table_plans), &all);
     let wait = scenario.settle.wait.map_or_else(|| target.settle_wait(), HumanDuration::get);
     Some(Plan {
         name: scenario.name.clone(),

@@ -16,11 +16,12 @@ use crate::sandbox::{self, Wish};
 use crate::sql::quote;
 
 /// The public functions of the sync extension, so that SQL that calls them prepares.
-const FUNCTIONS: [&str; 28] = [
+const FUNCTIONS: [&str; 30] = [
     "auth_json",
     "auth_userid",
     "cloudsync_begin_alter",
     "cloudsync_cleanup",
+    "cloudsync_clear_filter",
     "cloudsync_commit_alter",
     "cloudsync_db_version",
     "cloudsync_disable",
@@ -41,6 +42,7 @@ const FUNCTIONS: [&str; 28] = [
     "cloudsync_network_status",
     "cloudsync_network_sync",
     "cloudsync_set",
+    "cloudsync_set_filter",
     "cloudsync_siteid",
     "cloudsync_terminate",
     "cloudsync_uuid",

@@ -3,15 +3,21 @@
 //! Pure: the same scenario gives an equal plan. It must not know files, clocks or the environment.
 
 mod build;
+mod calls;
 mod check;
+mod crash;
+pub(crate) mod differences;
 mod draft;
+mod filter;
 mod grant;
+mod grow_only;
 mod guard;
 mod judging;
 mod names;
 mod phase;
 mod policies;
 pub(crate) mod rule;
+mod same;
 mod scale;
 mod schema;
 mod secrets;
@@ -22,17 +28,21 @@ mod table;
 mod tables;
 mod target;
 pub(crate) mod threshold;
+mod until;
 mod value;
 mod variables;
 
 pub(crate) use check::{CheckKind, CheckPlan, Question};
+pub(crate) use crash::CrashPlan;
 pub use grant::Grant;
+pub(crate) use same::is_same;
 pub(crate) use secrets::{in_address, is_secret, written};
 pub(crate) use sync::{ReceivePlan, SyncPlan};
 #[cfg(test)]
 pub(crate) use table::Triggered;
 pub(crate) use table::{Collation, Elsewhere, KeyColumn, TablePlan};
 pub(crate) use target::{ALLOWED_DATABASES, TargetPlan, covers};
+pub(crate) use until::{UntilPlan, UntilQueryPlan};
 pub(crate) use value::{AtRow, Binding, Parameter, SqlValue, Statement, Varying};
 pub(crate) use variables::{check_matrix, combinations, count};
 
@@ -142,6 +152,8 @@ pub struct StepPlan {
     pub barrier: Option<Duration>,
     /// Its sync calls, in order.
     pub sync: Vec<SyncPlan>,
+    /// Where the device dies in it and comes back.
+    pub crash: Option<CrashPlan>,
     /// The longest it may take.
     pub timeout: Option<Duration>,
 }

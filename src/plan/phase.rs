@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::SqlPlan;
 use super::draft::Draft;
+use super::grow_only;
 use super::names::Names;
 use super::scale::user_id;
 use super::tables::{Prepared, Tables};
@@ -36,6 +37,12 @@ pub(super) fn decide(
             let help = "use a parameter for the part that differs: `:row`, `:id`, or one of your own under `bind`";
             draft.issues.push(Issue::new(&pointer, "phase::slow", message).help(help).warning());
         }
+        if source.to_ascii_lowercase().contains(LOGOUT) {
+            let message =
+                "SQL logs the database out, so nobody would know what is lost and what it is called afterwards";
+            let help = "write it as a sync call: `sync: [logout]`";
+            draft.issues.push(Issue::new(&pointer, "phase::logout", message).help(help));
+        }
         let prepared = prepare(draft, tables, &scope, &pointer, source, &statement);
         changes |= prepared.as_ref().is_none_or(|prepared| !prepared.readonly);
         let found = prepared.map(|prepared| prepared.parameters).unwrap_or_default();
@@ -62,6 +69,9 @@ pub(super) fn decide(
     let parameters = parameters.unwrap_or_default();
     Some(SqlPlan { kind, statements, parameters, rows, batch, expect_rows, hostile: step.hostile, any_state })
 }
+
+/// The function by which a database is logged out.
+const LOGOUT: &str = "cloudsync_network_logout";
 
 /// The statements as written, each with its place.
 fn sources<'s>(pointer: &str, sql: &'s Sql) -> Vec<(String, &'s String)> {
@@ -115,6 +125,7 @@ fn prepare(
 ) -> Option<Prepared> {
     let sql = statement.render(scope, 1).map_err(|problem| draft.template(pointer, problem)).ok()?;
     let prepared = tables.prepare(&sql).map_err(|problem| draft.sql(pointer, source, problem)).ok()?;
+    grow_only::check(draft, tables, pointer, &sql);
     // A table or view that a phase makes for itself is there for the phases after it.
     if sql.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("create"))
         && let Err(problem) = tables.run(&sql)
@@ -170,7 +181,7 @@ fn optional_number(draft: &mut Draft<'_>, pointer: &str, count: Option<&Count>) 
 
 /// The scope of the first database's first repetition of the step with this pointer. What is not repeated with the
 /// phases runs in iteration 0.
-fn first(scope: &Scope, pointer: &str) -> Scope {
+pub(super) fn first(scope: &Scope, pointer: &str) -> Scope {
     let iteration = u64::from(pointer.starts_with("/phases/"));
     scope.database(1, 1, &user_id(1)).iteration(iteration).repeat(1)
 }

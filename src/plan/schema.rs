@@ -3,7 +3,8 @@
 use super::draft::Draft;
 use super::table::{Elsewhere, TablePlan, Triggered};
 use super::tables::Tables;
-use crate::scenario::{Issue, Scenario};
+use super::{filter, grow_only};
+use crate::scenario::{Algorithm, Issue, Scenario};
 
 /// Decides the tables, and makes them in `tables`. Their policies are decided apart.
 pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, tables: &mut Tables) -> Vec<TablePlan> {
@@ -28,10 +29,18 @@ pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, tables: &mut Ta
             }
             also.push(sql);
         }
+        let filter = table.filter.as_ref().and_then(|source| {
+            filter::decide(draft, tables, &format!("{pointer}/filter"), (&name, &columns.all), source)
+        });
+        if table.algo == Algorithm::Gos && !grow_only::is_expected(scenario, &name) {
+            tables.forbid_changes(&name);
+        }
         plans.push(TablePlan {
             name,
             sql,
             also,
+            filter,
+            algorithm: table.algo,
             columns: columns.all,
             places: columns.places,
             primary_key: columns.primary_key,

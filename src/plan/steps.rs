@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::calls;
+use super::crash::CrashPlan;
 use super::draft::Draft;
 use super::names::Names;
 use super::phase;
 use super::sync::SyncPlan;
 use super::tables::Tables;
 use super::{Action, StepPlan};
-use crate::scenario::{Barrier, HumanDuration, Issue, Scenario, Step, Think};
+use crate::scenario::{Barrier, CrashAt, HumanDuration, Issue, Scenario, Step, Think};
 use crate::suggest::list;
 use crate::template::{Expression, Number};
 
@@ -58,7 +60,10 @@ fn step(draft: &mut Draft<'_>, tables: &Tables, list: &str, index: usize, step: 
     });
     let name = step.name.clone().unwrap_or_else(|| default_name(list, index, step));
     let action = action(draft, tables, &pointer, &name, step)?;
-    let sync = step.sync.iter().map(SyncPlan::of).collect();
+    let written = step.sync.iter().enumerate();
+    let sync: Vec<SyncPlan> = written
+        .filter_map(|(index, call)| calls::decide(draft, tables, &format!("{pointer}/sync/{index}"), call))
+        .collect();
     let timeout = step.timeout.map(HumanDuration::get);
     if step.rate.is_some() && step.repeat.is_none() {
         let message = "`rate` paces the repetitions of a phase, but the phase has no `repeat`";
@@ -66,7 +71,37 @@ fn step(draft: &mut Draft<'_>, tables: &Tables, list: &str, index: usize, step: 
         draft.issues.push(Issue::new(format!("{pointer}/rate"), "phase::rate", message).help(help));
     }
     let rate = step.rate;
-    Some(StepPlan { pointer, name, action, when, repeat: repeat?, rate, think, barrier, sync, timeout })
+    let crash = crash(draft, &pointer, step, &action, &sync);
+    Some(StepPlan { pointer, name, action, when, repeat: repeat?, rate, think, barrier, sync, crash, timeout })
+}
+
+/// The crash in a step with this action and these sync calls; none where there is none, and where it is wrong.
+fn crash(draft: &mut Draft<'_>, pointer: &str, step: &Step, action: &Action, sync: &[SyncPlan]) -> Option<CrashPlan> {
+    let crash = step.crash.as_ref()?;
+    let problem = match (crash.at, action) {
+        (CrashAt::AfterSend, _) if sync.iter().any(SyncPlan::sends) => None,
+        (CrashAt::AfterSend, _) => {
+            Some(("`after_send` needs a `send` or `sync` in the step's `sync`", "add one: `sync: [send, receive]`"))
+        }
+        (CrashAt::InTransaction, Action::Sql(sql)) if sql.statements.iter().any(|statement| statement.controls) => {
+            Some((
+                "`in_transaction` does not work where the SQL begins or ends transactions itself",
+                "remove these statements: the phase runs in a transaction",
+            ))
+        }
+        (CrashAt::InTransaction | CrashAt::AfterStatements, Action::Sql(_)) => None,
+        (CrashAt::InTransaction | CrashAt::AfterStatements, Action::Admin(_) | Action::Wait(_) | Action::Nothing) => {
+            Some(("only a step with `sql` can die there", "add `sql`, or write `at: after_send`"))
+        }
+    };
+    if let Some((message, help)) = problem {
+        draft.issues.push(Issue::new(format!("{pointer}/crash/at"), "phase::crash", message).help(help));
+    }
+    let when = match &crash.when {
+        Some(source) => Some(expression(draft, &format!("{pointer}/crash/when"), source)?),
+        None => None,
+    };
+    Some(CrashPlan { at: crash.at, when })
 }
 
 /// A step without a name is called after what it does and its place.

@@ -1,12 +1,13 @@
 //! Sync calls, decided: what is called, how often, and how that is said.
 
-use std::fmt;
 use std::time::Duration;
 
-use crate::scenario::{HumanDuration, ReceiveOptions, ReceiveUntil, SyncCall, SyncName, SyncOptions};
+use super::until::UntilPlan;
+use crate::sql::one_line;
+use crate::template::Scope;
 
 /// A sync call, decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SyncPlan {
     /// Push.
     Send,
@@ -14,17 +15,21 @@ pub enum SyncPlan {
     Receive(ReceivePlan),
     /// Both, with the pause between tries and the most tries; the extension's own defaults when absent.
     Sync(Option<(Duration, u32)>),
+    /// Delete the local rows, and be a new device of the same user.
+    Logout,
+    /// Have everything sent and received again.
+    ResetSyncVersion,
     /// Pause.
     Wait(Duration),
 }
 
 /// A pull, decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ReceivePlan {
     /// Whether it was written as `check`, the seed's word.
     pub check: bool,
     /// What ends repeated calls; one call when absent.
-    pub until: Option<ReceiveUntil>,
+    pub until: Option<UntilPlan>,
     /// The most calls.
     pub attempts: u32,
     /// The pause between two calls.
@@ -34,56 +39,44 @@ pub struct ReceivePlan {
 }
 
 impl SyncPlan {
-    /// Decides a sync call.
-    pub(super) fn of(call: &SyncCall) -> Self {
-        match call {
-            SyncCall::Name(SyncName::Send) => Self::Send,
-            SyncCall::Name(SyncName::Receive) => Self::receive(false, &ReceiveOptions::default()),
-            SyncCall::Name(SyncName::Check) => Self::receive(true, &ReceiveOptions::default()),
-            SyncCall::Name(SyncName::Sync) => Self::Sync(None),
-            SyncCall::Options(SyncOptions::Receive(options)) => Self::receive(false, options),
-            SyncCall::Options(SyncOptions::Check(options)) => Self::receive(true, options),
-            SyncCall::Options(SyncOptions::Sync(options)) => {
-                let wait = options.wait.map_or(Duration::from_millis(100), HumanDuration::get);
-                Self::Sync(Some((wait, options.retries.unwrap_or(1))))
-            }
-            SyncCall::Options(SyncOptions::Wait(wait)) => Self::Wait(wait.get()),
-        }
-    }
-
-    fn receive(check: bool, options: &ReceiveOptions) -> Self {
-        Self::Receive(ReceivePlan {
-            check,
-            until: options.until,
-            attempts: options.attempts.unwrap_or(40),
-            every: options.every.map_or(Duration::from_millis(250), HumanDuration::get),
-            max_chunks: options.max_chunks,
-        })
-    }
-
-    /// Whether it calls the server; a pause does not.
+    /// Whether it calls the server.
     pub fn calls(&self) -> bool {
         match self {
             Self::Send | Self::Receive(_) | Self::Sync(_) => true,
-            Self::Wait(_) => false,
+            Self::Logout | Self::ResetSyncVersion | Self::Wait(_) => false,
         }
     }
-}
 
-impl fmt::Display for SyncPlan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Whether it hands what changed here to the server.
+    pub fn sends(&self) -> bool {
         match self {
-            Self::Send => f.write_str("send"),
+            Self::Send | Self::Sync(_) => true,
+            Self::Receive(_) | Self::Logout | Self::ResetSyncVersion | Self::Wait(_) => false,
+        }
+    }
+
+    /// What it does in a repetition, in words.
+    pub fn in_words(&self, scope: &Scope) -> String {
+        match self {
+            Self::Send => "send".to_owned(),
             Self::Receive(ReceivePlan { check, until, attempts, every: _, max_chunks: _ }) => {
-                f.write_str(if *check { "check" } else { "receive" })?;
-                match until {
-                    None => Ok(()),
-                    Some(ReceiveUntil::Rows) => write!(f, " until rows arrive, at most {attempts} times"),
-                    Some(ReceiveUntil::Quiet) => write!(f, " until quiet, at most {attempts} times"),
-                }
+                let call = if *check { "check" } else { "receive" };
+                let until = match until {
+                    None => return call.to_owned(),
+                    Some(UntilPlan::Rows) => "rows arrive".to_owned(),
+                    Some(UntilPlan::Quiet) => "quiet".to_owned(),
+                    Some(UntilPlan::Query(query)) => {
+                        let sql = query.sql(scope).map_or_else(|problem| problem.message, |sql| one_line(&sql));
+                        let equals = query.equals(scope).map_or_else(|problem| problem.message, |it| it.to_string());
+                        format!("`{sql}` returns {equals}")
+                    }
+                };
+                format!("{call} until {until}, at most {attempts} times")
             }
-            Self::Sync(_) => f.write_str("sync"),
-            Self::Wait(wait) => write!(f, "wait {wait:?}"),
+            Self::Sync(_) => "sync".to_owned(),
+            Self::Logout => "logout (deletes the local rows; the next call logs in again)".to_owned(),
+            Self::ResetSyncVersion => "reset_sync_version".to_owned(),
+            Self::Wait(wait) => format!("wait {wait:?}"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::scenario::Policies;
+use crate::scenario::{Algorithm, Policies};
 
 /// A synced table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,10 @@ pub struct TablePlan {
     pub sql: String,
     /// Statements run after it.
     pub also: Vec<String>,
+    /// Which rows take part in sync, as an SQL expression; all of them where there is none.
+    pub filter: Option<String>,
+    /// How it is merged.
+    pub algorithm: Algorithm,
     /// All columns that hold data (generated ones left out), in order.
     pub columns: Vec<String>,
     /// Their places among all columns of the table, counted from 0.

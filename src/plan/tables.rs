@@ -17,6 +17,8 @@ use crate::suggest::suggest;
 pub(super) struct Tables {
     guard: Guard,
     names: Vec<String>,
+    /// Tables whose rows no phase may change.
+    grow_only: Vec<String>,
 }
 
 /// What SQLite says is wrong with a statement.
@@ -65,7 +67,7 @@ const CHANGEABLE: [&str; 13] = [
 
 impl Tables {
     pub(super) fn new(sandbox: bool) -> Result<Self, rusqlite::Error> {
-        Ok(Self { guard: Guard::new(sandbox)?, names: Vec::new() })
+        Ok(Self { guard: Guard::new(sandbox)?, names: Vec::new(), grow_only: Vec::new() })
     }
 
     /// Creates a table and checks CloudSync's rules for it.
@@ -115,6 +117,12 @@ impl Tables {
         let rows =
             statement.query_map([table], |row| Ok((row.get(0)?, Collation::named(&row.get::<_, String>(1)?))))?;
         rows.collect()
+    }
+
+    /// Whether a table has a UNIQUE constraint or index besides its primary key.
+    pub(super) fn has_unique(&self, table: &str) -> bool {
+        let sql = "SELECT 1 FROM pragma_index_list(?1) WHERE \"unique\" AND origin <> 'pk'";
+        self.guard.connection().prepare(sql).and_then(|mut statement| statement.exists([table])).unwrap_or(false)
     }
 
     /// What triggers do to tables, named in lower case, while a row of `table` is written.
@@ -177,6 +185,41 @@ impl Tables {
         reads
     }
 
+    /// From now on, statements that change rows of this table are forbidden.
+    pub(super) fn forbid_changes(&mut self, table: &str) {
+        self.grow_only.push(table.to_owned());
+    }
+
+    /// What a statement does to tables whose rows may not be changed: the table, and `UPDATE` or `DELETE`.
+    pub(super) fn forbidden(&self, sql: &str) -> Vec<(&str, &'static str)> {
+        if self.grow_only.is_empty() {
+            return Vec::new();
+        }
+        let hear = |done: &mut Vec<(String, &str)>, context: &AuthContext<'_>| {
+            let (table, operation) = match context.action {
+                AuthAction::Insert { table_name } => (table_name, "INSERT"),
+                AuthAction::Update { table_name, .. } => (table_name, "UPDATE"),
+                AuthAction::Delete { table_name } => (table_name, "DELETE"),
+                _ => return,
+            };
+            if context.accessor.is_none() {
+                done.push((table.to_ascii_lowercase(), operation));
+            }
+        };
+        let heard = self.guard.heard(sql, hear);
+        let of = |table: &str| {
+            let own = move |(one, _): &&(String, &'static str)| one.eq_ignore_ascii_case(table);
+            heard.iter().filter(own).map(|(_, operation)| *operation).collect::<Vec<_>>()
+        };
+        let forbidden = |table: &&String| {
+            let done = of(table);
+            // An upsert may find nothing to update.
+            let inserts = done.contains(&"INSERT");
+            done.into_iter().find(|operation| *operation != "INSERT").filter(|_| !inserts)
+        };
+        self.grow_only.iter().filter_map(|table| Some((table.as_str(), forbidden(&table)?))).collect()
+    }
+
     /// Declares what goes with the tables, such as an index.
     pub(super) fn run(&self, sql: &str) -> Result<(), SqlProblem> {
         self.guard.declare(sql).map_err(|error| self.explain(&error))
@@ -214,6 +257,18 @@ impl Tables {
             let range = problem.range.and_then(|range| Some(shift(range.start)?..shift(range.end)?));
             SqlProblem { range, ..problem }
         })
+    }
+
+    /// Prepares a filter as CloudSync's triggers would ask it: as what it made of its text, where no name is known but
+    /// `NEW`. The second table is there so that a column without a prefix would be ambiguous.
+    pub(super) fn prepare_filter(&self, table: &str, filter: &str, in_trigger: &str) -> Result<(), String> {
+        let name = quote(table);
+        let query = |expression: &str| {
+            format!("SELECT 1 FROM {name} AS NEW, {name} AS \"stress other\" WHERE 1 AND ({expression})")
+        };
+        // Something may close a bracket that it did not open: AND binds stronger than OR.
+        let both = [query(in_trigger), format!("SELECT 1 FROM {name} WHERE {filter}")];
+        both.iter().try_for_each(|sql| self.prepare(sql).map(drop)).map_err(|problem| problem.message)
     }
 
     fn columns(&self, table: &str) -> Result<Vec<Column>, rusqlite::Error> {

@@ -58,8 +58,7 @@ impl TargetPlan {
     /// Whether the server merges the columns of a row that several databases change, instead of taking one's whole row.
     pub fn merges_columns(&self) -> bool {
         match self {
-            Self::Embedded(_) => false,
-            Self::Cloudsync(_) => true,
+            Self::Embedded(_) | Self::Cloudsync(_) => true,
         }
     }
 

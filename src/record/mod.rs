@@ -99,6 +99,9 @@ pub struct WorkerRecord {
     /// The database's site id (32 hex digits), once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site_id: Option<String>,
+    /// The site ids that it had before it was logged out, in order. The server knows them, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_site_ids: Vec<String>,
     /// The number of completed iterations.
     pub iterations: u64,
     /// Whether the database ran every step of the scenario.
@@ -184,6 +187,9 @@ pub struct Event {
     /// Payload bytes of a sync call.
     #[serde(default, skip_serializing_if = "usual::is_zero")]
     pub bytes: u64,
+    /// Whether the answer of a receive said that there is more to receive.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
     /// With a `rate`: how late its iteration (or repetition) began, in microseconds. Of a `pace`, how late it ended.
     #[serde(default, skip_serializing_if = "usual::is_zero")]
     pub late: u64,

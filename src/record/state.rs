@@ -240,6 +240,8 @@ pub enum WhyUnjudged {
     Policy,
     /// A policy may have denied a write, and the states before were not kept.
     NotKept,
+    /// The row was written on both sides of the table's filter.
+    Filter,
 }
 
 /// Rows of a table that no last write explains.

@@ -35,6 +35,12 @@ pub enum StepKind {
     Pace,
     /// Ran SQL on the server.
     Admin,
+    /// Logged out: deleted the local rows, and took a new site id.
+    Logout,
+    /// Had everything be sent and received again.
+    ResetSyncVersion,
+    /// Died as by `kill -9`, and came back with the file as it was on disk.
+    Crash,
     /// Closed a session: network cleanup, terminate, close.
     Close,
 }
@@ -46,7 +52,7 @@ pub enum Part {
     Sql,
     /// A sync call.
     Sync,
-    /// Opening and closing sessions.
+    /// Opening and closing sessions, and what is done to a database's part in the sync without calling the server.
     Session,
     /// Waiting because the scenario says so.
     Waiting,
@@ -102,6 +108,9 @@ impl StepKind {
             Self::Wait => "wait",
             Self::Pace => "pace",
             Self::Admin => "admin",
+            Self::Logout => "logout",
+            Self::ResetSyncVersion => "reset_sync_version",
+            Self::Crash => "crash",
             Self::Close => "close",
         }
     }
@@ -111,7 +120,7 @@ impl StepKind {
         match self {
             Self::Delete | Self::Insert | Self::Update | Self::Query => Part::Sql,
             Self::Send | Self::Receive | Self::Check | Self::Sync => Part::Sync,
-            Self::Open | Self::Close => Part::Session,
+            Self::Open | Self::Logout | Self::ResetSyncVersion | Self::Crash | Self::Close => Part::Session,
             Self::Barrier | Self::Wait | Self::Pace => Part::Waiting,
             Self::Admin => Part::Admin,
         }
@@ -128,7 +137,15 @@ impl StepKind {
             Self::Receive => Some(Total::Receives),
             Self::Check => Some(Total::Checks),
             Self::Sync => Some(Total::Syncs),
-            Self::Open | Self::Barrier | Self::Wait | Self::Pace | Self::Admin | Self::Close => None,
+            Self::Open
+            | Self::Barrier
+            | Self::Wait
+            | Self::Pace
+            | Self::Admin
+            | Self::Logout
+            | Self::ResetSyncVersion
+            | Self::Crash
+            | Self::Close => None,
         }
     }
 
@@ -183,7 +200,10 @@ impl StepKind {
             | Self::Sync
             | Self::Wait
             | Self::Pace
-            | Self::Admin => true,
+            | Self::Admin
+            | Self::Logout
+            | Self::ResetSyncVersion
+            | Self::Crash => true,
         }
     }
 
@@ -221,8 +241,23 @@ mod tests {
     #[test]
     fn sync_calls_and_nothing_else_send_or_receive_and_sql_alone_changes_rows() {
         let names = [
-            "open", "delete", "insert", "update", "query", "send", "receive", "check", "sync", "barrier", "wait",
-            "pace", "admin", "close",
+            "open",
+            "delete",
+            "insert",
+            "update",
+            "query",
+            "send",
+            "receive",
+            "check",
+            "sync",
+            "barrier",
+            "wait",
+            "pace",
+            "admin",
+            "logout",
+            "reset_sync_version",
+            "crash",
+            "close",
         ];
         for name in names {
             let step: StepKind = serde_json::from_value(name.into()).expect(name);

@@ -4,7 +4,7 @@ use super::text::plain;
 use crate::record::{Event, Record, WorkerRecord};
 
 /// The columns, in order. New columns go to the end.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "database",
     "user",
     "iteration",
@@ -21,6 +21,7 @@ const COLUMNS: [&str; 16] = [
     "kind",
     "side",
     "message",
+    "incomplete",
 ];
 
 /// The steps of a run: database by database, in order of time. A step with several failures shows the first one.
@@ -35,7 +36,7 @@ pub fn csv(record: &Record) -> String {
     String::from_utf8(bytes).expect("its cells are text")
 }
 
-fn row(worker: &WorkerRecord, event: &Event) -> [String; 16] {
+fn row(worker: &WorkerRecord, event: &Event) -> [String; 17] {
     let first = event.failures.first();
     [
         worker.database.to_string(),
@@ -54,6 +55,7 @@ fn row(worker: &WorkerRecord, event: &Event) -> [String; 16] {
         first.map(|failure| failure.kind.to_string()).unwrap_or_default(),
         first.map(|failure| failure.side.to_string()).unwrap_or_default(),
         first.map(|failure| text(&failure.message)).unwrap_or_default(),
+        event.incomplete.to_string(),
     ]
 }
 

@@ -163,6 +163,9 @@ impl<'a> Run<'a> {
                 attributes.push(number(key, count));
             }
         }
+        if event.incomplete {
+            attributes.push(number("stress.incomplete", 1));
+        }
         if event.attempt > 1 {
             attributes.push(number("stress.attempt", event.attempt.into()));
         }
@@ -205,6 +208,12 @@ impl<'a> Run<'a> {
         });
         let metrics = vec![
             self.sum("stress.rows", "{row}", "Rows by operation", rows),
+            self.sum(
+                "stress.payload.chunks",
+                "{chunk}",
+                "Payload chunks of all sync calls",
+                [(Vec::new(), totals.chunks)],
+            ),
             self.sum("stress.payload", "By", "Payload of all sync calls", [(Vec::new(), totals.bytes)]),
             self.sum("stress.errors", "{error}", "Failures that count in errors.total", errors),
             self.durations(),

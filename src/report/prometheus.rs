@@ -89,6 +89,9 @@ fn about_the_work(registry: &mut Registry, analysis: &Analysis) {
     let calls = calls.map(|(call, count)| (vec![("call", call.to_owned())], count));
     registry.register("sync_calls", "Sync calls; those of settling are a series of their own", Series::counters(calls));
     registry.register("sync_calls_failed", "Sync calls that failed", ConstCounter::new(totals.failed));
+    let help = "Sync calls whose answer said that there is more to receive";
+    registry.register("sync_calls_incomplete", help, ConstCounter::new(totals.incomplete));
+    registry.register("payload_chunks", "Payload chunks of all sync calls", ConstCounter::new(totals.chunks));
     registry.register_with_unit("payload", "Payload of all sync calls", Unit::Bytes, ConstCounter::new(totals.bytes));
     let errors = analysis.errors.groups.iter().fold(BTreeMap::new(), |mut sums, group| {
         *sums.entry((group.kind.to_string(), group.side.to_string())).or_insert(0) += group.count;

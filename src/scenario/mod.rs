@@ -21,11 +21,12 @@ pub use judging::{
 };
 pub use rate::Rate;
 pub use step::{
-    Barrier, Kind, ReceiveOptions, ReceiveUntil, Skew, Sql, Step, SyncCall, SyncCallOptions, SyncName, SyncOptions,
-    Think, ThinkRange, Transaction,
+    Barrier, Crash, CrashAt, Kind, ReceiveOptions, ReceiveUntil, Skew, Sql, Step, SyncCall, SyncCallOptions, SyncName,
+    SyncOptions, Think, ThinkRange, Transaction, UntilName, UntilQuery,
 };
 pub use target::{
-    Cleanup, CloudsyncOptions, EmbeddedOptions, Fault, FaultKind, JournalMode, Target, TargetKind, TargetOptions,
+    Cleanup, CloudsyncOptions, Denied, EmbeddedOptions, Fault, FaultKind, JournalMode, Target, TargetKind,
+    TargetOptions,
 };
 
 use std::collections::BTreeMap;
@@ -182,6 +183,45 @@ pub struct Table {
     /// More statements, such as `CREATE INDEX`. They run after `sql`, in every database and on the server.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<String>,
+    /// The rows that take part in sync, as an SQL expression over the row's own columns: `filter: "kind = 'shared'"`. The
+    /// other rows stay in the database that wrote them, and `verify` does not look for them elsewhere. `CloudSync` asks the
+    /// expression when a row is written: an insertion or an update is sent if the row matches after it, a deletion if it
+    /// matched before. So a row that leaves the filter stays in the other databases as it was, and a row that enters it
+    /// arrives there with its changed columns only: keep rows on one side of it. Write columns as they are declared,
+    /// without quotes and prefixes. Default: every row takes part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// How the table is merged: `cls` or `gos`. `algo: gos` is a set that only grows: an `UPDATE` or `DELETE` fails, so a
+    /// phase that makes one is refused, unless the scenario says that it expects the failure. Default: `cls`.
+    #[serde(default, skip_serializing_if = "Algorithm::is_default")]
+    pub algo: Algorithm,
+}
+
+/// How a table is merged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Algorithm {
+    /// The last writer wins, column by column; a deletion wins over an update.
+    #[default]
+    Cls,
+    /// A set that only grows: rows are inserted, and never updated or deleted.
+    Gos,
+}
+
+impl Algorithm {
+    /// The name by which `cloudsync_init` knows it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cls => "cls",
+            Self::Gos => "gos",
+        }
+    }
+
+    /// Whether it is what a table has that says nothing.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Row-level security: the rows that each user may read and write.

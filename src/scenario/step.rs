@@ -43,9 +43,13 @@ pub struct Step {
     /// A condition, such as `db == 1 and iteration > 3`. The step runs only where the condition is true. Default: always.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
-    /// The sync calls that follow the phase's SQL, in order: `[send, receive]`.
+    /// The sync calls that follow the phase's SQL, in order: `[send, receive]`, `[logout, receive]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sync: Vec<SyncCall>,
+    /// Kill the device at this point: `{at: after_statements}`. What was not committed is lost. The device comes back with
+    /// its file as it is on disk, and goes on with the step's sync calls. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crash: Option<Crash>,
     /// Let the databases wait for each other and start this step's sync calls at the same moment. `{skew: 1ms}` starts
     /// them one after another, 1 ms apart. Default: false.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,9 +126,36 @@ pub enum Transaction {
     Batch(#[schemars(range(min = 1))] u64),
 }
 
+/// A device that dies as by `kill -9`, and comes back. The connection ends without a commit, a checkpoint or a goodbye to
+/// the server. A power cut can lose more: transactions that the system had not yet written to the disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Crash {
+    /// When it dies.
+    pub at: CrashAt,
+    /// A condition, such as `db == 1`. Only databases for which it is true die. Default: all that run the step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}
+
+/// When a device dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CrashAt {
+    /// After half of the phase's rows, before the transaction is committed. The rest of the phase's SQL does not run.
+    InTransaction,
+    /// After the phase's SQL, before the step's sync calls.
+    AfterStatements,
+    /// After the step's first `send` or `sync`, before the sync calls behind it.
+    AfterSend,
+}
+
 /// A sync call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "`send`, `receive`, `check`, `sync`, `{wait: 1s}` or `{receive: {…}}`")]
+#[serde(
+    untagged,
+    expecting = "`send`, `receive`, `check`, `sync`, `logout`, `reset_sync_version`, `{wait: 1s}` or `{receive: {…}}`"
+)]
 pub enum SyncCall {
     /// The call with its defaults.
     Name(SyncName),
@@ -134,7 +165,7 @@ pub enum SyncCall {
 
 /// The sync calls by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum SyncName {
     /// `cloudsync_network_send_changes()`: sends local changes to the server.
     Send,
@@ -144,6 +175,12 @@ pub enum SyncName {
     Check,
     /// `cloudsync_network_sync()`: sends and receives in one call.
     Sync,
+    /// `cloudsync_network_logout()`: deletes all rows of the synced tables from the local database, and not from the
+    /// server; what was not sent is lost. The database gets a new site id. The next call logs in again as the same user.
+    Logout,
+    /// `cloudsync_network_reset_sync_version()`: the next `send` sends everything again, and the next `receive` receives
+    /// everything again.
+    ResetSyncVersion,
 }
 
 /// A sync call with options.
@@ -164,7 +201,9 @@ pub enum SyncOptions {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReceiveOptions {
-    /// Repeat the call until `rows` arrive, or until it is `quiet`: two calls in a row bring no rows. Default: one call.
+    /// Repeat the call until `rows` arrive, until it is `quiet`: two calls in a row bring no rows, or until a query on the
+    /// local database returns a value: `until: {sql: SELECT count(*) FROM notes, equals: 3}`. If the query does not
+    /// return the value after the last call, this is a failure of kind `not_received`. Default: one call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<ReceiveUntil>,
     /// The maximum number of calls with `until`. Default: 40.
@@ -181,9 +220,31 @@ pub struct ReceiveOptions {
 }
 
 /// The condition that ends repeated `receive` calls.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "`rows`, `quiet` or `{sql: …, equals: …}`")]
+pub enum ReceiveUntil {
+    /// What the calls themselves bring.
+    Name(UntilName),
+    /// What a query returns.
+    Query(UntilQuery),
+}
+
+/// A query on the local database, and the value that it must return.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UntilQuery {
+    /// A `SELECT` that returns one row with one column. May be a template: `{{ db }}`, `{{ iteration }}`. It runs after
+    /// each call.
+    pub sql: String,
+    /// The value that ends the calls: a number, a text or null. May be a template. It is compared as in a `query` of
+    /// `verify`.
+    pub equals: Value,
+}
+
+/// What ends repeated `receive` calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum ReceiveUntil {
+pub enum UntilName {
     /// Rows arrived.
     Rows,
     /// Two calls in a row brought no rows.

@@ -102,10 +102,29 @@ pub struct EmbeddedOptions {
     /// A delay added to every sync request, to simulate a distant server: `100ms`. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<HumanDuration>,
+    /// What the hub does with a row that a policy of `rls` denies. `skip` leaves the row out and takes the others. `stop`
+    /// takes no row from the denied one on: they wait at the database, which sends them again. Default: `skip`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denied: Option<Denied>,
+    /// Let each `receive` that finds new rows only prepare them, so that the next one brings them, as a CloudSync server
+    /// does. Default: false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub prepare: bool,
     /// Faults that the hub injects on purpose, to test that the run detects them: `[{fault: drop_row, rate: 0.001}]`.
     /// `stress help faults` lists them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
+}
+
+/// What a server does with a row that a policy denies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Denied {
+    /// The row is left out, and the rows after it are stored.
+    #[default]
+    Skip,
+    /// The row and those after it are not stored, and wait at the database.
+    Stop,
 }
 
 /// A journal mode of `SQLite`.

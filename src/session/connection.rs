@@ -110,6 +110,19 @@ impl Session {
         Ok(())
     }
 
+    /// Logs in again after a logout, which forgot the settings, the server and the credential.
+    pub(crate) fn log_in(
+        &self,
+        network: &Network,
+        credential: &Credential,
+        settings: &[(String, String)],
+    ) -> Result<(), RawError> {
+        for (key, value) in settings {
+            self.call(Call::Open, "SELECT cloudsync_set(?1, ?2)", &[key, value])?;
+        }
+        trusted(|| self.reach(network, credential))
+    }
+
     /// The connection itself.
     ///
     /// # Panics

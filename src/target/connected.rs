@@ -52,6 +52,16 @@ pub(crate) struct Leaving {
     pub removes: bool,
 }
 
+/// Sets the filter of a table unless the file has it: whoever sets it again forgets what was captured, and on CloudSync
+/// starts the versions anew below what was sent, so that the next changes are never sent.
+fn set_filter(session: &Session, table: &str, filter: &str) -> Result<(), RawError> {
+    let known = "SELECT count(*) FROM cloudsync_table_settings WHERE tbl_name = ?1 AND key = 'filter' AND value = ?2";
+    if session.call(Call::Open, known, &[table, filter])?.as_deref() == Some("0") {
+        session.call(Call::Open, "SELECT cloudsync_set_filter(?1, ?2)", &[table, filter])?;
+    }
+    Ok(())
+}
+
 impl Connected {
     /// Tells the hub which database a site is, so that planted faults find it.
     pub(crate) fn name_site(&self, site_id: &str, database: u32) {
@@ -87,7 +97,11 @@ impl Connected {
         let mut site = None;
         for table in &plan.tables {
             // The name is unquoted; the function takes it as a text.
-            site = session.call(Call::Open, "SELECT cloudsync_init(?1)", &[&table.name])?.or(site);
+            let algorithm = table.algorithm.as_str();
+            site = session.call(Call::Open, "SELECT cloudsync_init(?1, ?2)", &[&table.name, algorithm])?.or(site);
+            if let Some(filter) = &table.filter {
+                set_filter(&session, &table.name, filter)?;
+            }
         }
         for (key, value) in &self.settings {
             // Ignored by the extension before the first init, and kept in the file after it.

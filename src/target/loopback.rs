@@ -123,6 +123,8 @@ fn hub_options(plan: &Plan, options: &EmbeddedOptions, directory: &Path) -> HubO
     hub.writers = options.writers.unwrap_or(hub.writers);
     hub.journal_mode = options.journal_mode.unwrap_or(JournalMode::Wal);
     hub.latency = options.latency.map_or(Duration::ZERO, HumanDuration::get);
+    hub.denied = options.denied.unwrap_or_default();
+    hub.prepare = options.prepare;
     hub.faults.clone_from(&options.faults);
     hub.seed = plan.seed;
     hub

@@ -331,6 +331,8 @@ mod tests {
             name: "notes".into(),
             sql: "CREATE TABLE notes (id TEXT PRIMARY KEY);\n".into(),
             also: vec!["CREATE INDEX i ON notes (id)".into()],
+            filter: None,
+            algorithm: crate::scenario::Algorithm::default(),
             ..crate::fixture::plan(1).tables.remove(0)
         };
         assert_eq!(

@@ -1,10 +1,10 @@
 //! The checks by a query of the author: one value, on the server or on every database.
 
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 use super::{CheckResult, Finding, Outcome, Scene};
 use crate::figure::counted;
-use crate::plan::{CheckPlan, Question};
+use crate::plan::{CheckPlan, Question, is_same};
 use crate::record::{Holder, QueryAnswer};
 use crate::scenario::QueryOn;
 
@@ -50,33 +50,10 @@ fn wrong(holder: &str, answer: &QueryAnswer, wanted: &Value) -> Option<String> {
             "{holder}: the query returned {}, expected one: write a query that returns one row, such as `SELECT count(*) FROM …`",
             counted(rows, "row")
         )),
-        _ if same(&answer.value, wanted) => None,
+        _ if is_same(&answer.value, wanted) => None,
         Some(0) => Some(format!("{holder}: the query returned no row, expected {wanted}")),
         _ => Some(format!("{holder} returned {}, expected {wanted}", answer.value)),
     }
-}
-
-/// Whether two values are equal, exactly. As in SQL, `1` equals `1.0`.
-fn same(found: &Value, wanted: &Value) -> bool {
-    match (found, wanted) {
-        (Value::Number(found), Value::Number(wanted)) => same_number(found, wanted),
-        _ => found == wanted,
-    }
-}
-
-fn same_number(found: &Number, wanted: &Number) -> bool {
-    match (found.as_i128(), wanted.as_i128()) {
-        (Some(found), Some(wanted)) => found == wanted,
-        (Some(integer), None) => is_integer(wanted, integer),
-        (None, Some(integer)) => is_integer(found, integer),
-        (None, None) => found.as_f64() == wanted.as_f64(),
-    }
-}
-
-/// Whether a real number is this integer. Most integers are no real number: to make one of them would round it.
-#[expect(clippy::cast_possible_truncation, reason = "an integer of 128 bits holds what an integer of 64 bits equals")]
-fn is_integer(real: &Number, integer: i128) -> bool {
-    real.as_f64().is_some_and(|real| real.fract() == 0.0 && real as i128 == integer)
 }
 
 fn name(holder: Holder) -> String {

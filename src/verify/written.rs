@@ -23,6 +23,9 @@ fn unjudged(one: &Unjudged) -> String {
         WhyUnjudged::Schema => "the schema's own SQL writes them",
         WhyUnjudged::Trigger => "a trigger may have written them on the server",
         WhyUnjudged::Policy => "a policy that depends on other rows may have denied the writes",
+        WhyUnjudged::Filter => {
+            "they were written on both sides of the table's filter, and what arrives then depends on when it is sent"
+        }
         WhyUnjudged::NotKept => "a policy may have denied a write, and the states before were not kept",
     };
     format!("{} of {} could not be held against what was written: {why}", counted(one.keys, "row"), one.table)

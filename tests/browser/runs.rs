@@ -243,6 +243,7 @@ fn worker(database: u32, iterations: u64) -> WorkerRecord {
                 rows,
                 chunks: 0,
                 bytes: 0,
+                incomplete: false,
                 late: 0,
                 attempt: 1,
                 retried: false,

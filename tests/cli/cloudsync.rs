@@ -194,3 +194,89 @@ fn base64(bytes: &[u8]) -> String {
         .map(|at| char::from(ALPHABET[(0..6).fold(0, |value, offset| value << 1 | bit(at * 6 + offset))]))
         .collect()
 }
+
+/// A device that dies with the extension loaded, and one that is logged out; both with nobody to talk to.
+const LOCAL: &str = "
+target:
+  cloudsync:
+    address: http://127.0.0.1:9
+    managed_database_id: db_test
+    apikey: \"{{ env.TEST_KEY }}\"
+settle: { rounds: 1, wait: 1ms }
+verify: [converged]
+";
+
+#[test]
+fn a_device_that_dies_keeps_what_it_committed_and_what_it_still_has_to_send() {
+    let Some(path) = extension("a_device_that_dies_keeps_what_it_committed_and_what_it_still_has_to_send") else {
+        return;
+    };
+    for (at, rows) in [("in_transaction", 9), ("after_statements", 21), ("after_send", 21)] {
+        let place = Place::of(&format!(
+            "{LOCAL}phases:
+  - name: insert
+    kind: insert
+    rows: 21
+    sql: INSERT INTO notes (id, body) VALUES (:id, 'text')
+    transaction: {{ batch: 9 }}
+    crash: {{ at: {at} }}
+    sync: [send, receive]
+"
+        ));
+        let run = place.stress(&["run", "scenario.yaml", "--json"]);
+        let done = run.env("STRESS_CLOUDSYNC_EXTENSION", &path).env("TEST_KEY", SECRET).done().exits(1);
+        assert_eq!(Report::parse(&done.out).errors(), [("network", "network")], "{at}");
+        let directory = place.run_dir("test");
+        let record = std::fs::read_to_string(directory.join("record.json")).expect("a record");
+        let record: serde_json::Value = serde_json::from_str(&record).expect("it is JSON");
+        for database in 1..=2 {
+            let file = directory.join(format!("databases/db{database}.db"));
+            let connection = rusqlite::Connection::open(&file).expect("a database");
+            let held: (i64, i64, i64, String) = connection
+                .query_row(
+                    "SELECT (SELECT count(*) FROM notes), (SELECT count(DISTINCT pk) FROM notes_cloudsync), \
+                     (SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'), \
+                     (SELECT lower(hex(site_id)) FROM cloudsync_site_id)",
+                    [],
+                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+                )
+                .expect("it reads");
+            let site = record["workers"][database - 1]["site_id"].as_str().expect("a site id");
+            // Two iterations; every row is still to be sent.
+            assert_eq!(held, (2 * rows, 2 * rows, 1, site.to_owned()), "{at}");
+            connection.close().expect("it is closed");
+        }
+    }
+}
+
+#[test]
+fn a_logout_and_a_reset_do_their_local_work_and_the_next_call_is_logged_in() {
+    let Some(path) = extension("a_logout_and_a_reset_do_their_local_work_and_the_next_call_is_logged_in") else {
+        return;
+    };
+    let place = Place::of(&format!(
+        "{LOCAL}phases:
+  - {{ name: insert, kind: insert, rows: 3, sql: INSERT INTO notes (id) VALUES (:id), sync: [reset_sync_version, logout, receive] }}
+  - {{ name: empty, kind: query, sql: SELECT 1 FROM notes, expect_rows: 0 }}
+  - {{ name: after, kind: insert, rows: 2, sql: INSERT INTO notes (id) VALUES ('after' || :id), sync: [send] }}
+"
+    ));
+    let run = place.stress(&["run", "scenario.yaml", "--json"]);
+    let done = run.env("STRESS_CLOUDSYNC_EXTENSION", &path).env("TEST_KEY", SECRET).done().exits(1);
+    // Not `Unable to retrieve CloudSync network context.`, and no row is left before the second insert.
+    assert_eq!(Report::parse(&done.out).errors(), [("network", "network")]);
+    let directory = place.run_dir("test");
+    let record = std::fs::read_to_string(directory.join("record.json")).expect("a record");
+    let record: serde_json::Value = serde_json::from_str(&record).expect("it is JSON");
+    for worker in record["workers"].as_array().expect("workers") {
+        let file = directory.join(format!("databases/db{}.db", worker["database"]));
+        let connection = rusqlite::Connection::open(&file).expect("a database");
+        let site: String = connection
+            .query_row("SELECT lower(hex(site_id)) FROM cloudsync_site_id", [], |row| row.get(0))
+            .expect("a site");
+        assert_eq!(worker["site_id"].as_str(), Some(site.as_str()));
+        assert_eq!(worker["former_site_ids"].as_array().map(Vec::len), Some(2));
+        let rows: i64 = connection.query_row("SELECT count(*) FROM notes", [], |row| row.get(0)).expect("it counts");
+        assert_eq!(rows, 2);
+    }
+}

@@ -105,11 +105,20 @@ impl Place {
     }
 }
 
-/// The scenarios that ship.
+/// The scenarios that ship, without those of upstream's cases.
 pub(crate) fn shipped() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path()).collect();
+    files_of("scenarios")
+}
+
+/// The scenarios that ship for upstream's cases.
+pub(crate) fn upstream() -> Vec<PathBuf> {
+    files_of("scenarios/upstream")
+}
+
+fn files_of(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let entries = std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
     files.sort();
     files
 }

@@ -45,7 +45,9 @@ mod signals;
 mod small_disk;
 mod standin;
 mod streams;
+mod sync_calls;
 #[cfg(unix)]
+mod tables;
 mod terminal;
 mod values;
 #[cfg(unix)]

@@ -230,7 +230,7 @@ fn a_collector_gets_the_run_with_the_times_of_the_run() {
     let (path, _, body) = collector.sent.recv_timeout(LIMIT).expect("the metrics");
     assert_eq!(path, "/v1/metrics");
     let metrics = ExportMetricsServiceRequest::decode(&body[..]).expect("it is protobuf");
-    assert_eq!(metrics.resource_metrics[0].scope_metrics[0].metrics.len(), 4);
+    assert_eq!(metrics.resource_metrics[0].scope_metrics[0].metrics.len(), 5);
     let (path, _, body) = collector.sent.recv_timeout(LIMIT).expect("the spans");
     assert_eq!(path, "/v1/traces");
     let traces = ExportTraceServiceRequest::decode(&body[..]).expect("it is protobuf");

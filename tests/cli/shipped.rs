@@ -1,6 +1,6 @@
 //! The scenarios that ship: each ends as its opening comment says.
 
-use crate::harness::{Place, Report, shipped};
+use crate::harness::{Place, Report, shipped, upstream};
 
 fn passes(name: &str, arguments: &[&str]) {
     let place = Place::with_scenarios();
@@ -63,4 +63,22 @@ fn hot_rows_passes() {
 #[test]
 fn malicious_passes() {
     passes("malicious", &[]);
+}
+
+/// Some of the failures are expected, so that `passes` does not hold.
+#[test]
+fn upstreams_cases_end_as_their_comments_say() {
+    let files = upstream();
+    assert!(files.len() >= 4, "{files:?}");
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a scenario is text");
+        let comment: Vec<&str> = text.lines().skip(1).take_while(|line| line.starts_with('#')).collect();
+        let comment = comment.join(" ");
+        for part in ["# Purpose: ", "After upstream's ", "Ends in PASS"] {
+            assert!(comment.contains(part), "{}: {part}", file.display());
+        }
+        let place = Place::new();
+        let done = place.stress(&["run", &file.display().to_string(), "--json"]).done().exits(0);
+        assert_eq!(Report::parse(&done.out).verdict(), "pass", "{}", file.display());
+    }
 }

@@ -81,10 +81,11 @@ const NESTED: &[(&str, &str)] = &[
 /// All texts that files are made of.
 pub(crate) fn seeds() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files: Vec<PathBuf> = ["scenarios", "tests/reading/good", "tests/reading/bad"]
+    let mut files: Vec<PathBuf> = ["scenarios", "scenarios/upstream", "tests/reading/good", "tests/reading/bad"]
         .iter()
         .flat_map(|folder| std::fs::read_dir(root.join(folder)).expect("the folder"))
         .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_file())
         .collect();
     files.sort();
     let texts = files.iter().map(|file| String::from_utf8_lossy(&std::fs::read(file).expect("a file")).into_owned());

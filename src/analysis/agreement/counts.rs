@@ -146,6 +146,9 @@ fn times(step: &StepPlan) -> Vec<Times> {
         Action::Admin(_) => add(StepKind::Admin, 0, 1),
         Action::Wait(_) | Action::Nothing => {}
     }
+    if step.crash.is_some() {
+        add(StepKind::Crash, 0, 1);
+    }
     if step.barrier.is_some() {
         add(StepKind::Barrier, 0, 1);
     }
@@ -155,9 +158,11 @@ fn times(step: &StepPlan) -> Vec<Times> {
             SyncPlan::Sync(_) => add(StepKind::Sync, 1, 1),
             SyncPlan::Receive(ReceivePlan { check, until, attempts, every: _, max_chunks: _ }) => {
                 let kind = if *check { StepKind::Check } else { StepKind::Receive };
-                let most = until.map_or(1, |_| u64::from(*attempts));
+                let most = until.as_ref().map_or(1, |_| u64::from(*attempts));
                 add(kind, most.min(1), most);
             }
+            SyncPlan::Logout => add(StepKind::Logout, 1, 1),
+            SyncPlan::ResetSyncVersion => add(StepKind::ResetSyncVersion, 1, 1),
             SyncPlan::Wait(_) => {}
         }
     }

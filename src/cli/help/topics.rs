@@ -8,6 +8,7 @@ use super::page::Page;
 use super::{format, tried};
 use crate::failure::{FailureKind, Side};
 use crate::plan::CheckKind;
+use crate::plan::differences::DIFFERENCES;
 use crate::plan::threshold::{Metric, built_in};
 use crate::scenario::FaultKind;
 use crate::template::{GENERATED, NAMES};
@@ -22,18 +23,20 @@ pub(super) enum Topic {
     Failures,
     Findings,
     Faults,
+    Embedded,
     ExitCodes,
     Tried,
 }
 
 impl Topic {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Format,
         Self::Variables,
         Self::Metrics,
         Self::Failures,
         Self::Findings,
         Self::Faults,
+        Self::Embedded,
         Self::ExitCodes,
         Self::Tried,
     ];
@@ -46,6 +49,7 @@ impl Topic {
             Self::Failures => "failures",
             Self::Findings => "findings",
             Self::Faults => "faults",
+            Self::Embedded => "embedded",
             Self::ExitCodes => "exit-codes",
             Self::Tried => "tried",
         }
@@ -59,6 +63,7 @@ impl Topic {
             Self::Failures => "Kinds of failures, and the sides they happen on",
             Self::Findings => "Checks of the data, and their findings",
             Self::Faults => "Faults that the embedded target can inject",
+            Self::Embedded => "Where the embedded target differs from CloudSync",
             Self::ExitCodes => "Exit codes of the process",
             Self::Tried => "What has been tried: runs that are disturbed on purpose",
         }
@@ -77,6 +82,7 @@ impl Topic {
             Self::Failures => failures(page),
             Self::Findings => findings(page),
             Self::Faults => faults(page),
+            Self::Embedded => embedded(page),
             Self::Tried => tried::describe(page),
             Self::ExitCodes => page.terms(Exit::ALL.map(|exit| (exit.code().to_string(), exit.meaning()))),
         }
@@ -116,6 +122,19 @@ phases:
     )
 }
 
+fn embedded(page: Page) -> Page {
+    let terms = DIFFERENCES.iter().map(|difference| {
+        (difference.subject, format!("Embedded: {}. CloudSync: {}.", difference.embedded, difference.cloudsync))
+    });
+    page.text(
+        "The embedded target merges as CloudSync documents it: of each column, the version that was written more often wins, \
+         so that two databases can change different columns of one row, and three increments win over two; a deletion wins \
+         over a concurrent update, and a new insertion over the deletion. It differs in these points. `validate` warns of a \
+         scenario for the embedded target that depends on one, where the scenario shows it.",
+    )
+    .terms(terms)
+}
+
 fn metrics(page: Page) -> Page {
     let meanings = variants::<Metric>();
     let terms = Metric::ALL.into_iter().zip(meanings).map(|(metric, (_, meaning))| {
@@ -133,13 +152,15 @@ fn metrics(page: Page) -> Page {
   - errors{kind=\"locked\", side=\"server\"} < 5
   - send.duration{phase=\"settle\"} max < 5s
   - bytes.rate >= 10MiB/s
+  - send.bytes max < 5MB
+  - receive.incomplete{phase=\"insert\"} == 0
   - { expr: rows.rate > 1000, severity: warn }
   - { expr: errors.total < 100, abort: true }",
         )
         .terms(terms)
         .text(
             "Statistics: percentiles such as `p50` and `p99.9`, `min`, `max`, `mean`. Operators: `<`, `<=`, `>`, `>=`, `==`, \
-             `!=`. A value is a number, a duration with its unit, a byte rate such as `10MiB/s`, or `all` (all databases). \
+             `!=`. A value is a number, a duration with its unit, a size such as `5MB`, a byte rate such as `10MiB/s`, or `all` (all databases). \
              Latencies and rates leave out the sync calls of settling, unless the label is `phase=\"settle\"`.",
         )
         .text(&format!(

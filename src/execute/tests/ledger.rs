@@ -112,7 +112,7 @@ fn run(phases: &[(Vec<String>, u8)], databases: u32) -> [BTreeMap<u128, u128>; 2
         let Action::Sql(sql) = &step.action else { panic!("a phase is SQL") };
         keeper.open(Segment::new(1, 0, step, sql, &plan));
         // Constraints break, and what they leave is what counts.
-        phase::run(session.connection(), sql, &scope, Some(keeper.page()), &|| false);
+        phase::run(session.connection(), sql, &scope, Some(keeper.page()), false, &|| false);
         keeper.close();
         if phases[place].1 > 1 {
             keeper.acknowledge(0);

@@ -98,6 +98,7 @@ fn on_the_server(text: &str, sql: &'static str) -> Analysis {
 /// SQL on a file, behind the back of whoever keeps it.
 fn on_file(file: &Path, sql: &str) {
     let connection = Connection::open(file).expect("it opens");
+    embedded::register(&connection).expect("functions");
     // Triggers find that nobody wrote.
     connection
         .create_scalar_function("cloudsync_is_applying", 0, FunctionFlags::SQLITE_UTF8, |_| Ok(true))

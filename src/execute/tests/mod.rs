@@ -4,6 +4,7 @@ mod agreement;
 mod hostile;
 mod ledger;
 mod manipulated;
+mod options;
 mod planted;
 mod schemas;
 mod told;

@@ -1,6 +1,8 @@
 //! One database's life: sessions, steps, sync calls, in the scenario's order. It only records; nothing is judged here.
 
 mod beside;
+mod crash;
+mod device;
 mod pace;
 mod session;
 mod settling;
@@ -18,7 +20,7 @@ use super::rendezvous::Position;
 use crate::failure::{Failure, FailureKind, Side};
 use crate::plan::{Action, StepPlan};
 use crate::record::StepKind;
-use crate::scenario::OpenPolicy;
+use crate::scenario::{CrashAt, OpenPolicy};
 use state::Flow;
 
 /// The phase's name under which waiting for an iteration's start is recorded.
@@ -115,6 +117,7 @@ impl Worker<'_> {
     }
 
     fn do_step(&mut self, step: &StepPlan, time: u64, position: Position) -> Flow {
+        let crash = self.crash_of(step, time);
         match &step.action {
             Action::Nothing => {}
             Action::Wait(wait) => self.pause(&step.name, *wait)?,
@@ -125,9 +128,12 @@ impl Worker<'_> {
             Action::Sql(sql) => {
                 // Without a session the step cannot be done; that it could not be opened is recorded.
                 if self.open() {
-                    self.sql(step, sql, time);
+                    self.sql(step, sql, time, crash == Some(CrashAt::InTransaction));
                 }
             }
+        }
+        if matches!(crash, Some(CrashAt::InTransaction | CrashAt::AfterStatements)) {
+            self.crash(&step.name);
         }
         if step.sync.is_empty() {
             return Ok(());
@@ -146,9 +152,17 @@ impl Worker<'_> {
         if !opened {
             return Ok(());
         }
+        let mut dies = crash == Some(CrashAt::AfterSend);
         for call in &step.sync {
             self.go_on()?;
-            self.sync(&step.name, call)?;
+            self.sync(step, call, time)?;
+            if dies && call.sends() {
+                dies = false;
+                self.crash(&step.name);
+                if !self.open() {
+                    return Ok(());
+                }
+            }
         }
         Ok(())
     }

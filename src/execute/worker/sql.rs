@@ -12,14 +12,15 @@ use crate::sql::one_line;
 use crate::template::{Scope, TemplateProblem};
 
 impl Worker<'_> {
-    pub(super) fn sql(&mut self, step: &StepPlan, sql: &SqlPlan, time: u64) {
+    /// Runs a phase's SQL, in which the device may die.
+    pub(super) fn sql(&mut self, step: &StepPlan, sql: &SqlPlan, time: u64, dies: bool) {
         let scope = self.scope_at(time);
         self.run.progress.tell(|| {
             let (database, text) = (self.database.index, phase::in_words(sql, &scope));
             format!("[DB{database}][iter {}] {}: {text}", self.iteration, step.name)
         });
         let mut attempt = 1;
-        while let Some(backoff) = self.try_sql(step, sql, &scope, attempt) {
+        while let Some(backoff) = self.try_sql(step, sql, &scope, attempt, dies) {
             if !self.run.control.sleep(backoff) {
                 return;
             }
@@ -28,7 +29,7 @@ impl Worker<'_> {
     }
 
     /// Runs a phase's SQL once. Gives the pause before the next try, if there is to be one.
-    fn try_sql(&mut self, step: &StepPlan, sql: &SqlPlan, scope: &Scope, attempt: u32) -> Option<Duration> {
+    fn try_sql(&mut self, step: &StepPlan, sql: &SqlPlan, scope: &Scope, attempt: u32, dies: bool) -> Option<Duration> {
         let (run, index) = (self.run, self.index);
         let cut = || run.control.is_now() || run.watchdog.expired(index);
         let session = self.session.as_ref()?;
@@ -36,7 +37,7 @@ impl Worker<'_> {
             ledger.open(Segment::new(self.iteration, run.journal.now(), step, sql, run.plan));
         }
         let at = run.journal.now();
-        let ran = phase::run(session.connection(), sql, scope, self.ledger.as_ref().map(Keeper::page), &cut);
+        let ran = phase::run(session.connection(), sql, scope, self.ledger.as_ref().map(Keeper::page), dies, &cut);
         // Keeping what was written is no part of the phase's time.
         let mut event = self.event(&step.name, StepKind::of(sql.kind), at);
         if let Some(ledger) = &mut self.ledger {

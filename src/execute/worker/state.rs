@@ -130,6 +130,7 @@ impl<'a> Worker<'a> {
             rows: 0,
             chunks: 0,
             bytes: 0,
+            incomplete: false,
             late: self.late[0] + self.late[1],
             attempt: 1,
             retried: false,

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use super::mixture::is_mixture;
 use crate::record::Holder;
 
 /// What denied writes left behind, by key.
@@ -20,10 +21,10 @@ pub(super) enum Whose {
 }
 
 /// The state in which a denied write left a row.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) enum State {
-    /// As a row with this digest.
-    Row(u128),
+    /// As the row that was written. Where columns are merged, some may be those of the row that the server has.
+    Row { own: Vec<u8>, of_server: Option<Vec<u8>> },
     /// Deleted.
     Gone,
     /// Nobody knows: any state is passed over.
@@ -31,7 +32,7 @@ pub(crate) enum State {
 }
 
 /// What a denied write left behind.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Left {
     /// The state in which the row was left.
     pub(crate) state: State,
@@ -40,17 +41,20 @@ pub(crate) struct Left {
 }
 
 impl Left {
-    /// Whether a row, given its digest, or no row is what was left.
-    pub(crate) fn is(self, row: Option<u128>) -> bool {
-        match self.state {
-            State::Row(digest) => row == Some(digest),
+    /// Whether a row, as [`crate::session::encode`] writes its columns, or no row is what was left.
+    pub(crate) fn is(&self, row: Option<&[u8]>) -> bool {
+        match &self.state {
+            State::Row { own, of_server } => row.is_some_and(|row| {
+                let merged = |of_server: &Vec<u8>| is_mixture(row, [own, of_server].into_iter().map(Vec::as_slice));
+                row == own || of_server.as_ref().is_some_and(merged)
+            }),
             State::Gone => row.is_none(),
             State::Any => true,
         }
     }
 
     /// Whether nobody knows what should be there.
-    pub(crate) fn is_unknown(self) -> bool {
+    pub(crate) fn is_unknown(&self) -> bool {
         matches!(self.state, State::Any)
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::contents::Rows;
 use super::super::subject::Subject;
+use super::filters::Filters;
 use super::found::Examined;
 use super::held::{self, HeldRow, Source};
 use super::judge::Trust;
@@ -25,6 +26,7 @@ pub(super) struct Examiner<'a> {
     pub(super) server: bool,
     pub(super) trust: Vec<Trust>,
     pub(super) policies: Option<Policies<'a>>,
+    pub(super) filters: Option<Filters>,
     /// Whose rows are judged.
     pub(super) sources: Vec<Source>,
     pub(super) forbidden: Vec<HeldForbidden>,
@@ -44,6 +46,7 @@ impl<'a> Examiner<'a> {
             server: server.is_some(),
             trust: trust.collect(),
             policies,
+            filters: Filters::open(plan)?,
             sources: sources(subject, server)?,
             forbidden: forbidden(subject)?,
             schema: schema(plan)?,

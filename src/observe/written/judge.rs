@@ -1,9 +1,11 @@
 //! One key: whether what is there is what somebody last wrote.
 
-use super::policies::{Policies, Row};
+use std::ops::Range;
+
+use super::held::HeldRow;
+use super::mixture::is_mixture;
 use crate::ledger::{Entry, Kept};
 use crate::plan::{DatabasePlan, Elsewhere, Plan};
-use crate::session::decode;
 
 /// What a database wrote under a key, in order. Never nothing.
 pub(super) struct Writes<'a> {
@@ -50,7 +52,7 @@ impl Trust {
     }
 
     /// Whether the policies answer about a write at a moment as they do now.
-    fn holds_at(self, at: u64) -> bool {
+    pub(super) fn holds_at(self, at: u64) -> bool {
         match self {
             Self::Free | Self::Lasting => true,
             Self::Since(moment) => at >= moment,
@@ -71,7 +73,7 @@ impl Writes<'_> {
 
     /// Whether the server surely got this state, as far as no policy denied it: a send succeeded before the next one
     /// replaced it.
-    fn is_acknowledged(&self, place: usize) -> bool {
+    pub(super) fn is_acknowledged(&self, place: usize) -> bool {
         let next = self.entries.get(place + 1).map(|next| next.segment);
         self.ledger.is_acknowledged(self.entries[place].segment, next)
     }
@@ -80,11 +82,26 @@ impl Writes<'_> {
         self.entries.iter().any(|entry| self.ledger.is_hostile(entry.segment))
     }
 
-    /// The candidates, last first, and how the walk ended. `lenient` takes for allowed what may have been.
+    /// The candidates, last first, and how the walks through the writes of each device that the database was ended.
+    /// `lenient` takes for allowed what may have been.
     fn candidates(&self, lenient: bool) -> (Vec<&Entry>, End) {
+        let device = |entry: &Entry| self.ledger.device(entry.segment);
+        let (mut candidates, mut end, mut to) = (Vec::new(), End::Start, self.entries.len());
+        for entries in self.entries.chunk_by(|one, next| device(one) == device(next)).rev() {
+            let from = to - entries.len();
+            let (of_device, ended) = self.candidates_among(from..to, lenient);
+            candidates.extend(of_device);
+            end = end.and(ended);
+            to = from;
+        }
+        (candidates, end)
+    }
+
+    fn candidates_among(&self, places: Range<usize>, lenient: bool) -> (Vec<&Entry>, End) {
         let mut candidates = Vec::new();
         let mut end = End::Start;
-        for (place, entry) in self.entries.iter().enumerate().rev() {
+        for place in places.rev() {
+            let entry = &self.entries[place];
             // Without policies nobody asked.
             let allowed = match self.allowed.get(place).copied().unwrap_or(Allowed::Always) {
                 Allowed::Perhaps if lenient => Allowed::Always,
@@ -113,6 +130,17 @@ enum End {
     Start,
     /// At one before which some were not kept.
     NotKept,
+}
+
+impl End {
+    /// The end of two walks together.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::NotKept, _) | (_, Self::NotKept) => Self::NotKept,
+            (Self::Certain, _) | (_, Self::Certain) => Self::Certain,
+            (Self::Start, Self::Start) => Self::Start,
+        }
+    }
 }
 
 /// Whether something explains what is there.
@@ -157,7 +185,9 @@ fn walk(writes: &[Writes<'_>], held: Option<(u128, &[u8])>, columns: bool, lenie
     let explained = match held {
         None => from_start || candidates().any(|entry| entry.row.is_none()),
         Some((digest, row)) => {
-            candidates().any(|entry| entry.digest() == Some(digest)) || columns && is_merged(row, candidates())
+            candidates().any(|entry| entry.digest() == Some(digest))
+                || columns
+                    && is_mixture(row, candidates().filter_map(|entry| Some(entry.row.as_ref()?.bytes.as_slice())))
         }
     };
     match explained {
@@ -168,101 +198,15 @@ fn walk(writes: &[Writes<'_>], held: Option<(u128, &[u8])>, columns: bool, lenie
     }
 }
 
-/// Whether each column's value is that of a candidate.
-fn is_merged<'e>(row: &[u8], candidates: impl Iterator<Item = &'e Entry>) -> bool {
-    let values = |bytes| decode(bytes).unwrap_or_default();
-    let rows: Vec<_> = candidates.filter_map(|entry| Some(values(&entry.row.as_ref()?.bytes))).collect();
-    values(row).iter().enumerate().all(|(column, value)| {
-        let same = |other: &rusqlite::types::ValueRef<'_>| same_bytes(*other, *value);
-        rows.iter().any(|row| row.get(column).is_some_and(same))
-    })
-}
-
-/// Whether two rows are the same in some columns.
-pub(super) fn same_columns(a: &[u8], b: &[u8], columns: &[usize]) -> bool {
-    let values = |bytes| decode(bytes).unwrap_or_default();
-    let (a, b) = (values(a), values(b));
-    columns.iter().all(|column| match (a.get(*column), b.get(*column)) {
-        (Some(a), Some(b)) => same_bytes(*a, *b),
-        _ => false,
-    })
-}
-
-fn same_bytes(a: rusqlite::types::ValueRef<'_>, b: rusqlite::types::ValueRef<'_>) -> bool {
-    let encoded = |value| {
-        let mut bytes = Vec::new();
-        crate::session::encode(value, &mut bytes);
-        bytes
-    };
-    encoded(a) == encoded(b)
-}
-
-/// Asks the policies about everything that was written under a key.
-pub(super) fn ask(
-    policies: &mut Policies<'_>,
-    table: usize,
-    trust: Trust,
-    writes: &mut [Writes<'_>],
-) -> rusqlite::Result<()> {
-    // A state that was left out may have been there, too.
-    let gaps = writes.iter().any(|writes| writes.entries.iter().any(|entry| entry.elided && entry.row.is_none()));
-    for place in 0..writes.len() {
-        let allowed = if trust != Trust::None && !gaps {
-            of_database(policies, table, trust, writes, place)?
-        } else {
-            vec![Allowed::Perhaps; writes[place].entries.len()]
-        };
-        writes[place].allowed = allowed;
-    }
-    Ok(())
-}
-
-fn of_database(
-    policies: &mut Policies<'_>,
-    table: usize,
-    trust: Trust,
-    writes: &[Writes<'_>],
-    place: usize,
-) -> rusqlite::Result<Vec<Allowed>> {
-    let all = || writes.iter().flat_map(|writes| &writes.entries);
-    let deleted = all().any(|entry| entry.row.is_none() || entry.elided);
-    let others: Vec<&Entry> =
-        writes.iter().enumerate().filter(|(other, _)| *other != place).flat_map(|(_, other)| &other.entries).collect();
-    let own = &writes[place];
-    let mut there = own.entries.first().is_some_and(|first| first.found);
-    let mut answers = Vec::new();
-    for (index, entry) in own.entries.iter().enumerate() {
-        // What may be on the server when the write comes there: rows of others, own earlier ones, or nothing.
-        let mut befores: Vec<Option<Row<'_>>> = Vec::new();
-        let earlier = others.iter().copied().chain(&own.entries[..index]);
-        for before in earlier.filter(|before| before.digest() != entry.digest()).filter_map(row_of) {
-            if !befores.iter().flatten().any(|known| known.policy == before.policy) {
-                befores.push(Some(before));
-            }
-        }
-        if entry.row.is_some() && (deleted || !there) {
-            befores.push(None);
-        }
-        let (mut some, mut every) = (false, true);
-        for before in &befores {
-            let allowed = policies.allow(table, own.database.user, *before, row_of(entry))?;
-            some |= allowed;
-            every &= allowed;
-        }
-        let at = own.ledger.segments.get(entry.segment as usize).map_or(0, |segment| segment.at);
-        let answer = match (some, every) {
-            _ if !trust.holds_at(at) => Allowed::Perhaps,
-            (true, true) => Allowed::Always,
-            (false, false) => Allowed::Never,
-            // Also where nothing is known that could have been there.
-            _ => Allowed::Perhaps,
-        };
-        there |= answer == Allowed::Always && entry.row.is_some() && own.is_acknowledged(index);
-        answers.push(answer);
-    }
-    Ok(answers)
-}
-
-fn row_of(entry: &Entry) -> Option<Row<'_>> {
-    entry.row.as_ref().map(|row| Row { policy: entry.policy, bytes: &row.bytes })
+/// Whether a row that a database holds may be of its own making: a row that it wrote, or, where columns are merged, columns
+/// of a write that the policies deny among columns of others.
+pub(super) fn is_own(writes: &[Writes<'_>], database: u32, row: &HeldRow, columns: bool) -> bool {
+    let Some(own) = writes.iter().find(|one| one.database.index == database) else { return false };
+    let doubtful = || own.allowed.iter().any(|allowed| *allowed != Allowed::Always);
+    let written = || writes.iter().flat_map(|one| &one.entries).filter_map(|entry| entry.row.as_ref());
+    own.wrote(row.digest)
+        || columns
+            && doubtful()
+            && written().all(|state| state.digest != row.digest)
+            && is_mixture(&row.bytes, written().map(|state| state.bytes.as_slice()))
 }

@@ -20,16 +20,23 @@
 //! no write is certain, and every database offers what was there before. Where columns are merged, the same holds for
 //! each column: after the write that won it, *d* holds its value until another wins.
 //!
+//! A logout makes *d* a new device: it deletes the rows of *d*, and what was not acknowledged by then is not sent any more,
+//! so no later send makes it certain. The new device knows no versions of the former, whose writes may stay stronger than
+//! its own: so the writes of each device of *d* are walked as those of a database of their own.
+//!
 //! **What it cannot see.** Under a key that several databases wrote, it needs no order of time, and so takes the last
 //! write of each for right. What was there before the run, what an administrator's SQL wrote and what triggers of the
 //! server wrote is not known: rows that only those explain are counted as not judged.
 
+mod ask;
 mod behind;
 mod examiner;
+mod filters;
 mod found;
 mod held;
 mod judge;
 mod keys;
+mod mixture;
 mod policies;
 mod rights;
 mod rows;

@@ -8,6 +8,8 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::super::columns::list_of;
+use super::mixture::{Mixture, Row, mixtures};
+use crate::ledger::RowForm;
 use crate::plan::{Plan, TablePlan};
 use crate::session::{decode, define_auth, open_reader, trusted};
 use crate::sql::quote;
@@ -19,6 +21,7 @@ pub(super) struct Policies<'a> {
     /// The user of whom the answers are, from 1; 0 before the first question.
     user: u32,
     known: HashMap<Question, bool>,
+    forms: Vec<RowForm>,
 }
 
 /// The columns that policies read decide, so that they stand for the rows.
@@ -28,13 +31,6 @@ struct Question {
     user: u32,
     before: Option<u64>,
     after: Option<u64>,
-}
-
-/// A row with the digest of the columns that policies read.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Row<'r> {
-    pub(super) policy: u64,
-    pub(super) bytes: &'r [u8],
 }
 
 impl<'a> Policies<'a> {
@@ -56,7 +52,7 @@ impl<'a> Policies<'a> {
         })?;
         connection.execute_batch("PRAGMA synchronous = off; PRAGMA foreign_keys = off")?;
         connection.set_prepared_statement_cache_capacity(8 * plan.tables.len() + 8);
-        Ok(Self { plan, connection, user: 0, known: HashMap::new() })
+        Ok(Self { plan, connection, user: 0, known: HashMap::new(), forms: RowForm::all(&plan.tables) })
     }
 
     /// Whether the policies allow a write: from the row that the server had, if it had one, to the row written; no row
@@ -89,6 +85,20 @@ impl<'a> Policies<'a> {
         Ok(answer)
     }
 
+    /// Whether rows are merged by column.
+    pub(super) fn merges_columns(&self) -> bool {
+        self.plan.target.merges_columns()
+    }
+
+    /// What may come of some rows: each of them, and where columns are merged, their mixtures. None when they are too many.
+    pub(super) fn mixtures(&self, table: usize, rows: &[Row<'_>]) -> Option<Vec<Mixture>> {
+        if self.merges_columns() {
+            mixtures(rows, &self.forms[table])
+        } else {
+            Some(rows.iter().copied().map(Mixture::of).collect())
+        }
+    }
+
     /// Whether a user may see a row.
     pub(super) fn shows(&mut self, table: usize, user: u32, row: &[u8]) -> rusqlite::Result<bool> {
         let select = self.plan.tables[table].policies.clone().unwrap_or_default().select;
@@ -119,7 +129,12 @@ impl<'a> Policies<'a> {
 }
 
 /// Makes a row the only one of its table.
-fn put(connection: &Connection, schema: &str, table: &TablePlan, row: Option<Row<'_>>) -> rusqlite::Result<()> {
+pub(super) fn put(
+    connection: &Connection,
+    schema: &str,
+    table: &TablePlan,
+    row: Option<Row<'_>>,
+) -> rusqlite::Result<()> {
     let name = format!("{}.{}", quote(schema), quote(&table.name));
     connection.prepare_cached(&format!("DELETE FROM {name}"))?.execute([])?;
     let Some(values) = row.and_then(|row| decode(row.bytes)) else { return Ok(()) };

@@ -5,7 +5,7 @@ use super::behind::{Left, State, Whose};
 use super::examiner::{Examiner, HeldForbidden};
 use super::found::NAMED;
 use super::held::HeldRow;
-use super::judge::{Allowed, Trust, Writes};
+use super::judge::{self, Allowed, Trust, Writes};
 use super::keys::{key_literals, row_literals, some_row};
 use crate::ledger::{Entry, RowForm};
 use crate::record::{Attempt, ForbiddenRow, Holder, Operation};
@@ -80,7 +80,11 @@ impl Examiner<'_> {
                 (Some(row), Some(policies)) => policies.shows(table, user, &row.bytes)?.then_some(row.digest),
                 _ => None,
             };
-            let state = last.digest().map_or(State::Gone, State::Row);
+            let of_server = row.filter(|_| self.subject.plan.target.merges_columns()).map(|row| row.bytes.clone());
+            let state = match &last.row {
+                Some(own) => State::Row { own: own.bytes.clone(), of_server },
+                None => State::Gone,
+            };
             let left = Left { state, instead: shown };
             self.found.behind.add(Whose::Database(one.database.index), key, left);
         }
@@ -96,7 +100,8 @@ impl Examiner<'_> {
         one: &HeldForbidden,
     ) {
         let table = RowForm::table_of(key);
-        let own = writes.iter().any(|writes| writes.database.index == one.database && writes.wrote(one.row.digest));
+        let columns = self.subject.plan.target.merges_columns();
+        let own = judge::is_own(writes, one.database, &one.row, columns);
         let unknown = writes.is_empty() && held.iter().all(Option::is_none);
         let excused = || self.others(key, true).is_some() || self.is_a_triggers(table, writes, Some(&one.row));
         if unknown && !excused() {

@@ -5,6 +5,7 @@ use super::found::NAMED;
 use super::held::HeldRow;
 use super::judge::{self, Allowed, Explained, Writes};
 use super::keys::{key_literals, last_write, row_literals, some_row};
+use super::mixture::same_columns;
 use crate::ledger::RowForm;
 use crate::record::{Holder, Unexplained, UnexplainedRow, Unjudged, WhyUnjudged};
 
@@ -15,15 +16,12 @@ impl Examiner<'_> {
         if row.is_none() && !source.whole {
             return false;
         }
-        let own = |row: &HeldRow| {
-            writes
-                .iter()
-                .any(|writes| Holder::Database(writes.database.index) == source.holder && writes.wrote(row.digest))
-        };
-        if row.is_some_and(own) {
+        let columns = self.subject.plan.target.merges_columns();
+        if let (Some(row), Holder::Database(database)) = (row, source.holder)
+            && judge::is_own(writes, database, row, columns)
+        {
             return false;
         }
-        let columns = self.subject.plan.target.merges_columns();
         let explained = judge::explain(writes, row.map(|row| (row.digest, row.bytes.as_slice())), columns);
         let why = match explained {
             Explained::Yes => return false,
@@ -39,13 +37,18 @@ impl Examiner<'_> {
                 }
             },
         };
+        self.unjudged(table, why);
+        false
+    }
+
+    /// Counts a key that is not judged.
+    pub(super) fn unjudged(&mut self, table: usize, why: WhyUnjudged) {
         let table = self.subject.plan.tables[table].name.clone();
         let unjudged = &mut self.found.state.unjudged;
         match unjudged.iter_mut().find(|one| one.table == table && one.why == why) {
             Some(known) => known.keys += 1,
             None => unjudged.push(Unjudged { table, why, keys: 1 }),
         }
-        false
     }
 
     /// Who else may have written under a key. `before` says that what was there before the run may still be.
@@ -76,7 +79,7 @@ impl Examiner<'_> {
         let kept: Vec<usize> = (0..plan.columns.len())
             .filter(|column| !triggers.updates.contains(&plan.columns[*column].to_ascii_lowercase()))
             .collect();
-        kept.len() < plan.columns.len() && written.any(|state| judge::same_columns(&state.bytes, &row.bytes, &kept))
+        kept.len() < plan.columns.len() && written.any(|state| same_columns(&state.bytes, &row.bytes, &kept))
     }
 
     pub(super) fn unexplained(&mut self, holder: Holder, table: usize, writes: &[Writes<'_>], row: Option<&HeldRow>) {

@@ -6,12 +6,14 @@ use std::io;
 use std::path::Path;
 
 use super::super::subject::Subject;
+use super::ask::ask;
 use super::examiner::Examiner;
+use super::filters::Side;
 use super::found::Examined;
 use super::held::{HeldRow, Source};
 use super::judge::{self, Writes};
 use crate::ledger::{Kept, Reading, RowForm};
-use crate::record::WrittenState;
+use crate::record::{WhyUnjudged, WrittenState};
 
 /// Looks at everything. `server` is a file with the server's rows.
 pub(crate) fn examine(subject: &Subject<'_>, server: Option<&Path>) -> io::Result<Examined> {
@@ -57,15 +59,26 @@ impl Examiner<'_> {
     }
 
     /// One key: what was written there, and what each source holds.
-    fn key(&mut self, key: u128, writes: &mut [Writes<'_>], held: &[Option<HeldRow>]) -> rusqlite::Result<()> {
+    fn key(&mut self, key: u128, mut writes: &mut [Writes<'_>], held: &[Option<HeldRow>]) -> rusqlite::Result<()> {
         let table = RowForm::table_of(key);
+        let filters = self.filters.as_ref();
+        let side = filters.map(|filters| filters.side(&self.subject.plan.tables[table], writes)).transpose()?;
+        match side {
+            None | Some(Side::Inside) => {}
+            // Nobody sent them: whoever holds a row here has it from nowhere.
+            Some(Side::Outside) => writes = &mut [],
+            Some(Side::Both) => {
+                self.unjudged(table, WhyUnjudged::Filter);
+                return Ok(());
+            }
+        }
         let trust = self.trust[table];
         let digest = |row: &Option<HeldRow>| row.as_ref().map(|row| row.digest);
         if held.iter().all(|row| judge::is_plain(writes, trust, digest(row))) && !held.is_empty() {
             return Ok(());
         }
         if let Some(policies) = &mut self.policies {
-            judge::ask(policies, table, trust, writes)?;
+            ask(policies, table, trust, writes)?;
         }
         let mut arrived = false;
         for (place, row) in held.iter().enumerate() {

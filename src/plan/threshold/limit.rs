@@ -5,7 +5,7 @@ use std::time::Duration;
 /// What is compared with.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Limit {
-    /// A count, or rows per second.
+    /// A count, bytes, or rows per second.
     Number(f64),
     /// A duration.
     Duration(Duration),
@@ -24,7 +24,11 @@ pub(super) fn number(text: &str) -> Option<f64> {
 
 /// Bytes per second, such as `10KiB/s`.
 pub(super) fn size_per_second(text: &str) -> Option<f64> {
-    let size = text.strip_suffix("/s")?.trim_end();
+    size(text.strip_suffix("/s")?.trim_end())
+}
+
+/// Bytes, such as `10KiB`.
+pub(super) fn size(size: &str) -> Option<f64> {
     let digits = size.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(size.len());
     let (amount, unit) = size.split_at(digits);
     let factor = match unit.trim() {

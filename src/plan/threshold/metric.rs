@@ -5,7 +5,7 @@ use std::fmt;
 
 use schemars::JsonSchema;
 
-use super::limit::{number, size_per_second};
+use super::limit::{number, size, size_per_second};
 use super::{Label, Limit};
 use crate::failure::Side;
 use crate::scenario::HumanDuration;
@@ -27,6 +27,14 @@ pub enum Metric {
     SyncDuration,
     /// The durations of the SQL of phases.
     PhaseDuration,
+    /// The payload chunks of each `send` call.
+    SendChunks,
+    /// The payload bytes of each `send` call.
+    SendBytes,
+    /// The payload chunks of each `receive` and `check` call.
+    ReceiveChunks,
+    /// The number of `receive` and `check` calls whose answer says that there is more to receive (`complete: false`).
+    ReceiveIncomplete,
     /// The delays of starts: the time from when a `rate` should start an iteration or repetition until its start.
     StartLate,
     /// The number of rows changed per second.
@@ -65,6 +73,12 @@ pub enum Unit {
     RowsPerSecond,
     /// Bytes per second.
     BytesPerSecond,
+    /// Bytes.
+    Bytes,
+    /// A number of chunks.
+    Chunks,
+    /// A number of calls.
+    Calls,
     /// A number of failures.
     Failures,
     /// A number of findings of the checks.
@@ -85,6 +99,11 @@ impl Description {
         Self { name, unit: Unit::Duration, labels, has_statistic: true, sides }
     }
 
+    /// Something else of each of many calls.
+    const fn of_each(name: &'static str, unit: Unit, sides: &'static [Side]) -> Self {
+        Self { unit, ..Self::of_steps(name, sides) }
+    }
+
     /// The durations of many calls.
     const fn of_calls(name: &'static str) -> Self {
         Self::of_steps(name, &[Side::Network, Side::Server])
@@ -98,7 +117,7 @@ impl Description {
 
 impl Metric {
     /// All metrics, in the order of their declaration.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::ErrorsTotal,
         Self::Errors,
         Self::SendDuration,
@@ -106,6 +125,10 @@ impl Metric {
         Self::CheckDuration,
         Self::SyncDuration,
         Self::PhaseDuration,
+        Self::SendChunks,
+        Self::SendBytes,
+        Self::ReceiveChunks,
+        Self::ReceiveIncomplete,
         Self::StartLate,
         Self::RowsRate,
         Self::BytesRate,
@@ -129,6 +152,13 @@ impl Metric {
             Self::CheckDuration => Description::of_calls("check.duration"),
             Self::SyncDuration => Description::of_calls("sync.duration"),
             Self::PhaseDuration => Description::of_steps("phase.duration", &[Side::Client]),
+            Self::SendChunks => Description::of_each("send.chunks", Unit::Chunks, &[Side::Client]),
+            Self::SendBytes => Description::of_each("send.bytes", Unit::Bytes, &[Side::Client]),
+            Self::ReceiveChunks => Description::of_each("receive.chunks", Unit::Chunks, &[Side::Server]),
+            Self::ReceiveIncomplete => Description {
+                has_statistic: false,
+                ..Description::of_each("receive.incomplete", Unit::Calls, &[Side::Server])
+            },
             Self::StartLate => Description::of_steps("start.late", &[Side::Harness]),
             Self::RowsRate => Description::single("rows.rate", Unit::RowsPerSecond),
             Self::BytesRate => Description::single("bytes.rate", Unit::BytesPerSecond),
@@ -173,7 +203,8 @@ impl Unit {
             Self::BytesPerSecond => Some(Limit::BytesPerSecond(size_per_second(text)?)),
             Self::RowsPerSecond => Some(Limit::Number(number(text.strip_suffix("/s").unwrap_or(text))?)),
             Self::Databases if text == "all" => Some(Limit::All),
-            Self::Databases | Self::Failures | Self::Findings => {
+            Self::Bytes => Some(Limit::Number(size(text)?)),
+            Self::Databases | Self::Chunks | Self::Calls | Self::Failures | Self::Findings => {
                 number(text).filter(|number| number.fract() == 0.0).map(Limit::Number)
             }
         }
@@ -186,7 +217,8 @@ impl Unit {
             Self::BytesPerSecond => "a size per second",
             Self::RowsPerSecond => "a number of rows",
             Self::Databases => "a whole number, nor `all`",
-            Self::Failures | Self::Findings => "a whole number",
+            Self::Bytes => "a size",
+            Self::Chunks | Self::Calls | Self::Failures | Self::Findings => "a whole number",
         }
     }
 
@@ -197,7 +229,9 @@ impl Unit {
             Self::BytesPerSecond => "a size per second such as `1MB/s` or `10KiB/s`",
             Self::RowsPerSecond => "rows per second, such as `1000`",
             Self::Databases => "a whole number, or `all`",
-            Self::Failures | Self::Findings => "a whole number, such as `0`",
+            Self::Bytes => "a size such as `5MB` or `10KiB`",
+            Self::Chunks => "a whole number, such as `1`",
+            Self::Calls | Self::Failures | Self::Findings => "a whole number, such as `0`",
         }
     }
 
@@ -205,7 +239,13 @@ impl Unit {
     pub(super) const fn only_grows(self) -> bool {
         match self {
             Self::Failures | Self::Findings => true,
-            Self::Duration | Self::RowsPerSecond | Self::BytesPerSecond | Self::Databases => false,
+            Self::Duration
+            | Self::RowsPerSecond
+            | Self::BytesPerSecond
+            | Self::Databases
+            | Self::Bytes
+            | Self::Chunks
+            | Self::Calls => false,
         }
     }
 }

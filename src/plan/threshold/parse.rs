@@ -187,10 +187,23 @@ impl<'a> Reader<'a> {
         let name = self.take_while(|c| c.is_alphanumeric() || c == '.');
         match (name.text.is_empty(), metric.has_statistic()) {
             (true, false) => Ok(None),
-            (true, true) => Err(self.here(
-                format!("`{metric}` is many durations: a statistic says which"),
-                format!("write `{metric} p99 < 30s`, or another of p50, p90, p95, p99, p99.9, min, max, mean"),
-            )),
+            (true, true) => {
+                let (many, example) = match metric.unit() {
+                    Unit::Bytes => ("sizes", "max < 5MB"),
+                    Unit::Chunks => ("numbers", "max <= 1"),
+                    Unit::Duration
+                    | Unit::RowsPerSecond
+                    | Unit::BytesPerSecond
+                    | Unit::Calls
+                    | Unit::Failures
+                    | Unit::Findings
+                    | Unit::Databases => ("durations", "p99 < 30s"),
+                };
+                Err(self.here(
+                    format!("`{metric}` is many {many}: a statistic says which"),
+                    format!("write `{metric} {example}`, or another of p50, p90, p95, p99, p99.9, min, max, mean"),
+                ))
+            }
             (false, false) => {
                 let help = format!("write `{metric}`, then `<`, `<=`, `>`, `>=`, `==` or `!=`");
                 Err(problem(name.range, format!("`{metric}` has no statistics"), help))

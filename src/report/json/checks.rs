@@ -189,6 +189,7 @@ impl ThresholdDocument {
         let number = |measured| match measured {
             Measured::Count(count) => count as f64,
             Measured::Duration(duration) => microseconds(duration) as f64,
+            Measured::Amount(amount) | Measured::Bytes(amount) => amount,
             Measured::RowsPerSecond(rate) | Measured::BytesPerSecond(rate) => rate,
         };
         Self {

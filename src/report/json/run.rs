@@ -80,8 +80,12 @@ pub(super) struct TotalsDocument {
     failed: u64,
     /// Rows received, as the target counts them.
     received: u64,
+    /// Payload chunks of all sync calls.
+    chunks: u64,
     /// Payload bytes of all sync calls.
     bytes: u64,
+    /// Sync calls whose answer said that there is more to receive.
+    incomplete: u64,
 }
 
 /// Durations, latencies and rates of a run.
@@ -273,7 +277,9 @@ impl TotalsDocument {
             settling: totals.settling,
             failed: totals.failed,
             received: totals.received,
+            chunks: totals.chunks,
             bytes: totals.bytes,
+            incomplete: totals.incomplete,
         }
     }
 }

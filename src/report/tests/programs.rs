@@ -105,7 +105,7 @@ fn the_steps_are_told_in_csv() {
     let columns = reader.headers().expect("it has them").clone();
     let rows: Vec<_> = reader.records().map(|row| row.expect("it has all columns")).collect();
     let steps: usize = record.workers.iter().map(|worker| worker.events.len()).sum();
-    assert_eq!((columns.len(), rows.len()), (16, steps));
+    assert_eq!((columns.len(), rows.len()), (17, steps));
     let interesting =
         text.lines().enumerate().filter(|(line, text)| *line < 6 || text.contains(",locked,") || text.contains("more"));
     insta::assert_snapshot!("csv_fail", interesting.map(|(_, line)| line).collect::<Vec<_>>().join("\n"));
@@ -185,12 +185,13 @@ fn opentelemetry_gets_the_totals_as_metrics() {
     let names: Vec<[&str; 2]> = metrics.iter().map(|metric| [metric.name.as_str(), metric.unit.as_str()]).collect();
     let wanted = [
         ["stress.rows", "{row}"],
+        ["stress.payload.chunks", "{chunk}"],
         ["stress.payload", "By"],
         ["stress.errors", "{error}"],
         ["stress.step.duration", "s"],
     ];
     assert_eq!(names, wanted);
-    let Some(Data::Histogram(durations)) = &metrics[3].data else { panic!("{:?}", metrics[3]) };
+    let Some(Data::Histogram(durations)) = &metrics[4].data else { panic!("{:?}", metrics[4]) };
     let steps = record.workers.iter().flat_map(|worker| &worker.events);
     let timed: Vec<_> = steps.filter(|event| event.step.is_sql() || event.step.is_sync()).collect();
     assert_eq!(durations.data_points.iter().map(|point| point.count).sum::<u64>(), timed.len() as u64);

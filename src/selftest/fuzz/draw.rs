@@ -11,7 +11,7 @@ use super::plant::{Needs, PLANTS};
 use super::shape::Shape;
 use crate::scenario::{
     HumanDuration, JournalMode, OpenPolicy, ReceiveOptions, ReceiveUntil, SyncCall, SyncCallOptions, SyncName,
-    SyncOptions, Transaction,
+    SyncOptions, Transaction, UntilName,
 };
 
 const TABLES: &[&str] = &[
@@ -514,10 +514,10 @@ fn rhythm(shape: Shape) -> Option<Vec<SyncCall>> {
     let (send, receive) = (SyncCall::Name(SyncName::Send), SyncCall::Name(SyncName::Receive));
     let until = |until, attempts| {
         let options = ReceiveOptions {
-            until: Some(until),
+            until: Some(ReceiveUntil::Name(until)),
             attempts: Some(attempts),
             every: Some(HumanDuration::from_millis(1)),
-            max_chunks: (until == ReceiveUntil::Quiet).then_some(1),
+            max_chunks: (until == UntilName::Quiet).then_some(1),
         };
         SyncCall::Options(SyncOptions::Receive(options))
     };
@@ -530,8 +530,8 @@ fn rhythm(shape: Shape) -> Option<Vec<SyncCall>> {
             Some(vec![SyncCall::Options(SyncOptions::Sync(options)), SyncCall::Name(SyncName::Sync)])
         }
         Shape::CheckCall => Some(vec![send, SyncCall::Name(SyncName::Check)]),
-        Shape::Quiet => Some(vec![send, until(ReceiveUntil::Quiet, 6)]),
-        Shape::UntilRows => Some(vec![send, until(ReceiveUntil::Rows, 3)]),
+        Shape::Quiet => Some(vec![send, until(UntilName::Quiet, 6)]),
+        Shape::UntilRows => Some(vec![send, until(UntilName::Rows, 3)]),
         Shape::Waits => Some(vec![wait.clone(), send, wait, receive]),
         Shape::SeveralSends => Some(vec![send.clone(), send.clone(), receive, send]),
         Shape::NoSync => Some(vec![]),

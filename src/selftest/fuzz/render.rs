@@ -45,7 +45,9 @@ impl Made {
         let pragmas = self.pragmas.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
         let mut setup = self.members();
         setup.extend(plant::setup(self));
-        let mut phases: Vec<Step> = self.phases.iter().map(|phase| phase.step(self)).collect();
+        // A step that does nothing is refused.
+        let phases = self.phases.iter().filter(|phase| phase.work != Work::Nothing || !phase.sync.is_empty());
+        let mut phases: Vec<Step> = phases.map(|phase| phase.step(self)).collect();
         let teardown = phases.split_off(phases.len() - usize::from(self.teardown && phases.len() > 1));
         Scenario {
             version: 1,
@@ -77,23 +79,21 @@ impl Made {
     }
 
     fn schema(&self) -> Vec<crate::scenario::Table> {
-        let plain =
-            |name: &str, sql: &str| crate::scenario::Table { name: name.to_owned(), sql: sql.to_owned(), also: vec![] };
-        let mut tables: Vec<crate::scenario::Table> = self
-            .tables
-            .iter()
-            .map(|table| crate::scenario::Table {
-                name: table.name.clone(),
-                sql: table.create(self),
-                also: table.also(),
-            })
-            .collect();
+        let make = |name: &str, sql: String, also: Vec<String>| crate::scenario::Table {
+            name: name.to_owned(),
+            sql,
+            also,
+            filter: None,
+            algo: crate::scenario::Algorithm::default(),
+        };
+        let mut tables: Vec<crate::scenario::Table> =
+            self.tables.iter().map(|table| make(&table.name, table.create(self), table.also())).collect();
         // Before the table whose trigger writes it.
         if self.has_log() {
-            tables.insert(0, plain("log", LOG));
+            tables.insert(0, make("log", LOG.to_owned(), vec![]));
         }
         if self.policy == Some(Policy::Team) {
-            tables.insert(0, plain("members", MEMBERS));
+            tables.insert(0, make("members", MEMBERS.to_owned(), vec![]));
         }
         tables
     }

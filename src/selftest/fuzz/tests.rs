@@ -15,10 +15,13 @@ const NOT_PLANTED: &[(FaultKind, &str)] = &[(FaultKind::Slow, "it takes two seco
 
 #[test]
 fn every_seed_gives_a_scenario_without_problems_and_without_warnings() {
-    for seed in 0..500 {
+    for seed in 0..1_000 {
         for made in [Made::clean(seed), Made::planted(seed)] {
             let loaded = made.load().unwrap_or_else(|error| panic!("{error}\n{}", made.yaml()));
-            assert_eq!(loaded.diagnostics().len(), 0, "{:?}\n{}", loaded.diagnostics(), made.yaml());
+            let told = loaded.diagnostics();
+            // What would be otherwise on CloudSync is told, and is right here.
+            let others = told.iter().filter(|one| one.code != "target::difference").count();
+            assert_eq!(others, 0, "{told:?}\n{}", made.yaml());
         }
     }
 }

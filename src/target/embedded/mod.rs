@@ -1,9 +1,10 @@
 //! The embedded target: a hub of our own on loopback and the SQL functions that sync with it. It needs nothing
 //! installed and no account, and has no part of CloudSync in it: neither the extension nor its protocol.
 //!
-//! Server-ordered last writer wins. `client` ships the present state of dirty rows and applies what it receives, `hub`
-//! numbers every accepted row and answers with "rows after your cursor that you may see", `wire` is what they say to each
-//! other, `shape` is a table as both see it, `fault` decides when a planted failure strikes.
+//! The last writer wins, column by column (`merge`). `client` ships the present state of dirty rows and merges what it
+//! receives, `hub` merges what is pushed, numbers every row that changed and answers with "rows after your cursor that you
+//! may see", `wire` is what they say to each other, `shape` is a table as both see it, `tracking` counts versions in
+//! triggers, `fault` decides when a planted failure strikes.
 
 pub(super) mod checksum;
 pub(super) mod client;
@@ -12,10 +13,12 @@ mod fault;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
 mod hub;
+mod merge;
 mod options;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod tracking;
 mod wire;
 
 pub(crate) use error::HubError;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::wire;
 use crate::failure::Secret;
-use crate::scenario::{Fault, JournalMode};
+use crate::scenario::{Denied, Fault, JournalMode};
 
 /// Connections of a hub: enough for the databases of a large run, each of which has one.
 pub(crate) const CONNECTIONS: usize = 8192;
@@ -34,6 +34,10 @@ pub(crate) struct HubOptions {
     pub latency: Duration,
     /// The most rows in a page.
     pub page_rows: u32,
+    /// What happens to a row that a policy denies.
+    pub denied: Denied,
+    /// Whether the first pull of new rows only prepares them.
+    pub prepare: bool,
     /// Failures planted on purpose.
     pub faults: Vec<Fault>,
     /// The seed of the faults' chances.
@@ -54,6 +58,8 @@ impl HubOptions {
             journal_mode: JournalMode::Wal,
             latency: Duration::ZERO,
             page_rows: wire::MAX_ROWS,
+            denied: Denied::Skip,
+            prepare: false,
             faults: Vec::new(),
             seed: 0,
         }

@@ -5,6 +5,9 @@ use crate::sql::quote;
 use rusqlite::{Connection, OptionalExtension};
 use xxhash_rust::xxh3::xxh3_64;
 
+/// How many columns one number of [`Shape::written`] speaks of.
+pub(crate) const MASK: usize = 48;
+
 /// A table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shape {
@@ -28,7 +31,8 @@ pub(crate) struct Column {
     /// The declared type, for companion tables.
     pub(crate) declared: String,
     pub(crate) not_null: bool,
-    pub(crate) has_default: bool,
+    /// Its default, as SQL.
+    pub(crate) default: Option<String>,
     /// The collation: in the primary key's index, elsewhere as declared.
     pub(crate) collation: String,
 }
@@ -38,6 +42,19 @@ impl Column {
     /// as they come, as 1 and 1.0 do.
     fn has_several_forms(&self) -> bool {
         !self.collation.eq_ignore_ascii_case("binary") || affinity(&self.declared) == "blob"
+    }
+
+    /// Says that OLD and NEW hold different values, in kind or in bytes.
+    fn differs(&self) -> String {
+        let name = quote(&self.name);
+        let binary = format!("OLD.{name} IS NOT NEW.{name} COLLATE BINARY");
+        if matches!(affinity(&self.declared), "text" | "integer") {
+            return binary;
+        }
+        // 1 and 1.0 are equal, and so are 0.0 and -0.0.
+        format!(
+            "{binary} OR typeof(OLD.{name}) <> typeof(NEW.{name}) OR typeof(OLD.{name}) = 'real' AND cloudsync_bits(OLD.{name}) <> cloudsync_bits(NEW.{name})"
+        )
     }
 }
 
@@ -52,7 +69,7 @@ impl Shape {
         let mut columns = Vec::new();
         let mut keys: Vec<(i64, usize)> = Vec::new();
         let mut statement = connection.prepare_cached(
-            "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, pk FROM pragma_table_xinfo(?1) WHERE hidden NOT IN (2, 3) ORDER BY cid",
+            "SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_xinfo(?1) WHERE hidden NOT IN (2, 3) ORDER BY cid",
         )?;
         let mut rows = statement.query([table])?;
         while let Some(row) = rows.next()? {
@@ -68,7 +85,7 @@ impl Shape {
                 // ANY keeps values as they are in a STRICT table only.
                 declared: if strict && declared.eq_ignore_ascii_case("any") { String::new() } else { declared },
                 not_null: row.get(2)?,
-                has_default: row.get(3)?,
+                default: row.get(3)?,
                 collation: collation.map_or_else(|| "BINARY".to_owned(), |name| name.to_string_lossy().into_owned()),
             });
         }
@@ -118,6 +135,13 @@ impl Shape {
     /// unless equal keys can differ, so that the last one is kept.
     pub(crate) fn changed(&self) -> impl Iterator<Item = usize> {
         (0..self.columns.len()).filter(|i| !self.keys.contains(i) || self.columns[*i].has_several_forms())
+    }
+
+    /// Numbers, separated by commas, whose bits say which of the [`Self::changed`] columns an UPDATE gave another value.
+    pub(crate) fn written(&self) -> String {
+        let columns: Vec<&Column> = self.changed().map(|column| &self.columns[column]).collect();
+        let number = |columns: &[&Column]| join(columns, " | ", |i, column| format!("(({}) << {i})", column.differs()));
+        if columns.is_empty() { "0".to_owned() } else { join(columns.chunks(MASK), ", ", |_, chunk| number(chunk)) }
     }
 
     /// `INSERT` of all columns (`?1` …) that updates the row with the same key.

@@ -8,7 +8,7 @@ use serde::de::{Deserializer, Error as _, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// The version of this protocol: the first byte of every body.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// The largest body either side accepts; a single row may be this large.
 pub(crate) const MAX_BODY: usize = 256 << 20;
 /// The most rows in a push or page.
@@ -32,17 +32,35 @@ pub(crate) struct PushHead<'a> {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TableHead<'a> {
     pub(crate) name: &'a str,
-    /// Says that both sides mean the same columns in the same order: those are the cells of a live row. A deleted row
-    /// has the cells of its key, in the key's order.
+    /// Says that both sides mean the same columns in the same order.
     pub(crate) hash: u64,
 }
 
 /// The head of a pushed row.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct RowHead {
+pub(crate) struct RowHead<'a> {
     /// Grows with every change of the site to the table. The hub ignores what it has seen.
     pub(crate) version: i64,
-    pub(crate) deleted: bool,
+    #[serde(borrow)]
+    pub(crate) state: RowState<'a>,
+}
+
+/// What a row is, and so which cells follow.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) enum RowState<'a> {
+    /// It lives, in these versions: all its columns.
+    Live(#[serde(borrow)] Option<Bytes<'a>>),
+    /// It was deleted, after it came and went so often: its key.
+    Dead(u64),
+    /// It lives where this site may not see it any more: its key.
+    Hidden,
+}
+
+impl RowState<'_> {
+    /// How many cells follow the head.
+    pub(crate) fn cells(&self, columns: usize, keys: usize) -> usize {
+        if matches!(self, Self::Live(_)) { columns } else { keys }
+    }
 }
 
 /// The answer to a push.
@@ -100,10 +118,11 @@ pub(crate) struct PageTable<'a> {
 
 /// The head of a row in a page.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct PageRow {
+pub(crate) struct PageRow<'a> {
     /// The index in [`PageHead::tables`].
     pub(crate) table: u16,
-    pub(crate) deleted: bool,
+    #[serde(borrow)]
+    pub(crate) state: RowState<'a>,
 }
 
 /// A value. Text is bytes, as SQLite does not promise UTF-8.
@@ -134,15 +153,55 @@ impl<'a> From<ValueRef<'a>> for Cell<'a> {
     }
 }
 
+/// A value that is kept. SQLite's text need not be UTF-8.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum OwnedCell {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(Vec<u8>),
+    Blob(Vec<u8>),
+}
+
+impl From<Cell<'_>> for OwnedCell {
+    fn from(cell: Cell<'_>) -> Self {
+        match cell {
+            Cell::Null => Self::Null,
+            Cell::Integer(number) => Self::Integer(number),
+            Cell::Real(number) => Self::Real(number),
+            Cell::Text(Bytes(text)) => Self::Text(text.to_owned()),
+            Cell::Blob(Bytes(blob)) => Self::Blob(blob.to_owned()),
+        }
+    }
+}
+
+impl OwnedCell {
+    pub(crate) fn cell(&self) -> Cell<'_> {
+        match self {
+            Self::Null => Cell::Null,
+            Self::Integer(number) => Cell::Integer(*number),
+            Self::Real(number) => Cell::Real(*number),
+            Self::Text(text) => Cell::Text(Bytes(text)),
+            Self::Blob(blob) => Cell::Blob(Bytes(blob)),
+        }
+    }
+}
+
+impl<'a> From<Cell<'a>> for ValueRef<'a> {
+    fn from(cell: Cell<'a>) -> Self {
+        match cell {
+            Cell::Null => Self::Null,
+            Cell::Integer(number) => Self::Integer(number),
+            Cell::Real(number) => Self::Real(number),
+            Cell::Text(Bytes(text)) => Self::Text(text),
+            Cell::Blob(Bytes(blob)) => Self::Blob(blob),
+        }
+    }
+}
+
 impl ToSql for Cell<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match *self {
-            Self::Null => ValueRef::Null,
-            Self::Integer(number) => ValueRef::Integer(number),
-            Self::Real(number) => ValueRef::Real(number),
-            Self::Text(Bytes(text)) => ValueRef::Text(text),
-            Self::Blob(Bytes(blob)) => ValueRef::Blob(blob),
-        }))
+        Ok(ToSqlOutput::Borrowed((*self).into()))
     }
 }
 
@@ -275,9 +334,9 @@ mod tests {
         for cell in &cells {
             put(&mut rows, cell);
         }
-        let body = message(&RowHead { version: 7, deleted: false }, rows);
+        let body = message(&RowHead { version: 7, state: RowState::Live(Some(Bytes(b"\x01\x02"))) }, rows);
         let mut reader = Reader::open(&body).expect("version");
-        assert_eq!(reader.take(), Ok(RowHead { version: 7, deleted: false }));
+        assert_eq!(reader.take(), Ok(RowHead { version: 7, state: RowState::Live(Some(Bytes(b"\x01\x02"))) }));
         let mut read = Vec::new();
         reader.cells(cells.len(), &mut read).expect("cells");
         assert_eq!(read, cells);

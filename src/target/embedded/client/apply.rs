@@ -1,18 +1,19 @@
-//! Receiving: page by page, each applied in one savepoint together with the cursor. It must not know how a page travels.
+//! Receiving: page by page, each applied in one savepoint together with the cursor. It must not know how a page travels,
+//! nor how a row is merged: that is `writer`.
 
-use crate::sql::quote;
 use std::collections::BTreeSet;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{CachedStatement, Connection, ErrorCode, params};
+use rusqlite::{Connection, ErrorCode, params};
 use serde_json::{Map, Value, json};
 
-use super::super::shape::{Shape, companion};
-use super::super::wire::{Cell, PageHead, PageRow, PullRequest, Reader, SiteId, message};
+use super::super::shape::Shape;
+use super::super::wire::{Cell, PageHead, PageRow, PullRequest, Reader, RowState, SiteId, message};
 use super::error::{check_interrupt, failure};
+use super::local;
 use super::state::State;
 use super::transport::Verb;
-use super::{capture, local};
+use super::writer::{Conflict, Writer};
 
 /// How often a page is fetched again because another connection to the file moved the cursor meanwhile.
 const MAX_RACES: u32 = 20;
@@ -127,19 +128,6 @@ impl Position {
     }
 }
 
-/// A table of a page and the statements that write it.
-struct Writer<'c, 's> {
-    shape: &'s Shape,
-    /// Whether rows wait to be sent. They are newer than the page.
-    has_dirty: bool,
-    is_dirty: CachedStatement<'c>,
-    /// Writes a row, or only a row that is there already.
-    upsert: CachedStatement<'c>,
-    /// Writes a row that is not there yet.
-    insert: Option<CachedStatement<'c>>,
-    delete: CachedStatement<'c>,
-}
-
 /// Applies a page: how many rows were written, or `None` when the file moved on since the page was asked for.
 fn apply(
     connection: &Connection,
@@ -161,118 +149,32 @@ fn apply(
     }
     let malformed = |_| failure("cloudsync_network_receive_changes: invalid inline payload in check response.");
     let mut cells = Vec::new();
-    let mut postponed: Vec<(usize, Vec<Cell<'_>>)> = Vec::new();
+    let mut postponed: Vec<(usize, RowState<'_>, Vec<Cell<'_>>)> = Vec::new();
     let mut applied = 0;
     for _ in 0..head.rows {
-        let row: PageRow = reader.take().map_err(malformed)?;
+        let row: PageRow<'_> = reader.take().map_err(malformed)?;
         let index = usize::from(row.table);
         let writer = writers.get_mut(index).ok_or_else(|| malformed(super::super::wire::Malformed))?;
-        let width = if row.deleted { writer.shape.keys.len() } else { writer.shape.columns.len() };
-        reader.cells(width, &mut cells).map_err(malformed)?;
-        match writer.write(row.deleted, &cells) {
+        let shape = writer.shape();
+        reader.cells(row.state.cells(shape.columns.len(), shape.keys.len()), &mut cells).map_err(malformed)?;
+        match writer.write(row.state, &cells, Conflict::Fail) {
             Ok(rows) => applied += rows,
             // The row that still holds the value may come later in this page.
-            Err(error) if is_unique_violation(&error) => postponed.push((index, cells.clone())),
+            Err(error) if is_unique_violation(&error) => postponed.push((index, row.state, cells.clone())),
             Err(error) => return Err(error),
         }
     }
-    for (index, cells) in postponed {
-        applied += writers[index].write_again(connection, &cells)?;
+    for (index, state, cells) in postponed {
+        applied += match writers[index].write(state, &cells, Conflict::Fail) {
+            // The value is still taken by a row whose newer state is on a later page: that row gives way. Not while rows
+            // wait to be sent, for one of those may be the one to go.
+            Err(error) if is_unique_violation(&error) && !writers[index].has_dirty() => {
+                writers[index].write(state, &cells, Conflict::Replace)?
+            }
+            done => done?,
+        };
     }
     Ok(Some(applied))
-}
-
-impl<'c, 's> Writer<'c, 's> {
-    fn open(
-        connection: &'c Connection,
-        shapes: &'s [Shape],
-        table: &super::super::wire::PageTable<'_>,
-    ) -> rusqlite::Result<Self> {
-        let shape = shapes.iter().find(|shape| shape.name.eq_ignore_ascii_case(table.head.name));
-        let shape = shape.filter(|shape| shape.hash == table.head.hash).ok_or_else(|| {
-            let hash = table.head.hash;
-            failure(format!("Cannot apply the received payload because the schema hash is unknown {hash}."))
-        })?;
-        let companion = companion(&shape.name, "_cloudsync");
-        let mut any_dirty = connection
-            .prepare_cached(&format!("SELECT 1 FROM main.{companion} WHERE version > ?1 AND cs_pk1 IS NOT NULL"))?;
-        if any_dirty.exists([0])? {
-            capture::acknowledge(connection, shape, table.acknowledged)?;
-        }
-        let has_dirty = any_dirty.exists([table.acknowledged])?;
-        let keys = |columns: &[usize]| -> String { shape.key_match("", |i| format!("?{}", columns[i])) };
-        let (upsert, insert) = if capture::has_own_triggers(connection, &shape.name)? {
-            match shape.update_and_insert() {
-                (Some(update), insert) => (update, Some(insert)),
-                (None, insert) => (insert, None),
-            }
-        } else {
-            (shape.upsert(), None)
-        };
-        let in_key_order: Vec<usize> = (1..=shape.keys.len()).collect();
-        Ok(Self {
-            shape,
-            has_dirty,
-            is_dirty: connection
-                .prepare_cached(&format!("SELECT 1 FROM main.{companion} WHERE {}", shape.companion_key_match(1)))?,
-            upsert: connection.prepare_cached(&upsert)?,
-            insert: insert.map(|insert| connection.prepare_cached(&insert)).transpose()?,
-            delete: connection.prepare_cached(&format!(
-                "DELETE FROM main.{} WHERE {}",
-                quote(&shape.name),
-                keys(&in_key_order)
-            ))?,
-        })
-    }
-
-    /// Writes a row unless it is dirty.
-    fn write(&mut self, deleted: bool, cells: &[Cell<'_>]) -> rusqlite::Result<u64> {
-        if self.has_dirty {
-            for i in 0..self.shape.keys.len() {
-                let cell = if deleted { cells[i] } else { cells[self.shape.keys[i]] };
-                self.is_dirty.raw_bind_parameter(i + 1, cell)?;
-            }
-            let mut rows = self.is_dirty.raw_query();
-            if rows.next()?.is_some() {
-                return Ok(0);
-            }
-        }
-        let statement = if deleted { &mut self.delete } else { &mut self.upsert };
-        for (i, cell) in cells.iter().enumerate() {
-            statement.raw_bind_parameter(i + 1, cell)?;
-        }
-        let rows = statement.raw_execute()?;
-        let rows = match &mut self.insert {
-            Some(insert) if rows == 0 && !deleted => {
-                for (i, cell) in cells.iter().enumerate() {
-                    insert.raw_bind_parameter(i + 1, cell)?;
-                }
-                insert.raw_execute()?
-            }
-            _ => rows,
-        };
-        Ok(u64::try_from(rows).unwrap_or(0))
-    }
-
-    /// A value that must be unique is still taken here, by a row whose newer state is on a later page: it gives way.
-    /// Not while rows wait to be sent, for one of those may be the one to go.
-    fn write_again(&mut self, connection: &Connection, cells: &[Cell<'_>]) -> rusqlite::Result<u64> {
-        match self.write(false, cells) {
-            Err(error) if is_unique_violation(&error) && !self.has_dirty => {}
-            done => return done,
-        }
-        let sql = format!(
-            "INSERT OR REPLACE INTO main.{}({}) VALUES ({})",
-            quote(&self.shape.name),
-            self.shape.column_list(""),
-            self.shape.parameters()
-        );
-        let mut replace = connection.prepare_cached(&sql)?;
-        for (i, cell) in cells.iter().enumerate() {
-            replace.raw_bind_parameter(i + 1, cell)?;
-        }
-        replace.raw_execute().map(|_| 1)
-    }
 }
 
 fn is_unique_violation(error: &rusqlite::Error) -> bool {

@@ -1,4 +1,6 @@
-//! Change capture: triggers note the key of every changed row in `<table>_cloudsync` under a version that only grows.
+//! Change capture: triggers note the key of every changed row in `<table>_cloudsync` under a number that only grows, its
+//! local version, and in `<table>_cloudsync_versions` how often the row and its columns were written. A row that is not
+//! found there was inserted once, or never.
 //!
 //! The companion holds dirty keys and one marker row with NULL keys, whose version is the last acknowledged one: without
 //! it, versions would start again at 1 after an acknowledgement emptied the table, and the hub would ignore them.
@@ -10,14 +12,15 @@ use super::super::shape::{Column, Shape, companion, join};
 use super::super::wire::SiteId;
 use super::error::failure;
 use super::local;
+use super::triggers::{self, GROW_ONLY, VERSIONS, on_conflict, target, versions};
 
 /// Skips the check of single-column integer keys.
 const SKIP_INTEGER_KEY: i64 = 1;
 /// Skips the check of NOT NULL columns without a default.
 const SKIP_DEFAULTS: i64 = 2;
 
-/// What the triggers are called after.
-const EVENTS: [&str; 4] = ["insert", "update", "rekey", "delete"];
+/// Merges the columns of rows, as every table does that says nothing.
+const LAST_WRITER_WINS: &str = "cls";
 
 /// Makes a table take part; does nothing when it already does.
 pub(super) fn init(
@@ -27,31 +30,57 @@ pub(super) fn init(
     flags: Option<i64>,
 ) -> rusqlite::Result<SiteId> {
     let shape = check(connection, table, algorithm, flags.unwrap_or(0))?;
+    let algorithm = algorithm.unwrap_or(LAST_WRITER_WINS);
     if let Some(site) = local::site(connection)?
         && is_installed(connection, table)?
     {
-        return Ok(site);
+        return match local::option(connection, table, local::ALGORITHM)? {
+            Some(known) if known != algorithm => {
+                Err(failure("The function cloudsync_cleanup(table) must be called before changing a table algorithm"))
+            }
+            _ => Ok(site),
+        };
     }
     local::in_savepoint(connection, || {
         let site = local::create(connection)?;
         let floor = forget_companion(connection, table)?;
+        local::set_option(connection, table, local::ALGORITHM, Some(algorithm))?;
         connection.execute(
             "INSERT INTO cloudsync_tables(name, active, enabled) VALUES (?1, 1, 1) ON CONFLICT(name) DO UPDATE SET active = 1, enabled = 1",
             [table],
         )?;
-        connection.execute_batch(&create_companion(&shape))?;
-        mark(connection, &shape, floor)?;
-        connection.execute_batch(&back_fill(&shape))?;
-        connection.execute_batch(&create_triggers(&shape))?;
+        fill_companions(connection, &shape, floor)?;
+        connection.execute_batch(&triggers::create(connection, &shape)?)?;
         // What others wrote to this table may lie before the cursor.
         connection.execute("UPDATE cloudsync_site SET cursor = 0, acks = acks + 1", [])?;
         Ok(site)
     })
 }
 
-/// Whether a table that takes part has a UNIQUE constraint besides its key.
+/// Forgets what was captured, and marks every row of the table that takes part.
+pub(super) fn start_anew(connection: &Connection, shape: &Shape) -> rusqlite::Result<()> {
+    let floor = forget_companion(connection, &shape.name)?;
+    fill_companions(connection, shape, floor)
+}
+
+fn fill_companions(connection: &Connection, shape: &Shape, floor: i64) -> rusqlite::Result<()> {
+    connection.execute_batch(&create_companions(shape))?;
+    mark(connection, shape, floor)?;
+    connection.execute_batch(&back_fill(connection, shape)?)?;
+    match local::option(connection, &shape.name, local::FILTER)? {
+        Some(filter) => connection.execute_batch(&triggers::note_outside(shape, &filter)),
+        None => Ok(()),
+    }
+}
+
+/// Whether a table from which rows can be removed has a UNIQUE constraint besides its key.
 pub(super) fn has_unique(connection: &Connection) -> rusqlite::Result<bool> {
-    Ok(local::shapes(connection)?.iter().any(|shape| shape.has_unique))
+    for shape in local::shapes(connection)?.iter().filter(|shape| shape.has_unique) {
+        if local::option(connection, &shape.name, local::ALGORITHM)?.as_deref() != Some(GROW_ONLY) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether the table has triggers besides those of capture.
@@ -61,7 +90,7 @@ pub(super) fn has_own_triggers(connection: &Connection, table: &str) -> rusqlite
             "SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?1)
              AND lower(name) NOT IN (SELECT lower('cloudsync_' || value || '_' || ?1) FROM json_each(?2))",
         )?
-        .exists([table, &serde_json::json!(EVENTS).to_string()])
+        .exists([table, &serde_json::json!(triggers::EVENTS).to_string()])
 }
 
 /// Lets SQLite fire the delete trigger also for a row that REPLACE removes for another UNIQUE column.
@@ -75,8 +104,8 @@ fn check(connection: &Connection, table: &str, algorithm: Option<&str>, flags: i
         return Err(failure("Table name cannot be longer than 512 characters"));
     }
     match algorithm {
-        None | Some("cls") => {}
-        Some(name @ ("gos" | "dws" | "aws")) => {
+        None | Some(LAST_WRITER_WINS | GROW_ONLY) => {}
+        Some(name @ ("dws" | "aws")) => {
             return Err(failure(format!("CRDT algorithm {name} is not yet supported")));
         }
         Some(name) => return Err(failure(format!("Unknown CRDT algorithm name {name}"))),
@@ -102,7 +131,7 @@ fn check(connection: &Connection, table: &str, algorithm: Option<&str>, flags: i
         )));
     }
     let lacks_default =
-        |(i, column): (usize, &Column)| column.not_null && !column.has_default && !shape.keys.contains(&i);
+        |(i, column): (usize, &Column)| column.not_null && column.default.is_none() && !shape.keys.contains(&i);
     if flags & SKIP_DEFAULTS == 0 && shape.columns.iter().enumerate().any(lacks_default) {
         return Err(failure(format!(
             "All non-primary key columns declared as NOT NULL must have a DEFAULT value. (table {table})"
@@ -111,15 +140,20 @@ fn check(connection: &Connection, table: &str, algorithm: Option<&str>, flags: i
     Ok(shape)
 }
 
-/// Whether the table takes part, its companion exists, and so do its triggers unless it is disabled.
+/// Whether the table takes part, its companions exist, and so do its triggers unless it is disabled.
 fn is_installed(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(
             "SELECT 1 FROM cloudsync_tables AS t WHERE t.name = ?1 AND t.active
-             AND EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND lower(name) = lower(?2))
+             AND 2 = (SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND lower(name) IN (lower(?2), lower(?4)))
              AND (NOT t.enabled OR EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND lower(name) = lower(?3)))",
         )?
-        .exists(params![table, format!("{table}_cloudsync"), format!("cloudsync_insert_{table}")])
+        .exists(params![
+            table,
+            format!("{table}_cloudsync"),
+            format!("cloudsync_insert_{table}"),
+            format!("{table}{VERSIONS}")
+        ])
 }
 
 /// Whether changes of the table are captured.
@@ -138,12 +172,17 @@ pub(super) fn set_enabled(connection: &Connection, table: &str, enabled: bool) -
     let Some(shape) = Shape::read(connection, table)? else { return Ok(()) };
     local::in_savepoint(connection, || {
         connection.execute("UPDATE cloudsync_tables SET enabled = ?2 WHERE name = ?1", params![table, enabled])?;
-        connection.execute_batch(&drop_triggers(table))?;
-        if enabled {
-            connection.execute_batch(&create_triggers(&shape))?;
-        }
-        Ok(())
+        renew_triggers(connection, &shape)
     })
+}
+
+/// Makes the triggers of a table as its options want them; none while it is disabled.
+pub(super) fn renew_triggers(connection: &Connection, shape: &Shape) -> rusqlite::Result<()> {
+    connection.execute_batch(&triggers::drop(&shape.name))?;
+    if is_enabled(connection, &shape.name)? {
+        connection.execute_batch(&triggers::create(connection, shape)?)?;
+    }
+    Ok(())
 }
 
 /// Ends the table's part. With the last table everything goes, the site id too.
@@ -152,12 +191,13 @@ pub(super) fn cleanup(connection: &Connection, table: &str) -> rusqlite::Result<
         return Ok(());
     }
     local::in_savepoint(connection, || {
-        connection.execute_batch(&drop_triggers(table))?;
+        connection.execute_batch(&triggers::drop(table))?;
         forget_companion(connection, table)?;
         connection.execute("UPDATE cloudsync_tables SET active = 0 WHERE name = ?1", [table])?;
+        connection.execute("DELETE FROM cloudsync_table_settings WHERE tbl_name = ?1", [table])?;
         if local::tables(connection)?.is_empty() {
             connection.execute_batch(
-                "DROP TABLE cloudsync_settings; DROP TABLE cloudsync_site; DROP TABLE cloudsync_tables;",
+                "DROP TABLE cloudsync_settings; DROP TABLE cloudsync_site; DROP TABLE cloudsync_tables; DROP TABLE cloudsync_table_settings;",
             )?;
         }
         Ok(())
@@ -169,24 +209,36 @@ pub(super) fn reset(connection: &Connection) -> rusqlite::Result<()> {
     local::require_site(connection)?;
     local::in_savepoint(connection, || {
         for shape in local::shapes(connection)? {
-            connection.execute_batch(&back_fill(&shape))?;
+            connection.execute_batch(&back_fill(connection, &shape)?)?;
+            connection.execute_batch(&format!(
+                "INSERT INTO main.{} SELECT {} FROM main.{} WHERE cloudsync_is_dead(cs_versions) {}",
+                target(&shape),
+                shape.companion_key_list(""),
+                versions(&shape.name),
+                on_conflict(&shape)
+            ))?;
         }
         connection.execute("UPDATE cloudsync_site SET cursor = 0, acks = acks + 1", [])?;
         Ok(())
     })
 }
 
-/// Deletes all rows of the tables and takes a new site id. The caller silences the triggers.
+/// Deletes all rows of the tables and all settings, and takes a new site id. The caller silences the triggers.
 pub(super) fn logout(connection: &Connection) -> rusqlite::Result<()> {
     local::require_site(connection)?;
     local::in_savepoint(connection, || {
         for table in local::tables(connection)? {
-            let companion = companion(&table, "_cloudsync");
-            connection.execute_batch(&format!("DELETE FROM main.{}; DELETE FROM main.{companion};", quote(&table)))?;
+            connection.execute_batch(&format!(
+                "DELETE FROM main.{}; DELETE FROM main.{}; DELETE FROM main.{};",
+                quote(&table),
+                companion(&table, "_cloudsync"),
+                versions(&table)
+            ))?;
         }
         let site = uuid::Uuid::now_v7().into_bytes();
         connection.execute("UPDATE cloudsync_site SET site = ?1, cursor = 0, acks = acks + 1", [site])?;
         connection.execute("UPDATE cloudsync_tables SET floor = 0", [])?;
+        connection.execute("DELETE FROM cloudsync_settings", [])?;
         Ok(())
     })
 }
@@ -224,7 +276,7 @@ fn forget_companion(connection: &Connection, table: &str) -> rusqlite::Result<i6
             .execute("UPDATE cloudsync_tables SET floor = max(floor, ?2) WHERE name = ?1", params![table, version])?;
         // The statement that read the version must be gone, or the table counts as in use.
         connection.flush_prepared_statement_cache();
-        connection.execute_batch(&format!("DROP TABLE main.{name}"))?;
+        connection.execute_batch(&format!("DROP TABLE main.{name}; DROP TABLE IF EXISTS main.{}", versions(table)))?;
     }
     let floor = connection
         .query_row("SELECT floor FROM cloudsync_tables WHERE name = ?1", [table], |row| row.get(0))
@@ -232,79 +284,21 @@ fn forget_companion(connection: &Connection, table: &str) -> rusqlite::Result<i6
     Ok(floor.unwrap_or(0))
 }
 
-fn create_companion(shape: &Shape) -> String {
+fn create_companions(shape: &Shape) -> String {
+    let (definitions, keys) = (shape.companion_keys(), shape.companion_key_list(""));
     format!(
-        "CREATE TABLE main.{}(version INTEGER PRIMARY KEY, {}, UNIQUE ({}))",
+        "CREATE TABLE main.{}(version INTEGER PRIMARY KEY, {definitions}, UNIQUE ({keys}));
+         CREATE TABLE main.{}({definitions}, cs_versions BLOB, PRIMARY KEY ({keys})) WITHOUT ROWID;",
         companion(&shape.name, "_cloudsync"),
-        shape.companion_keys(),
-        shape.companion_key_list("")
+        versions(&shape.name),
     )
 }
 
-/// Marks every row of the table.
-fn back_fill(shape: &Shape) -> String {
+/// Marks every row of the table that takes part.
+fn back_fill(connection: &Connection, shape: &Shape) -> rusqlite::Result<String> {
     let keys = join(shape.key_columns(), ", ", |_, column| quote(&column.name));
     let table = quote(&shape.name);
-    format!("INSERT INTO main.{} SELECT {keys} FROM main.{table} WHERE 1 {}", target(shape), on_conflict(shape))
-}
-
-/// `"t_cloudsync"(cs_pk1, …)`.
-fn target(shape: &Shape) -> String {
-    format!("{}({})", companion(&shape.name, "_cloudsync"), shape.companion_key_list(""))
-}
-
-/// A key that is already dirty moves to a new version. Not `INSERT OR REPLACE`: inside a trigger the conflict clause of
-/// the outer statement wins, and under `INSERT OR IGNORE` the change would be lost; an upsert is never overridden.
-fn on_conflict(shape: &Shape) -> String {
-    format!(
-        "ON CONFLICT({}) DO UPDATE SET version = (SELECT max(version) + 1 FROM {})",
-        shape.companion_key_list(""),
-        companion(&shape.name, "_cloudsync")
-    )
-}
-
-fn create_triggers(shape: &Shape) -> String {
-    let table = quote(&shape.name);
-    let keys = |row: &str| join(shape.key_columns(), ", ", |_, column| format!("{row}.{}", quote(&column.name)));
-    let mark = |row: &str| format!("INSERT INTO {} VALUES ({}) {};", target(shape), keys(row), on_conflict(shape));
-    let trigger = |event: &str| companion(&format!("cloudsync_{event}_{}", shape.name), "");
-    let nullable: Vec<&Column> = shape.key_columns().filter(|column| !column.not_null).collect();
-    let refuse = |row: &str, event: &str| {
-        if nullable.is_empty() {
-            return String::new();
-        }
-        let is_null = join(&nullable, " OR ", |_, column| format!("{row}.{} IS NULL", quote(&column.name)));
-        let text = format!("{event} aborted because primary key in table {} contains NULL values.", shape.name);
-        format!("SELECT RAISE(ABORT, '{}') WHERE {is_null};", text.replace('\'', "''"))
-    };
-    // Only what fires for REPLACE has to ask; RAISE says that what the statement has done so far is undone then.
-    let ask = if shape.has_unique {
-        "SELECT RAISE(ABORT, 'replaced rows are not captured') WHERE NOT cloudsync_captures_replaced();"
-    } else {
-        ""
-    };
-    let key_columns = join(shape.key_columns(), ", ", |_, column| quote(&column.name));
-    let key_changed =
-        join(shape.key_columns(), " OR ", |_, column| format!("OLD.{0} IS NOT NEW.{0}", quote(&column.name)));
-    format!(
-        "CREATE TRIGGER {insert} AFTER INSERT ON {table} WHEN NOT cloudsync_is_applying() BEGIN {ask} {refuse_insert} {mark_new} END;
-         CREATE TRIGGER {update} AFTER UPDATE ON {table} WHEN NOT cloudsync_is_applying() BEGIN {ask} {refuse_update} {mark_new} END;
-         CREATE TRIGGER {rekey} AFTER UPDATE OF {key_columns} ON {table} WHEN ({key_changed}) AND NOT cloudsync_is_applying()
-             BEGIN {mark_old} END;
-         CREATE TRIGGER {delete} AFTER DELETE ON {table} WHEN NOT cloudsync_is_applying() BEGIN {mark_old} END;",
-        insert = trigger("insert"),
-        update = trigger("update"),
-        rekey = trigger("rekey"),
-        delete = trigger("delete"),
-        refuse_insert = refuse("NEW", "Insert"),
-        refuse_update = refuse("NEW", "Update"),
-        mark_new = mark("NEW"),
-        mark_old = mark("OLD"),
-    )
-}
-
-fn drop_triggers(table: &str) -> String {
-    EVENTS
-        .map(|event| format!("DROP TRIGGER IF EXISTS main.{};", companion(&format!("cloudsync_{event}_{table}"), "")))
-        .concat()
+    let filter = local::option(connection, &shape.name, local::FILTER)?.unwrap_or_else(|| "1".to_owned());
+    let (target, on_conflict) = (target(shape), on_conflict(shape));
+    Ok(format!("INSERT INTO main.{target} SELECT {keys} FROM main.{table} WHERE ({filter}) {on_conflict}"))
 }

@@ -12,6 +12,7 @@ use super::error::failure;
 /// `cloudsync_site` has one row. `cursor` is the hub's sequence number up to which everything was received; `acks` counts
 /// acknowledgements, so that a page fetched before one is not applied after it by another connection.
 /// `cloudsync_tables.floor` is the last version of a table whose companion is gone, below which it must not start again.
+/// `cloudsync_table_settings` has the options of a table where CloudSync keeps them, so that both are asked alike.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<SiteId> {
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS cloudsync_settings(key TEXT PRIMARY KEY NOT NULL, value TEXT) WITHOUT ROWID;
@@ -19,7 +20,10 @@ pub(super) fn create(connection: &Connection) -> rusqlite::Result<SiteId> {
              one INTEGER PRIMARY KEY CHECK (one = 1), site BLOB NOT NULL, cursor INTEGER NOT NULL DEFAULT 0, acks INTEGER NOT NULL DEFAULT 0);
          CREATE TABLE IF NOT EXISTS cloudsync_tables(
              position INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE COLLATE NOCASE, active INTEGER NOT NULL, enabled INTEGER NOT NULL,
-             floor INTEGER NOT NULL DEFAULT 0);",
+             floor INTEGER NOT NULL DEFAULT 0);
+         CREATE TABLE IF NOT EXISTS cloudsync_table_settings(
+             tbl_name TEXT NOT NULL COLLATE NOCASE, col_name TEXT NOT NULL COLLATE NOCASE, key TEXT, value TEXT,
+             PRIMARY KEY(tbl_name, col_name, key));",
     )?;
     let site = uuid::Uuid::now_v7().into_bytes();
     connection.execute("INSERT INTO cloudsync_site(one, site) VALUES (1, ?1) ON CONFLICT DO NOTHING", [site])?;
@@ -69,6 +73,30 @@ pub(super) fn set(connection: &Connection, key: &str, value: Option<&str>) -> ru
         connection.execute("DELETE FROM cloudsync_settings WHERE key = ?1", [key])?;
     }
     Ok(())
+}
+
+/// The option of a table that says which rows take part.
+pub(super) const FILTER: &str = "filter";
+/// The option of a table that says how its rows are merged.
+pub(super) const ALGORITHM: &str = "algo";
+
+/// An option of a table.
+pub(super) fn option(connection: &Connection, table: &str, key: &str) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached(
+            "SELECT value FROM cloudsync_table_settings WHERE tbl_name = ?1 AND col_name = '*' AND key = ?2",
+        )?
+        .query_row([table, key], |row| row.get(0))
+        .optional()
+}
+
+/// Sets an option of a table, or removes it.
+pub(super) fn set_option(connection: &Connection, table: &str, key: &str, value: Option<&str>) -> rusqlite::Result<()> {
+    let sql = match value {
+        Some(_) => "INSERT OR REPLACE INTO cloudsync_table_settings VALUES (?1, '*', ?2, ?3)",
+        None => "DELETE FROM cloudsync_table_settings WHERE tbl_name = ?1 AND key = ?2 AND ?3 IS NULL",
+    };
+    connection.execute(sql, params![table, key, value]).map(drop)
 }
 
 /// The names of the tables that take part, in the order of their init.

@@ -4,12 +4,15 @@
 mod apply;
 mod capture;
 mod error;
+mod filter;
 mod halt;
 mod http;
 mod local;
 mod send;
 mod state;
 pub(crate) mod transport;
+mod triggers;
+mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +22,7 @@ use rusqlite::functions::{ConnectionRef, Context, FunctionFlags};
 use rusqlite::types::Value;
 use serde_json::json;
 
+use super::tracking;
 use error::{failure, keep_code, prepare_again};
 use state::State;
 use transport::Transport;
@@ -35,6 +39,7 @@ pub(crate) fn register_with(
     transport: Box<dyn Transport>,
 ) -> rusqlite::Result<()> {
     let state = Arc::new(State::new(push_rows, transport));
+    tracking::register(connection)?;
     register_capture(connection, &state)?;
     register_configuration(connection, &state)?;
     register_sync(connection, &state)
@@ -144,6 +149,12 @@ fn register_capture(connection: &Connection, state: &Arc<State>) -> rusqlite::Re
     define(connection, state, "cloudsync_cleanup", 1..=1, |call| {
         capture::cleanup(&call.connection, &call.table()?).map(|()| Value::Null)
     })?;
+    define(connection, state, "cloudsync_set_filter", 2..=2, |call| {
+        filter::set(&call.connection, call.text(0)?.as_deref(), call.text(1)?.as_deref()).map(|()| Value::Integer(1))
+    })?;
+    define(connection, state, "cloudsync_clear_filter", 1..=1, |call| {
+        filter::clear(&call.connection, call.text(0)?.as_deref()).map(|()| Value::Integer(1))
+    })?;
     define(connection, state, "cloudsync_set", 2..=2, |call| {
         let key = call.text(0)?.ok_or_else(|| failure("cloudsync_set requires a key"))?;
         local::set(&call.connection, &key, call.text(1)?.as_deref()).map(|()| Value::Null)
@@ -193,7 +204,8 @@ fn register_configuration(connection: &Connection, state: &Arc<State>) -> rusqli
         let silence = call.state.silence();
         capture::logout(&call.connection)?;
         drop(silence);
-        call.state.network().credential = None;
+        let mut network = call.state.network();
+        (network.endpoint, network.credential) = (None, None);
         Ok(Value::Integer(0))
     })
 }

@@ -9,14 +9,16 @@ use std::ops::Range;
 use rusqlite::{Connection, ErrorCode};
 use serde_json::{Map, Value, json};
 
+use super::super::merge::Versions;
 use super::super::shape::{Shape, companion, join};
 use super::super::wire::{
-    Cell, LastFailure, MAX_BYTES, PushAnswer, PushHead, Reader, RowHead, SiteId, TableHead, message, put,
+    Bytes, Cell, LastFailure, MAX_BYTES, PushAnswer, PushHead, Reader, RowHead, RowState, SiteId, TableHead, message,
+    put,
 };
 use super::error::{check_interrupt, failure};
 use super::state::Network;
 use super::transport::Verb;
-use super::{capture, local};
+use super::{capture, local, triggers};
 
 const EMPTY_ANSWER: &str = "cloudsync_network_send_changes unable to apply changes to remote host.";
 
@@ -101,7 +103,8 @@ fn send_chunks(
     acknowledged: &mut i64,
     sent: &mut Sent,
 ) -> rusqlite::Result<()> {
-    let sql = dirty_rows(shape);
+    let is_filtered = local::option(connection, &shape.name, local::FILTER)?.is_some();
+    let sql = dirty_rows(shape, is_filtered);
     let mut from = 0;
     loop {
         check_interrupt(connection)?;
@@ -124,10 +127,10 @@ fn send_chunks(
         };
         sent.server = Some(answer.total);
         sent.failure = answer.failure.or(sent.failure.take());
+        *acknowledged = answer.version.min(until).max(*acknowledged);
         if answer.version < until {
             return Ok(());
         }
-        *acknowledged = until;
         from = until;
     }
 }
@@ -147,10 +150,11 @@ fn read_chunk(
     let (mut count, mut until) = (0, versions.start);
     while let Some(row) = dirty.next()? {
         until = row.get(0)?;
-        let deleted: bool = row.get(1)?;
-        put(rows, &RowHead { version: until, deleted });
-        let cells = if deleted { 2 + width..2 + width + shape.keys.len() } else { 2..2 + width };
-        for cell in cells {
+        let bytes = row.get_ref(2)?.as_blob_or_null()?;
+        let state = state_of(row.get(1)?, bytes)?;
+        put(rows, &RowHead { version: until, state });
+        let first = if matches!(state, RowState::Live(_)) { 3 } else { 3 + width };
+        for cell in first..first + state.cells(width, shape.keys.len()) {
             put(rows, &Cell::from(row.get_ref(cell)?));
         }
         count += 1;
@@ -161,17 +165,46 @@ fn read_chunk(
     Ok((count, until))
 }
 
-/// Dirty keys with the rows as they are now, in one read: version, whether the row is gone, its columns, its key.
-fn dirty_rows(shape: &Shape) -> String {
+/// What a dirty row is. What was written while nobody captured changes does not count: neither a row that is there although
+/// its deletion was captured, nor versions of a row that is gone.
+fn state_of(is_there: bool, bytes: Option<&[u8]>) -> rusqlite::Result<RowState<'_>> {
+    let mut versions = Versions::read(bytes).map_err(|_| failure("the versions of a row cannot be read"))?;
+    if is_there && versions.is_live() {
+        return Ok(RowState::Live(bytes.map(Bytes)));
+    }
+    if versions.is_live() {
+        versions.delete();
+    }
+    Ok(RowState::Dead(versions.life()))
+}
+
+/// Dirty keys with the rows as they are now, in one read: local version, whether the row is there, the row's versions, its
+/// columns, its key.
+/// Of a row that came before it matched the filter, a column goes out once it was written; the default stands for the others.
+fn dirty_rows(shape: &Shape, is_filtered: bool) -> String {
+    let changed: Vec<usize> = shape.changed().collect();
+    let columns = join(&shape.columns, ", ", |place, column| {
+        let name = quote(&column.name);
+        let version = changed.iter().position(|&changed| changed == place && !shape.keys.contains(&place));
+        match version.filter(|_| is_filtered) {
+            Some(version) => format!(
+                "CASE WHEN cloudsync_is_captured(v.cs_versions, {version}) THEN t.{name} ELSE ({}) END",
+                column.default.as_deref().unwrap_or("NULL")
+            ),
+            None => format!("t.{name}"),
+        }
+    });
     let first_key = quote(&shape.columns[shape.keys[0]].name);
     format!(
-        "SELECT d.version, t.{first_key} IS NULL, {columns}, {keys} FROM main.{companion} AS d LEFT JOIN main.{table} AS t ON {same}
+        "SELECT d.version, t.{first_key} IS NOT NULL, v.cs_versions, {columns}, {keys} FROM main.{companion} AS d
+         LEFT JOIN main.{table} AS t ON {same} LEFT JOIN main.{versions} AS v ON {same_versions}
          WHERE d.version > ?1 AND d.version <= ?2 AND d.cs_pk1 IS NOT NULL ORDER BY d.version",
-        columns = shape.column_list("t."),
         keys = shape.companion_key_list("d."),
         companion = companion(&shape.name, "_cloudsync"),
         table = quote(&shape.name),
         same = shape.key_match("t.", |i| format!("d.cs_pk{}", i + 1)),
+        versions = triggers::versions(&shape.name),
+        same_versions = join(&shape.keys, " AND ", |i, _| format!("v.cs_pk{0} = d.cs_pk{0}", i + 1)),
     )
 }
 

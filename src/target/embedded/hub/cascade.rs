@@ -5,7 +5,7 @@ use rusqlite::{CachedStatement, Connection};
 
 use super::super::shape::{companion, join};
 use super::super::wire::Cell;
-use super::companion::{self, PUSHED};
+use super::note::{self, PUSHED};
 use super::policy::bind;
 use super::tracked::{self, Tracked};
 use crate::sql::quote;
@@ -24,7 +24,7 @@ pub(super) fn install(connection: &Connection, has_triggers: bool) -> rusqlite::
     if has_triggers {
         for name in tracked::names(connection)? {
             if let Some(tracked) = Tracked::read(connection, &name)? {
-                connection.execute_batch(&companion::cascade_triggers(&tracked))?;
+                connection.execute_batch(&note::cascade_triggers(&tracked))?;
             }
         }
     }

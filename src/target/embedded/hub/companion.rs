@@ -1,11 +1,11 @@
-//! The companions of a synced table: made, filled and dropped, and kept up to date by triggers while an administrator
-//! writes. It must not know what a push or a pull is.
+//! The companions of a synced table: made, filled and dropped. It must not know what a push or a pull is, nor how the
+//! companions are kept up to date: that is `note`.
 
 use crate::sql::quote;
 use rusqlite::{Connection, params};
 
 use super::super::shape::{Shape, companion, join};
-use super::tracked::{SERVER, Tracked, old_column, place_of, read_policies, same_row};
+use super::tracked::{SERVER, Tracked, old_column, read_policies, same_row};
 
 /// Why a table cannot be synced.
 pub(super) fn refusal(shape: Option<&Shape>, table: &str) -> Option<String> {
@@ -44,8 +44,8 @@ pub(super) fn enable(connection: &Connection, shape: Shape) -> rusqlite::Result<
     };
     connection.execute("INSERT INTO cloudsync_tables(name) VALUES (?1)", [&table])?;
     connection.execute_batch(&format!(
-        "CREATE TABLE main.{live}(cs_row INTEGER PRIMARY KEY, cs_seq INTEGER NOT NULL, cs_site INTEGER NOT NULL{live_keys}{unique});
-         CREATE TABLE main.{dead}(cs_seq INTEGER PRIMARY KEY, cs_site INTEGER NOT NULL, {definitions});
+        "CREATE TABLE main.{live}(cs_row INTEGER PRIMARY KEY, cs_seq INTEGER NOT NULL, cs_site INTEGER NOT NULL, cs_versions BLOB{live_keys}{unique});
+         CREATE TABLE main.{dead}(cs_seq INTEGER PRIMARY KEY, cs_site INTEGER NOT NULL, cs_life INTEGER, {definitions});
          CREATE INDEX main.{index} ON {dead}({keys});
          INSERT INTO main.{live}(cs_row, cs_seq, cs_site{filled})
              SELECT {place}, (SELECT seq FROM cloudsync_state) + row_number() OVER (), {SERVER}{filling} FROM main.{table};
@@ -135,84 +135,4 @@ fn index(
     }
     // The tombstones' own key is the sequence number.
     if suffix == "_cloudsync" { connection.execute_batch(&create("")) } else { Ok(()) }
-}
-
-/// Temporary triggers that note what an administrator's own statements change. They exist on that connection only.
-pub(super) fn admin_triggers(tracked: &Tracked) -> String {
-    note_triggers(tracked, &|_| String::new())
-}
-
-/// Temporary triggers for the connection of a push, which note what triggers of the author's write. The pushed row
-/// itself, whose key [`super::cascade`] keeps in a temporary table, is the business of the push.
-pub(super) fn cascade_triggers(tracked: &Tracked) -> String {
-    let shape = &tracked.shape;
-    let pushed = companion(&shape.name, PUSHED);
-    let is_pushed = |row: &str| {
-        let same =
-            join(shape.key_columns(), " AND ", |i, column| format!("cs_pk{} = {row}.{}", i + 1, quote(&column.name)));
-        format!("EXISTS (SELECT 1 FROM temp.{pushed} WHERE {same})")
-    };
-    let unless_pushed = |rows: &[&str]| format!("WHEN NOT ({})", join(rows, " AND ", |_, row| is_pushed(row)));
-    let triggers = note_triggers(tracked, &unless_pushed);
-    format!("CREATE TEMP TABLE {pushed}({}); {triggers}", shape.companion_keys())
-}
-
-/// How the temporary table with the key of the pushed row is called, after the table.
-pub(super) const PUSHED: &str = "_cloudsync_pushed";
-
-/// `when` is the condition of a trigger about these rows, NEW or OLD or both.
-fn note_triggers(tracked: &Tracked, when: &dyn Fn(&[&str]) -> String) -> String {
-    let shape = &tracked.shape;
-    let table = quote(&shape.name);
-    let (live, dead) = (companion(&shape.name, "_cloudsync"), companion(&shape.name, "_cloudsync_tombstones"));
-    let keys = shape.companion_key_list("");
-    let own = |row: &str| join(shape.key_columns(), ", ", |_, column| format!("{row}.{}", quote(&column.name)));
-    let at = |row: &str| {
-        join(shape.key_columns(), " AND ", |i, column| format!("cs_pk{} = {row}.{}", i + 1, quote(&column.name)))
-    };
-    let names: Vec<&str> = tracked.watched.iter().map(|&column| shape.columns[column].name.as_str()).collect();
-    let old_columns = tracked.old_columns();
-    let values = |row: &str| join(&names, "", |_, name| format!(", {row}.{}", quote(name)));
-    let same = |row: &str| join(&names, "", |_, name| format!(" AND {} IS {row}.{}", old_column(name), quote(name)));
-    let changed = shape.key_columns().map(|column| column.name.as_str()).chain(names.iter().copied());
-    let changed = join(changed, " OR ", |_, name| format!("OLD.{0} IS NOT NEW.{0}", quote(name)));
-    let (noted, noting) = match shape.rowid {
-        Some(rowid) => (String::new(), format!("NEW.{rowid}, seq, {SERVER}")),
-        None => (format!(", {keys}"), format!("NULL, seq, {SERVER}, {}", own("NEW"))),
-    };
-    let note = format!(
-        "DELETE FROM {live} WHERE cs_row = {place_new};
-         INSERT INTO {live}(cs_row, cs_seq, cs_site{noted}{old_columns}) SELECT {noting}{new_values} FROM cloudsync_state;
-         DELETE FROM {dead} WHERE {at_new}{same_new};",
-        place_new = place_of(shape, "NEW"),
-        new_values = values("NEW"),
-        at_new = at("NEW"),
-        same_new = same("NEW"),
-    );
-    let bury = |seq: &str, condition: &str| {
-        format!(
-            "DELETE FROM {dead} WHERE {at_old}{same_old};
-             INSERT INTO {dead}(cs_seq, cs_site, {keys}{old_columns})
-                 SELECT {seq}, {SERVER}, {old}{old_values} FROM cloudsync_state WHERE {condition};
-             DELETE FROM {live} WHERE cs_row = {place_old};",
-            at_old = at("OLD"),
-            same_old = same("OLD"),
-            old = own("OLD"),
-            old_values = values("OLD"),
-            place_old = place_of(shape, "OLD"),
-        )
-    };
-    format!(
-        "CREATE TEMP TRIGGER {insert} AFTER INSERT ON main.{table} {when_new} BEGIN UPDATE cloudsync_state SET seq = seq + 1; {note} END;
-         CREATE TEMP TRIGGER {update} AFTER UPDATE ON main.{table} {when_both} BEGIN UPDATE cloudsync_state SET seq = seq + 2; {bury_moved} {note} END;
-         CREATE TEMP TRIGGER {delete} AFTER DELETE ON main.{table} {when_old} BEGIN UPDATE cloudsync_state SET seq = seq + 1; {bury} END;",
-        insert = companion(&shape.name, "_cloudsync_insert"),
-        update = companion(&shape.name, "_cloudsync_update"),
-        delete = companion(&shape.name, "_cloudsync_delete"),
-        bury_moved = bury("seq - 1", &format!("({changed})")),
-        bury = bury("seq", "1"),
-        when_new = when(&["NEW"]),
-        when_both = when(&["OLD", "NEW"]),
-        when_old = when(&["OLD"]),
-    )
 }

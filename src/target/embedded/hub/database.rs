@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::super::tracking;
 use super::files;
 use super::policy::{Caller, Identity};
 use super::tracked::{BOOKKEEPING, Tracked};
@@ -92,6 +93,7 @@ impl Worker {
         )?;
         connection.set_prepared_statement_cache_capacity(256);
         rusqlite::vtab::series::load_module(&connection)?;
+        tracking::register(&connection)?;
         let identity = Identity::register(&connection)?;
         super::turn::bind(&mut connection)?;
         Ok(Self { connection, cache: Cache::default(), cascades: None, identity })

@@ -1,7 +1,7 @@
 //! The hub: start and stop. `shared` is what its parts share; `listener` speaks HTTP; `sync` answers pushes and pulls through
 //! `push`, `pull` and `policy`, with the planted failures of single rows in `plant`; `sql`, `command`, `switch`, `tokens` and `manage` are the administration; `registry` knows databases
 //! and tokens; `database` is a file and its connections; `tracked` is a synced table,
-//! `companion` what the hub notes of its rows, `cascade` how that is done for what triggers write during a push; `shared` is what every request sees.
+//! `companion` what the hub notes of its rows, `note` how that is done while others than a push write, `cascade` for what triggers write during a push; `shared` is what every request sees.
 
 mod arrival;
 mod cascade;
@@ -13,8 +13,10 @@ mod error;
 mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
+mod graves;
 mod listener;
 mod manage;
+mod note;
 mod plant;
 mod policy;
 mod pull;
@@ -22,6 +24,7 @@ mod push;
 mod refusal;
 mod registry;
 mod reply;
+mod rows;
 mod shared;
 mod sql;
 mod stash;

@@ -3,9 +3,9 @@
 
 use rusqlite::ErrorCode;
 
-use super::super::wire::{Bytes, Cell};
+use super::super::wire::{Bytes, Cell, OwnedCell};
 use super::policy::bind;
-use super::push::Rows;
+use super::rows::Rows;
 use super::tracked::SERVER;
 use crate::scenario::FaultKind;
 
@@ -30,7 +30,9 @@ impl Rows<'_> {
         if loses {
             let seq = self.start()?;
             let tracked = self.tracked;
-            self.remove(seq, SERVER, place, tracked.shape.keys.iter().map(|&key| cells[key]))?;
+            let mut versions = self.versions(place)?;
+            versions.delete();
+            self.remove(seq, SERVER, place, versions.life(), tracked.shape.keys.iter().map(|&key| cells[key]))?;
             self.faults.count();
         }
         Ok(())
@@ -43,7 +45,7 @@ impl Rows<'_> {
         let free = |key: &&usize| !tracked.watched.contains(key);
         let Some(&key) = tracked.shape.keys.iter().rev().find(free) else { return Ok(false) };
         for attempt in 1..=TRIES {
-            let Some(made_up) = Value::beside(cells[key], attempt) else { return Ok(false) };
+            let Some(made_up) = beside(cells[key], attempt) else { return Ok(false) };
             let mut row = cells.to_vec();
             row[key] = made_up.cell();
             bind(&mut self.insert, 1, &row)?;
@@ -51,7 +53,7 @@ impl Rows<'_> {
             let inserted = self.insert.raw_execute();
             self.end()?;
             match inserted {
-                Ok(rows) if rows > 0 => return self.note(seq, SERVER, &row).map(|_| true),
+                Ok(rows) if rows > 0 => return self.note(seq, SERVER, None, &row).map(|_| true),
                 Err(error) if is_refused(&error) => {}
                 Err(error) => return Err(error),
                 Ok(_) => return Ok(false),
@@ -69,13 +71,18 @@ impl Rows<'_> {
                 continue;
             }
             let mut set = self.connection.prepare_cached(&tracked.set(column))?;
-            set.raw_bind_parameter(1, Value::other_than(cell).cell())?;
+            set.raw_bind_parameter(1, other_than(cell).cell())?;
             set.raw_bind_parameter(2, place)?;
             let seq = self.start()?;
             let changed = set.raw_execute();
             self.end()?;
             match changed {
-                Ok(rows) if rows > 0 => return self.touch.execute([seq, SERVER, place]).map(|_| true),
+                Ok(rows) if rows > 0 => {
+                    let mut versions = self.versions(place)?;
+                    let width = tracked.changed.len();
+                    versions.update(width, |changed| tracked.changed[changed] == column);
+                    return self.touch(seq, SERVER, place, &versions).map(|()| true);
+                }
                 Err(error) if !is_refused(&error) => return Err(error),
                 Ok(_) | Err(_) => {}
             }
@@ -88,46 +95,27 @@ fn is_refused(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
 }
 
-/// A value that the server makes up.
-enum Value {
-    Integer(i64),
-    Real(f64),
-    Text(Vec<u8>),
-    Blob(Vec<u8>),
+/// The value of a key beside that of a row, of the same type.
+fn beside(cell: Cell<'_>, attempt: u8) -> Option<OwnedCell> {
+    Some(match cell {
+        Cell::Null => return None,
+        Cell::Integer(number) => OwnedCell::Integer(number.checked_add(FAR * i64::from(attempt))?),
+        Cell::Real(number) => {
+            let far = number + FAR as f64 * f64::from(attempt);
+            return (far.is_finite() && (far - number) > 0.0).then_some(OwnedCell::Real(far));
+        }
+        Cell::Text(Bytes(text)) => OwnedCell::Text([text, format!("-invented-{attempt}").as_bytes()].concat()),
+        Cell::Blob(Bytes(blob)) => OwnedCell::Blob([blob, &[attempt]].concat()),
+    })
 }
 
-impl Value {
-    /// The value of a key beside that of a row, of the same type.
-    fn beside(cell: Cell<'_>, attempt: u8) -> Option<Self> {
-        match cell {
-            Cell::Null => None,
-            Cell::Integer(number) => number.checked_add(FAR * i64::from(attempt)).map(Self::Integer),
-            Cell::Real(number) => {
-                let far = number + FAR as f64 * f64::from(attempt);
-                (far.is_finite() && (far - number) > 0.0).then_some(Self::Real(far))
-            }
-            Cell::Text(Bytes(text)) => Some(Self::Text([text, format!("-invented-{attempt}").as_bytes()].concat())),
-            Cell::Blob(Bytes(blob)) => Some(Self::Blob([blob, &[attempt]].concat())),
-        }
-    }
-
-    /// A value that is not this one.
-    fn other_than(cell: Cell<'_>) -> Self {
-        match cell {
-            Cell::Null => Self::Integer(1),
-            Cell::Integer(number) => Self::Integer(number.wrapping_add(1)),
-            Cell::Real(number) => Self::Real(if number == 0.0 { 1.0 } else { -number }),
-            Cell::Text(Bytes(text)) => Self::Text([text, b"~"].concat()),
-            Cell::Blob(Bytes(blob)) => Self::Blob([blob, &[0]].concat()),
-        }
-    }
-
-    fn cell(&self) -> Cell<'_> {
-        match self {
-            Self::Integer(number) => Cell::Integer(*number),
-            Self::Real(number) => Cell::Real(*number),
-            Self::Text(text) => Cell::Text(Bytes(text)),
-            Self::Blob(blob) => Cell::Blob(Bytes(blob)),
-        }
+/// A value that is not this one.
+fn other_than(cell: Cell<'_>) -> OwnedCell {
+    match cell {
+        Cell::Null => OwnedCell::Integer(1),
+        Cell::Integer(number) => OwnedCell::Integer(number.wrapping_add(1)),
+        Cell::Real(number) => OwnedCell::Real(if number == 0.0 { 1.0 } else { -number }),
+        Cell::Text(Bytes(text)) => OwnedCell::Text([text, b"~"].concat()),
+        Cell::Blob(Bytes(blob)) => OwnedCell::Blob([blob, &[0]].concat()),
     }
 }

@@ -7,8 +7,10 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{CachedStatement, Connection};
 
-use super::super::shape::join;
-use super::super::wire::Cell;
+use super::super::merge::{Merged, Versions, merge_cells};
+use super::super::shape::{companion, join};
+use super::super::wire::{Cell, OwnedCell};
+use super::error::StoreError;
 use super::tracked::{Tracked, is_true, place_of};
 
 /// Who asks.
@@ -73,20 +75,37 @@ impl Identity {
 /// The write policies of a table for one caller, asked together with what has to be known of the row as it is. A policy
 /// that is missing, or is not true, denies; nobody asks an administrator.
 pub(super) struct Gate<'a> {
-    /// Given the columns of a new row: place of the row with its key, verdict, and that row's watched columns.
+    /// Given the columns of a new row: place of the row with its key, verdict, that row's versions, and its columns.
     write: CachedStatement<'a>,
-    /// Given a key: place of its row, and verdict.
+    /// Given a key: place of its row, verdict, and versions.
     delete: CachedStatement<'a>,
 }
 
 /// What storing a row would do.
 pub(super) struct Found {
-    /// The place of the row that is there.
-    pub(super) place: Option<i64>,
     /// Whether the policy lets it happen.
     pub(super) allowed: bool,
+    /// The row that is there.
+    pub(super) there: Option<There>,
+}
+
+/// A row that is there.
+pub(super) struct There {
+    pub(super) place: i64,
     /// Whether a column that the select policy reads gets another value.
     pub(super) moves: bool,
+    /// What comes of it and the new one.
+    pub(super) merged: Merged,
+    /// The cells of both.
+    pub(super) both: Vec<OwnedCell>,
+}
+
+/// A row that may be deleted.
+pub(super) struct Deletable {
+    pub(super) place: i64,
+    /// Whether the policy lets it happen.
+    pub(super) allowed: bool,
+    pub(super) versions: Versions,
 }
 
 impl<'a> Gate<'a> {
@@ -101,17 +120,19 @@ impl<'a> Gate<'a> {
         let table = quote(&shape.name);
         let place = place_of(shape, "OLD");
         let new = join(&shape.columns, ", ", |i, column| format!("?{} AS {}", i + 1, quote(&column.name)));
-        let old = join(&tracked.watched, "", |_, &i| format!(", OLD.{}", quote(&shape.columns[i].name)));
+        let versions =
+            format!("(SELECT cs_versions FROM main.{} WHERE cs_row = {place})", companion(&shape.name, "_cloudsync"));
+        let old = shape.column_list("OLD.");
         let first_key = quote(&shape.columns[shape.keys[0]].name);
         let write = format!(
-            "SELECT {place}, CASE WHEN OLD.{first_key} IS NULL THEN {} ELSE {} END{old}
+            "SELECT {place}, CASE WHEN OLD.{first_key} IS NULL THEN {} ELSE {} END, {versions}, {old}
              FROM (SELECT {new}) AS NEW LEFT JOIN main.{table} AS OLD ON {}",
             verdict(&policies.insert),
             verdict(&policies.update),
             shape.key_match("OLD.", |i| format!("?{}", shape.keys[i] + 1))
         );
         let delete = format!(
-            "SELECT {place}, {} FROM main.{table} AS OLD WHERE {}",
+            "SELECT {place}, {}, {versions} FROM main.{table} AS OLD WHERE {}",
             verdict(&policies.delete),
             shape.key_match("OLD.", |i| format!("?{}", i + 1))
         );
@@ -119,23 +140,32 @@ impl<'a> Gate<'a> {
     }
 
     /// What storing a row would do.
-    pub(super) fn write(&mut self, cells: &[Cell<'_>], watched: &[usize]) -> rusqlite::Result<Found> {
+    pub(super) fn write(
+        &mut self,
+        cells: &[Cell<'_>],
+        versions: &Versions,
+        tracked: &Tracked,
+    ) -> Result<Found, StoreError> {
         bind(&mut self.write, 1, cells)?;
         let mut rows = self.write.raw_query();
         let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-        let place: Option<i64> = row.get(0)?;
-        let mut moves = false;
-        for (i, &column) in watched.iter().enumerate() {
-            moves |= place.is_some() && Cell::from(row.get_ref(i + 2)?) != cells[column];
-        }
-        Ok(Found { place, allowed: row.get(1)?, moves })
+        let allowed = row.get(1)?;
+        let Some(place) = row.get(0)? else { return Ok(Found { allowed, there: None }) };
+        let held = Versions::read(row.get_ref(2)?.as_blob_or_null().map_err(rusqlite::Error::from)?)?;
+        let old: Vec<Cell<'_>> =
+            (0..cells.len()).map(|i| row.get_ref(i + 3).map(Cell::from)).collect::<rusqlite::Result<_>>()?;
+        let moves = tracked.watched.iter().any(|&column| old[column] != cells[column]);
+        let (merged, both) = merge_cells(&held, versions, &tracked.changed, &old, cells);
+        Ok(Found { allowed, there: Some(There { place, moves, merged, both }) })
     }
 
-    /// The place of the row with this key, if there is one, and whether it may be deleted.
-    pub(super) fn delete(&mut self, key: &[Cell<'_>]) -> rusqlite::Result<Option<(i64, bool)>> {
+    /// The row with this key, if there is one, and whether it may be deleted.
+    pub(super) fn delete(&mut self, key: &[Cell<'_>]) -> Result<Option<Deletable>, StoreError> {
         bind(&mut self.delete, 1, key)?;
         let mut rows = self.delete.raw_query();
-        rows.next()?.map(|row| Ok((row.get(0)?, row.get(1)?))).transpose()
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let versions = Versions::read(row.get_ref(2)?.as_blob_or_null().map_err(rusqlite::Error::from)?)?;
+        Ok(Some(Deletable { place: row.get(0)?, allowed: row.get(1)?, versions }))
     }
 }
 

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
+use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, OptionalExtension, Rows, TransactionBehavior};
 
 use super::super::fault::Faults;
 use super::super::wire::{
-    Cell, MAX_BYTES, PageHead, PageRow, PageTable, PullRequest, Reader, TableHead, message, put, site_text,
+    Bytes, Cell, MAX_BYTES, PageHead, PageRow, PageTable, PullRequest, Reader, RowState, TableHead, message, put,
+    site_text,
 };
 use super::database::Worker;
 use super::error::StoreError;
@@ -20,6 +22,8 @@ use crate::scenario::FaultKind;
 pub(super) struct Page {
     pub(super) body: Vec<u8>,
     pub(super) rows: u32,
+    /// Whether no more follow.
+    pub(super) complete: bool,
 }
 
 /// What is withheld on purpose.
@@ -109,7 +113,7 @@ pub(super) fn pull(
         Mode::Stale => (rows, count, cursor, complete) = (Vec::new(), 0, request.cursor, true),
     }
     let head = PageHead { cursor, complete, rows: count, tables };
-    Ok(Page { body: message(&head, rows), rows: count })
+    Ok(Page { body: message(&head, rows), rows: count, complete })
 }
 
 /// A running query, standing on its next row.
@@ -146,10 +150,14 @@ impl<'s> Cursor<'s> {
         if !row.get::<_, bool>(1)? && !leak(row.get(0)?) {
             return Ok(false);
         }
-        put(rows, &PageRow { table: self.source.table, deleted: self.source.deleted });
+        let state = match row.get_ref(2)? {
+            versions if !self.source.deleted => RowState::Live(versions.as_blob_or_null()?.map(Bytes)),
+            ValueRef::Integer(life) => RowState::Dead(u64::try_from(life).unwrap_or(0)),
+            _ => RowState::Hidden,
+        };
+        put(rows, &PageRow { table: self.source.table, state });
         let shape = &self.source.tracked.shape;
-        let width = if self.source.deleted { shape.keys.len() } else { shape.columns.len() };
-        for column in 2..2 + width {
+        for column in 3..3 + state.cells(shape.columns.len(), shape.keys.len()) {
             put(rows, &Cell::from(row.get_ref(column)?));
         }
         Ok(true)

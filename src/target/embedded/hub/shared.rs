@@ -1,6 +1,6 @@
 //! What all requests see.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use super::files;
 use super::registry::{Registry, digest};
 use super::stash::Stash;
 use crate::failure::Secret;
+use crate::scenario::Denied;
 
 /// What all requests to one hub see.
 #[derive(Debug)]
@@ -24,6 +25,10 @@ pub(super) struct Shared {
     pub(super) latency: Duration,
     /// The most rows in a page.
     pub(super) page_rows: u32,
+    /// What happens to a row that a policy denies.
+    pub(super) denied: Denied,
+    /// The sites whose next pull brings rows, where the first one only prepares them.
+    pub(super) prepared: Option<Mutex<HashSet<SiteId>>>,
     /// Planted: pushes to be stored once more, by database.
     pub(super) again: Mutex<HashMap<String, Vec<Stash>>>,
     /// Planted: the last page of each site, to be delivered once more.
@@ -47,6 +52,8 @@ impl Shared {
             faults: Faults::new(options.seed, options.faults),
             latency: options.latency,
             page_rows: options.page_rows,
+            denied: options.denied,
+            prepared: options.prepare.then(Mutex::default),
             again: Mutex::default(),
             pages: Mutex::default(),
             _lock: lock,

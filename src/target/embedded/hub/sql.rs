@@ -12,8 +12,8 @@ use rusqlite::{Statement, ToSql};
 use serde_json::{Map, Value, json};
 
 use super::command::{self, Command};
-use super::companion;
 use super::database::{Database, Worker};
+use super::note;
 use super::policy::Caller;
 use super::refusal::{GENERIC, Refusal};
 use super::registry::{Registry, RegistryError};
@@ -297,7 +297,7 @@ fn track_changes(worker: &Worker) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA recursive_triggers = ON")?;
     for name in tracked::names(connection)? {
         if let Some(tracked) = Tracked::read(connection, &name)? {
-            connection.execute_batch(&companion::admin_triggers(&tracked))?;
+            connection.execute_batch(&note::admin_triggers(&tracked))?;
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Pushes and pulls as requests: which database, who asks, and the planted failures around them.
 
-use std::sync::PoisonError;
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::super::fault::Faults;
@@ -8,10 +9,11 @@ use super::super::wire::{PullRequest, PushHead, Reader, SiteId, message};
 use super::database::{Database, Worker};
 use super::error::StoreError;
 use super::policy::Caller;
+use super::pull::Page;
 use super::reply::{Delivery, Reply};
 use super::shared::Shared;
 use super::stash::Stash;
-use super::{pull, push, turn};
+use super::{pull, push, rows, turn};
 use crate::scenario::FaultKind;
 
 /// How long a request waits for the database while a planted lock is held.
@@ -101,24 +103,24 @@ fn answer_push(
     let head: PushHead<'_> = Reader::open(body)?.take()?;
     if head.table.is_none() {
         // Only a question: nothing that could be lost, locked or repeated.
-        let answer = database.with(|worker| push::push(worker, caller, body, faults, push::Mode::Normal))?;
+        let answer = database.with(|worker| push::push(worker, caller, body, shared, rows::Mode::Normal))?;
         return Ok(Reply::bytes(message(&answer, Vec::new())));
     }
     let (forget, back) = (faults.strikes(FaultKind::ForgetPush, site), faults.strikes(FaultKind::ClockBack, site));
     let mode = match (forget, back) {
-        (true, _) => push::Mode::Forget,
-        (false, true) => push::Mode::ClockBack,
-        (false, false) => push::Mode::Normal,
+        (true, _) => rows::Mode::Forget,
+        (false, true) => rows::Mode::ClockBack,
+        (false, false) => rows::Mode::Normal,
     };
     let repeat = faults.strikes(FaultKind::ApplyTwice, site);
     let locked = faults.strikes(FaultKind::Locked, site);
     let answer = database.with(|worker| {
         if locked {
-            return push_locked(database, worker, |worker| push::push(worker, caller, body, faults, mode));
+            return push_locked(database, worker, |worker| push::push(worker, caller, body, shared, mode));
         }
-        let answer = push::push(worker, caller, body, faults, mode)?;
+        let answer = push::push(worker, caller, body, shared, mode)?;
         for stash in take_stashes(shared, database, site) {
-            push::push(worker, &stash.caller, &stash.body, faults, push::Mode::Again)?;
+            push::push(worker, &stash.caller, &stash.body, shared, rows::Mode::Again)?;
         }
         Ok(answer)
     })?;
@@ -166,12 +168,14 @@ fn answer_pull(
 ) -> Result<Reply, StoreError> {
     let faults = &shared.faults;
     let mode = if faults.strikes(FaultKind::StaleRead, site) { pull::Mode::Stale } else { pull::Mode::Normal };
-    let page = database.with(|worker| pull::pull(worker, caller, body, faults, shared.page_rows, mode))?;
+    let pull = |mode| database.with(|worker| pull::pull(worker, caller, body, faults, shared.page_rows, mode));
+    let page = pull(mode)?;
+    if page.rows > 0 && shared.prepared.as_ref().is_some_and(|prepared| !is_prepared(prepared, site, &page)) {
+        return Ok(Reply::bytes(pull(pull::Mode::Stale)?.body));
+    }
     // Pages without rows are no occasion: nothing would be seen.
     if page.rows > 0 && faults.strikes(FaultKind::SkipPage, site) {
-        let skipped =
-            database.with(|worker| pull::pull(worker, caller, body, faults, shared.page_rows, pull::Mode::Skip))?;
-        return Ok(Reply::bytes(skipped.body));
+        return Ok(Reply::bytes(pull(pull::Mode::Skip)?.body));
     }
     if faults.has(FaultKind::RepeatPage) {
         let mut pages = shared.pages.lock().unwrap_or_else(PoisonError::into_inner);
@@ -186,4 +190,16 @@ fn answer_pull(
         }
     }
     Ok(Reply::bytes(page.body))
+}
+
+/// Whether a pull before this one prepared the site's rows. Otherwise this one does. The last page uses them up.
+fn is_prepared(prepared: &Mutex<HashSet<SiteId>>, site: &SiteId, page: &Page) -> bool {
+    let mut prepared = prepared.lock().unwrap_or_else(PoisonError::into_inner);
+    if prepared.insert(*site) {
+        return false;
+    }
+    if page.complete {
+        prepared.remove(site);
+    }
+    true
 }

@@ -1,8 +1,9 @@
 //! A synced table on the server: its companions, its policies, and the statements that push and pull run on it.
 //!
 //! `<t>_cloudsync` has, for every live row, its place (`cs_row`: the row's own rowid, where the table has them), sequence
-//! number, last writer, and the values of the columns that the select policy reads; `<t>_cloudsync_tombstones` the same
-//! of deletions, and of rows that left some users' sight, by key. The policy decides by those values who may learn of
+//! number, last writer, versions, and the values of the columns that the select policy reads; `<t>_cloudsync_tombstones`
+//! the same of deletions, with the life of the dead row instead of versions, and of rows that left some users' sight, which
+//! have none, by key. The policy decides by those values who may learn of
 //! what: SQLite seeks in an index over them and the sequence number, instead of asking about every row that is new. One
 //! key may have several tombstones: each concerns other users.
 
@@ -41,6 +42,8 @@ pub(super) struct Tracked {
     pub(super) watched: Vec<usize>,
     /// Columns that a live row's companion holds: the key of a table without rowids, and what is watched.
     pub(super) noted: Vec<usize>,
+    /// Columns that have versions.
+    pub(super) changed: Vec<usize>,
     pub(super) sql: Statements,
 }
 
@@ -51,14 +54,22 @@ pub(super) struct Statements {
     pub(super) insert: String,
     /// Changes a row: its columns, its place. None when there is nothing but the key.
     pub(super) update: Option<String>,
-    /// Notes the row just inserted: sequence number, site, [`Tracked::noted`].
+    /// Notes the row just inserted: sequence number, site, versions, [`Tracked::noted`].
     pub(super) place: String,
-    /// Gives a live row another sequence number: sequence number, site, place.
+    /// Gives a live row another sequence number: sequence number, site, versions, place.
     pub(super) touch: String,
+    /// The versions of a live row: its place.
+    pub(super) versions: String,
     /// Notes what a live row's watched columns have become: place, those columns.
     pub(super) observe: String,
-    /// Writes a tombstone of the row as it is: sequence number, site, place.
+    /// Writes a tombstone of the row as it is: sequence number, site, place, its life as a dead one.
     pub(super) bury: String,
+    /// Writes a tombstone of a row that is not there: sequence number, site, life, key, watched columns.
+    pub(super) bury_unseen: String,
+    /// The tombstones under a key: sequence number, life.
+    pub(super) buried: String,
+    /// Gives a tombstone another life: sequence number, site, life, sequence number so far.
+    pub(super) deepen: String,
     /// Removes the tombstones that concern the same users as the row as it is: place, key.
     pub(super) unbury: String,
     /// Removes a row: its place.
@@ -95,11 +106,11 @@ impl Tracked {
         let watched: Vec<usize> = (0..shape.columns.len()).filter(is_watched).collect();
         let keys = if shape.rowid.is_none() { shape.keys.as_slice() } else { &[] };
         let noted = keys.iter().chain(&watched).copied().collect();
-        let sql = Statements::new(&shape, &watched);
-        Self { shape, rls, policies, watched, noted, sql }
+        let (sql, changed) = (Statements::new(&shape, &watched), shape.changed().collect());
+        Self { shape, rls, policies, watched, noted, changed, sql }
     }
 
-    /// Live rows after `?1` not written by site `?2`: sequence number, whether the policy allows it, columns.
+    /// Live rows after `?1` not written by site `?2`: sequence number, whether the policy allows it, versions, columns.
     pub(super) fn live_rows(&self, policy: &str, leak: bool) -> String {
         let (shown, condition) = if leak { (is_true(policy), "1") } else { ("1".to_owned(), policy) };
         let own = own_prefix(&self.shape);
@@ -107,9 +118,9 @@ impl Tracked {
             if self.shape.rowid.is_none() { join(&self.shape.keys, "", |i, _| text(i + 1)) } else { String::new() }
         };
         format!(
-            "SELECT cs_live.{own}seq, cs_live.{own}shown, {columns} FROM
-             (SELECT {own}seq, {own}row{keys}, {shown} AS {own}shown FROM
-              (SELECT cs_seq AS {own}seq, cs_site AS {own}site, cs_row AS {own}row{renamed}{watched} FROM main.{live}) AS {table}
+            "SELECT cs_live.{own}seq, cs_live.{own}shown, cs_live.{own}versions, {columns} FROM
+             (SELECT {own}seq, {own}row, {own}versions{keys}, {shown} AS {own}shown FROM
+              (SELECT cs_seq AS {own}seq, cs_site AS {own}site, cs_row AS {own}row, cs_versions AS {own}versions{renamed}{watched} FROM main.{live}) AS {table}
               WHERE {own}seq > ?1 AND {own}site <> ?2 AND ({condition})) AS cs_live
              CROSS JOIN main.{table} AS cs_data ON {same} ORDER BY cs_live.{own}seq",
             keys = keys(&|i| format!(", {own}pk{i}")),
@@ -122,7 +133,8 @@ impl Tracked {
         )
     }
 
-    /// Tombstones after `?1` not written by site `?2`, unless the user sees a live row under the key.
+    /// Tombstones after `?1` not written by site `?2`, unless the user sees a live row under the key: sequence number, 1,
+    /// life, key.
     pub(super) fn tombstones(&self, policy: &str) -> String {
         let table = quote(&self.shape.name);
         let own = own_prefix(&self.shape);
@@ -139,8 +151,8 @@ impl Tracked {
             )
         };
         format!(
-            "SELECT {own}seq, 1{pk} FROM
-             (SELECT cs_seq AS {own}seq, cs_site AS {own}site{renamed}{keys}{watched} FROM main.{dead}) AS {table}
+            "SELECT {own}seq, 1, {own}life{pk} FROM
+             (SELECT cs_seq AS {own}seq, cs_site AS {own}site, cs_life AS {own}life{renamed}{keys}{watched} FROM main.{dead}) AS {table}
              WHERE {own}seq > ?1 AND {own}site <> ?2 AND ({policy}) {unless_seen} ORDER BY {own}seq",
             pk = join(&self.shape.keys, "", |i, _| format!(", {own}pk{}", i + 1)),
             renamed = join(&self.shape.keys, "", |i, _| format!(", cs_pk{0} AS {own}pk{0}", i + 1)),
@@ -193,21 +205,28 @@ impl Statements {
             Some(_) => ("last_insert_rowid()", "", watched.len()),
             None => ("NULL", keys.as_str(), shape.keys.len() + watched.len()),
         };
-        let noted = join(0..noted, "", |i, _| format!(", ?{}", i + 3));
+        let noted = join(0..noted, "", |i, _| format!(", ?{}", i + 4));
         let observed = join(&names, "", |i, name| format!(", {} = ?{}", old_column(name), i + 2));
         Self {
             insert: insert(shape, " OR ABORT"),
             update: has_changes.then_some(update),
             place: format!(
-                "INSERT OR REPLACE INTO main.{live}(cs_row, cs_seq, cs_site{row_keys}{old_columns}) VALUES ({row}, ?1, ?2{noted})"
+                "INSERT OR REPLACE INTO main.{live}(cs_row, cs_seq, cs_site, cs_versions{row_keys}{old_columns}) VALUES ({row}, ?1, ?2, ?3{noted})"
             ),
-            touch: format!("UPDATE main.{live} SET cs_seq = ?1, cs_site = ?2 WHERE cs_row = ?3"),
+            touch: format!("UPDATE main.{live} SET cs_seq = ?1, cs_site = ?2, cs_versions = ?3 WHERE cs_row = ?4"),
+            versions: format!("SELECT cs_versions FROM main.{live} WHERE cs_row = ?1"),
             observe: format!("UPDATE main.{live} SET cs_site = cs_site{observed} WHERE cs_row = ?1"),
             // FAIL, since ABORT would copy every page it changes, to take one row back that cannot conflict.
             bury: format!(
-                "INSERT OR FAIL INTO main.{dead}(cs_seq, cs_site{keys}{old_columns}) SELECT ?1, ?2{own_keys}{values} FROM main.{table} WHERE {}",
+                "INSERT OR FAIL INTO main.{dead}(cs_seq, cs_site, cs_life{keys}{old_columns}) SELECT ?1, ?2, ?4{own_keys}{values} FROM main.{table} WHERE {}",
                 at(shape, "", 3)
             ),
+            bury_unseen: format!(
+                "INSERT INTO main.{dead}(cs_seq, cs_site, cs_life{keys}{old_columns}) VALUES (?1, ?2, ?3{})",
+                join(0..shape.keys.len() + watched.len(), "", |i, _| format!(", ?{}", i + 4))
+            ),
+            buried: format!("SELECT cs_seq, cs_life FROM main.{dead} WHERE {}", shape.companion_key_match(1)),
+            deepen: format!("UPDATE main.{dead} SET cs_seq = ?1, cs_site = ?2, cs_life = ?3 WHERE cs_seq = ?4"),
             unbury: format!("DELETE FROM main.{dead} WHERE {} {same}", shape.companion_key_match(2)),
             erase: format!("DELETE FROM main.{table} WHERE {}", at(shape, "", 1)),
             forget: format!("DELETE FROM main.{live} WHERE cs_row = ?1"),

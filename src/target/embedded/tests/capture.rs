@@ -64,6 +64,24 @@ fn every_change_moves_its_key_to_a_new_version_whatever_the_conflict_clause() {
 }
 
 #[test]
+fn an_update_counts_the_columns_that_get_another_value_in_kind_or_in_bytes() {
+    let connection = client("CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, a, b)", "t");
+    connection.execute_batch("INSERT INTO t VALUES ('k', NULL, 1)").expect("insert");
+    let versions = || -> Option<Vec<u8>> {
+        let sql = "SELECT max(cs_versions) FROM t_cloudsync_versions";
+        connection.query_row(sql, [], |row| row.get(0)).expect("versions")
+    };
+    let mut count = 1;
+    for value in ["1", "1.0", "0.0", "-0.0", "0.0", "'a'", "'A'", "x'41'", "''", "NULL"] {
+        for again in [false, true] {
+            connection.execute(&format!("UPDATE t SET a = {value}, b = b"), []).expect("update");
+            count += u8::from(!again);
+            assert_eq!(versions(), Some(vec![1, count, 1]), "{value}, again: {again}");
+        }
+    }
+}
+
+#[test]
 fn rows_that_replace_removes_for_another_unique_column_are_captured() {
     let connection = client("CREATE TABLE t(id TEXT PRIMARY KEY NOT NULL, a UNIQUE)", "t");
     connection

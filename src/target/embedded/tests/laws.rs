@@ -3,31 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
 
 use super::super::client::register_with;
-use super::super::client::transport::{Endpoint, Refusal, Transport, Verb};
-use super::super::hub::LocalHub;
-use super::{FEW, dump, options};
-use crate::failure::Secret;
+use super::world::{Direct, Fate, World};
+use super::{FEW, dump};
 
 const SCHEMA: &str = "CREATE TABLE notes(id TEXT PRIMARY KEY NOT NULL, owner TEXT, shared INTEGER, value INTEGER);
     CREATE TABLE \"order\"(\"group\" TEXT, \"a'b\" INTEGER, value INTEGER, PRIMARY KEY (\"a'b\", \"group\")) WITHOUT ROWID;";
 const QUERIES: [&str; 2] = ["SELECT * FROM notes ORDER BY id", "SELECT * FROM \"order\" ORDER BY 1, 2"];
-
-/// What happens to the next message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Arrives,
-    /// It arrives, and the answer does not.
-    AnswerLost,
-    /// It arrives later, at a [`Op::Deliver`], and the client has long given up.
-    Delayed,
-}
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -70,36 +58,6 @@ enum Op {
     },
 }
 
-/// The hub and everything ever pushed to it.
-struct World {
-    hub: LocalHub,
-    id: String,
-    pushes: Mutex<Vec<(String, Vec<u8>)>>,
-    fate: Mutex<Fate>,
-}
-
-struct Direct(Arc<World>);
-
-impl Transport for Direct {
-    fn call(&mut self, endpoint: &Endpoint, verb: Verb, body: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let bearer = endpoint.credential.as_ref().map_or("", Secret::expose);
-        if verb == Verb::Push {
-            self.0.pushes.lock().expect("lock").push((bearer.to_owned(), body.to_vec()));
-        }
-        let fate = *self.0.fate.lock().expect("lock");
-        let lost = Err(Refusal::Network("lost".to_owned()));
-        if fate == Fate::Delayed {
-            return lost;
-        }
-        let (status, answer) = self.0.hub.call(&endpoint.id, verb == Verb::Push, bearer, body);
-        match fate {
-            Fate::AnswerLost => lost,
-            _ if status == 200 => Ok(answer),
-            _ => Err(Refusal::Status(String::from_utf8_lossy(&answer).into_owned())),
-        }
-    }
-}
-
 struct Client {
     path: PathBuf,
     world: Arc<World>,
@@ -120,9 +78,9 @@ impl Client {
     }
 
     fn run(&self, sql: &str, fate: Fate) -> Option<serde_json::Value> {
-        *self.world.fate.lock().expect("lock") = fate;
+        self.world.fare(fate);
         let answer = super::ask(&self.connection, sql);
-        *self.world.fate.lock().expect("lock") = Fate::Arrives;
+        self.world.fare(Fate::Arrives);
         assert_eq!(answer.is_err(), fate != Fate::Arrives, "{answer:?}");
         answer.ok()
     }
@@ -148,14 +106,6 @@ fn open(path: &std::path::Path, world: &Arc<World>, credential: &str) -> Connect
     let start = "SELECT cloudsync_init('notes'), cloudsync_init('order'), cloudsync_network_init_custom('local', ?1), cloudsync_network_set_apikey(?2)";
     connection.query_row(start, [&world.id, credential], |_| Ok(())).expect("start");
     connection
-}
-
-fn world(directory: &TempDir) -> Arc<World> {
-    let hub = LocalHub::open(options(&directory.path().join("hub"))).expect("hub");
-    let id = hub.manage("d").expect("database");
-    let enabled = hub.sql("key", "d", &format!("{SCHEMA} CLOUDSYNC ENABLE notes; CLOUDSYNC ENABLE \"order\""));
-    assert_eq!(enabled["data"], "OK", "{enabled}");
-    Arc::new(World { hub, id, pushes: Mutex::default(), fate: Mutex::new(Fate::Arrives) })
 }
 
 fn server_rows(directory: &TempDir, query: &str) -> Vec<String> {
@@ -192,7 +142,7 @@ proptest! {
         ops in proptest::collection::vec(op(4), 1..90),
     ) {
         let directory = TempDir::new().expect("directory");
-        let world = world(&directory);
+        let world = World::open(&directory, FEW, SCHEMA, &["notes", "order"]);
         let mut databases: Vec<Client> =
             (0..clients).map(|i| Client::new(directory.path().join(format!("{i}.db")), &world, "key")).collect();
         // What each client's own keys must be in the end.
@@ -240,12 +190,10 @@ proptest! {
                     }
                 }
                 Op::Deliver { index } => {
-                    let push = {
-                        let pushes = world.pushes.lock().expect("lock");
-                        if pushes.is_empty() { continue }
-                        pushes[index % pushes.len()].clone()
-                    };
-                    world.hub.call(&world.id, true, &push.0, &push.1);
+                    let pushes = world.pushes();
+                    if !pushes.is_empty() {
+                        world.deliver(&pushes[index % pushes.len()]);
+                    }
                 }
                 Op::Crash { client } => databases[client % clients].crash(),
             }
@@ -255,10 +203,7 @@ proptest! {
             databases.iter().for_each(Client::settle);
         }
         // Whatever arrives now is old.
-        let pushes = world.pushes.lock().expect("lock").clone();
-        for (bearer, body) in pushes {
-            world.hub.call(&world.id, true, &bearer, &body);
-        }
+        world.pushes().iter().for_each(|push| world.deliver(push));
         databases.iter().for_each(Client::settle);
         for query in QUERIES {
             let server = server_rows(&directory, query);
@@ -285,7 +230,7 @@ proptest! {
         public in any::<bool>(),
     ) {
         let directory = TempDir::new().expect("directory");
-        let world = world(&directory);
+        let world = World::open(&directory, FEW, SCHEMA, &["notes", "order"]);
         let select = if public { "owner = auth_userid() OR shared" } else { "owner = auth_userid()" };
         let policies = format!("ENABLE RLS DATABASE d TABLE notes;
             SET RLS DATABASE d TABLE notes SELECT \"{select}\";

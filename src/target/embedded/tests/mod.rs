@@ -1,12 +1,16 @@
 //! Tests of the embedded target as a whole: laws over random histories in process, and behaviour over real HTTP.
 
+mod beside;
 mod capture;
 mod faults;
 mod http;
 mod laws;
+mod model;
 mod names;
+mod options;
 mod policies;
 mod triggers;
+mod world;
 
 use std::path::Path;
 use std::time::Duration;
