@@ -129,6 +129,11 @@ impl Kept {
         self.logouts.partition_point(|logout| logout.segments <= segment)
     }
 
+    /// Whether the database was logged out after a segment.
+    pub(crate) fn was_logged_out(&self, segment: u32) -> bool {
+        self.device(segment) < self.logouts.len()
+    }
+
     /// The database was logged out.
     fn log_out(&mut self) {
         let segments = u32::try_from(self.segments.len()).unwrap_or(u32::MAX);
@@ -358,5 +363,6 @@ mod tests {
         let sent: Vec<bool> = (0..3).map(|segment| kept.is_acknowledged(segment, None)).collect();
         assert_eq!(sent, [true, false, true]);
         assert_eq!([0, 1, 2].map(|segment| kept.device(segment)), [0, 0, 1]);
+        assert_eq!([0, 1, 2].map(|segment| kept.was_logged_out(segment)), [true, true, false]);
     }
 }

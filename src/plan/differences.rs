@@ -4,7 +4,7 @@
 use super::draft::Draft;
 use super::table::TablePlan;
 use super::tables::Tables;
-use super::{Action, Statement, StepPlan, TargetPlan};
+use super::{Action, StepPlan, TargetPlan};
 use crate::scenario::{Issue, Scenario, join};
 
 /// A difference.
@@ -106,28 +106,35 @@ pub(super) fn warn(
     (tables, plans): (&Tables, &[TablePlan]),
     steps: &[&StepPlan],
 ) {
-    if !matches!(target, TargetPlan::Embedded(_)) {
+    // Where something is wrong, tables may be missing from the plan.
+    if !matches!(target, TargetPlan::Embedded(_)) || !draft.is_sound() {
         return;
     }
-    for (index, table) in scenario.schema.tables.iter().enumerate() {
-        if plans.iter().any(|plan| plan.name == table.name && tables.has_unique(&plan.name)) {
+    for (index, plan) in plans.iter().enumerate() {
+        if tables.has_unique(&plan.name) {
             push(draft, format!("/schema/tables/{index}/sql"), UNIQUE);
         }
     }
-    for plan in plans {
-        let select = plan.policies.as_ref().and_then(|policies| policies.select.as_ref());
-        if select.is_some_and(|select| !tables.reads(&plan.name, "select", select).tables.is_empty()) {
-            push(draft, join(&join("/rls/policies", &plan.name), "select"), MEMBERSHIP);
+    for written in scenario.rls.iter().flat_map(|rls| rls.policies.keys()) {
+        let pointer = join("/rls/policies", written);
+        let Some(name) = draft.rendered(&pointer, written) else { continue };
+        let policies = plans.iter().find(|plan| plan.name == name).and_then(|plan| plan.policies.as_ref());
+        let Some(select) = policies.and_then(|policies| policies.select.as_ref()) else { continue };
+        if !tables.reads(&name, "select", select).tables.is_empty() {
+            push(draft, join(&pointer, "select"), MEMBERSHIP);
         }
     }
     for step in steps {
         let Action::Sql(sql) = &step.action else { continue };
         let pointer = format!("{}/sql", step.pointer);
-        let asks = |statement: &Statement| statement.source().to_ascii_lowercase().contains("cloudsync_db_version(");
-        if sql.statements.iter().any(asks) {
+        let calls = |functions: &[&str]| {
+            let any = |source: &str| functions.iter().any(|function| source.contains(function));
+            sql.statements.iter().any(|statement| any(&statement.source().to_ascii_lowercase()))
+        };
+        if calls(&["cloudsync_db_version("]) {
             push(draft, pointer.clone(), VERSIONS);
         }
-        if sql.statements.iter().any(|statement| statement.syncs) {
+        if calls(&["cloudsync_network_send_changes(", "cloudsync_network_sync("]) {
             push(draft, pointer, OPEN_TRANSACTION);
         }
     }
@@ -140,4 +147,51 @@ fn push(draft: &mut Draft<'_>, pointer: String, difference: Difference) {
     );
     let help = "`stress help embedded` lists all differences";
     draft.issues.push(Issue::new(pointer, "target::difference", message).help(help).warning());
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::plan::{Grant, Plan};
+
+    /// The places and subjects of the warnings of a scenario.
+    fn told(target: serde_json::Value, sql: &str) -> Vec<String> {
+        let policies = |select: &str| json!({ "select": select, "insert": "1", "update": "1", "delete": "1" });
+        let scenario = json!({
+            "version": 1, "name": "differences", "target": target, "vars": { "notes": "notes" },
+            "schema": { "tables": [
+                { "name": "teams", "sql": "CREATE TABLE teams (id TEXT PRIMARY KEY, member TEXT)" },
+                { "name": "{{ notes }}", "sql": "CREATE TABLE {{ notes }} (id TEXT PRIMARY KEY, n UNIQUE, team TEXT)" },
+            ] },
+            "rls": { "policies": {
+                "teams": policies("1"),
+                "{{ notes }}": policies("team IN (SELECT id FROM teams WHERE member = auth_userid())"),
+            } },
+            "phases": [{ "name": "p", "kind": "query", "sql": sql, "sync": ["send"] }],
+        });
+        let scenario = serde_json::from_value(scenario).expect("a scenario");
+        let (_, issues) = Plan::new(&scenario, &Grant::default()).expect("a plan");
+        assert!(issues.iter().all(|issue| issue.warning && issue.code == "target::difference"), "{issues:?}");
+        let subject = |message: &str| message.split(':').next().unwrap_or_default().to_owned();
+        issues.iter().map(|issue| format!("{} {}", issue.pointer, subject(&issue.message))).collect()
+    }
+
+    #[test]
+    fn what_a_scenario_depends_on_is_told_at_its_place_and_only_on_embedded() {
+        let tables =
+            ["/schema/tables/1/sql UNIQUE columns", "/rls/policies/{{ notes }}/select policies that read other tables"];
+        assert_eq!(told(json!("embedded"), "SELECT 1"), tables);
+        for (sql, subject) in [
+            ("SELECT cloudsync_db_version()", "versions"),
+            ("SELECT cloudsync_network_send_changes()", "sync calls in a transaction"),
+        ] {
+            let more = format!("/phases/0/sql {subject}");
+            assert_eq!(told(json!("embedded"), sql), [tables[0], tables[1], &more]);
+            assert_eq!(
+                told(json!({ "cloudsync": { "managed_database_id": "d", "address": "http://127.0.0.1:9" } }), sql),
+                [""; 0]
+            );
+        }
+    }
 }

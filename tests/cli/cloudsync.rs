@@ -1,7 +1,7 @@
 //! The real extension, with nobody to talk to: everything local is done, every sync call is told as a failure of the
 //! network, and the key is seen nowhere. Nothing leaves this machine.
 
-use crate::harness::{Place, Report, files, skip};
+use crate::harness::{Place, Report, files, json, skip};
 
 const SECRET: &str = "s3cr3t/key+with=signs&more";
 
@@ -24,6 +24,11 @@ phases:
     sql: UPDATE notes SET size = size + 1
     sync: [send, check]
 ";
+
+/// The same target, for phases of one's own.
+fn nobody() -> &'static str {
+    &TARGET[..TARGET.find("phases").expect("the phases stand last")]
+}
 
 /// The extension's path, or a word about why there is none.
 pub(crate) fn extension(test: &str) -> Option<String> {
@@ -195,17 +200,6 @@ fn base64(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// A device that dies with the extension loaded, and one that is logged out; both with nobody to talk to.
-const LOCAL: &str = "
-target:
-  cloudsync:
-    address: http://127.0.0.1:9
-    managed_database_id: db_test
-    apikey: \"{{ env.TEST_KEY }}\"
-settle: { rounds: 1, wait: 1ms }
-verify: [converged]
-";
-
 #[test]
 fn a_device_that_dies_keeps_what_it_committed_and_what_it_still_has_to_send() {
     let Some(path) = extension("a_device_that_dies_keeps_what_it_committed_and_what_it_still_has_to_send") else {
@@ -213,7 +207,7 @@ fn a_device_that_dies_keeps_what_it_committed_and_what_it_still_has_to_send() {
     };
     for (at, rows) in [("in_transaction", 9), ("after_statements", 21), ("after_send", 21)] {
         let place = Place::of(&format!(
-            "{LOCAL}phases:
+            "{}phases:
   - name: insert
     kind: insert
     rows: 21
@@ -221,14 +215,14 @@ fn a_device_that_dies_keeps_what_it_committed_and_what_it_still_has_to_send() {
     transaction: {{ batch: 9 }}
     crash: {{ at: {at} }}
     sync: [send, receive]
-"
+",
+            nobody()
         ));
         let run = place.stress(&["run", "scenario.yaml", "--json"]);
         let done = run.env("STRESS_CLOUDSYNC_EXTENSION", &path).env("TEST_KEY", SECRET).done().exits(1);
         assert_eq!(Report::parse(&done.out).errors(), [("network", "network")], "{at}");
         let directory = place.run_dir("test");
-        let record = std::fs::read_to_string(directory.join("record.json")).expect("a record");
-        let record: serde_json::Value = serde_json::from_str(&record).expect("it is JSON");
+        let record = json(&directory.join("record.json"));
         for database in 1..=2 {
             let file = directory.join(format!("databases/db{database}.db"));
             let connection = rusqlite::Connection::open(&file).expect("a database");
@@ -255,19 +249,19 @@ fn a_logout_and_a_reset_do_their_local_work_and_the_next_call_is_logged_in() {
         return;
     };
     let place = Place::of(&format!(
-        "{LOCAL}phases:
+        "{}phases:
   - {{ name: insert, kind: insert, rows: 3, sql: INSERT INTO notes (id) VALUES (:id), sync: [reset_sync_version, logout, receive] }}
   - {{ name: empty, kind: query, sql: SELECT 1 FROM notes, expect_rows: 0 }}
   - {{ name: after, kind: insert, rows: 2, sql: INSERT INTO notes (id) VALUES ('after' || :id), sync: [send] }}
-"
+",
+        nobody()
     ));
     let run = place.stress(&["run", "scenario.yaml", "--json"]);
     let done = run.env("STRESS_CLOUDSYNC_EXTENSION", &path).env("TEST_KEY", SECRET).done().exits(1);
     // Not `Unable to retrieve CloudSync network context.`, and no row is left before the second insert.
     assert_eq!(Report::parse(&done.out).errors(), [("network", "network")]);
     let directory = place.run_dir("test");
-    let record = std::fs::read_to_string(directory.join("record.json")).expect("a record");
-    let record: serde_json::Value = serde_json::from_str(&record).expect("it is JSON");
+    let record = json(&directory.join("record.json"));
     for worker in record["workers"].as_array().expect("workers") {
         let file = directory.join(format!("databases/db{}.db", worker["database"]));
         let connection = rusqlite::Connection::open(&file).expect("a database");

@@ -1,13 +1,11 @@
 //! One key: whether what is there is what somebody last wrote.
 
-use std::ops::Range;
-
 use super::held::HeldRow;
 use super::mixture::is_mixture;
 use crate::ledger::{Entry, Kept};
 use crate::plan::{DatabasePlan, Elsewhere, Plan};
 
-/// What a database wrote under a key, in order. Never nothing.
+/// What a database wrote under a key as one device, in order. Never nothing.
 pub(super) struct Writes<'a> {
     pub(super) database: &'a DatabasePlan,
     pub(super) ledger: &'a Kept,
@@ -82,26 +80,11 @@ impl Writes<'_> {
         self.entries.iter().any(|entry| self.ledger.is_hostile(entry.segment))
     }
 
-    /// The candidates, last first, and how the walks through the writes of each device that the database was ended.
-    /// `lenient` takes for allowed what may have been.
+    /// The candidates, last first, and how the walk ended. `lenient` takes for allowed what may have been.
     fn candidates(&self, lenient: bool) -> (Vec<&Entry>, End) {
-        let device = |entry: &Entry| self.ledger.device(entry.segment);
-        let (mut candidates, mut end, mut to) = (Vec::new(), End::Start, self.entries.len());
-        for entries in self.entries.chunk_by(|one, next| device(one) == device(next)).rev() {
-            let from = to - entries.len();
-            let (of_device, ended) = self.candidates_among(from..to, lenient);
-            candidates.extend(of_device);
-            end = end.and(ended);
-            to = from;
-        }
-        (candidates, end)
-    }
-
-    fn candidates_among(&self, places: Range<usize>, lenient: bool) -> (Vec<&Entry>, End) {
         let mut candidates = Vec::new();
         let mut end = End::Start;
-        for place in places.rev() {
-            let entry = &self.entries[place];
+        for (place, entry) in self.entries.iter().enumerate().rev() {
             // Without policies nobody asked.
             let allowed = match self.allowed.get(place).copied().unwrap_or(Allowed::Always) {
                 Allowed::Perhaps if lenient => Allowed::Always,
@@ -130,17 +113,6 @@ enum End {
     Start,
     /// At one before which some were not kept.
     NotKept,
-}
-
-impl End {
-    /// The end of two walks together.
-    fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::NotKept, _) | (_, Self::NotKept) => Self::NotKept,
-            (Self::Certain, _) | (_, Self::Certain) => Self::Certain,
-            (Self::Start, Self::Start) => Self::Start,
-        }
-    }
 }
 
 /// Whether something explains what is there.
@@ -201,10 +173,10 @@ fn walk(writes: &[Writes<'_>], held: Option<(u128, &[u8])>, columns: bool, lenie
 /// Whether a row that a database holds may be of its own making: a row that it wrote, or, where columns are merged, columns
 /// of a write that the policies deny among columns of others.
 pub(super) fn is_own(writes: &[Writes<'_>], database: u32, row: &HeldRow, columns: bool) -> bool {
-    let Some(own) = writes.iter().find(|one| one.database.index == database) else { return false };
-    let doubtful = || own.allowed.iter().any(|allowed| *allowed != Allowed::Always);
+    let own = || writes.iter().filter(|one| one.database.index == database);
+    let doubtful = || own().any(|one| one.allowed.iter().any(|allowed| *allowed != Allowed::Always));
     let written = || writes.iter().flat_map(|one| &one.entries).filter_map(|entry| entry.row.as_ref());
-    own.wrote(row.digest)
+    own().any(|one| one.wrote(row.digest))
         || columns
             && doubtful()
             && written().all(|state| state.digest != row.digest)

@@ -91,3 +91,56 @@ fn same_bytes(a: ValueRef<'_>, b: ValueRef<'_>) -> bool {
     };
     encoded(a) == encoded(b)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::plan::{Grant, Plan};
+
+    fn bytes(values: &[&str]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        values.iter().for_each(|value| encode(ValueRef::Text(value.as_bytes()), &mut bytes));
+        bytes
+    }
+
+    #[test]
+    fn a_mixture_has_each_column_of_one_of_the_others() {
+        let (one, other) = (bytes(&["k", "a", "b"]), bytes(&["k", "c", "d"]));
+        let is = |row: &[&str]| is_mixture(&bytes(row), [one.as_slice(), other.as_slice()].into_iter());
+        assert!(is(&["k", "a", "b"]) && is(&["k", "a", "d"]) && is(&["k", "c", "b"]));
+        assert!(!is(&["k", "b", "a"]) && !is(&["k", "a", "e"]) && !is(&["l", "a", "b"]));
+        assert!(!is_mixture(&one, std::iter::empty()));
+    }
+
+    #[test]
+    fn what_policies_read_is_mixed_in_every_way_until_the_ways_are_too_many() {
+        let scenario = serde_json::json!({
+            "version": 1, "name": "mixtures",
+            "schema": { "tables": [{ "name": "t", "sql": "CREATE TABLE t (id TEXT PRIMARY KEY, a, b, c)" }] },
+            "rls": { "policies": { "t": { "select": "a = b", "insert": "1", "update": "1", "delete": "1" } } },
+            "phases": [{ "sync": ["send"] }],
+        });
+        let scenario = serde_json::from_value(scenario).expect("a scenario");
+        let (plan, _) = Plan::new(&scenario, &Grant::default()).expect("a plan");
+        let form = &RowForm::all(&plan.tables)[0];
+        let mixed = |rows: &[Vec<u8>]| {
+            let rows: Vec<Row<'_>> = rows.iter().map(|bytes| Row { policy: 0, bytes }).collect();
+            mixtures(&rows, form)
+        };
+        let made = mixed(&[bytes(&["k", "a", "b", "x"]), bytes(&["k", "c", "d", "y"])]).expect("they are few");
+        let found: Vec<&[u8]> = made.iter().map(|one| one.row().bytes).collect();
+        // What no policy reads is that of the first.
+        let all = [["a", "b"], ["a", "d"], ["c", "b"], ["c", "d"]].map(|[a, b]| bytes(&["k", a, b, "x"]));
+        assert_eq!(found, all.each_ref().map(Vec::as_slice));
+        let policies: BTreeSet<u64> = made.iter().map(|one| one.row().policy).collect();
+        assert_eq!(policies.len(), all.len());
+        let many = |count: usize| -> Vec<Vec<u8>> {
+            (0..count).map(|one| bytes(&["k", &format!("a{one}"), &format!("b{one}"), "x"])).collect()
+        };
+        assert_eq!(mixed(&many(5)).map(|mixed| mixed.len()), Some(25));
+        assert!(mixed(&many(6)).is_none());
+        assert!(mixed(&[]).is_some_and(|mixed| mixed.is_empty()));
+    }
+}

@@ -65,7 +65,8 @@ impl Examiner<'_> {
     ) -> rusqlite::Result<()> {
         for one in writes {
             let (Some(last), Some(allowed)) = (one.last(), one.allowed.last()) else { continue };
-            if *allowed == Allowed::Always {
+            // A logout deletes what the device left.
+            if *allowed == Allowed::Always || one.ledger.was_logged_out(last.segment) {
                 continue;
             }
             let user = one.database.user;

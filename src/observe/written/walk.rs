@@ -44,10 +44,15 @@ impl Examiner<'_> {
             let mut writes = Vec::new();
             while let Some(Reverse((_, place))) = heap.peek().copied().filter(|Reverse((next, _))| *next == key) {
                 heap.pop();
-                let entries = readings[place].take(key)?;
+                let mut entries = readings[place].take(key)?;
                 heap.extend(readings[place].key().map(|key| Reverse((key, place))));
                 let (database, ledger) = (&self.subject.plan.databases[place], &self.subject.ledgers[place]);
-                writes.push(Writes { database, ledger, entries, allowed: Vec::new() });
+                while let Some(first) = entries.first().map(|entry| ledger.device(entry.segment)) {
+                    let rest = entries.partition_point(|entry| ledger.device(entry.segment) == first);
+                    let rest = entries.split_off(rest);
+                    writes.push(Writes { database, ledger, entries, allowed: Vec::new() });
+                    entries = rest;
+                }
             }
             let held: Vec<Option<HeldRow>> = self.sources.iter_mut().map(|source| source.take(key)).collect();
             self.found.state.keys += 1;

@@ -1,7 +1,7 @@
 //! A table's filter: which of its rows take part. As with CloudSync, an insertion or an update is captured when the row
 //! matches after it, a deletion when the row matched before it. So a row that leaves the filter stays elsewhere as it was.
-//! One thing differs: a row that waits to be sent, leaves the filter and is deleted is sent as a deletion, and by CloudSync not at all.
-//! It must not know how a row is captured.
+//! One thing differs: a row that waits to be sent, leaves the filter and is deleted is sent as a deletion, and by CloudSync
+//! not at all. It must not know how a row is captured.
 
 use rusqlite::Connection;
 
