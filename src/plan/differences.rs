@@ -189,7 +189,10 @@ mod tests {
             let more = format!("/phases/0/sql {subject}");
             assert_eq!(told(json!("embedded"), sql), [tables[0], tables[1], &more]);
             assert_eq!(
-                told(json!({ "cloudsync": { "managed_database_id": "d", "address": "http://127.0.0.1:9" } }), sql),
+                told(
+                    json!({ "cloudsync": { "managed_database_id": "d", "address": "http://127.0.0.1:9", "tokens": ["first token", "other token"] } }),
+                    sql
+                ),
                 [""; 0]
             );
         }
