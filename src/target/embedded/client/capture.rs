@@ -274,8 +274,8 @@ pub(super) fn next_version(connection: &Connection, least: i64) -> rusqlite::Res
         return Err(failure(format!("the version {least} is too large: at most {LARGEST_VERSION}")));
     }
     let tables = local::tables(connection)?;
-    let last = local::version(connection)?;
-    let hole = least.saturating_sub(last).saturating_sub(1).max(0);
+    let before = local::version(connection)?;
+    let hole = least.saturating_sub(before).saturating_sub(1).max(0);
     if hole > 0 {
         local::in_savepoint(connection, || {
             tables.iter().try_for_each(|table| {
@@ -285,7 +285,7 @@ pub(super) fn next_version(connection: &Connection, least: i64) -> rusqlite::Res
             })
         })?;
     }
-    Ok(last.saturating_add(hole).saturating_add(1))
+    Ok(before.saturating_add(hole).saturating_add(1))
 }
 
 /// Drops the companion and returns (and keeps) the version below which the next one must not start.
