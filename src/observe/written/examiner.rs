@@ -66,7 +66,7 @@ fn schema(plan: &Plan) -> rusqlite::Result<HashSet<u128>> {
         made.execute_batch(&table.sql)?;
         table.also.iter().try_for_each(|sql| made.execute_batch(sql))?;
     }
-    Ok(held::rows(&made, plan, Rows::All)?.into_iter().map(|row| row.key).collect())
+    Ok(held::rows(&made, plan, Rows::All)?.map(|row| row.key).collect())
 }
 
 /// From when on the server had some tables, named in lower case, as in the end: since the last write of the setup came
@@ -125,7 +125,7 @@ fn forbidden(subject: &Subject<'_>) -> rusqlite::Result<Vec<HeldForbidden>> {
     for database in subject.plan.databases.iter().filter(|_| subject.plan.rls) {
         let reader = open_reader(&subject.database_file(database.index), subject.user_id(database.user))?;
         let rows = held::rows(&reader, subject.plan, Rows::Forbidden)?;
-        all.extend(rows.into_iter().map(|row| HeldForbidden { database: database.index, row }));
+        all.extend(rows.map(|row| HeldForbidden { database: database.index, row }));
     }
     all.sort_by_key(|one| one.row.key);
     Ok(all)

@@ -24,17 +24,17 @@ pub(super) struct Source {
     pub(super) holder: Holder,
     /// Whether a row that is missing here is missing.
     pub(super) whole: bool,
-    rows: std::vec::IntoIter<HeldRow>,
+    rows: HeldRows,
 }
 
 impl Source {
-    pub(super) fn new(holder: Holder, whole: bool, rows: Vec<HeldRow>) -> Self {
-        Self { holder, whole, rows: rows.into_iter() }
+    pub(super) fn new(holder: Holder, whole: bool, rows: HeldRows) -> Self {
+        Self { holder, whole, rows }
     }
 
     /// The next key.
     pub(super) fn key(&self) -> Option<u128> {
-        self.rows.as_slice().first().map(|row| row.key)
+        self.rows.places.get(self.rows.next).map(|place| place.key)
     }
 
     /// The row under the next key.
@@ -43,13 +43,41 @@ impl Source {
     }
 }
 
+/// Rows in the order of their keys. They can be millions: none has memory of its own.
+#[derive(Default)]
+pub(super) struct HeldRows {
+    places: Vec<Place>,
+    bytes: Vec<u8>,
+    next: usize,
+}
+
+/// Where a row's bytes are.
+struct Place {
+    key: u128,
+    digest: u128,
+    start: usize,
+    length: u32,
+}
+
+impl Iterator for HeldRows {
+    type Item = HeldRow;
+
+    fn next(&mut self) -> Option<HeldRow> {
+        let place = self.places.get(self.next)?;
+        self.next += 1;
+        let bytes = self.bytes[place.start..][..place.length as usize].to_vec();
+        Some(HeldRow { key: place.key, digest: place.digest, bytes })
+    }
+}
+
 /// All rows of all tables, as far as they are meant.
-pub(super) fn rows(connection: &Connection, plan: &Plan, meant: Rows) -> rusqlite::Result<Vec<HeldRow>> {
-    let mut held = Vec::new();
+pub(super) fn rows(connection: &Connection, plan: &Plan, meant: Rows) -> rusqlite::Result<HeldRows> {
+    let mut held = HeldRows::default();
     for (table, form) in plan.tables.iter().zip(RowForm::all(&plan.tables)) {
         read(connection, plan, table, &form, meant, &mut held)?;
     }
-    held.sort_unstable_by_key(|row| row.key);
+    held.bytes.shrink_to_fit();
+    held.places.sort_unstable_by_key(|place| place.key);
     Ok(held)
 }
 
@@ -59,18 +87,22 @@ fn read(
     table: &TablePlan,
     form: &RowForm,
     meant: Rows,
-    held: &mut Vec<HeldRow>,
+    held: &mut HeldRows,
 ) -> rusqlite::Result<()> {
-    let sql = format!("SELECT {} {}", list_of(&table.columns), contents::source(plan, table, meant));
-    let mut statement = connection.prepare(&sql)?;
+    let source = contents::source(plan, table, meant);
+    let count = connection.query_row(&format!("SELECT count(*) {source}"), [], |row| row.get::<_, i64>(0))?;
+    held.places.reserve_exact(usize::try_from(count).unwrap_or(0));
+    let mut statement = connection.prepare(&format!("SELECT {} {source}", list_of(&table.columns)))?;
     let mut rows = statement.query([])?;
-    let mut buffer = Vec::new();
+    let (mut bytes, mut buffer) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
         // A column that the statement names is there.
         let value = |column: usize| row.get_ref(column).unwrap_or(rusqlite::types::ValueRef::Null);
-        let mut bytes = Vec::new();
         let digest = form.encode(value, &mut bytes);
-        held.push(HeldRow { key: form.key(value, &mut buffer), digest, bytes });
+        // A row of SQLite is shorter.
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        held.places.push(Place { key: form.key(value, &mut buffer), digest, start: held.bytes.len(), length });
+        held.bytes.extend_from_slice(&bytes);
     }
     Ok(())
 }
