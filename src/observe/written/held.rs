@@ -46,7 +46,9 @@ impl Source {
 /// All rows of all tables, as far as they are meant.
 pub(super) fn rows(connection: &Connection, plan: &Plan, meant: Rows) -> rusqlite::Result<Vec<HeldRow>> {
     let mut held = Vec::new();
-    for (table, form) in plan.tables.iter().zip(RowForm::all(&plan.tables)) {
+    // What was written to a table before it was altered has other columns.
+    let tables = plan.tables.iter().zip(RowForm::all(&plan.tables));
+    for (table, form) in tables.filter(|(table, _)| !table.altered) {
         read(connection, plan, table, &form, meant, &mut held)?;
     }
     held.sort_unstable_by_key(|row| row.key);
