@@ -85,8 +85,7 @@ fn check_expressions(draft: &mut Draft<'_>, tables: &Tables, plans: &[TablePlan]
         if let Some(filter) = &plan.filter {
             let columns = tables.columns_of(name).map(|columns| columns.all).unwrap_or_default();
             let prepared = tables.prepare_policy(name, "select", filter).map_err(|problem| problem.message);
-            let prepared =
-                prepared.and_then(|()| tables.prepare_filter(name, filter, &in_trigger(filter, &columns)));
+            let prepared = prepared.and_then(|()| tables.prepare_filter(name, filter, &in_trigger(filter, &columns)));
             if let Err(why) = prepared {
                 refuse(format!("the filter of `{name}`"), why);
             }
@@ -112,13 +111,16 @@ pub(super) fn check(draft: &mut Draft<'_>, scenario: &Scenario, target: &TargetP
         let message = "rows of a table that is altered are not held against what was written, \
                        so nobody could say which of them came from a hostile phase";
         let help = "use two scenarios: one with `hostile`, one with `alter`";
-        draft.issues.push(Issue::new(format!("{}/hostile", step.pointer), "phase::hostile", message).at_key().help(help));
+        draft
+            .issues
+            .push(Issue::new(format!("{}/hostile", step.pointer), "phase::hostile", message).at_key().help(help));
     }
     let alters = |sql: &str| sql.to_ascii_lowercase().contains("alter table");
     let on_server = steps.iter().any(|step| matches!(&step.action, Action::Admin(sql) if alters(sql.source())));
     let syncs = steps.iter().any(|step| step.syncs());
     if draft.is_sound() && !on_server && syncs && target.has_administrator() && !is_mismatch_expected(scenario) {
-        let message = "no step alters the table on the server, so the server refuses what the databases send after this";
+        let message =
+            "no step alters the table on the server, so the server refuses what the databases send after this";
         let help = "add a step with `admin: ALTER TABLE …` before this one, or expect the failure: \
                     `errors: [{match: {kind: schema_mismatch}, do: [ignore]}]`";
         draft.issues.push(Issue::new(&pointer, "cloudsync::alter", message).at_key().help(help).warning());
@@ -157,7 +159,10 @@ mod tests {
         };
         match Plan::new(&scenario, &Grant::default()) {
             Ok((plan, warnings)) => {
-                assert!(warnings.iter().all(|issue| issue.message.starts_with("no step alters the table")), "{warnings:?}");
+                assert!(
+                    warnings.iter().all(|issue| issue.message.starts_with("no step alters the table")),
+                    "{warnings:?}"
+                );
                 Ok(plan)
             }
             Err(issues) => Err(issues.iter().filter(|issue| !issue.warning).map(told).collect()),
@@ -210,7 +215,10 @@ mod tests {
         let uses = |when: Option<&str>| phase("uses", "SELECT b FROM notes", when);
         // Before it in the list, but also in the iterations after it.
         let found = of("iteration == 2", uses(None), nothing());
-        assert!(matches!(&found[..], [one] if one.contains("no such column: b") && one.contains("iteration 3")), "{found:?}");
+        assert!(
+            matches!(&found[..], [one] if one.contains("no such column: b") && one.contains("iteration 3")),
+            "{found:?}"
+        );
         assert_eq!(of("iteration == 2", uses(Some("iteration < 3")), nothing()), [""; 0]);
         assert_eq!(of("iteration == 2", nothing(), uses(Some("iteration == 1"))), [""; 0]);
         assert_eq!(of("iteration == 2", nothing(), uses(Some("iteration > 1"))).len(), 1);
@@ -241,10 +249,13 @@ mod tests {
     fn databases_may_be_altered_by_steps_of_their_own() {
         let made = plan(|scenario| {
             scenario["phases"] = json!([
-                alter(ADD, Some("db == 1")), phase("one", "SELECT w FROM notes", Some("db == 1")),
-                alter(ADD, Some("db == 2")), phase("both", "SELECT w FROM notes", None),
+                alter(ADD, Some("db == 1")),
+                phase("one", "SELECT w FROM notes", Some("db == 1")),
+                alter(ADD, Some("db == 2")),
+                phase("both", "SELECT w FROM notes", None),
             ]);
-            scenario["verify"] = json!([{ "query": { "on": "databases", "sql": "SELECT count(w) FROM notes", "equals": 0 } }]);
+            scenario["verify"] =
+                json!([{ "query": { "on": "databases", "sql": "SELECT count(w) FROM notes", "equals": 0 } }]);
         });
         assert_eq!(made.expect("a plan").tables[0].alters, [ADD]);
     }
@@ -292,7 +303,10 @@ mod tests {
             ("ALTER TABLE notes DROP COLUMN b", "the select policy of `notes`"),
         ] {
             let found = of(sql).expect_err("it is refused");
-            assert!(found.iter().any(|one| one.starts_with("/setup/0/alter after this change") && one.contains(what)), "{found:?}");
+            assert!(
+                found.iter().any(|one| one.starts_with("/setup/0/alter after this change") && one.contains(what)),
+                "{found:?}"
+            );
         }
         let made = plan(|scenario| {
             let policies = json!({ "select": "b > 1", "insert": "1", "update": "1", "delete": "1" });

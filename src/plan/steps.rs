@@ -36,9 +36,9 @@ impl Steps {
         plans: &mut [TablePlan],
     ) -> Self {
         let lists = [("/setup", &scenario.setup), ("/phases", &scenario.phases), ("/teardown", &scenario.teardown)];
-        let all = lists.into_iter().flat_map(|(list, steps)| {
-            steps.iter().enumerate().map(move |(index, step)| Written { list, index, step })
-        });
+        let all = lists
+            .into_iter()
+            .flat_map(|(list, steps)| steps.iter().enumerate().map(move |(index, step)| Written { list, index, step }));
         let all: Vec<Written<'_>> = all.collect();
         let decided = if all.iter().any(|written| written.step.alter.is_some()) {
             order::decide(draft, &all, scale, tables, plans)
@@ -111,9 +111,10 @@ fn crash(draft: &mut Draft<'_>, pointer: &str, step: &Step, action: &Action, syn
             ))
         }
         (CrashAt::InTransaction | CrashAt::AfterStatements, Action::Sql(_)) => None,
-        (CrashAt::InTransaction | CrashAt::AfterStatements, Action::Admin(_) | Action::Alter(_) | Action::Wait(_) | Action::Nothing) => {
-            Some(("only a step with `sql` can die there", "add `sql`, or write `at: after_send`"))
-        }
+        (
+            CrashAt::InTransaction | CrashAt::AfterStatements,
+            Action::Admin(_) | Action::Alter(_) | Action::Wait(_) | Action::Nothing,
+        ) => Some(("only a step with `sql` can die there", "add `sql`, or write `at: after_send`")),
     };
     if let Some((message, help)) = problem {
         draft.issues.push(Issue::new(format!("{pointer}/crash/at"), "phase::crash", message).help(help));

@@ -489,7 +489,9 @@ fn is_constant(default: &str) -> bool {
     let text = default.strip_prefix(['x', 'X']).unwrap_or(default);
     let is_text = ['\'', '"'].into_iter().any(|quote| {
         let inside = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
-        inside.is_some_and(|inside| !inside.replace([quote, quote].iter().collect::<String>().as_str(), "").contains(quote))
+        inside.is_some_and(|inside| {
+            !inside.replace([quote, quote].iter().collect::<String>().as_str(), "").contains(quote)
+        })
     });
     is_number || is_word || is_text
 }

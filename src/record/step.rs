@@ -125,7 +125,7 @@ impl StepKind {
             Self::Send | Self::Receive | Self::Check | Self::Sync => Part::Sync,
             Self::Open | Self::Alter | Self::Logout | Self::ResetSyncVersion | Self::Crash | Self::Close => {
                 Part::Session
-            },
+            }
             Self::Barrier | Self::Wait | Self::Pace => Part::Waiting,
             Self::Admin => Part::Admin,
         }

@@ -82,7 +82,12 @@ impl Connected {
 
     /// Makes a database file for this target: the plan's tables unless they are there, as they are at first or `in_the_end`,
     /// with sync enabled, and without a network. Gives its site id.
-    pub(crate) fn create_database(&self, plan: &Plan, file: &Path, in_the_end: bool) -> Result<Option<String>, RawError> {
+    pub(crate) fn create_database(
+        &self,
+        plan: &Plan,
+        file: &Path,
+        in_the_end: bool,
+    ) -> Result<Option<String>, RawError> {
         let (loader, pragmas) = (&self.loader, plan.pragmas.as_slice());
         let session = Session::open(&Opening { file, loader, pragmas, settings: &[], network: None })?;
         let tables = session.call(Call::Open, "SELECT count(*) FROM sqlite_schema", &[])?;

@@ -165,7 +165,8 @@ impl Scene<'_> {
                 let verb = if holders.len() > 1 { "have" } else { "has" };
                 let others = holders.first().filter(|holder| has_others(holder));
                 let columns = others.and_then(|holder| held.iter().find(|one| one.holder == *holder)?.table);
-                let which = columns.map_or(which, |table| format!(" with other columns ({})", table.columns.join(", ")));
+                let which =
+                    columns.map_or(which, |table| format!(" with other columns ({})", table.columns.join(", ")));
                 format!("{} {verb} {}{which}", names(holders), counted(*rows, "row"))
             })
             .collect();
