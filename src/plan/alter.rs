@@ -160,8 +160,7 @@ mod tests {
         match Plan::new(&scenario, &Grant::default()) {
             Ok((plan, warnings)) => {
                 assert!(
-                    warnings.iter().all(|issue| issue.message.starts_with("no step alters the table")),
-                    "{warnings:?}"
+                    warnings.iter().any(|issue| issue.message.starts_with("no step alters the table on the server"))
                 );
                 Ok(plan)
             }

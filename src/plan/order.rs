@@ -212,9 +212,8 @@ impl Course<'_> {
 
 /// Says for whom a column is missing, which another database or iteration may have.
 fn explain(issues: &mut [Issue], database: u32, iteration: u64) {
-    let is_missing = |issue: &&mut Issue| {
-        ["no such column", "has no column named"].iter().any(|text| issue.message.contains(text))
-    };
+    let is_missing =
+        |issue: &&mut Issue| ["no such column", "has no column named"].iter().any(|text| issue.message.contains(text));
     for issue in issues.iter_mut().filter(is_missing) {
         let when = if iteration == 0 { String::new() } else { format!(", iteration {iteration}") };
         let help = issue.help.take().map_or_else(String::new, |help| format!("; {help}"));
