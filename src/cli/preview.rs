@@ -169,7 +169,9 @@ fn step_text(step: &StepPlan, scope: &Scope) -> String {
         Action::Wait(wait) => add(format!("  wait {wait:?}")),
         Action::Admin(sql) => add(format!("  on the server: {}", shown(sql.render(scope)))),
         Action::Alter(alterations) => {
-            alterations.iter().for_each(|one| add(format!("  alter: {}", one_line(&one.sql))));
+            for one in alterations {
+                add(format!("  alter: {}", one_line(&one.sql)));
+            }
         }
         Action::Sql(sql) => sql_text(sql, scope, &mut add),
     }

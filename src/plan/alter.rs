@@ -4,20 +4,11 @@
 use super::draft::Draft;
 use super::filter::in_trigger;
 use super::rule::rule_for;
-use super::table::TablePlan;
+use super::table::{Alteration, TablePlan};
 use super::tables::Tables;
 use super::{Action, StepPlan, TargetPlan};
 use crate::failure::{self, Call, FailureKind, RawError};
-use crate::scenario::{ExpectedVerdict, Issue, Scenario, Sql};
-
-/// A change of a synced table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Alteration {
-    /// The table.
-    pub table: String,
-    /// `ALTER TABLE …`, rendered: the same for every database.
-    pub sql: String,
-}
+use crate::scenario::{ExpectedVerdict, Issue, Policies, Scenario, Sql};
 
 const HELP: &str = "write `ALTER TABLE notes ADD COLUMN …`, `… DROP COLUMN …` or `… RENAME COLUMN … TO …`";
 
@@ -90,7 +81,7 @@ fn check_expressions(draft: &mut Draft<'_>, tables: &Tables, plans: &[TablePlan]
                 refuse(format!("the filter of `{name}`"), why);
             }
         }
-        for (operation, policy) in plan.policies.iter().flat_map(|policies| policies.iter()) {
+        for (operation, policy) in plan.policies.iter().flat_map(Policies::iter) {
             if let Err(problem) = tables.prepare_policy(name, operation, policy) {
                 refuse(format!("the {operation} policy of `{name}`"), problem.message);
             }

@@ -34,7 +34,6 @@ mod until;
 mod value;
 mod variables;
 
-pub(crate) use alter::Alteration;
 pub(crate) use check::{CheckKind, CheckPlan, Question};
 pub(crate) use crash::CrashPlan;
 pub use grant::Grant;
@@ -43,7 +42,7 @@ pub(crate) use secrets::{in_address, is_secret, written};
 pub(crate) use sync::{ReceivePlan, SyncPlan};
 #[cfg(test)]
 pub(crate) use table::Triggered;
-pub(crate) use table::{Collation, Elsewhere, KeyColumn, TablePlan};
+pub(crate) use table::{Alteration, Collation, Elsewhere, KeyColumn, TablePlan};
 pub(crate) use target::{ALLOWED_DATABASES, TargetPlan, covers};
 pub(crate) use until::{UntilPlan, UntilQueryPlan};
 pub(crate) use value::{AtRow, Binding, Parameter, SqlValue, Statement, Varying};

@@ -8,7 +8,7 @@ use super::draft::Draft;
 use super::scale::{ScalePlan, user_id};
 use super::table::TablePlan;
 use super::tables::Tables;
-use super::{DatabasePlan, StepPlan, steps};
+use super::{DatabasePlan, StepPlan};
 use crate::scenario::{Issue, Step};
 use crate::template::Expression;
 
@@ -36,6 +36,9 @@ impl Written<'_> {
     }
 }
 
+/// What decides a step against the tables as they are.
+pub(super) type Decide = fn(&mut Draft<'_>, &Tables, &mut [TablePlan], &Written<'_>) -> Option<StepPlan>;
+
 /// Databases that alter their tables in the same iterations.
 struct Group<'p> {
     /// For each `alter` step, by its place among all steps: the iteration in which it runs, if it does.
@@ -48,11 +51,12 @@ pub(super) fn decide(
     draft: &mut Draft<'_>,
     written: &[Written<'_>],
     scale: &ScalePlan,
-    tables: &Tables,
-    plans: &mut [TablePlan],
+    (tables, plans): (&Tables, &mut [TablePlan]),
+    decide: Decide,
 ) -> Vec<Option<StepPlan>> {
     let mut course = Course {
         written,
+        decide,
         iterations: scale.iterations.unwrap_or(1),
         tables,
         decided: written.iter().map(|_| None).collect(),
@@ -60,7 +64,9 @@ pub(super) fn decide(
     let groups = course.groups(draft, &scale.databases);
     // The first database comes last: the tables stay as it has them.
     for (place, group) in groups.iter().enumerate().rev() {
-        plans.iter_mut().for_each(|plan| plan.alters.clear());
+        for plan in plans.iter_mut() {
+            plan.alters.clear();
+        }
         if place > 0 {
             course.in_passing(draft, |course, draft| course.walk(draft, plans, group));
         } else {
@@ -81,6 +87,7 @@ pub(super) fn decide(
 
 struct Course<'a> {
     written: &'a [Written<'a>],
+    decide: Decide,
     iterations: u64,
     tables: &'a Tables,
     decided: Vec<Option<StepPlan>>,
@@ -95,7 +102,7 @@ impl Course<'_> {
             let mut turns = Vec::new();
             for (at, written) in self.written.iter().enumerate().filter(|(_, written)| written.step.alter.is_some()) {
                 let range = if written.is_repeated() { 1..=self.iterations } else { ONCE };
-                let mut found = self.iterations_of(draft, written, database, range);
+                let mut found = iterations_of(draft, written, database, range);
                 let turn = found.next();
                 if let (Some(first), Some(second), false) = (turn, found.next(), twice[at]) {
                     twice[at] = true;
@@ -115,23 +122,6 @@ impl Course<'_> {
             }
         }
         groups
-    }
-
-    /// The iterations among some in which a database runs a step, as far as is asked.
-    fn iterations_of(
-        &self,
-        draft: &Draft<'_>,
-        written: &Written<'_>,
-        database: &DatabasePlan,
-        range: RangeInclusive<u64>,
-    ) -> impl Iterator<Item = u64> + use<> {
-        let scope = draft.scope.database(database.index, database.user, &user_id(database.user));
-        let when = written.when();
-        let most = usize::try_from(MOST).unwrap_or(usize::MAX);
-        range.take(most).filter(move |iteration| {
-            let holds = |when: &Expression| when.holds(&scope.iteration(*iteration).repeat(1)).unwrap_or(false);
-            when.as_ref().is_none_or(holds)
-        })
     }
 
     /// Goes through a run as these databases do.
@@ -171,7 +161,7 @@ impl Course<'_> {
                     .filter(|turn| *range == (*turn..=*turn))
                     .and_then(|turn| Some((group.databases.first()?.index, turn))),
                 None => group.databases.iter().find_map(|database| {
-                    let first = self.iterations_of(draft, written, database, range.clone()).next();
+                    let first = iterations_of(draft, written, database, range.clone()).next();
                     first.map(|iteration| (database.index, iteration))
                 }),
             };
@@ -185,7 +175,7 @@ impl Course<'_> {
 
     fn decide(&mut self, draft: &mut Draft<'_>, plans: &mut [TablePlan], at: usize) {
         let written = &self.written[at];
-        let plan = steps::decide_one(draft, self.tables, plans, written);
+        let plan = (self.decide)(draft, self.tables, plans, written);
         let decided = &mut self.decided[at];
         *decided = decided.take().or(plan);
     }
@@ -208,6 +198,22 @@ impl Course<'_> {
             draft.sql("/schema", "", problem);
         }
     }
+}
+
+/// The iterations among some in which a database runs a step, as far as is asked.
+fn iterations_of(
+    draft: &Draft<'_>,
+    written: &Written<'_>,
+    database: &DatabasePlan,
+    range: RangeInclusive<u64>,
+) -> impl Iterator<Item = u64> + use<> {
+    let scope = draft.scope.database(database.index, database.user, &user_id(database.user));
+    let when = written.when();
+    let most = usize::try_from(MOST).unwrap_or(usize::MAX);
+    range.take(most).filter(move |iteration| {
+        let holds = |when: &Expression| when.holds(&scope.iteration(*iteration).repeat(1)).unwrap_or(false);
+        when.as_ref().is_none_or(holds)
+    })
 }
 
 /// Says for whom a column is missing, which another database or iteration may have.

@@ -41,7 +41,7 @@ impl Steps {
             .flat_map(|(list, steps)| steps.iter().enumerate().map(move |(index, step)| Written { list, index, step }));
         let all: Vec<Written<'_>> = all.collect();
         let decided = if all.iter().any(|written| written.step.alter.is_some()) {
-            order::decide(draft, &all, scale, tables, plans)
+            order::decide(draft, &all, scale, (tables, plans), decide_one)
         } else {
             all.iter().map(|written| decide_one(draft, tables, plans, written)).collect()
         };
@@ -60,7 +60,7 @@ impl Steps {
 }
 
 /// Decides a step against the tables as they are.
-pub(super) fn decide_one(
+fn decide_one(
     draft: &mut Draft<'_>,
     tables: &Tables,
     plans: &mut [TablePlan],

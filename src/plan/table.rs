@@ -48,6 +48,15 @@ impl TablePlan {
     }
 }
 
+/// A change of a synced table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alteration {
+    /// The table.
+    pub table: String,
+    /// `ALTER TABLE …`, rendered: the same for every database.
+    pub sql: String,
+}
+
 /// What triggers do to a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Triggered {

@@ -1,7 +1,7 @@
 //! A worker's database is altered: each change between the two functions by which sync learns of it.
 
 use super::state::Worker;
-use crate::failure::{self, Call, Failure};
+use crate::failure::{self, Call, RawError};
 use crate::plan::{Alteration, StepPlan};
 use crate::record::StepKind;
 use crate::session::Session;
@@ -25,7 +25,9 @@ impl Worker<'_> {
         let mut event = self.event(&step.name, StepKind::Alter, at);
         match failed {
             None => self.note(&event, StepKind::Alter.as_str()),
-            Some(failure) => {
+            Some((what, error)) => {
+                let mut failure = failure::classify(&error);
+                failure.message = format!("{what}: {}", failure.message);
                 self.note(&event, &format!("alter error: {}", failure.message));
                 event.failures.push(failure);
             }
@@ -38,19 +40,14 @@ impl Worker<'_> {
     }
 }
 
-/// Alters a table; after an error it is as before.
-fn alter(session: &Session, one: &Alteration) -> Result<(), Failure> {
-    let of = |what: &str, error: &failure::RawError| {
-        let mut failure = failure::classify(error);
-        failure.message = format!("{what}: {}", failure.message);
-        failure
-    };
+/// Alters a table; after an error it is as before. Gives what failed with the error.
+fn alter(session: &Session, one: &Alteration) -> Result<(), (String, RawError)> {
     let call = |function: &str| {
         let done = session.call(Call::Sql, &format!("SELECT {function}(?1)"), &[&one.table]);
-        done.map(drop).map_err(|error| of(&format!("{function}('{}')", one.table), &error))
+        done.map(drop).map_err(|error| (format!("{function}('{}')", one.table), error))
     };
     call(BEGIN)?;
-    let altered = session.run(Call::Sql, &one.sql).map_err(|error| of(&one_line(&one.sql), &error));
+    let altered = session.run(Call::Sql, &one.sql).map_err(|error| (one_line(&one.sql), error));
     let done = altered.and_then(|()| call(COMMIT));
     if done.is_err() {
         // Where the last function fails it may have ended the savepoint itself, so that there is nothing to take back. The
