@@ -204,6 +204,54 @@ fn the_server_alters_as_its_administrator_wants_and_not_against_its_policies() {
     assert_eq!(server_rows(&directory), Vec::<String>::new());
 }
 
+/// Three changes of a column beat one, also where a column before it goes meanwhile.
+#[test]
+fn versions_go_with_their_columns() {
+    const DROP: &str = "ALTER TABLE notes DROP COLUMN a";
+    for sent_before in [false, true] {
+        let directory = TempDir::new().expect("directory");
+        let world = world(&directory);
+        let [one, two] = ["1.db", "2.db"].map(|name| Device::new(&directory, name, &world));
+        one.put(1, 1, 0);
+        one.settle();
+        two.settle();
+        (1..=3).for_each(|value| one.put(1, 1, value));
+        two.put(1, 1, 50);
+        if sent_before {
+            one.settle();
+        }
+        assert_eq!(&world.hub.sql("key", "d", DROP)["data"], "OK");
+        for device in [&one, &two] {
+            alter(&device.connection, DROP);
+            device.settle();
+        }
+        one.settle();
+        for held in [dump(&one.connection, ALL), dump(&two.connection, ALL), server_rows(&directory)] {
+            assert_eq!(held, ["Text(\"k1\")|Integer(3)"], "{sent_before}");
+        }
+    }
+}
+
+/// A row in an earlier shape says nothing of a column that it lacks, not even that it has its default.
+#[test]
+fn what_comes_without_a_column_leaves_it_as_it_is() {
+    let directory = TempDir::new().expect("directory");
+    let world = world(&directory);
+    let [mut one, two] = ["1.db", "2.db"].map(|name| Device::new(&directory, name, &world));
+    one.alter();
+    // Less than the default `dw`, which would win a tie.
+    one.connection.execute("INSERT INTO notes(id, a, w) VALUES ('k1', 'one', 'a')", []).expect("write");
+    two.put(1, 0, 7);
+    two.settle();
+    assert_eq!(one.call("receive_changes", Fate::Arrives), None);
+    assert_eq!(dump(&one.connection, ALL), ["Text(\"k1\")|Text(\"one\")|Integer(3)|Text(\"a\")"]);
+    assert_eq!(&world.hub.sql("key", "d", ALTERS[0])["data"], "OK");
+    one.settle();
+    two.put(1, 0, 8);
+    assert_eq!(two.call("send_changes", Fate::Arrives), None);
+    assert_eq!(server_rows(&directory), ["Text(\"k1\")|Text(\"8\")|Integer(3)|Text(\"dw\")"]);
+}
+
 #[test]
 fn everything_is_sent_again_also_where_several_rows_wait_already() {
     let directory = TempDir::new().expect("directory");
