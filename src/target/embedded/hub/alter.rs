@@ -11,11 +11,12 @@ use super::database::Database;
 use super::refusal::{GENERIC, Refusal};
 use super::switch::check_policy;
 use super::tracked::{self, SERVER, Tracked};
-use crate::sql::quote;
+use crate::sql::{one_line, quote};
 
 /// Whether a statement alters a table.
 pub(super) fn is_alter(sql: &str) -> bool {
-    let mut words = sql.split_whitespace();
+    let line = one_line(sql);
+    let mut words = line.split(' ');
     let next = words.next().zip(words.next());
     next.is_some_and(|(first, second)| first.eq_ignore_ascii_case("alter") && second.eq_ignore_ascii_case("table"))
 }
