@@ -39,6 +39,8 @@ pub(crate) fn plan(databases: u32) -> Plan {
             also: Vec::new(),
             filter: None,
             algorithm: crate::scenario::Algorithm::default(),
+            alters: Vec::new(),
+            altered: false,
             columns: ["id", "name", "value"].map(str::to_owned).to_vec(),
             places: vec![0, 1, 2],
             primary_key: vec!["id".into()],
@@ -243,6 +245,7 @@ fn state(plan: &Plan) -> FinalState {
 /// A table's content in a nutshell.
 pub(crate) fn table(rows: u64, digest: &str) -> TableState {
     TableState {
+        columns: Vec::new(),
         table: "test_sync".into(),
         rows,
         digest: digest.into(),

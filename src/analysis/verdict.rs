@@ -222,7 +222,7 @@ fn nothing_done(scene: &Scene<'_>) -> Option<Rule> {
 fn nothing_changed(scene: &Scene<'_>) -> Option<Rule> {
     let writes = |step: &&StepPlan| match &step.action {
         Action::Sql(sql) => StepKind::of(sql.kind).changes_rows(),
-        Action::Admin(_) | Action::Wait(_) | Action::Nothing => false,
+        Action::Admin(_) | Action::Alter(_) | Action::Wait(_) | Action::Nothing => false,
     };
     let writing: Vec<&StepPlan> = scene.plan.steps().filter(writes).collect();
     let first = writing.first()?;

@@ -168,6 +168,11 @@ fn step_text(step: &StepPlan, scope: &Scope) -> String {
         Action::Nothing => {}
         Action::Wait(wait) => add(format!("  wait {wait:?}")),
         Action::Admin(sql) => add(format!("  on the server: {}", shown(sql.render(scope)))),
+        Action::Alter(alterations) => {
+            for one in alterations {
+                add(format!("  alter: {}", one_line(&one.sql)));
+            }
+        }
         Action::Sql(sql) => sql_text(sql, scope, &mut add),
     }
     if !step.sync.is_empty() {

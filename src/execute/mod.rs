@@ -141,8 +141,10 @@ fn frame(job: &Job<'_>) -> Record {
 fn prepare(run: &Run<'_>) -> Result<(), ExecuteError> {
     let create = |(index, database): (usize, &DatabasePlan)| {
         let path = run.database_file(database.index);
-        let site =
-            run.target.create_database(run.plan, &path).map_err(|error| ExecuteError::Prepare { path, error })?;
+        let site = run
+            .target
+            .create_database(run.plan, &path, false)
+            .map_err(|error| ExecuteError::Prepare { path, error })?;
         if let Some(site) = &site {
             run.target.name_site(site, database.index);
         }

@@ -20,6 +20,8 @@ pub(crate) struct Page(Arc<Mutex<Content>>);
 /// A table whose writes are taken.
 struct Table {
     name: CString,
+    /// Whether its writes are taken. Those to a table that is altered would have other columns before.
+    on: bool,
     form: RowForm,
     /// Reads the row under a key.
     row: String,
@@ -41,7 +43,7 @@ struct Content {
 impl Page {
     pub(super) fn new(tables: &[TablePlan]) -> Self {
         let table = |(table, form): (&TablePlan, RowForm)| {
-            Some(Table { name: CString::new(table.name.as_str()).ok()?, row: row_sql(table), form })
+            Some(Table { name: CString::new(table.name.as_str()).ok()?, on: !table.altered, row: row_sql(table), form })
         };
         let tables = tables.iter().zip(RowForm::all(tables)).filter_map(table);
         Self(Arc::new(Mutex::new(Content {
@@ -112,7 +114,7 @@ impl Content {
         }
         let tables = Arc::clone(&self.tables);
         let named = |table: &&Table| table.name.as_bytes().eq_ignore_ascii_case(write.table.to_bytes());
-        let Some(Table { form, .. }) = tables.iter().find(named) else { return };
+        let Some(Table { form, .. }) = tables.iter().find(named).filter(|table| table.on) else { return };
         let old = |column: usize| write.before(form.places[column]).unwrap_or(ValueRef::Null);
         let new = |column: usize| write.after(form.places[column]).unwrap_or(ValueRef::Null);
         match write.operation {

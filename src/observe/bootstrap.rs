@@ -41,7 +41,7 @@ fn receive_all(
     file: &Path,
     state: &mut BootstrapState,
 ) -> Result<(), RawError> {
-    state.site_id = subject.target.create_database(subject.plan, file)?;
+    state.site_id = subject.target.create_database(subject.plan, file, true)?;
     let target = subject.target;
     let session = Session::open(&Opening {
         file,

@@ -191,7 +191,10 @@ fn differences(subject: &Subject<'_>, found: &mut Collected, bootstraps: &[(u32,
             if tables.windows(2).all(|pair| same(&pair[0][place], &pair[1][place])) {
                 continue;
             }
-            match difference::compare(subject, user.index, table, &holders) {
+            // Tables with other columns have no rows to compare.
+            let compared = holders.iter().zip(&tables).filter(|(_, tables)| tables[place].columns.is_empty());
+            let compared: Vec<(Holder, &Path)> = compared.map(|(holder, _)| *holder).collect();
+            match difference::compare(subject, user.index, table, &compared) {
                 Ok(mut difference) => {
                     clues::gather(subject, table, &mut difference);
                     state.differences.push(difference);

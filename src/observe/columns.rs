@@ -14,6 +14,27 @@ pub(super) fn list_of(columns: &[String]) -> String {
     columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ")
 }
 
+/// The columns of a table that the connection has, unless they are those of the plan.
+pub(super) fn other_columns(connection: &Connection, table: &TablePlan) -> rusqlite::Result<Option<Vec<String>>> {
+    if !table.altered {
+        return Ok(None);
+    }
+    let mut statement = connection.prepare(&columns_sql(&format!("'{}'", table.name.replace('\'', "''"))))?;
+    let columns = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    Ok((!are_same(&columns, &table.columns)).then_some(columns))
+}
+
+/// SQL that gives the columns of a table, whose name is a literal.
+pub(super) fn columns_sql(name: &str) -> String {
+    format!("SELECT name FROM pragma_table_xinfo({name}) WHERE hidden NOT IN (2, 3) ORDER BY cid")
+}
+
+/// Whether columns are the same, in whatever order.
+pub(super) fn are_same(one: &[String], other: &[String]) -> bool {
+    let has = |name: &String| other.iter().any(|known| known.eq_ignore_ascii_case(name));
+    one.len() == other.len() && one.iter().all(has)
+}
+
 /// Columns as one text of SQL literals: `'a', 1`. Only on connections of `open_reader` and `define_auth`, which have
 /// the function.
 pub(super) fn literals_of(columns: &[String]) -> String {

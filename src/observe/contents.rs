@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::columns::list_of;
+use super::columns::{list_of, other_columns};
 use super::written::Left;
 use crate::ledger::RowForm;
 use crate::plan::{Plan, TablePlan};
@@ -59,6 +59,9 @@ pub(super) fn tables(connection: &Connection, plan: &Plan, rows: Rows) -> rusqli
 // Whole, so that its instructions can be counted.
 #[inline(never)]
 fn state(connection: &Connection, plan: &Plan, table: &TablePlan, rows: Rows) -> rusqlite::Result<TableState> {
+    if let Some(columns) = other_columns(connection, table)? {
+        return other_state(connection, plan, table, rows, columns);
+    }
     // In whatever order SQLite reads them fastest.
     let sql = format!("SELECT {} {}", list_of(&table.columns), source(plan, table, rows));
     let mut statement = connection.prepare(&sql)?;
@@ -80,11 +83,27 @@ fn state(connection: &Connection, plan: &Plan, table: &TablePlan, rows: Rows) ->
         table: table.name.clone(),
         rows: count,
         digest,
+        columns: Vec::new(),
         forbidden: 0,
         leaked: None,
         lapsed: 0,
         left_out: 0,
     })
+}
+
+/// A table that has other columns than those that are compared.
+fn other_state(
+    connection: &Connection,
+    plan: &Plan,
+    table: &TablePlan,
+    rows: Rows,
+    columns: Vec<String>,
+) -> rusqlite::Result<TableState> {
+    let sql = format!("SELECT count(*) {}", source(plan, table, rows));
+    let rows = connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs();
+    let digest = format!("{:032x}", xxh3_128(columns.join("\n").as_bytes()));
+    let table = table.name.clone();
+    Ok(TableState { table, rows, digest, columns, forbidden: 0, leaked: None, lapsed: 0, left_out: 0 })
 }
 
 /// The tables of a user's own database: what the user may see, and how many rows are there that the user may not. What
@@ -109,7 +128,11 @@ pub(super) fn own_tables(
 fn without(connection: &Connection, plan: &Plan, behind: &HashMap<u128, Left>) -> rusqlite::Result<Vec<TableState>> {
     let forms = RowForm::all(&plan.tables);
     let places = 0..plan.tables.len();
-    places.map(|place| table_without(connection, &plan.tables[place], &forms[place], place, behind)).collect()
+    let table = |place: usize| match other_columns(connection, &plan.tables[place])? {
+        None => table_without(connection, &plan.tables[place], &forms[place], place, behind),
+        Some(columns) => other_state(connection, plan, &plan.tables[place], Rows::Allowed, columns),
+    };
+    places.map(table).collect()
 }
 
 fn table_without(
@@ -147,7 +170,8 @@ fn table_without(
         rows += 1;
     }
     let digest = format!("{digest:032x}");
-    Ok(TableState { table: table.name.clone(), rows, digest, forbidden: 0, leaked: None, lapsed: 0, left_out })
+    let (table, columns) = (table.name.clone(), Vec::new());
+    Ok(TableState { table, rows, digest, columns, forbidden: 0, leaked: None, lapsed: 0, left_out })
 }
 
 #[cfg(test)]

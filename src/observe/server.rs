@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use serde_json::{Map, Value};
 
-use super::columns::{compared, keys_of, list_of};
+use super::columns::{are_same, columns_sql, compared, keys_of, list_of};
 use super::pieces::{Piece, SIGNED_ZERO, pieces_of, values};
 use crate::failure::{Call, RawError};
 use crate::plan::{Plan, TablePlan};
@@ -35,13 +35,36 @@ pub(super) fn copy(plan: &Plan, admin: &Admin, database: &str, file: &Path) -> R
         |rows: Vec<Map<String, Value>>| rows.first().and_then(|row| row.get("signed")) == Some(&Value::from(1));
     let signed_zero = admin.sql(Some(database), SIGNED_ZERO).is_ok_and(signed);
     for table in &plan.tables {
-        local.execute_batch(&table.sql).map_err(sqlite)?;
+        if let Some(other) = other_table(admin, database, table)? {
+            local.execute_batch(&other.sql).map_err(sqlite)?;
+            copy_table(admin, database, &other, signed_zero, &mut local)?;
+            continue;
+        }
+        local.execute_batch(&table.in_the_end()).map_err(sqlite)?;
         copy_table(admin, database, table, signed_zero, &mut local)?;
         if plan.users.len() > FEW_USERS {
             index_policy(table, &local).map_err(sqlite)?;
         }
     }
     Ok(())
+}
+
+/// The server's table, where it has other columns than the first database in the end.
+fn other_table(admin: &Admin, database: &str, table: &TablePlan) -> Result<Option<TablePlan>, RawError> {
+    if !table.altered {
+        return Ok(None);
+    }
+    let mut name = String::new();
+    literal(ValueRef::Text(table.name.as_bytes()), &mut name);
+    let rows = admin.sql(Some(database), &columns_sql(&name))?;
+    let name = |row: &Map<String, Value>| Some(row.get("name")?.as_str()?.to_owned());
+    let columns: Vec<String> = rows.iter().filter_map(name).collect();
+    if are_same(&columns, &table.columns) {
+        return Ok(None);
+    }
+    let (name, key) = (quote(&table.name), list_of(&table.primary_key));
+    let sql = format!("CREATE TABLE {name}({}, PRIMARY KEY ({key}))", list_of(&columns));
+    Ok(Some(TablePlan { sql, columns, ..table.clone() }))
 }
 
 /// Lets SQLite seek to the rows of one user of many: an index on each column that the select policy names.

@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::grant::Grant;
 use super::steps::Steps;
 use super::tables::Tables;
-use super::{Plan, SettlePlan, differences, judging, policies, scale, schema, session, target, variables};
+use super::{Plan, SettlePlan, alter, differences, judging, policies, scale, schema, session, target, variables};
 use crate::scenario::{HumanDuration, Issue, Scenario};
 
 impl Plan {
@@ -54,8 +54,13 @@ fn plan(draft: &mut Draft<'_>, scenario: &Scenario) -> Option<Plan> {
     policies::decide(draft, scenario, &mut tables, &mut table_plans);
     let target = target::decide(draft, scenario, scale.users.len());
     session::check_credentials(draft, scenario, &target, scale.databases.len());
-    let steps = Steps::decide(draft, scenario, &tables);
+    let steps = Steps::decide(draft, scenario, &scale, &tables, &mut table_plans);
     let all = steps.all();
+    if table_plans.iter().any(|table| table.altered) {
+        schema::renew(&mut tables, &mut table_plans);
+        policies::renew(&tables, &mut table_plans);
+    }
+    alter::check(draft, scenario, &target, &all);
     let session::Pragmas { statements: pragmas, foreign_keys } = session::pragmas(draft, scenario, &target, &all);
     let thresholds = judging::thresholds(draft, scenario, &all, scale.databases.len());
     let syncs = all.iter().any(|step| step.syncs());

@@ -79,8 +79,8 @@ impl<'s> Draft<'s> {
     pub(super) fn sql(&mut self, pointer: &str, source: &str, problem: SqlProblem) {
         let first_template = source.find("{{").or_else(|| source.find("{%")).unwrap_or(source.len());
         let range = problem.range.filter(|range| range.end <= first_template);
-        let missing =
-            problem.message.strip_prefix("no such ").and_then(|rest| rest.split_once(": ")).map(|(_, name)| name);
+        let missing = problem.message.strip_prefix("no such ").and_then(|rest| rest.split_once(": "));
+        let missing = missing.or_else(|| problem.message.split_once(" has no column named ")).map(|(_, name)| name);
         let range = range.or_else(|| find_word(source, missing?));
         let issue = Issue::new(pointer, "sql::prepare", format!("the SQL does not prepare: {}", problem.message));
         self.issues.push(issue.range(range).maybe_help(problem.help));

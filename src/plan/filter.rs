@@ -62,7 +62,7 @@ pub(super) fn decide(
 }
 
 /// What CloudSync makes of a filter in a trigger: every word outside of texts that is a column, letter by letter.
-fn in_trigger(filter: &str, columns: &[String]) -> String {
+pub(super) fn in_trigger(filter: &str, columns: &[String]) -> String {
     let new = |part: &str| {
         if columns.iter().any(|column| column == part) { format!("NEW.{}", quote(part)) } else { part.to_owned() }
     };

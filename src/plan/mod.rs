@@ -2,6 +2,7 @@
 //! option here means "later"; what depends on database, iteration and row is rendered lazily by the step itself.
 //! Pure: the same scenario gives an equal plan. It must not know files, clocks or the environment.
 
+mod alter;
 mod build;
 mod calls;
 mod check;
@@ -14,6 +15,7 @@ mod grow_only;
 mod guard;
 mod judging;
 mod names;
+mod order;
 mod phase;
 mod policies;
 pub(crate) mod rule;
@@ -40,7 +42,7 @@ pub(crate) use secrets::{in_address, is_secret, written};
 pub(crate) use sync::{ReceivePlan, SyncPlan};
 #[cfg(test)]
 pub(crate) use table::Triggered;
-pub(crate) use table::{Collation, Elsewhere, KeyColumn, TablePlan};
+pub(crate) use table::{Alteration, Collation, Elsewhere, KeyColumn, TablePlan};
 pub(crate) use target::{ALLOWED_DATABASES, TargetPlan, covers};
 pub(crate) use until::{UntilPlan, UntilQueryPlan};
 pub(crate) use value::{AtRow, Binding, Parameter, SqlValue, Statement, Varying};
@@ -172,6 +174,8 @@ pub enum Action {
     Sql(SqlPlan),
     /// SQL on the server, as its administrator.
     Admin(Text),
+    /// Synced tables of the local database are altered, one after the other.
+    Alter(Vec<Alteration>),
     /// A pause.
     Wait(Duration),
     /// Nothing: the step is its sync calls.
@@ -183,7 +187,7 @@ impl Action {
     pub fn is_hostile(&self) -> bool {
         match self {
             Self::Sql(sql) => sql.hostile,
-            Self::Admin(_) | Self::Wait(_) | Self::Nothing => false,
+            Self::Admin(_) | Self::Alter(_) | Self::Wait(_) | Self::Nothing => false,
         }
     }
 }

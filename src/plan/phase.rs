@@ -126,6 +126,12 @@ fn prepare(
     let sql = statement.render(scope, 1).map_err(|problem| draft.template(pointer, problem)).ok()?;
     let prepared = tables.prepare(&sql).map_err(|problem| draft.sql(pointer, source, problem)).ok()?;
     grow_only::check(draft, tables, pointer, &sql);
+    if let Some(table) = tables.altered(&sql).filter(|table| tables.has(table)) {
+        let message = format!("a phase alters the synced table `{table}`, which sync would not notice");
+        draft.issues.push(
+            Issue::new(pointer, "cloudsync::alter", message).help("use an `alter` step: `- alter: ALTER TABLE …`"),
+        );
+    }
     // A table or view that a phase makes for itself is there for the phases after it.
     if sql.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("create"))
         && let Err(problem) = tables.run(&sql)

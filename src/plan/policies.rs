@@ -37,6 +37,17 @@ pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, tables: &mut Ta
     }
 }
 
+/// Notes anew what the policies read, after tables were altered.
+pub(super) fn renew(tables: &Tables, plans: &mut [TablePlan]) {
+    for plan in plans {
+        let Some(policies) = plan.policies.clone() else { continue };
+        (plan.policy_columns, plan.policies_depend_on) = (Vec::new(), Elsewhere::Nothing);
+        for (operation, policy) in policies.iter() {
+            note(plan, tables.reads(&plan.name, operation, policy));
+        }
+    }
+}
+
 /// Notes what a policy reads.
 fn note(plan: &mut TablePlan, reads: Reads) {
     let place = |column: &String| plan.columns.iter().position(|own| own.eq_ignore_ascii_case(column));

@@ -41,6 +41,8 @@ pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, tables: &mut Ta
             also,
             filter,
             algorithm: table.algo,
+            alters: Vec::new(),
+            altered: false,
             columns: columns.all,
             places: columns.places,
             primary_key: columns.primary_key,
@@ -53,6 +55,20 @@ pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, tables: &mut Ta
     }
     note_triggers(tables, &mut plans);
     plans
+}
+
+/// Notes what the tables are after they were altered.
+pub(super) fn renew(tables: &mut Tables, plans: &mut [TablePlan]) {
+    for plan in plans.iter_mut() {
+        plan.triggered = Triggered::default();
+        if let Some(columns) = tables.columns_of(&plan.name).filter(|_| plan.altered) {
+            plan.columns = columns.all;
+            plan.places = columns.places;
+            plan.primary_key = columns.primary_key;
+            plan.key = columns.key;
+        }
+    }
+    note_triggers(tables, plans);
 }
 
 /// Notes what triggers do to the tables.

@@ -84,7 +84,7 @@ fn pragma(draft: &mut Draft<'_>, pointer: &str, name: &str, value: &Value) -> Op
 fn statement_journals(target: &TargetPlan, steps: &[&StepPlan]) -> &'static str {
     let several = |step: &&StepPlan| match &step.action {
         Action::Sql(sql) => sql.rows.is_none() && sql.statements.len() > 1 && sql.batch != Some(1),
-        Action::Admin(_) | Action::Wait(_) | Action::Nothing => false,
+        Action::Admin(_) | Action::Alter(_) | Action::Wait(_) | Action::Nothing => false,
     };
     if target.kind().loads_the_extension() && steps.iter().any(several) { "file" } else { "memory" }
 }

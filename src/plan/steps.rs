@@ -3,12 +3,16 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::alter;
 use super::calls;
 use super::crash::CrashPlan;
 use super::draft::Draft;
 use super::names::Names;
+use super::order::{self, Written};
 use super::phase;
+use super::scale::ScalePlan;
 use super::sync::SyncPlan;
+use super::table::TablePlan;
 use super::tables::Tables;
 use super::{Action, StepPlan};
 use crate::scenario::{Barrier, CrashAt, HumanDuration, Issue, Scenario, Step, Think};
@@ -24,12 +28,27 @@ pub(super) struct Steps {
 
 impl Steps {
     /// Decides them all, and whether their names tell them apart.
-    pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, tables: &Tables) -> Self {
-        let steps = Self {
-            setup: list_of(draft, tables, "/setup", &scenario.setup),
-            phases: list_of(draft, tables, "/phases", &scenario.phases),
-            teardown: list_of(draft, tables, "/teardown", &scenario.teardown),
+    pub(super) fn decide(
+        draft: &mut Draft<'_>,
+        scenario: &Scenario,
+        scale: &ScalePlan,
+        tables: &Tables,
+        plans: &mut [TablePlan],
+    ) -> Self {
+        let lists = [("/setup", &scenario.setup), ("/phases", &scenario.phases), ("/teardown", &scenario.teardown)];
+        let all = lists
+            .into_iter()
+            .flat_map(|(list, steps)| steps.iter().enumerate().map(move |(index, step)| Written { list, index, step }));
+        let all: Vec<Written<'_>> = all.collect();
+        let decided = if all.iter().any(|written| written.step.alter.is_some()) {
+            order::decide(draft, &all, scale, (tables, plans), decide_one)
+        } else {
+            all.iter().map(|written| decide_one(draft, tables, plans, written)).collect()
         };
+        let (mut steps, mut decided) = (Self { setup: vec![], phases: vec![], teardown: vec![] }, decided.into_iter());
+        for (list, (_, written)) in [&mut steps.setup, &mut steps.phases, &mut steps.teardown].into_iter().zip(lists) {
+            list.extend(decided.by_ref().take(written.len()).flatten());
+        }
         check_names(draft, &steps.all());
         steps
     }
@@ -40,12 +59,14 @@ impl Steps {
     }
 }
 
-fn list_of(draft: &mut Draft<'_>, tables: &Tables, list: &str, steps: &[Step]) -> Vec<StepPlan> {
-    let each = steps.iter().enumerate();
-    each.filter_map(|(index, one)| step(draft, tables, list, index, one)).collect()
-}
-
-fn step(draft: &mut Draft<'_>, tables: &Tables, list: &str, index: usize, step: &Step) -> Option<StepPlan> {
+/// Decides a step against the tables as they are.
+fn decide_one(
+    draft: &mut Draft<'_>,
+    tables: &Tables,
+    plans: &mut [TablePlan],
+    written: &Written<'_>,
+) -> Option<StepPlan> {
+    let Written { list, index, step } = *written;
     let pointer = format!("{list}/{index}");
     check_keys(draft, &pointer, step);
     let when = step.when.as_ref().and_then(|source| expression(draft, &format!("{pointer}/when"), source));
@@ -59,7 +80,7 @@ fn step(draft: &mut Draft<'_>, tables: &Tables, list: &str, index: usize, step: 
         Barrier::Skew(skew) => Some(skew.skew.get()),
     });
     let name = step.name.clone().unwrap_or_else(|| default_name(list, index, step));
-    let action = action(draft, tables, &pointer, &name, step)?;
+    let action = action(draft, (tables, plans), &pointer, &name, step)?;
     let written = step.sync.iter().enumerate();
     let sync: Vec<SyncPlan> = written
         .filter_map(|(index, call)| calls::decide(draft, tables, &format!("{pointer}/sync/{index}"), call))
@@ -90,9 +111,10 @@ fn crash(draft: &mut Draft<'_>, pointer: &str, step: &Step, action: &Action, syn
             ))
         }
         (CrashAt::InTransaction | CrashAt::AfterStatements, Action::Sql(_)) => None,
-        (CrashAt::InTransaction | CrashAt::AfterStatements, Action::Admin(_) | Action::Wait(_) | Action::Nothing) => {
-            Some(("only a step with `sql` can die there", "add `sql`, or write `at: after_send`"))
-        }
+        (
+            CrashAt::InTransaction | CrashAt::AfterStatements,
+            Action::Admin(_) | Action::Alter(_) | Action::Wait(_) | Action::Nothing,
+        ) => Some(("only a step with `sql` can die there", "add `sql`, or write `at: after_send`")),
     };
     if let Some((message, help)) = problem {
         draft.issues.push(Issue::new(format!("{pointer}/crash/at"), "phase::crash", message).help(help));
@@ -109,6 +131,7 @@ fn default_name(list: &str, index: usize, step: &Step) -> String {
     let word = match step {
         Step { sql: Some(_), .. } => "phase",
         Step { admin: Some(_), .. } => "admin",
+        Step { alter: Some(_), .. } => "alter",
         Step { wait: Some(_), .. } => "wait",
         Step { .. } => "sync",
     };
@@ -116,13 +139,22 @@ fn default_name(list: &str, index: usize, step: &Step) -> String {
     format!("{part}{word}-{}", index + 1)
 }
 
-fn action(draft: &mut Draft<'_>, tables: &Tables, pointer: &str, name: &str, step: &Step) -> Option<Action> {
+fn action(
+    draft: &mut Draft<'_>,
+    (tables, plans): (&Tables, &mut [TablePlan]),
+    pointer: &str,
+    name: &str,
+    step: &Step,
+) -> Option<Action> {
     if let Some(sql) = &step.sql {
         return phase::decide(draft, tables, pointer, name, step, sql).map(Action::Sql);
     }
     if let Some(source) = &step.admin {
         let pointer = format!("{pointer}/admin");
         return draft.text(&pointer, source, Names::Phase).map(Action::Admin);
+    }
+    if let Some(sql) = &step.alter {
+        return Some(Action::Alter(alter::decide(draft, tables, plans, &format!("{pointer}/alter"), sql)));
     }
     Some(step.wait.map_or(Action::Nothing, |wait| Action::Wait(wait.get())))
 }
@@ -139,21 +171,23 @@ fn check_names(draft: &mut Draft<'_>, steps: &[&StepPlan]) {
     }
 }
 
-/// Which keys go together: a phase of SQL, or one of `sync`, `wait` and `admin`.
+/// Which keys go together: a phase of SQL, or one of `sync`, `wait`, `admin` and `alter`.
 fn check_keys(draft: &mut Draft<'_>, pointer: &str, step: &Step) {
     let code = "phase::keys";
-    let actions: Vec<&str> =
-        [("sql", step.sql.is_some()), ("admin", step.admin.is_some()), ("wait", step.wait.is_some())]
-            .into_iter()
-            .filter_map(|(key, given)| given.then_some(key))
-            .collect();
+    let actions = [
+        ("sql", step.sql.is_some()),
+        ("admin", step.admin.is_some()),
+        ("alter", step.alter.is_some()),
+        ("wait", step.wait.is_some()),
+    ];
+    let actions: Vec<&str> = actions.into_iter().filter_map(|(key, given)| given.then_some(key)).collect();
     if actions.len() > 1 {
         let message = format!("a step can have only one of {}", list(&actions));
         draft.issues.push(Issue::new(pointer, code, message).help("write them as separate steps"));
     }
     if actions.is_empty() && step.sync.is_empty() {
         let message = "this step does nothing";
-        draft.issues.push(Issue::new(pointer, code, message).help("add `sql`, `sync`, `wait` or `admin`"));
+        draft.issues.push(Issue::new(pointer, code, message).help("add `sql`, `sync`, `wait`, `admin` or `alter`"));
     }
     if step.sql.is_some() {
         for (key, missing) in [("name", step.name.is_none()), ("kind", step.kind.is_none())] {
@@ -180,6 +214,10 @@ fn check_keys(draft: &mut Draft<'_>, pointer: &str, step: &Step) {
                 draft.issues.push(Issue::new(format!("{pointer}/{key}"), code, message).at_key());
             }
         }
+    }
+    if step.alter.is_some() && step.repeat.is_some() {
+        let message = "`repeat` has no effect on `alter`: a table can be altered so only once";
+        draft.issues.push(Issue::new(format!("{pointer}/repeat"), code, message).at_key());
     }
     if step.barrier.is_some() && step.sync.is_empty() {
         let message = "`barrier` has no effect without `sync`: it makes the sync calls start together";

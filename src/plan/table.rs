@@ -17,7 +17,12 @@ pub struct TablePlan {
     pub filter: Option<String>,
     /// How it is merged.
     pub algorithm: Algorithm,
-    /// All columns that hold data (generated ones left out), in order.
+    /// How the first database alters it, in order.
+    pub alters: Vec<String>,
+    /// Whether any database alters it.
+    pub altered: bool,
+    /// All columns that hold data (generated ones left out), in order. Here and below as the first database has them in the
+    /// end.
     pub columns: Vec<String>,
     /// Their places among all columns of the table, counted from 0.
     pub places: Vec<i32>,
@@ -33,6 +38,23 @@ pub struct TablePlan {
     pub policies_depend_on: Elsewhere,
     /// What triggers of the author's do to it.
     pub triggered: Triggered,
+}
+
+impl TablePlan {
+    /// SQL that makes it as the first database has it in the end.
+    pub fn in_the_end(&self) -> String {
+        let statements = std::iter::once(&self.sql).chain(&self.alters);
+        statements.map(|sql| sql.trim().trim_end_matches(';')).collect::<Vec<_>>().join(";\n")
+    }
+}
+
+/// A change of a synced table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alteration {
+    /// The table.
+    pub table: String,
+    /// `ALTER TABLE …`, rendered: the same for every database.
+    pub sql: String,
 }
 
 /// What triggers do to a table.

@@ -88,7 +88,18 @@ impl Tables {
             return None;
         };
         self.names.push(name.to_owned());
-        Self::check_rules(pointer, name, &columns, issues);
+        Self::check_rules(&sql_pointer, name, &columns, issues);
+        Self::check_name(pointer, name, issues);
+        Some(self.plan_of(name, &columns))
+    }
+
+    /// The columns of a table as it is now, as far as the plan needs them.
+    pub(super) fn columns_of(&self, name: &str) -> Option<Columns> {
+        let columns = self.columns(name).ok().filter(|columns| !columns.is_empty())?;
+        Some(self.plan_of(name, &columns))
+    }
+
+    fn plan_of(&self, name: &str, columns: &[Column]) -> Columns {
         let mut keys: Vec<&Column> = columns.iter().filter(|column| column.key > 0).collect();
         keys.sort_by_key(|column| column.key);
         let primary_key: Vec<String> = keys.into_iter().map(|column| column.name.clone()).collect();
@@ -101,12 +112,82 @@ impl Tables {
                 .find(|(name, _)| name.eq_ignore_ascii_case(column))
                 .map_or(Collation::Binary, |(_, collation)| *collation),
         });
-        Some(Columns {
+        Columns {
             all: held().map(|column| column.name.clone()).collect(),
             places: held().map(|column| column.place).collect(),
             key: key.collect(),
             primary_key,
-        })
+        }
+    }
+
+    /// The table that a statement alters, as the scenario calls it where it is one of its own.
+    pub(super) fn altered(&self, sql: &str) -> Option<String> {
+        let hear = |altered: &mut Option<String>, context: &AuthContext<'_>| {
+            if let AuthAction::AlterTable { table_name, .. } = context.action {
+                *altered = Some(table_name.to_owned());
+            }
+        };
+        let is_any = sql.to_ascii_lowercase().contains("alter");
+        let table = is_any.then(|| self.guard.heard(sql, hear)).flatten()?;
+        Some(self.names.iter().find(|name| name.eq_ignore_ascii_case(&table)).cloned().unwrap_or(table))
+    }
+
+    /// Whether the scenario declares a table of this name.
+    pub(super) fn has(&self, table: &str) -> bool {
+        self.names.iter().any(|name| name == table)
+    }
+
+    /// Alters a table, and checks CloudSync's rules for what it is then.
+    pub(super) fn alter(&self, pointer: &str, table: &str, sql: &str) -> Result<Vec<Issue>, SqlProblem> {
+        let explained = |error: rusqlite::Error| self.explain(&error);
+        let before = self.columns(table).map_err(explained)?;
+        self.guard.declare(sql).map_err(explained)?;
+        let after = self.columns(table).map_err(explained)?;
+        let code = "cloudsync::alter";
+        if after.is_empty() {
+            let message = format!("`{table}` must keep its name: CloudSync knows a table by it");
+            let help = "an `alter` step can add, drop and rename columns";
+            return Ok(vec![Issue::new(pointer, code, message).help(help)]);
+        }
+        let mut issues = Vec::new();
+        Self::check_rules(pointer, table, &after, &mut issues);
+        let key = |columns: &[Column]| -> Vec<String> {
+            columns.iter().filter(|column| column.key > 0).map(|column| column.name.clone()).collect()
+        };
+        if key(&before) != key(&after) {
+            let message = format!(
+                "a column of the primary key of `{table}` is renamed: CloudSync would forget what it knows of every row, and which rows were deleted"
+            );
+            issues.push(Issue::new(pointer, code, message).help("rename other columns only"));
+        }
+        let is_new = |column: &&Column| !before.iter().any(|known| known.name == column.name);
+        for column in after.iter().filter(is_new).filter(|_| after.len() > before.len()) {
+            let default = column.default.as_deref().map(str::trim);
+            let what = if default.is_some_and(|default| !is_constant(default)) {
+                "a default that is not a constant"
+            } else if column.not_null && default.is_some_and(|default| default.eq_ignore_ascii_case("null")) {
+                "the default NULL and is NOT NULL"
+            } else if column.is_stored {
+                "a stored value"
+            } else {
+                continue;
+            };
+            let message = format!("the new column `{}` has {what}, but `{table}` may have rows", column.name);
+            let help = "SQLite adds columns with constant defaults only: `DEFAULT 0`, `DEFAULT 'text'`";
+            issues.push(Issue::new(pointer, code, message).help(help));
+        }
+        Ok(issues)
+    }
+
+    /// From here on, what is declared can be taken back.
+    pub(super) fn mark(&self) -> Result<(), SqlProblem> {
+        self.guard.connection().execute_batch("SAVEPOINT stress").map_err(|error| self.explain(&error))
+    }
+
+    /// Takes back what was declared since the mark.
+    pub(super) fn take_back(&self) -> Result<(), SqlProblem> {
+        let done = self.guard.connection().execute_batch("ROLLBACK TO stress; RELEASE stress");
+        done.map_err(|error| self.explain(&error))
     }
 
     /// The collations of the primary key's columns, as its index compares them.
@@ -284,16 +365,17 @@ impl Tables {
     }
 
     fn columns(&self, table: &str) -> Result<Vec<Column>, rusqlite::Error> {
-        let sql = "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, pk, hidden, cid FROM pragma_table_xinfo(?1)";
+        let sql = "SELECT name, type, \"notnull\", dflt_value, pk, hidden, cid FROM pragma_table_xinfo(?1)";
         let mut statement = self.guard.connection().prepare(sql)?;
         let rows = statement.query_map([table], |row| {
             Ok(Column {
                 name: row.get(0)?,
                 declared: row.get(1)?,
                 not_null: row.get(2)?,
-                has_default: row.get(3)?,
+                default: row.get(3)?,
                 key: row.get(4)?,
                 generated: row.get::<_, i64>(5)? > 1,
+                is_stored: row.get::<_, i64>(5)? == 3,
                 place: row.get(6)?,
             })
         })?;
@@ -301,18 +383,17 @@ impl Tables {
     }
 
     /// The rules of `cloudsync_init`, before it is called.
-    fn check_rules(pointer: &str, table: &str, columns: &[Column], issues: &mut Vec<Issue>) {
-        let sql = format!("{pointer}/sql");
+    fn check_rules(sql: &str, table: &str, columns: &[Column], issues: &mut Vec<Issue>) {
         let code = "cloudsync::table";
         let keys: Vec<&Column> = columns.iter().filter(|column| column.key > 0).collect();
         match keys.as_slice() {
             [] => issues.push(
-                Issue::new(&sql, code, format!("table `{table}` has no primary key, which CloudSync requires"))
+                Issue::new(sql, code, format!("table `{table}` has no primary key, which CloudSync requires"))
                     .help("declare a key that is unique across all databases, such as `id TEXT PRIMARY KEY`"),
             ),
             [only] if only.is_integer() => issues.push(
                 Issue::new(
-                    &sql,
+                    sql,
                     code,
                     format!(
                         "table `{table}` has a single integer primary key, `{}`, which CloudSync does not accept",
@@ -325,15 +406,20 @@ impl Tables {
         }
         for column in columns
             .iter()
-            .filter(|column| column.key == 0 && column.not_null && !column.has_default && !column.generated)
+            .filter(|column| column.key == 0 && column.not_null && column.default.is_none() && !column.generated)
         {
             let message = format!(
                 "column `{}` of `{table}` is NOT NULL without a DEFAULT, which CloudSync does not accept",
                 column.name
             );
             let help = format!("add a default: `{} {} NOT NULL DEFAULT …`", column.name, column.declared);
-            issues.push(Issue::new(&sql, code, message).help(help));
+            issues.push(Issue::new(sql, code, message).help(help));
         }
+    }
+
+    /// The rules of `cloudsync_init` for the name of a table.
+    fn check_name(pointer: &str, table: &str, issues: &mut Vec<Issue>) {
+        let code = "cloudsync::table";
         if table.to_ascii_lowercase().ends_with("_cloudsync") {
             let message =
                 format!("the name `{table}` ends in `_cloudsync`, which is reserved for CloudSync's own tables");
@@ -405,6 +491,23 @@ fn names_as_source(policy: &str, table: &str) -> bool {
     })
 }
 
+/// Whether SQLite takes a default for a constant, so that it can add the column to a table with rows.
+fn is_constant(default: &str) -> bool {
+    let default = default.trim();
+    let unsigned = default.trim_start_matches(['+', '-']).trim_start();
+    let is_number = unsigned.starts_with(|first: char| first.is_ascii_digit() || first == '.')
+        && unsigned.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '_');
+    let is_word = ["null", "true", "false"].iter().any(|word| default.eq_ignore_ascii_case(word));
+    let text = default.strip_prefix(['x', 'X']).unwrap_or(default);
+    let is_text = ['\'', '"'].into_iter().any(|quote| {
+        let inside = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+        inside.is_some_and(|inside| {
+            !inside.replace([quote, quote].iter().collect::<String>().as_str(), "").contains(quote)
+        })
+    });
+    is_number || is_word || is_text
+}
+
 /// What a prepared statement wants and gives.
 pub(super) struct Prepared {
     /// The names of its parameters without the colon; `None` for a `?`.
@@ -417,10 +520,13 @@ struct Column {
     name: String,
     declared: String,
     not_null: bool,
-    has_default: bool,
+    /// Its default, as SQL.
+    default: Option<String>,
     /// Place in the primary key, from 1; 0 outside it.
     key: i64,
     generated: bool,
+    /// Whether it is generated and stored.
+    is_stored: bool,
     /// Counted from 0, generated columns included.
     place: i32,
 }

@@ -92,6 +92,9 @@ pub struct TableState {
     pub rows: u64,
     /// The sum of the digests of those rows, whatever their order, as 32 hex digits.
     pub digest: String,
+    /// Its columns, if they are not those of the first database in the end. The digest is that of their names then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
     /// Rows held that the user's select policy forbids.
     #[serde(default, skip_serializing_if = "super::usual::is_zero")]
     pub forbidden: u64,
@@ -242,6 +245,8 @@ pub enum WhyUnjudged {
     NotKept,
     /// The row was written on both sides of the table's filter.
     Filter,
+    /// The table was altered.
+    Altered,
 }
 
 /// Rows of a table that no last write explains.

@@ -35,6 +35,8 @@ pub enum StepKind {
     Pace,
     /// Ran SQL on the server.
     Admin,
+    /// Altered tables of the local database.
+    Alter,
     /// Logged out: deleted the local rows, and took a new site id.
     Logout,
     /// Had everything be sent and received again.
@@ -108,6 +110,7 @@ impl StepKind {
             Self::Wait => "wait",
             Self::Pace => "pace",
             Self::Admin => "admin",
+            Self::Alter => "alter",
             Self::Logout => "logout",
             Self::ResetSyncVersion => "reset_sync_version",
             Self::Crash => "crash",
@@ -120,7 +123,9 @@ impl StepKind {
         match self {
             Self::Delete | Self::Insert | Self::Update | Self::Query => Part::Sql,
             Self::Send | Self::Receive | Self::Check | Self::Sync => Part::Sync,
-            Self::Open | Self::Logout | Self::ResetSyncVersion | Self::Crash | Self::Close => Part::Session,
+            Self::Open | Self::Alter | Self::Logout | Self::ResetSyncVersion | Self::Crash | Self::Close => {
+                Part::Session
+            }
             Self::Barrier | Self::Wait | Self::Pace => Part::Waiting,
             Self::Admin => Part::Admin,
         }
@@ -142,6 +147,7 @@ impl StepKind {
             | Self::Wait
             | Self::Pace
             | Self::Admin
+            | Self::Alter
             | Self::Logout
             | Self::ResetSyncVersion
             | Self::Crash
@@ -201,6 +207,7 @@ impl StepKind {
             | Self::Wait
             | Self::Pace
             | Self::Admin
+            | Self::Alter
             | Self::Logout
             | Self::ResetSyncVersion
             | Self::Crash => true,
@@ -254,6 +261,7 @@ mod tests {
             "wait",
             "pace",
             "admin",
+            "alter",
             "logout",
             "reset_sync_version",
             "crash",

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use super::{Count, HumanDuration, Rate};
 
-/// A step: either a phase (`name`, `kind`, `sql` and their options), or one of `sync`, `wait` and `admin` on its own.
+/// A step: either a phase (`name`, `kind`, `sql` and their options), or one of `sync`, `wait`, `admin` and `alter` on its
+/// own.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Step {
@@ -75,6 +76,11 @@ pub struct Step {
     /// A step that runs SQL on the server as the administrator. Database 1 runs it, once; `when` selects other databases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin: Option<String>,
+    /// A step that alters synced tables of the local database: `ALTER TABLE notes ADD COLUMN tag TEXT`, or a list. It may
+    /// add, drop and rename columns. Steps after it use the new columns. The server's table is altered by a step with
+    /// `admin`. In `phases`, give it a `when` that is true in one iteration: `when: iteration == 1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alter: Option<Sql>,
 }
 
 /// The operation that a phase performs.

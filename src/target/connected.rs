@@ -80,17 +80,25 @@ impl Connected {
         self.wrong_credentials.get(&database.index).unwrap_or_else(own)
     }
 
-    /// Makes a database file for this target: the plan's tables unless they are there, with sync enabled, and without a
-    /// network. Gives its site id.
-    pub(crate) fn create_database(&self, plan: &Plan, file: &Path) -> Result<Option<String>, RawError> {
+    /// Makes a database file for this target: the plan's tables unless they are there, as they are at first or `in_the_end`,
+    /// with sync enabled, and without a network. Gives its site id.
+    pub(crate) fn create_database(
+        &self,
+        plan: &Plan,
+        file: &Path,
+        in_the_end: bool,
+    ) -> Result<Option<String>, RawError> {
         let (loader, pragmas) = (&self.loader, plan.pragmas.as_slice());
         let session = Session::open(&Opening { file, loader, pragmas, settings: &[], network: None })?;
         let tables = session.call(Call::Open, "SELECT count(*) FROM sqlite_schema", &[])?;
         if tables.as_deref() == Some("0") {
             // All or none: a file that was cut off here is made the next time.
             session.run(Call::Open, "BEGIN")?;
-            for sql in plan.tables.iter().flat_map(|table| std::iter::once(&table.sql).chain(&table.also)) {
-                session.run(Call::Open, sql)?;
+            for table in &plan.tables {
+                let alters = if in_the_end { table.alters.as_slice() } else { &[] };
+                for sql in std::iter::once(&table.sql).chain(&table.also).chain(alters) {
+                    session.run(Call::Open, sql)?;
+                }
             }
             session.run(Call::Open, "COMMIT")?;
         }

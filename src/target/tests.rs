@@ -159,7 +159,7 @@ fn a_file_that_is_there_keeps_what_was_captured() {
             session.close().expect("it closes");
             answers
         };
-        let site = target.create_database(&plan, &file).expect("it is made");
+        let site = target.create_database(&plan, &file, false).expect("it is made");
         let version = "SELECT cloudsync_db_version()";
         let write = [
             "INSERT INTO t VALUES ('in', 1), ('out', 0) RETURNING NULL",
@@ -167,7 +167,7 @@ fn a_file_that_is_there_keeps_what_was_captured() {
         ];
         let written =
             call(&[&write[..], &["DELETE FROM t WHERE id = 'in' RETURNING NULL", version]].concat()).pop().flatten();
-        assert_eq!(target.create_database(&plan, &file).expect("it is there"), site);
+        assert_eq!(target.create_database(&plan, &file, false).expect("it is there"), site);
         assert_eq!(call(&[version])[0], written, "setting the filter again would start anew");
         let trigger = "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND sql LIKE '%n%> 0%'";
         assert_ne!(call(&[trigger])[0].as_deref(), Some("0"), "and it is there still");

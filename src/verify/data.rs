@@ -17,6 +17,11 @@ impl<'a> Held<'a> {
     fn content(&self) -> Option<(u64, &'a str)> {
         self.table.map(|table| (table.rows, table.digest.as_str()))
     }
+
+    /// Whether the rows cannot be compared: the table was altered here or elsewhere, and has other columns than it should.
+    fn has_other_columns(&self) -> bool {
+        self.table.is_some_and(|table| !table.columns.is_empty())
+    }
 }
 
 fn find<'a>(tables: &'a [TableState], name: &str) -> Option<&'a TableState> {
@@ -146,7 +151,8 @@ impl Scene<'_> {
                 None => versions.push((content, vec![one.holder])),
             }
         }
-        if versions.len() < 2 {
+        let has_others = |holder: &Holder| held.iter().any(|one| one.holder == *holder && one.has_other_columns());
+        if versions.len() < 2 && !held.iter().any(Held::has_other_columns) {
             return None;
         }
         let mut described: Vec<String> = versions
@@ -157,6 +163,10 @@ impl Scene<'_> {
                 let short = digest.get(..8).unwrap_or(digest);
                 let which = if same_count { format!(" (content {short})") } else { String::new() };
                 let verb = if holders.len() > 1 { "have" } else { "has" };
+                let others = holders.first().filter(|holder| has_others(holder));
+                let columns = others.and_then(|holder| held.iter().find(|one| one.holder == *holder)?.table);
+                let which =
+                    columns.map_or(which, |table| format!(" with other columns ({})", table.columns.join(", ")));
                 format!("{} {verb} {}{which}", names(holders), counted(*rows, "row"))
             })
             .collect();
@@ -180,7 +190,8 @@ impl Scene<'_> {
     ) -> Option<Finding> {
         let (last, others) = held.split_last()?;
         let wanted = last.content()?;
-        let differs = others.iter().any(|one| one.content().is_some_and(|content| content != wanted));
+        let differs = held.iter().any(Held::has_other_columns)
+            || others.iter().any(|one| one.content().is_some_and(|content| content != wanted));
         if differs { self.compare(user, table, held, concerned) } else { None }
     }
 

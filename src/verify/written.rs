@@ -18,6 +18,9 @@ impl Scene<'_> {
 
 fn unjudged(one: &Unjudged) -> String {
     let why = match one.why {
+        WhyUnjudged::Altered => {
+            return format!("the rows of {} were not held against what was written: it was altered", one.table);
+        }
         WhyUnjudged::EarlierRun => "an earlier run may have written them",
         WhyUnjudged::Admin => "the scenario's SQL on the server may have written them",
         WhyUnjudged::Schema => "the schema's own SQL writes them",

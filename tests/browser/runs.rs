@@ -273,6 +273,7 @@ fn worker(database: u32, iterations: u64) -> WorkerRecord {
 fn state(databases: u32) -> FinalState {
     let tables = || {
         vec![TableState {
+            columns: Vec::new(),
             table: "notes".into(),
             rows: 100,
             digest: "a".repeat(32),

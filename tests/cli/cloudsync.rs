@@ -274,3 +274,68 @@ fn a_logout_and_a_reset_do_their_local_work_and_the_next_call_is_logged_in() {
         assert_eq!(rows, 2);
     }
 }
+
+#[test]
+fn an_altered_table_is_tracked_in_its_new_columns_and_every_row_is_sent_in_them() {
+    let Some(path) = extension("an_altered_table_is_tracked_in_its_new_columns_and_every_row_is_sent_in_them") else {
+        return;
+    };
+    let place = Place::of(&format!(
+        "{}scale: {{ databases: 1, iterations: 1 }}
+phases:
+  - {{ name: insert, kind: insert, rows: 2, sql: \"INSERT INTO notes (id, body) VALUES (:id, 'text')\" }}
+  - alter:
+      - ALTER TABLE notes ADD COLUMN tag TEXT DEFAULT 'none'
+      - ALTER TABLE notes DROP COLUMN user_id
+      - ALTER TABLE notes RENAME COLUMN size TO length
+  - {{ name: update, kind: update, sql: \"UPDATE notes SET tag = 'tag' WHERE id LIKE '%_1'\", sync: [send] }}
+",
+        nobody()
+    ));
+    let run = place.stress(&["run", "scenario.yaml", "--json"]);
+    let done = run.env("STRESS_CLOUDSYNC_EXTENSION", &path).env("TEST_KEY", SECRET).done().exits(1);
+    assert_eq!(Report::parse(&done.out).errors(), [("network", "network")], "{done}");
+    let file = place.run_dir("test").join("databases/db1.db");
+    let connection = rusqlite::Connection::open(&file).expect("a database");
+    let all = |sql: &str| -> Vec<String> {
+        let mut statement = connection.prepare(sql).expect("it prepares");
+        let rows = statement.query_map([], |row| row.get(0)).and_then(Iterator::collect);
+        rows.expect("rows")
+    };
+    // What the extension's own table says of each row: the columns in their versions.
+    let versions = "SELECT group_concat(col_name || ' ' || col_version, ', ') FROM \
+                    (SELECT * FROM notes_cloudsync ORDER BY pk, col_name) GROUP BY pk ORDER BY pk";
+    assert_eq!(all(versions), ["body 1, length 1, tag 2", "body 1, length 1, tag 1"]);
+    // The schema at first, and after each change.
+    assert_eq!(all("SELECT hash || '' FROM cloudsync_schema_versions").len(), 4);
+    let unsent = connection.query_row("SELECT value FROM cloudsync_settings WHERE key = 'send_dbversion'", [], |row| {
+        row.get::<_, String>(0)
+    });
+    assert!(unsent.is_err() || unsent.is_ok_and(|version| version == "0"), "nothing was sent");
+}
+
+#[test]
+fn both_targets_say_the_same_of_a_change_that_cannot_be() {
+    let Some(path) = extension("both_targets_say_the_same_of_a_change_that_cannot_be") else { return };
+    let alter = "phases:
+  - { name: drop, kind: query, sql: SELECT cloudsync_cleanup('notes') }
+  - { name: go, alter: ALTER TABLE notes ADD COLUMN tag TEXT, sync: [] }
+verify: []
+";
+    let said = |text: &str| {
+        let place = Place::of(text);
+        let run = place.stress(&["run", "scenario.yaml", "--json", "--databases", "1", "--iterations", "1"]);
+        let done = run.env("STRESS_CLOUDSYNC_EXTENSION", &path).env("TEST_KEY", SECRET).done();
+        let report = Report::parse(&done.out);
+        let errors = report.0["errors"]["groups"].as_array().cloned().unwrap_or_default();
+        let texts: Vec<String> =
+            errors.iter().map(|one| one["message"].as_str().unwrap_or_default().to_owned()).collect();
+        (texts, done.out)
+    };
+    let cloudsync = format!("{}{alter}", nobody().replace("verify: [converged]\n", ""));
+    for text in [cloudsync.as_str(), alter] {
+        let (texts, out) = said(text);
+        let wanted = "cloudsync_begin_alter('notes'): Unable to find table notes";
+        assert!(texts.iter().any(|text| text == wanted) || out.contains(wanted), "{texts:?} {out}");
+    }
+}

@@ -1,6 +1,7 @@
 //! The program as its users meet it: real processes, in directories of their own, with nothing in their environment.
 
 mod agreement;
+mod alter;
 mod bad_input;
 mod besieged;
 mod clean;

@@ -144,6 +144,7 @@ fn times(step: &StepPlan) -> Vec<Times> {
         }
         // What the run's limit cuts is not recorded.
         Action::Admin(_) => add(StepKind::Admin, 0, 1),
+        Action::Alter(_) => add(StepKind::Alter, 1, 1),
         Action::Wait(_) | Action::Nothing => {}
     }
     if step.crash.is_some() {

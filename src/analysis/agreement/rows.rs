@@ -48,7 +48,7 @@ fn can_take(plan: &Plan) -> bool {
     let steps = plan.steps().any(|step| match &step.action {
         Action::Sql(sql) => StepKind::of(sql.kind) != StepKind::Delete && sources(sql).any(takes),
         Action::Admin(_) => true,
-        Action::Wait(_) | Action::Nothing => false,
+        Action::Alter(_) | Action::Wait(_) | Action::Nothing => false,
     });
     steps || tables.map(String::as_str).any(takes)
 }
@@ -67,6 +67,6 @@ fn fills(step: &StepPlan, table: &str) -> bool {
     };
     match &step.action {
         Action::Sql(sql) => StepKind::of(sql.kind) == StepKind::Insert && sources(sql).all(into),
-        Action::Admin(_) | Action::Wait(_) | Action::Nothing => false,
+        Action::Admin(_) | Action::Alter(_) | Action::Wait(_) | Action::Nothing => false,
     }
 }

@@ -103,7 +103,7 @@ pub(super) fn numbers(plan: &Plan, state: &FinalState) -> Vec<String> {
 }
 
 fn number(table: &TableState) -> Option<String> {
-    let TableState { table: _, rows, digest, forbidden, leaked, lapsed, left_out: _ } = table;
+    let TableState { table: _, rows, digest, forbidden, leaked, lapsed, left_out: _, columns } = table;
     if digest.len() != 32 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Some(format!("`{digest}` is no digest"));
     }
@@ -112,6 +112,8 @@ fn number(table: &TableState) -> Option<String> {
         Some(leaked) if leaked + lapsed > *forbidden => {
             Some(format!("{leaked} leaked and {lapsed} lapsed rows of {forbidden} forbidden ones"))
         }
+        // Then the digest is that of their names.
+        _ if !columns.is_empty() => None,
         _ if *rows == 0 && !nothing => Some("no rows, but the digest of some".to_owned()),
         _ if *rows > 0 && nothing => Some(format!("{rows} rows, but the digest of none")),
         _ => None,

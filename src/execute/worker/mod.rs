@@ -1,5 +1,6 @@
 //! One database's life: sessions, steps, sync calls, in the scenario's order. It only records; nothing is judged here.
 
+mod alter;
 mod beside;
 mod crash;
 mod device;
@@ -124,6 +125,11 @@ impl Worker<'_> {
             Action::Admin(text) => {
                 let sql = text.render(&self.scope_at(time));
                 self.admin(step, sql);
+            }
+            Action::Alter(alterations) => {
+                if self.open() {
+                    self.alter(step, alterations);
+                }
             }
             Action::Sql(sql) => {
                 // Without a session the step cannot be done; that it could not be opened is recorded.

@@ -88,7 +88,8 @@ impl<'a> Worker<'a> {
     /// Whether a step ended because the whole run did: it was not done, and that is no failure of it.
     pub(super) fn was_cut(&self, failures: &[Failure]) -> bool {
         let interrupted = |failure: &Failure| {
-            failure.kind == FailureKind::Timeout && failure.message == INTERRUPTED || failure.message == SWALLOWED
+            failure.kind == FailureKind::Timeout && failure.message.ends_with(INTERRUPTED)
+                || failure.message.ends_with(SWALLOWED)
         };
         self.run.control.is_now()
             && !self.run.watchdog.expired(self.index)

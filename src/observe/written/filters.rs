@@ -32,7 +32,7 @@ impl Filters {
         }
         let connection = open_reader(Path::new(":memory:"), "")?;
         connection.execute_batch("PRAGMA foreign_keys = off")?;
-        plan.tables.iter().try_for_each(|table| connection.execute_batch(&table.sql))?;
+        plan.tables.iter().try_for_each(|table| connection.execute_batch(&table.in_the_end()))?;
         Ok(Some(Self(connection)))
     }
 

@@ -73,7 +73,9 @@ impl Iterator for HeldRows {
 /// All rows of all tables, as far as they are meant.
 pub(super) fn rows(connection: &Connection, plan: &Plan, meant: Rows) -> rusqlite::Result<HeldRows> {
     let mut held = HeldRows::default();
-    for (table, form) in plan.tables.iter().zip(RowForm::all(&plan.tables)) {
+    // What was written to a table before it was altered has other columns.
+    let tables = plan.tables.iter().zip(RowForm::all(&plan.tables));
+    for (table, form) in tables.filter(|(table, _)| !table.altered) {
         read(connection, plan, table, &form, meant, &mut held)?;
     }
     held.bytes.shrink_to_fit();

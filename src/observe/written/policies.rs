@@ -40,7 +40,7 @@ impl<'a> Policies<'a> {
         for file in &files {
             let made = Connection::open(file)?;
             made.execute_batch("PRAGMA journal_mode = off; PRAGMA synchronous = off; PRAGMA foreign_keys = off")?;
-            plan.tables.iter().try_for_each(|table| made.execute_batch(&table.sql))?;
+            plan.tables.iter().try_for_each(|table| made.execute_batch(&table.in_the_end()))?;
         }
         let connection = match server {
             Some(server) => open_reader(server, "")?,

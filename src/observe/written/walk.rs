@@ -26,6 +26,9 @@ pub(crate) fn examine(subject: &Subject<'_>, server: Option<&Path>) -> io::Resul
         return Ok(Examined { state, ..Examined::default() });
     }
     let mut examiner = Examiner::new(subject, server).map_err(io::Error::other)?;
+    for (place, _) in subject.plan.tables.iter().enumerate().filter(|(_, table)| table.altered) {
+        examiner.unjudged(place, WhyUnjudged::Altered);
+    }
     examiner.go_through()?;
     Ok(examiner.found)
 }

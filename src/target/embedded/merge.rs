@@ -107,6 +107,19 @@ impl Versions {
         self.columns = (0..width).map(|column| self.of(column).saturating_add(u64::from(written(column)))).collect();
     }
 
+    /// The same row after its table was altered. `places` says of each column where it stood before; a new column counts as
+    /// written `new` times, or never where nothing of the row was captured.
+    pub(crate) fn rearranged(&self, places: &[Option<usize>], new: u64) -> Self {
+        let uncaptured = !self.columns.is_empty() && self.columns.iter().all(|&version| version == 0);
+        let new = if uncaptured { 0 } else { new };
+        let columns = if self.is_live() {
+            places.iter().map(|place| place.map_or(new, |place| self.of(place))).collect()
+        } else {
+            Vec::new()
+        };
+        Self { life: self.life, columns }
+    }
+
     /// The row is deleted.
     pub(crate) fn delete(&mut self) {
         let step = 1 + u64::from(!self.is_live());
@@ -282,6 +295,16 @@ mod tests {
         assert_eq!(versions.write(), Some(vec![3]), "columns start again");
         versions.update(WIDTH, |_| false);
         assert_eq!(versions.write(), Some(vec![3]), "nothing was written");
+    }
+
+    #[test]
+    fn the_columns_of_an_altered_table_keep_their_versions_and_new_ones_begin() {
+        let versions = Versions { life: 3, columns: vec![4, 5] };
+        let places = [Some(1), None, Some(0), Some(2)];
+        assert_eq!(versions.rearranged(&places, 1).write(), Some(vec![3, 5, 1, 4, 1]));
+        assert_eq!(versions.rearranged(&places, 0).write(), Some(vec![3, 5, 0, 4, 1]));
+        assert_eq!(Versions::dead(2).rearranged(&places, 1).write(), Some(vec![2]));
+        assert_eq!(Versions::uncaptured(2).rearranged(&[Some(0), Some(1), None], 1).write(), Some(vec![1, 0, 0, 0]));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //!
 //! The last writer wins, column by column (`merge`). `client` ships the present state of dirty rows and merges what it
 //! receives, `hub` merges what is pushed, numbers every row that changed and answers with "rows after your cursor that you
-//! may see", `wire` is what they say to each other, `shape` is a table as both see it, `tracking` counts versions in
+//! may see", `wire` is what they say to each other, `shape` is a table as both see it, `history` what shape it
+//! had before it was altered, `tracking` counts versions in
 //! triggers, `fault` decides when a planted failure strikes.
 
 pub(super) mod checksum;
@@ -12,6 +13,7 @@ mod error;
 mod fault;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
+mod history;
 mod hub;
 mod merge;
 mod options;

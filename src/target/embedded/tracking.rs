@@ -52,6 +52,11 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     connection.create_scalar_function("cloudsync_is_captured", 2, flags, |context| {
         Ok(versions(context)?.has(width(context)?))
     })?;
+    connection.create_scalar_function("cloudsync_rearranged", 2, flags, |context| {
+        let places = serde_json::from_str::<Vec<Option<usize>>>(context.get_raw(1).as_str()?);
+        let places = places.map_err(|error| rusqlite::Error::UserFunctionError(error.into()))?;
+        Ok(versions(context)?.rearranged(&places, 1).write())
+    })?;
     connection.create_scalar_function("cloudsync_is_dead", 1, flags, |context| Ok(!versions(context)?.is_live()))
 }
 

@@ -145,7 +145,16 @@ fn apply(
     }
     let mut writers = Vec::with_capacity(head.tables.len());
     for table in &head.tables {
-        writers.push(Writer::open(connection, shapes, table)?);
+        match Writer::open(connection, shapes, table)? {
+            Some(writer) => writers.push(writer),
+            // Nothing comes in the shape that is unknown here.
+            None if head.rows == 0 => return Ok(Some(0)),
+            None => {
+                let hash = table.head.hash;
+                let text = format!("Cannot apply the received payload because the schema hash is unknown {hash}.");
+                return Err(failure(text));
+            }
+        }
     }
     let malformed = |_| failure("cloudsync_network_receive_changes: invalid inline payload in check response.");
     let mut cells = Vec::new();
@@ -155,8 +164,7 @@ fn apply(
         let row: PageRow<'_> = reader.take().map_err(malformed)?;
         let index = usize::from(row.table);
         let writer = writers.get_mut(index).ok_or_else(|| malformed(super::super::wire::Malformed))?;
-        let shape = writer.shape();
-        reader.cells(row.state.cells(shape.columns.len(), shape.keys.len()), &mut cells).map_err(malformed)?;
+        reader.cells(writer.cells(row.state), &mut cells).map_err(malformed)?;
         match writer.write(row.state, &cells, Conflict::Fail) {
             Ok(rows) => applied += rows,
             // The row that still holds the value may come later in this page.

@@ -8,11 +8,12 @@
 use crate::sql::quote;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::super::history;
 use super::super::shape::{Column, Shape, companion, join};
 use super::super::wire::SiteId;
 use super::error::failure;
 use super::local;
-use super::triggers::{self, GROW_ONLY, VERSIONS, on_conflict, target, versions};
+use super::triggers::{self, GROW_ONLY, VERSIONS, on_conflicts, target, versions};
 
 /// Skips the check of single-column integer keys.
 const SKIP_INTEGER_KEY: i64 = 1;
@@ -202,6 +203,7 @@ pub(super) fn cleanup(connection: &Connection, table: &str) -> rusqlite::Result<
             connection.execute_batch(
                 "DROP TABLE cloudsync_settings; DROP TABLE cloudsync_site; DROP TABLE cloudsync_tables; DROP TABLE cloudsync_table_settings;",
             )?;
+            connection.execute_batch(&format!("DROP TABLE IF EXISTS main.{}", history::TABLE))?;
         }
         Ok(())
     })
@@ -218,7 +220,7 @@ pub(super) fn reset(connection: &Connection) -> rusqlite::Result<()> {
                 target(&shape),
                 shape.companion_key_list(""),
                 versions(&shape.name),
-                on_conflict(&shape)
+                on_conflicts(&shape)
             ))?;
         }
         connection.execute("UPDATE cloudsync_site SET cursor = 0, acks = acks + 1", [])?;
@@ -318,11 +320,11 @@ fn create_companions(shape: &Shape) -> String {
     )
 }
 
-/// Marks every row of the table that takes part.
-fn back_fill(connection: &Connection, shape: &Shape) -> rusqlite::Result<String> {
+/// SQL that marks every row of the table that takes part.
+pub(super) fn back_fill(connection: &Connection, shape: &Shape) -> rusqlite::Result<String> {
     let keys = join(shape.key_columns(), ", ", |_, column| quote(&column.name));
     let table = quote(&shape.name);
     let filter = local::option(connection, &shape.name, local::FILTER)?.unwrap_or_else(|| "1".to_owned());
-    let (target, on_conflict) = (target(shape), on_conflict(shape));
+    let (target, on_conflict) = (target(shape), on_conflicts(shape));
     Ok(format!("INSERT INTO main.{target} SELECT {keys} FROM main.{table} WHERE ({filter}) {on_conflict}"))
 }

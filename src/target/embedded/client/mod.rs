@@ -1,6 +1,7 @@
 //! The client half of the embedded target: SQL functions under the public names, so that a scenario cannot tell which
 //! target it meets. This file is their list; what they do stands beside it.
 
+mod alter;
 mod apply;
 mod capture;
 mod error;
@@ -158,6 +159,12 @@ fn register_capture(connection: &Connection, state: &Arc<State>) -> rusqlite::Re
     })?;
     define(connection, state, "cloudsync_clear_filter", 1..=1, |call| {
         filter::clear(&call.connection, call.text(0)?.as_deref()).map(|()| Value::Integer(1))
+    })?;
+    define(connection, state, "cloudsync_begin_alter", 1..=1, |call| {
+        alter::begin(&call.connection, call.state, call.text(0)?.as_deref()).map(|()| Value::Null)
+    })?;
+    define(connection, state, "cloudsync_commit_alter", 1..=1, |call| {
+        alter::commit(&call.connection, call.state, call.text(0)?.as_deref()).map(|()| Value::Null)
     })?;
     define(connection, state, "cloudsync_set", 2..=2, |call| {
         let key = call.text(0)?.ok_or_else(|| failure("cloudsync_set requires a key"))?;

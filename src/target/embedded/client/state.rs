@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::super::shape::Shape;
 use super::error::failure;
 use super::transport::{Endpoint, Transport};
 use super::{capture, local};
@@ -20,6 +21,8 @@ pub(super) struct State {
     /// The delete trigger fires also for rows that REPLACE removes.
     pub(super) captures_replaced: AtomicBool,
     pub(super) network: Mutex<Network>,
+    /// The tables that are being altered, as they were before.
+    pub(super) altering: Mutex<Vec<Shape>>,
 }
 
 /// Where a connection syncs with.
@@ -60,6 +63,7 @@ impl State {
             terminated: AtomicBool::new(false),
             captures_replaced: AtomicBool::new(false),
             network: Mutex::new(Network { endpoint: None, credential: None, transport, push_rows }),
+            altering: Mutex::default(),
         }
     }
 

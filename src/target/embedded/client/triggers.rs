@@ -229,6 +229,11 @@ pub(super) fn target(shape: &Shape) -> String {
     format!("{}({})", companion(&shape.name, "_cloudsync"), shape.companion_key_list(""))
 }
 
+/// The same in a statement that marks many rows: what does not depend on the row, SQLite asks only once.
+pub(super) fn on_conflicts(shape: &Shape) -> String {
+    format!("{} WHERE excluded.cs_pk1 IS NOT NULL)", on_conflict(shape).trim_end_matches(')'))
+}
+
 /// A key that is already dirty moves to a new version. Not `INSERT OR REPLACE`: inside a trigger the conflict clause of
 /// the outer statement wins, and under `INSERT OR IGNORE` the change would be lost; an upsert is never overridden.
 pub(super) fn on_conflict(shape: &Shape) -> String {

@@ -1,7 +1,10 @@
 //! Merging received rows of one table into the file. It must not know pages.
 
+use std::rc::Rc;
+
 use rusqlite::{CachedStatement, Connection};
 
+use super::super::history::{self, Earlier};
 use super::super::merge::{Merged, Versions, merge_cells};
 use super::super::shape::{Shape, companion, join};
 use super::super::wire::{Bytes, Cell, OwnedCell, PageTable, RowState};
@@ -22,6 +25,8 @@ pub(super) enum Conflict {
 pub(super) struct Writer<'c, 's> {
     connection: &'c Connection,
     shape: &'s Shape,
+    /// How the page's rows are to be read, where the hub's table still has a shape that this one had before.
+    earlier: Option<Rc<Earlier>>,
     /// The columns that have versions.
     changed: Vec<usize>,
     /// Whether rows wait to be sent.
@@ -61,16 +66,21 @@ impl Known {
 }
 
 impl<'c, 's> Writer<'c, 's> {
+    /// None where the table never had the shape that the page has.
     pub(super) fn open(
         connection: &'c Connection,
         shapes: &'s [Shape],
         table: &PageTable<'_>,
-    ) -> rusqlite::Result<Self> {
+    ) -> rusqlite::Result<Option<Self>> {
         let shape = shapes.iter().find(|shape| shape.name.eq_ignore_ascii_case(table.head.name));
-        let shape = shape.filter(|shape| shape.hash == table.head.hash).ok_or_else(|| {
-            let hash = table.head.hash;
-            failure(format!("Cannot apply the received payload because the schema hash is unknown {hash}."))
-        })?;
+        let hash = table.head.hash;
+        let Some(shape) = shape else { return Ok(None) };
+        let earlier = if shape.hash == hash {
+            None
+        } else {
+            let Some(earlier) = history::recall(connection, shape, hash)? else { return Ok(None) };
+            Some(Rc::new(earlier))
+        };
         let (dirty, versions) = (companion(&shape.name, "_cloudsync"), triggers::versions(&shape.name));
         let mut any_dirty = connection
             .prepare_cached(&format!("SELECT 1 FROM main.{dirty} WHERE version > ?1 AND cs_pk1 IS NOT NULL"))?;
@@ -93,9 +103,10 @@ impl<'c, 's> Writer<'c, 's> {
         let prepare = |sql: String| connection.prepare_cached(&sql);
         let keys = shape.companion_key_list("");
         let parameters = join(0..=shape.keys.len(), ", ", |i, _| format!("?{}", i + 1));
-        Ok(Self {
+        Ok(Some(Self {
             connection,
             shape,
+            earlier,
             changed: shape.changed().collect(),
             has_dirty,
             knows,
@@ -115,11 +126,13 @@ impl<'c, 's> Writer<'c, 's> {
                 shape.keys.len() + 1
             ))?,
             forget: prepare(format!("DELETE FROM main.{versions} WHERE {}", same("")))?,
-        })
+        }))
     }
 
-    pub(super) fn shape(&self) -> &'s Shape {
-        self.shape
+    /// How many cells of a row follow its head.
+    pub(super) fn cells(&self, state: RowState<'_>) -> usize {
+        let columns = self.earlier.as_ref().map_or(self.shape.columns.len(), |earlier| earlier.width);
+        state.cells(columns, self.shape.keys.len())
     }
 
     /// Whether rows wait to be sent.
@@ -134,6 +147,16 @@ impl<'c, 's> Writer<'c, 's> {
         cells: &[Cell<'_>],
         conflict: Conflict,
     ) -> rusqlite::Result<u64> {
+        if let (RowState::Live(bytes), Some(earlier)) = (state, self.earlier.clone()) {
+            let versions = earlier.versions(bytes.map(|Bytes(bytes)| bytes)).map_err(|_| unreadable())?.write();
+            let state = RowState::Live(versions.as_deref().map(Bytes));
+            return self.write_present(state, &earlier.cells(cells), conflict);
+        }
+        self.write_present(state, cells, conflict)
+    }
+
+    /// The same for a row in the present shape.
+    fn write_present(&mut self, state: RowState<'_>, cells: &[Cell<'_>], conflict: Conflict) -> rusqlite::Result<u64> {
         let key: Vec<Cell<'_>> = match state {
             RowState::Live(_) => self.shape.keys.iter().map(|&column| cells[column]).collect(),
             RowState::Dead(_) | RowState::Hidden => cells.to_vec(),
@@ -164,10 +187,12 @@ impl<'c, 's> Writer<'c, 's> {
     ) -> rusqlite::Result<u64> {
         let bytes = bytes.map(|Bytes(bytes)| bytes);
         let width = self.changed.len();
-        if let Some(held) = known.versions() {
-            let other = Versions::read(bytes).map_err(|_| failure("the versions of a received row cannot be read"))?;
+        // A row in an earlier shape says nothing of the columns that are new here.
+        let is_partial = self.earlier.is_some();
+        if let Some(held) = known.versions().or_else(|| is_partial.then(Versions::default)) {
+            let other = Versions::read(bytes).map_err(|_| unreadable())?;
             // The hub has seen what is not dirty, and merged it or refused it.
-            if known.is_dirty || held.is_ahead_of(&other, width) {
+            if known.is_dirty || is_partial || held.is_ahead_of(&other, width) {
                 match self.merge(key, &held, &other, cells)? {
                     (Merged::Held, _) => return Ok(0),
                     (Merged::Other, _) => {}
@@ -264,6 +289,10 @@ impl<'c, 's> Writer<'c, 's> {
         bind(&mut self.forget, key)?;
         self.forget.raw_execute().map(drop)
     }
+}
+
+fn unreadable() -> rusqlite::Error {
+    failure("the versions of a received row cannot be read")
 }
 
 fn bind(statement: &mut CachedStatement<'_>, values: &[Cell<'_>]) -> rusqlite::Result<()> {

@@ -1,8 +1,9 @@
 //! The hub: start and stop. `shared` is what its parts share; `listener` speaks HTTP; `sync` answers pushes and pulls through
 //! `push`, `pull` and `policy`, with the planted failures of single rows in `plant`; `sql`, `command`, `switch`, `tokens` and `manage` are the administration; `registry` knows databases
 //! and tokens; `database` is a file and its connections; `tracked` is a synced table,
-//! `companion` what the hub notes of its rows, `note` how that is done while others than a push write, `cascade` for what triggers write during a push; `shared` is what every request sees.
+//! `companion` what the hub notes of its rows, `alter` what becomes of that when the table is altered, `note` how that is done while others than a push write, `cascade` for what triggers write during a push; `shared` is what every request sees.
 
+mod alter;
 mod arrival;
 mod cascade;
 mod command;

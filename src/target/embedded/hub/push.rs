@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+use super::super::history;
 use super::super::wire::{PushAnswer, PushHead, Reader, SiteId, site_text};
 use super::cascade::{self, Cascade};
 use super::database::Worker;
@@ -30,12 +31,16 @@ pub(super) fn push(
     }
     let site = find_site(&transaction, &head.site, caller)?;
     let known = table_version(&transaction, site, table.name)?;
+    let earlier = match &tracked {
+        Some(tracked) if tracked.shape.hash != table.hash => history::recall(&transaction, &tracked.shape, table.hash)?,
+        Some(_) | None => None,
+    };
     let refused = match &tracked {
         None => Some((
             "database_cloudsync_not_ready",
             format!("cloudsync is not initialized: call SELECT cloudsync_init('{}') on the server first", table.name),
         )),
-        Some(tracked) if tracked.shape.hash != table.hash => Some((
+        Some(tracked) if tracked.shape.hash != table.hash && earlier.is_none() => Some((
             "internal_error",
             format!(
                 "cloudsync operation failed: Cannot apply the received payload because the schema hash is unknown {}.",
@@ -48,6 +53,7 @@ pub(super) fn push(
     let mut version = known;
     if let Some(tracked) = tracked.filter(|_| failure.is_none()) {
         let mut stored = Rows::open(&transaction, &tracked, caller, shared, (&head.site, site), mode)?;
+        stored.earlier = earlier.as_ref();
         if cascades.is_some() {
             stored.cascade = Some(Cascade::open(&transaction, &tracked)?);
         }

@@ -1,10 +1,13 @@
 //! Merging the rows of a push into a table, each under the next sequence number if it changed anything. It must not know
 //! messages beyond their rows; what is gone is the business of `graves`.
 
+use std::borrow::Cow;
+
 use rusqlite::types::Null;
 use rusqlite::{CachedStatement, Connection, ErrorCode, params};
 
 use super::super::fault::Faults;
+use super::super::history::Earlier;
 use super::super::merge::{Merged, Versions};
 use super::super::wire::{Bytes, Cell, LastFailure, OwnedCell, Reader, RowHead, RowState, SiteId};
 use super::cascade::Cascade;
@@ -56,6 +59,8 @@ pub(super) struct Rows<'a> {
     pub(super) failure: Option<LastFailure>,
     /// Where the schema has triggers.
     pub(super) cascade: Option<Cascade<'a>>,
+    /// How the pushed rows are to be read, where their table still has a shape that the hub's had before.
+    pub(super) earlier: Option<&'a Earlier>,
     /// Whether a new row may have some to remove.
     pub(super) has_tombstones: bool,
     pub(super) insert: CachedStatement<'a>,
@@ -107,6 +112,7 @@ impl<'a> Rows<'a> {
             tally: Tally { seq, ..Tally::default() },
             failure: None,
             cascade: None,
+            earlier: None,
             has_tombstones: connection.prepare_cached(&format!("SELECT 1 FROM main.{dead}"))?.exists([])?,
             insert: connection.prepare_cached(&sql.insert)?,
             update: sql.update.as_ref().map(|sql| connection.prepare_cached(sql)).transpose()?,
@@ -130,15 +136,25 @@ impl<'a> Rows<'a> {
         let shape = &self.tracked.shape;
         let may_drop = self.faults.has(FaultKind::DropRow);
         let may_plant = self.mode == Mode::Normal && self.faults.has_any(PLANTED);
-        let mut cells = Vec::new();
+        let earlier = self.earlier;
+        let width = earlier.map_or(shape.columns.len(), |earlier| earlier.width);
+        let mut received = Vec::new();
         let mut version = known;
         for _ in 0..rows {
             let head: RowHead<'_> = reader.take()?;
-            reader.cells(head.state.cells(shape.columns.len(), shape.keys.len()), &mut cells)?;
+            reader.cells(head.state.cells(width, shape.keys.len()), &mut received)?;
             // Seen before: the answer was lost, or the message came twice.
             if head.version <= known && self.mode != Mode::Again {
                 continue;
             }
+            let (cells, bytes) = match (head.state, earlier) {
+                (RowState::Live(bytes), Some(earlier)) => {
+                    let versions = earlier.versions(bytes.map(|Bytes(bytes)| bytes))?;
+                    (&earlier.cells(&received), versions.write().map(Cow::Owned))
+                }
+                (RowState::Live(bytes), None) => (&received, bytes.map(|Bytes(bytes)| Cow::Borrowed(bytes))),
+                (RowState::Dead(_) | RowState::Hidden, _) => (&received, None),
+            };
             let before = (version, self.tally.denied);
             version = version.max(head.version);
             if self.mode == Mode::Forget || may_drop && self.faults.strikes(FaultKind::DropRow, self.site) {
@@ -152,9 +168,9 @@ impl<'a> Rows<'a> {
                 cascade.push(&key)?;
             }
             let place = match head.state {
-                RowState::Live(versions) => self.write(&cells, versions.map(|Bytes(bytes)| bytes))?,
+                RowState::Live(_) => self.write(cells, bytes.as_deref())?,
                 RowState::Dead(life) => {
-                    self.delete(&cells, life)?;
+                    self.delete(cells, life)?;
                     None
                 }
                 RowState::Hidden => return Err(StoreError::Malformed),
@@ -165,7 +181,7 @@ impl<'a> Rows<'a> {
                 return Ok(before.0);
             }
             if may_plant {
-                self.plant(place, &cells)?;
+                self.plant(place, cells)?;
             }
         }
         if reader.is_empty() { Ok(version) } else { Err(StoreError::Malformed) }

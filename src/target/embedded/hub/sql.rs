@@ -11,6 +11,7 @@ use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{Statement, ToSql};
 use serde_json::{Map, Value, json};
 
+use super::alter;
 use super::command::{self, Command};
 use super::database::{Database, Worker};
 use super::note;
@@ -116,6 +117,10 @@ impl<'a> Session<'a> {
                     let rows = data.as_array().map_or(0, Vec::len);
                     (data, Vec::new(), rows)
                 }
+                None if self.caller == Caller::Admin && alter::is_alter(statement) => {
+                    self.alter(statement)?;
+                    (json!("OK"), Vec::new(), 0)
+                }
                 None => self.sql(statement, &mut bind)?,
             };
         }
@@ -150,12 +155,27 @@ impl<'a> Session<'a> {
             let [value, _] = self.largest();
             worker.connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::try_from(value).unwrap_or(i32::MAX))?;
             match self.caller {
-                Caller::Admin => track_changes(&worker)?,
+                Caller::Admin => {
+                    alter::register(&worker.connection)?;
+                    track_changes(&worker)?;
+                }
                 Caller::User(_) => restrict(&mut worker)?,
             }
             self.worker = Some(worker);
         }
         self.worker.as_mut().ok_or_else(|| Refusal::new(500, GENERIC, "no connection"))
+    }
+
+    /// Alters a table. On a connection of its own: the temporary triggers of this one know the columns of before.
+    fn alter(&mut self, sql: &str) -> Result<(), Refusal> {
+        if self.worker.take().is_some_and(|worker| !worker.connection.is_autocommit()) {
+            return Err(Refusal::new(
+                400,
+                GENERIC,
+                "a table cannot be altered in an open transaction: commit it first",
+            ));
+        }
+        alter::alter(self.database()?.as_ref(), sql)
     }
 
     /// The largest value, and the largest answer.

@@ -1,12 +1,12 @@
 //! What an administrator switches on and off per table: sync, row-level security, and its policies.
 
 use crate::sql::quote;
-use rusqlite::TransactionBehavior;
+use rusqlite::{Connection, TransactionBehavior};
 use serde_json::json;
 
 use super::super::shape::Shape;
 use super::command::Operation;
-use super::database::{Database, Worker};
+use super::database::Database;
 use super::refusal::Refusal;
 use super::reply::text;
 use super::tracked::Tracked;
@@ -61,7 +61,7 @@ pub(super) fn set_policy(
         let columns = match operation {
             Operation::Select => Some(policy::columns_read(&mut worker.connection, table, expression)?),
             Operation::Insert | Operation::Update | Operation::Delete => {
-                check_policy(worker, &shape, expression)?;
+                check_policy(&worker.connection, &shape, expression)?;
                 None
             }
         };
@@ -87,8 +87,8 @@ pub(super) fn set_policy(
 }
 
 /// Refuses an expression that SQLite does not understand, now and not at the first push.
-fn check_policy(worker: &Worker, shape: &Shape, expression: &str) -> rusqlite::Result<()> {
+pub(super) fn check_policy(connection: &Connection, shape: &Shape, expression: &str) -> rusqlite::Result<()> {
     let table = quote(&shape.name);
     let sql = format!("SELECT ({expression}) FROM main.{table} AS OLD, main.{table} AS NEW");
-    worker.connection.prepare(&sql).map(drop)
+    connection.prepare(&sql).map(drop)
 }

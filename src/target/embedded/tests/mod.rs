@@ -1,5 +1,6 @@
 //! Tests of the embedded target as a whole: laws over random histories in process, and behaviour over real HTTP.
 
+mod alter;
 mod beside;
 mod capture;
 mod faults;
