@@ -3,6 +3,7 @@
 
 mod apply;
 mod capture;
+mod column_option;
 mod error;
 mod filter;
 mod halt;
@@ -154,6 +155,10 @@ fn register_capture(connection: &Connection, state: &Arc<State>) -> rusqlite::Re
     })?;
     define(connection, state, "cloudsync_clear_filter", 1..=1, |call| {
         filter::clear(&call.connection, call.text(0)?.as_deref()).map(|()| Value::Integer(1))
+    })?;
+    define(connection, state, "cloudsync_set_column", 4..=4, |call| {
+        let texts = [call.text(0)?, call.text(1)?, call.text(2)?, call.text(3)?];
+        column_option::set(&call.connection, texts.each_ref().map(Option::as_deref)).map(|()| Value::Null)
     })?;
     define(connection, state, "cloudsync_set", 2..=2, |call| {
         let key = call.text(0)?.ok_or_else(|| failure("cloudsync_set requires a key"))?;
