@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::tie::order;
 use super::wire::{Bytes, Cell, Malformed, OwnedCell};
-use position::{Position, initial, zip};
+pub(crate) use position::Position;
+use position::{initial, zip};
 
 /// How one text came to be.
 #[derive(Debug, Clone, PartialEq, Eq)]

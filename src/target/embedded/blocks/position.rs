@@ -23,7 +23,7 @@ impl Position {
     }
 
     /// A position between two, or before or after one: always the same.
-    pub(super) fn between(before: Option<&Self>, after: Option<&Self>) -> Self {
+    pub(crate) fn between(before: Option<&Self>, after: Option<&Self>) -> Self {
         match (before, after) {
             (None, None) => Self::first(),
             (None, Some(after)) => {
