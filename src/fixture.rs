@@ -39,6 +39,7 @@ pub(crate) fn plan(databases: u32) -> Plan {
             also: Vec::new(),
             filter: None,
             algorithm: crate::scenario::Algorithm::default(),
+            blocks: Vec::new(),
             columns: ["id", "name", "value"].map(str::to_owned).to_vec(),
             places: vec![0, 1, 2],
             primary_key: vec!["id".into()],

@@ -16,7 +16,7 @@ use crate::sandbox::{self, Wish};
 use crate::sql::quote;
 
 /// The public functions of the sync extension, so that SQL that calls them prepares.
-const FUNCTIONS: [&str; 30] = [
+const FUNCTIONS: [&str; 31] = [
     "auth_json",
     "auth_userid",
     "cloudsync_begin_alter",
@@ -42,6 +42,7 @@ const FUNCTIONS: [&str; 30] = [
     "cloudsync_network_status",
     "cloudsync_network_sync",
     "cloudsync_set",
+    "cloudsync_set_column",
     "cloudsync_set_filter",
     "cloudsync_siteid",
     "cloudsync_terminate",

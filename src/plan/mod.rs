@@ -2,6 +2,7 @@
 //! option here means "later"; what depends on database, iteration and row is rendered lazily by the step itself.
 //! Pure: the same scenario gives an equal plan. It must not know files, clocks or the environment.
 
+mod blocks;
 mod build;
 mod calls;
 mod check;
@@ -40,7 +41,7 @@ pub(crate) use secrets::{in_address, is_secret, written};
 pub(crate) use sync::{ReceivePlan, SyncPlan};
 #[cfg(test)]
 pub(crate) use table::Triggered;
-pub(crate) use table::{Collation, Elsewhere, KeyColumn, TablePlan};
+pub(crate) use table::{BlockPlan, Collation, Elsewhere, KeyColumn, TablePlan};
 pub(crate) use target::{ALLOWED_DATABASES, TargetPlan, covers};
 pub(crate) use until::{UntilPlan, UntilQueryPlan};
 pub(crate) use value::{AtRow, Binding, Parameter, SqlValue, Statement, Varying};

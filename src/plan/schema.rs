@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::table::{Elsewhere, TablePlan, Triggered};
 use super::tables::Tables;
-use super::{filter, grow_only};
+use super::{blocks, filter, grow_only};
 use crate::scenario::{Algorithm, Issue, Scenario};
 
 /// Decides the tables, and makes them in `tables`. Their policies are decided apart.
@@ -35,12 +35,14 @@ pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, tables: &mut Ta
         if table.algo == Algorithm::Gos && !grow_only::is_expected(scenario, &name) {
             tables.forbid_changes(&name);
         }
+        let blocks = blocks::decide(draft, tables, &pointer, &name, &table.columns);
         plans.push(TablePlan {
             name,
             sql,
             also,
             filter,
             algorithm: table.algo,
+            blocks,
             columns: columns.all,
             places: columns.places,
             primary_key: columns.primary_key,

@@ -17,6 +17,8 @@ pub struct TablePlan {
     pub filter: Option<String>,
     /// How it is merged.
     pub algorithm: Algorithm,
+    /// Columns whose texts are merged block by block.
+    pub blocks: Vec<BlockPlan>,
     /// All columns that hold data (generated ones left out), in order.
     pub columns: Vec<String>,
     /// Their places among all columns of the table, counted from 0.
@@ -33,6 +35,22 @@ pub struct TablePlan {
     pub policies_depend_on: Elsewhere,
     /// What triggers of the author's do to it.
     pub triggered: Triggered,
+}
+
+/// A column whose texts are merged block by block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockPlan {
+    /// Its place in the columns of its table.
+    pub place: usize,
+    /// What stands between two blocks, if the scenario says so.
+    pub delimiter: Option<String>,
+}
+
+impl BlockPlan {
+    /// What stands between two blocks.
+    pub(crate) fn separator(&self) -> &str {
+        self.delimiter.as_deref().unwrap_or("\n")
+    }
 }
 
 /// What triggers do to a table.
