@@ -318,3 +318,16 @@ fn a_crash_stands_where_the_device_can_die() {
         assert!(line.starts_with("s.yaml:12:") && line.contains(told), "{step}: {line}");
     }
 }
+
+#[test]
+fn a_check_on_databases_calls_no_function_of_the_extension() {
+    let text = |on: &str| {
+        let query = "SELECT count(*) FROM notes WHERE CloudSync_Db_Version() > 1";
+        format!("{GOOD}verify: [{{query: {{on: {on}, sql: {query}, equals: 1}}}}]\n")
+    };
+    let told = lines(&text("databases"), &Overrides::default());
+    let message = "error[verify::query]: `cloudsync_db_version` is a function of the extension, which is not loaded for checks -> ask in a phase: `kind: query`, with `expect_rows`";
+    assert!(matches!(told.as_slice(), [line] if line.ends_with(message)), "{told:?}");
+    let told = lines(&text("server"), &Overrides::default());
+    assert!(matches!(told.as_slice(), [line] if line.contains("the target has no `connection_string`")), "{told:?}");
+}

@@ -24,6 +24,7 @@ const FUNCTIONS: [&str; 31] = [
     "cloudsync_clear_filter",
     "cloudsync_commit_alter",
     "cloudsync_db_version",
+    "cloudsync_db_version_next",
     "cloudsync_disable",
     "cloudsync_enable",
     "cloudsync_init",
@@ -290,6 +291,11 @@ impl Guard {
         }
         watch.refused.as_ref().map(|(message, help)| (message.clone(), (*help).to_owned()))
     }
+}
+
+/// Whether this is a function of the extension.
+pub(super) fn is_of_extension(function: &str) -> bool {
+    FUNCTIONS.iter().any(|name| name.eq_ignore_ascii_case(function))
 }
 
 impl Watch {

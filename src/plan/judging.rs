@@ -92,6 +92,13 @@ fn query_question(
         Ok(_) => {}
         Err(problem) => draft.sql(&sql_pointer, &query.sql, problem),
     }
+    if query.on == QueryOn::Databases
+        && let Some(function) = tables.extension_function(&sql)
+    {
+        let message = format!("`{function}` is a function of the extension, which is not loaded for checks");
+        let help = "ask in a phase: `kind: query`, with `expect_rows`";
+        draft.issues.push(Issue::new(format!("{pointer}/sql"), "verify::query", message).help(help));
+    }
     let equals = draft.rendered_value(&format!("{pointer}/equals"), &query.equals)?;
     Some(Question::Query { on: query.on, sql, equals })
 }

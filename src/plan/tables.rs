@@ -7,7 +7,7 @@ use std::ops::Range;
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext};
 
-use super::guard::Guard;
+use super::guard::{Guard, is_of_extension};
 use super::table::{Collation, KeyColumn, Triggered};
 use crate::scenario::Issue;
 use crate::sql::quote;
@@ -215,6 +215,18 @@ impl Tables {
         let (mut reads, selects) = self.guard.heard(&policy_sql(table, operation, policy), hear);
         reads.anything |= selects > 1 && names_as_source(policy, &own);
         reads
+    }
+
+    /// The first function of the extension that a statement calls.
+    pub(super) fn extension_function(&self, sql: &str) -> Option<String> {
+        let hear = |called: &mut Option<String>, context: &AuthContext<'_>| {
+            if let AuthAction::Function { function_name } = context.action
+                && is_of_extension(function_name)
+            {
+                called.get_or_insert_with(|| function_name.to_owned());
+            }
+        };
+        self.guard.heard(sql, hear)
     }
 
     /// From now on, statements that change rows of this table are forbidden.

@@ -74,6 +74,7 @@ fn upstreams_cases_end_as_their_comments_say() {
         "block-rewrite",
         "block-text",
         "chunked-capped-receive",
+        "clock-gap",
         "grow-only-sets",
         "multicol-concurrent-edits",
         "multiple-roundtrip",

@@ -1,6 +1,6 @@
 //! What a step's `sync` can ask for besides single calls.
 
-use crate::harness::{Place, Report, files};
+use crate::harness::{Place, RLS, Report, files, json};
 
 /// Database 1 writes three rows; database 2 waits for some of them.
 fn awaiting(equals: &str, code: i32) -> Report {
@@ -106,8 +106,7 @@ fn a_logout_deletes_the_local_rows_and_loses_what_was_not_sent_and_nothing_else(
 "
     ));
     place.judged(0);
-    let record = std::fs::read_to_string(place.run_dir("test").join("record.json")).expect("a record");
-    let record: serde_json::Value = serde_json::from_str(&record).expect("it is JSON");
+    let record = json(&place.run_dir("test").join("record.json"));
     for worker in record["workers"].as_array().expect("workers") {
         let sites: std::collections::BTreeSet<String> = worker["former_site_ids"]
             .as_array()
@@ -147,6 +146,43 @@ thresholds:
     place.judged(0);
     let plan = place.stress(&["plan", "scenario.yaml"]).done().exits(0);
     assert!(plan.out.contains("sync: reset_sync_version, send, receive"), "{plan}");
+}
+
+/// Database 1 writes ten rows; then database 2 receives twice.
+fn prepared(prepare: bool, first: u32) -> Report {
+    let place = Place::of(&format!(
+        "target: {{ embedded: {{ prepare: {prepare} }} }}
+scale: {{ databases: 2, iterations: 1, rows: 10, time_limit: 60s }}
+phases:
+  - {{ name: insert, kind: insert, rows: 10, sql: INSERT INTO notes (id) VALUES (:id), when: db == 1, sync: [send] }}
+  - {{ name: first, when: db == 2, barrier: true, sync: [receive] }}
+  - {{ name: then, kind: query, when: db == 2, sql: SELECT 1 FROM notes, expect_rows: {first}, sync: [receive] }}
+  - {{ name: now, kind: query, when: db == 2, sql: SELECT 1 FROM notes, expect_rows: 10 }}
+verify: [written, converged, server, bootstrap]
+"
+    ));
+    place.judged(0)
+}
+
+#[test]
+fn a_server_that_prepares_brings_rows_with_the_second_receive() {
+    prepared(true, 0);
+    prepared(false, 10);
+}
+
+/// Each of two databases has a user; nobody sees or writes the rows of the other one.
+#[test]
+fn a_logout_under_policies_brings_back_the_own_rows_only() {
+    let place = Place::of(&format!(
+        "{RLS}phases:
+  - {{ name: insert, kind: insert, rows: 20, sql: \"INSERT INTO notes (id, user_id) VALUES (:id, :user_id)\", sync: [send] }}
+  - {{ name: denied, kind: insert, rows: 2, sql: \"INSERT INTO notes (id, user_id) VALUES ('denied' || :id, 'nobody')\", hostile: true, sync: [send, logout] }}
+  - {{ name: again, sync: [receive] }}
+  - {{ name: mine, kind: query, sql: SELECT 1 FROM notes, expect_rows: \"{{{{ 20 * iteration }}}}\" }}
+verify: [written, converged, server, bootstrap, isolation]
+"
+    ));
+    place.judged(0);
 }
 
 /// A phase with a crash, in three databases of which two die in every iteration.

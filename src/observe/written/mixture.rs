@@ -159,7 +159,9 @@ mod tests {
 
     fn bytes(values: &[&str]) -> Vec<u8> {
         let mut bytes = Vec::new();
-        values.iter().for_each(|value| encode(ValueRef::Text(value.as_bytes()), &mut bytes));
+        for value in values {
+            encode(ValueRef::Text(value.as_bytes()), &mut bytes);
+        }
         bytes
     }
 

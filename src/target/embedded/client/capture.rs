@@ -2,7 +2,7 @@
 //! local version, and in `<table>_cloudsync_versions` how often the row and its columns were written. A row that is not
 //! found there was inserted once, or never.
 //!
-//! The companion holds dirty keys and one marker row with NULL keys, whose version is the last acknowledged one: without
+//! The companion holds dirty keys and a marker row with NULL keys, whose version is the last acknowledged one: without
 //! it, versions would start again at 1 after an acknowledgement emptied the table, and the hub would ignore them.
 
 use crate::sql::quote;
@@ -18,6 +18,9 @@ use super::triggers::{self, GROW_ONLY, VERSIONS, on_conflict, target, versions};
 const SKIP_INTEGER_KEY: i64 = 1;
 /// Skips the check of NOT NULL columns without a default.
 const SKIP_DEFAULTS: i64 = 2;
+
+/// The largest version that can be asked for: sums of versions stay numbers.
+const LARGEST_VERSION: i64 = 1 << 48;
 
 /// Merges the columns of rows, as every table does that says nothing.
 const LAST_WRITER_WINS: &str = "cls";
@@ -271,6 +274,27 @@ fn mark(connection: &Connection, shape: &Shape, version: i64) -> rusqlite::Resul
         .prepare_cached(&format!("INSERT OR REPLACE INTO main.{companion}(version) VALUES (?1)"))?
         .execute([version])
         .map(drop)
+}
+
+/// The version of the next change, which is at least `least`: a second marker makes the hole. One that no change has used
+/// goes with the next acknowledgement.
+pub(super) fn next_version(connection: &Connection, least: i64) -> rusqlite::Result<i64> {
+    if least > LARGEST_VERSION {
+        return Err(failure(format!("the version {least} is too large: at most {LARGEST_VERSION}")));
+    }
+    let tables = local::tables(connection)?;
+    let before = local::version(connection)?;
+    let hole = least.saturating_sub(before).saturating_sub(1).max(0);
+    if hole > 0 {
+        local::in_savepoint(connection, || {
+            tables.iter().try_for_each(|table| {
+                let version = local::table_version(connection, table)?.saturating_add(hole);
+                let companion = companion(table, "_cloudsync");
+                connection.execute(&format!("INSERT INTO main.{companion}(version) VALUES (?1)"), [version]).map(drop)
+            })
+        })?;
+    }
+    Ok(before.saturating_add(hole).saturating_add(1))
 }
 
 /// Drops the companion and returns (and keeps) the version below which the next one must not start.

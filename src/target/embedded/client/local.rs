@@ -155,9 +155,13 @@ pub(super) fn shapes(connection: &Connection) -> rusqlite::Result<Vec<Shape>> {
     Ok(shapes)
 }
 
-/// The last version given to a change of the table.
+/// The last version given to a change of the table: that of a dirty row, or the last acknowledged one.
 pub(super) fn table_version(connection: &Connection, table: &str) -> rusqlite::Result<i64> {
-    let sql = format!("SELECT coalesce(max(version), 0) FROM main.{}", companion(table, "_cloudsync"));
+    let companion = companion(table, "_cloudsync");
+    let sql = format!(
+        "SELECT coalesce((SELECT version FROM main.{companion} WHERE cs_pk1 IS NOT NULL ORDER BY version DESC LIMIT 1), \
+         (SELECT min(version) FROM main.{companion}), 0)"
+    );
     connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))
 }
 

@@ -138,6 +138,10 @@ fn register_capture(connection: &Connection, state: &Arc<State>) -> rusqlite::Re
         local::require_site(&call.connection)?;
         Ok(Value::Integer(local::version(&call.connection)?))
     })?;
+    define(connection, state, "cloudsync_db_version_next", 0..=1, |call| {
+        local::require_site(&call.connection)?;
+        capture::next_version(&call.connection, call.integer(0)?.unwrap_or(0)).map(Value::Integer)
+    })?;
     define(connection, state, "cloudsync_is_enabled", 1..=1, |call| {
         Ok(Value::Integer(i64::from(capture::is_enabled(&call.connection, &call.table()?)?)))
     })?;

@@ -89,3 +89,33 @@ fn a_reset_is_answered_with_nothing_and_changes_no_row() {
     assert_eq!(real, embedded);
     assert_eq!((&real[4], &real[5]), (&Ok(None), &Ok(Some("1".to_owned()))));
 }
+
+#[test]
+fn a_hole_in_the_versions_begins_with_the_next_change() {
+    let statements = [
+        "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, v); CREATE TABLE u (id TEXT PRIMARY KEY NOT NULL, v)",
+        "SELECT length(cloudsync_init('t'))",
+        "SELECT length(cloudsync_init('u'))",
+        "INSERT INTO t VALUES ('a', 1)",
+        "SELECT cloudsync_db_version_next()",
+        "SELECT cloudsync_db_version_next(40)",
+        "SELECT cloudsync_db_version()",
+        "BEGIN",
+        "SELECT cloudsync_db_version_next(50)",
+        "INSERT INTO u VALUES ('b', 2)",
+        "COMMIT",
+        "SELECT cloudsync_db_version()",
+        "SELECT cloudsync_db_version_next()",
+        "SELECT cloudsync_db_version_next(3)",
+        "SELECT cloudsync_db_version_next(NULL)",
+        "SELECT cloudsync_db_version_next('x')",
+        "INSERT INTO t VALUES ('c', 3)",
+        "SELECT cloudsync_db_version() > 50",
+    ];
+    let Some([real, embedded]) = both("a_hole_in_the_versions", &statements) else { return };
+    for (statement, (real, embedded)) in statements.iter().zip(real.iter().zip(&embedded)) {
+        assert_eq!(real, embedded, "{statement}");
+    }
+    let numbers = [4, 5, 6, 8, 11, 12, 13, 17].map(|place: usize| real[place].clone().expect("a number"));
+    assert_eq!(numbers, ["2", "40", "1", "50", "50", "51", "51", "1"].map(|number| Some(number.to_owned())));
+}
