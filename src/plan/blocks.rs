@@ -27,23 +27,40 @@ pub(super) fn decide(
         let pointer = join(&pointer, source);
         let Some(name) = draft.rendered(&pointer, source) else { continue };
         let Some(column) = known.iter().find(|column| column.name.eq_ignore_ascii_case(&name)) else {
-            let names = known.iter().filter(|column| column.kind == MergedKind::Text).map(|column| column.name.as_str());
-            refuse(draft, &pointer, format!("the table `{table}` has no column `{name}`"), suggest(&name, names, "columns of texts"));
+            let names =
+                known.iter().filter(|column| column.kind == MergedKind::Text).map(|column| column.name.as_str());
+            refuse(
+                draft,
+                &pointer,
+                format!("the table `{table}` has no column `{name}`"),
+                suggest(&name, names, "columns of texts"),
+            );
             continue;
         };
         let leave = "leave it out of `columns`".to_owned();
         match column.kind {
             MergedKind::Key => {
-                refuse(draft, &pointer, format!("`{name}` is in the primary key of `{table}`, which is never merged"), leave);
+                refuse(
+                    draft,
+                    &pointer,
+                    format!("`{name}` is in the primary key of `{table}`, which is never merged"),
+                    leave,
+                );
                 continue;
             }
             MergedKind::Generated => {
-                refuse(draft, &pointer, format!("the column `{name}` of `{table}` is generated, and not synced"), leave);
+                refuse(
+                    draft,
+                    &pointer,
+                    format!("the column `{name}` of `{table}` is generated, and not synced"),
+                    leave,
+                );
                 continue;
             }
             MergedKind::Other => {
                 let declared = if column.declared.is_empty() { "without a type" } else { column.declared.as_str() };
-                let message = format!("the column `{name}` of `{table}` is declared {declared}, but only texts have blocks");
+                let message =
+                    format!("the column `{name}` of `{table}` is declared {declared}, but only texts have blocks");
                 refuse(draft, &pointer, message, format!("declare it TEXT, or {leave}"));
                 continue;
             }
@@ -52,14 +69,20 @@ pub(super) fn decide(
         let delimiter = merge.delimiter().map(ToOwned::to_owned);
         if delimiter.as_deref() == Some("") {
             let message = format!("the delimiter of `{name}` is empty, so the whole text would be one block");
-            let help = "write what stands between two blocks: `\"\\n\\n\"` for paragraphs; or leave `delimiter` out for lines";
+            let help =
+                "write what stands between two blocks: `\"\\n\\n\"` for paragraphs; or leave `delimiter` out for lines";
             draft.issues.push(Issue::new(format!("{pointer}/block/delimiter"), CODE, message).help(help));
             continue;
         }
         let held = known.iter().filter(|column| column.kind != MergedKind::Generated);
         let place = held.take_while(|other| other.name != column.name).count();
         if blocks.iter().any(|other| other.place == place) {
-            refuse(draft, &pointer, format!("the column `{name}` of `{table}` is named twice"), "keep one of them".to_owned());
+            refuse(
+                draft,
+                &pointer,
+                format!("the column `{name}` of `{table}` is named twice"),
+                "keep one of them".to_owned(),
+            );
             continue;
         }
         blocks.push(BlockPlan { place, delimiter });

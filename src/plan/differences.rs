@@ -218,10 +218,7 @@ mod tests {
             "managed_database_id": "d", "address": "http://127.0.0.1:9", "tokens": ["first token", "other token"],
         } });
         for (sql, subject) in [
-            (
-                "INSERT OR REPLACE INTO teams VALUES ('t', 'm')",
-                "REPLACE where a text is merged block by block",
-            ),
+            ("INSERT OR REPLACE INTO teams VALUES ('t', 'm')", "REPLACE where a text is merged block by block"),
             ("SELECT cloudsync_db_version()", "versions"),
             ("SELECT cloudsync_network_send_changes()", "sync calls in a transaction"),
         ] {

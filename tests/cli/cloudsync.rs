@@ -154,7 +154,8 @@ phases:
     run.env("STRESS_CLOUDSYNC_EXTENSION", &path).env("TEST_KEY", SECRET).done().exits(0);
     let file = place.run_dir("test").join("databases/db1.db");
     let connection = rusqlite::Connection::open(&file).expect("a database");
-    let blocks = "SELECT group_concat(block, ' ') FROM (SELECT replace(col_name, char(31), '.') || '=' || col_value AS block
+    let blocks =
+        "SELECT group_concat(block, ' ') FROM (SELECT replace(col_name, char(31), '.') || '=' || col_value AS block
         FROM docs_cloudsync_blocks ORDER BY col_name)";
     let blocks: String = connection.query_row(blocks, [], |row| row.get(0)).expect("blocks");
     assert_eq!(blocks, "body.a0=a body.a1=b body.a2=c more.a0=x more.a1=y more.a2=z");

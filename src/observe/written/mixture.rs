@@ -75,7 +75,8 @@ pub(super) fn is_mixture<'r>(
 /// column that cannot be NULL: that is what two leave that have no block in common.
 fn is_text_of<'v>(value: ValueRef<'v>, others: &mut dyn Iterator<Item = &ValueRef<'v>>, separator: &[u8]) -> bool {
     let others: Vec<HashSet<&[u8]>> = others.map(|other| blocks_of(*other, separator)).collect();
-    let is_nothing = || others.iter().enumerate().any(|(i, one)| others[i + 1..].iter().any(|other| one.is_disjoint(other)));
+    let is_nothing =
+        || others.iter().enumerate().any(|(i, one)| others[i + 1..].iter().any(|other| one.is_disjoint(other)));
     match value {
         ValueRef::Null | ValueRef::Text([]) => is_nothing(),
         ValueRef::Text(_) => {

@@ -6,8 +6,8 @@ use super::examiner::{Examiner, HeldForbidden};
 use super::found::NAMED;
 use super::held::HeldRow;
 use super::judge::{self, Allowed, Trust, Writes};
-use super::mixture::Mixing;
 use super::keys::{key_literals, row_literals, some_row};
+use super::mixture::Mixing;
 use crate::ledger::{Entry, RowForm};
 use crate::record::{Attempt, ForbiddenRow, Holder, Operation};
 

@@ -183,7 +183,8 @@ impl Versions {
         if !self.is_live() {
             return;
         }
-        let known = self.blocks(column).filter(|known| delimiter.is_none_or(|delimiter| known.delimiter() == delimiter));
+        let known =
+            self.blocks(column).filter(|known| delimiter.is_none_or(|delimiter| known.delimiter() == delimiter));
         match (known, self.blocks(column), delimiter) {
             (Some(known), ..) if blocks::is_text(value) => {
                 let mut blocks = known.clone();
@@ -387,9 +388,8 @@ mod tests {
     }
 
     fn join(held: &State, other: &State) -> State {
-        let tie = |column: usize| {
-            blocks::join((None, Cell::Integer(held.1[column])), (None, Cell::Integer(other.1[column])))
-        };
+        let tie =
+            |column: usize| blocks::join((None, Cell::Integer(held.1[column])), (None, Cell::Integer(other.1[column])));
         match merge(&held.0, &other.0, WIDTH, tie) {
             (Merged::Held, _) => held.clone(),
             (Merged::Other, _) => other.clone(),

@@ -33,10 +33,7 @@ fn an_edit_keeps_and_gives_the_positions_that_cloudsync_does() {
         (&["1\r\n2\r\n"], "a0=1\r a1=2\r a2="),
         (&["x\ny", "x\nz"], "a0=x a0V=z -a1"),
         (&["1\n2\n3\n4", "4\n1\n2\n3"], "-a0 -a1 -a2 a3=4 a4=1 a5=2 a6=3"),
-        (
-            &["1\n2\n3\n4", "4\n1\n2\n3", "4\n1\n5\n2\n2\n3\n"],
-            "-a0 -a1 -a2 a3=4 a4=1 a4V=5 a5=2 a5V=2 a6=3 a7=",
-        ),
+        (&["1\n2\n3\n4", "4\n1\n2\n3", "4\n1\n5\n2\n2\n3\n"], "-a0 -a1 -a2 a3=4 a4=1 a4V=5 a5=2 a5V=2 a6=3 a7="),
         (&["", "q\nr"], "Zz=q ZzV=r -a0"),
     ] {
         assert_eq!(shown(&edited(texts), texts[texts.len() - 1]), left, "{texts:?}");
@@ -111,7 +108,9 @@ fn what_is_no_text_is_merged_as_a_whole() {
 #[test]
 fn ten_thousand_lines_are_edited_and_merged_in_time() {
     let lines = |changed: usize| -> String {
-        (0..10_000).map(|line| if line % 100 == changed { format!("changed {line}\n") } else { format!("{line}\n") }).collect()
+        (0..10_000)
+            .map(|line| if line % 100 == changed { format!("changed {line}\n") } else { format!("{line}\n") })
+            .collect()
     };
     let (start, one, other) = (lines(100), lines(1), lines(2));
     let begun = Instant::now();

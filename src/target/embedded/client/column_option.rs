@@ -10,10 +10,7 @@ use super::{capture, local};
 
 /// `cloudsync_set_column(table, column, key, value)`. As with the public function, only the option `algo` asks whether
 /// there is such a table and column.
-pub(super) fn set(
-    connection: &Connection,
-    [table, column, key, value]: [Option<&str>; 4],
-) -> rusqlite::Result<()> {
+pub(super) fn set(connection: &Connection, [table, column, key, value]: [Option<&str>; 4]) -> rusqlite::Result<()> {
     let tables = local::tables(connection)?;
     let known = tables.iter().find(|name| table.is_some_and(|table| table.eq_ignore_ascii_case(name)));
     let shape = known.map(|name| Shape::read(connection, name)).transpose()?.flatten();

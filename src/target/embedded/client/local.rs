@@ -93,7 +93,9 @@ const TABLE: &str = "*";
 /// An option of a table.
 pub(super) fn option(connection: &Connection, table: &str, key: &str) -> rusqlite::Result<Option<String>> {
     connection
-        .prepare_cached("SELECT value FROM cloudsync_table_settings WHERE tbl_name = ?1 AND col_name = ?2 AND key = ?3")?
+        .prepare_cached(
+            "SELECT value FROM cloudsync_table_settings WHERE tbl_name = ?1 AND col_name = ?2 AND key = ?3",
+        )?
         .query_row([table, TABLE, key], |row| row.get(0))
         .optional()
 }

@@ -328,7 +328,12 @@ fn read_blocks(connection: &Connection, shape: &Shape) -> rusqlite::Result<Vec<B
 }
 
 /// Notes a column whose texts are merged block by block.
-pub(super) fn learn_blocks(connection: &Connection, shape: &Shape, column: &str, delimiter: &[u8]) -> rusqlite::Result<()> {
+pub(super) fn learn_blocks(
+    connection: &Connection,
+    shape: &Shape,
+    column: &str,
+    delimiter: &[u8],
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached("INSERT OR REPLACE INTO main.cloudsync_blocks VALUES (?1, ?2, ?3)")?
         .execute(params![shape.name, column, delimiter])?;

@@ -201,7 +201,8 @@ const BLOCK: &str = "SELECT cloudsync_set_column('t', 'body', 'algo', 'block')";
 
 #[test]
 fn an_option_of_a_column_is_kept_and_refused_as_cloudsync_does() {
-    let settings = "SELECT coalesce(group_concat(row, ' '), '') FROM (SELECT col_name || '.' || key || '=' || value AS row
+    let settings =
+        "SELECT coalesce(group_concat(row, ' '), '') FROM (SELECT col_name || '.' || key || '=' || value AS row
         FROM cloudsync_table_settings ORDER BY col_name, key)";
     let (said, _) = blocks(&[settings]);
     assert_eq!(said[3..], ["*.algo=cls body.algo=block"]);
