@@ -100,7 +100,10 @@ mod tests {
 
     use crate::plan::{Grant, Plan};
 
-    fn planned(columns: &serde_json::Value) -> Result<Vec<(usize, String)>, Vec<(String, String, String)>> {
+    /// A problem's pointer, message and help.
+    type Problem = (String, String, String);
+
+    fn planned(columns: &serde_json::Value) -> Result<Vec<(usize, String)>, Vec<Problem>> {
         let sql = "CREATE TABLE t (id TEXT PRIMARY KEY, twice AS (id || id), body VARCHAR(9), n INTEGER, any)";
         let scenario = json!({
             "version": 1, "name": "blocks", "vars": { "body": "body" },

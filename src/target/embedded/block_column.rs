@@ -26,7 +26,7 @@ impl BlockColumn {
     /// What all functions about blocks start with: versions, column and delimiter. That one as bytes, for a text of SQL ends
     /// at its first zero.
     fn arguments(&self, versions: &str) -> String {
-        let digits: String = self.delimiter.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits = crate::session::hex(&self.delimiter);
         format!("{versions}, {}, x'{digits}'", self.place)
     }
 

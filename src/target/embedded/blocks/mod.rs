@@ -143,19 +143,15 @@ impl Blocks {
     fn state<'t>(&self, text: Cell<'t>) -> Vec<(Position, Held<'t>)> {
         let list = self.list();
         let count = list.iter().filter(|(_, version)| is_there(*version)).count();
-        match blocks_at(text, &self.delimiter, count) {
-            Some(blocks) => {
-                let mut blocks = blocks.into_iter();
-                let mut held = |version| Held { version, block: if is_there(version) { blocks.next() } else { None } };
-                list.into_iter().map(|(position, version)| (position, held(version))).collect()
-            }
+        let Some(blocks) = blocks_at(text, &self.delimiter, count) else {
             // Written while nobody looked: as if for the first time.
-            None => {
-                let blocks = split(text, &self.delimiter);
-                let held = |block| Held { version: 1, block: Some(block) };
-                initial(blocks.len()).zip(blocks.into_iter().map(held)).collect()
-            }
-        }
+            let blocks = split(text, &self.delimiter);
+            let held = |block| Held { version: 1, block: Some(block) };
+            return initial(blocks.len()).zip(blocks.into_iter().map(held)).collect();
+        };
+        let mut blocks = blocks.into_iter();
+        let mut held = |version| Held { version, block: if is_there(version) { blocks.next() } else { None } };
+        list.into_iter().map(|(position, version)| (position, held(version))).collect()
     }
 
     /// Appends it as bytes.

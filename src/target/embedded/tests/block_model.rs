@@ -84,7 +84,9 @@ impl Text {
                 last = Some(position);
             }
         }
-        old.iter().for_each(|(position, _)| self.remove(position));
+        for (position, _) in &old {
+            self.remove(position);
+        }
     }
 
     fn merge(&mut self, other: &Self) {
