@@ -371,6 +371,7 @@ fn take(bytes: &mut &[u8]) -> Result<u64, Malformed> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::wire::Bytes;
     use super::*;
 
     const WIDTH: usize = 3;
@@ -420,6 +421,40 @@ mod tests {
             prop_assert!((0..5).all(|column| read.of(column) == versions.of(column)));
             prop_assert_eq!(Versions::read(Some(&[0x80])), Err(Malformed));
         }
+    }
+
+    #[test]
+    fn blocks_survive_their_bytes_and_count_apart_from_their_column() {
+        let text = |text: &'static str| Cell::Text(Bytes(text.as_bytes()));
+        let survives = |versions: &Versions| {
+            assert_eq!(Versions::read(versions.write().as_deref()).as_ref(), Ok(versions));
+        };
+        let mut versions = Versions::default();
+        versions.write_blocks(1, Some(b"\n"), text("a\nb"));
+        assert_eq!(versions.write(), Some(vec![0, 1, 0, 1, 1, b'\n', 0, 2]));
+        survives(&versions);
+        versions.edit_blocks(1, Some(b"\n"), text("a\nb"), text("a\nc"));
+        versions.update(WIDTH, |column| column < 2);
+        survives(&versions);
+        assert_eq!((versions.of(0), versions.of(1)), (2, 1), "an edit is one of blocks");
+        versions.edit_blocks(1, None, text("a\nc"), Cell::Blob(Bytes(b"a")));
+        survives(&versions);
+        assert_eq!(versions.of(1), 2, "no text any more");
+        versions.edit_blocks(0, None, text("x"), text("y"));
+        assert_eq!(versions.block_columns().count(), 1, "nobody said that it has blocks");
+        versions.insert(WIDTH);
+        versions.write_blocks(1, Some(b"||"), text("n"));
+        assert_eq!((versions.of(0), versions.of(1)), (3, 3), "blocks of another kind");
+        versions.delete();
+        versions.insert(WIDTH);
+        assert_eq!(versions.write(), Some(vec![3]), "a new life");
+        let mut uncaptured = Versions::uncaptured(WIDTH);
+        uncaptured.note_blocks(1, b"\n", text("a"));
+        uncaptured.edit_blocks(1, Some(b"\n"), text("a"), text("a"));
+        assert_eq!((uncaptured.block_columns().count(), uncaptured.has(1)), (0, false));
+        uncaptured.edit_blocks(1, Some(b"\n"), text("a"), text("b"));
+        assert_eq!((uncaptured.block_columns().count(), uncaptured.has(1)), (1, true));
+        assert_eq!(Versions::read(Some(&[0])), Ok(Versions::dead(0)));
     }
 
     #[test]

@@ -16,6 +16,10 @@ use super::wire::{Bytes, Cell, Malformed, OwnedCell};
 pub(crate) use position::Position;
 use position::{initial, zip};
 
+/// The most blocks of a text. One that has more counts as one block: nobody merges a million lines, and nobody shall make
+/// others count to more.
+const MOST: usize = 1 << 20;
+
 /// How one text came to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Blocks {
@@ -183,7 +187,10 @@ impl Blocks {
             return Err(Malformed);
         }
         let places = match take(bytes)?.checked_sub(1) {
-            None => Places::Initial(usize::try_from(take(bytes)?).map_err(|_| Malformed)?),
+            None => {
+                let count = usize::try_from(take(bytes)?).map_err(|_| Malformed)?;
+                Places::Initial(Some(count).filter(|count| *count <= MOST).ok_or(Malformed)?)
+            }
             Some(count) => {
                 let mut listed: Vec<(Position, u64)> = Vec::new();
                 for _ in 0..count {
@@ -284,7 +291,7 @@ fn split<'t>(value: Cell<'t>, delimiter: &[u8]) -> Vec<&'t [u8]> {
         rest = &rest[at + delimiter.len()..];
     }
     blocks.push(rest);
-    blocks
+    if blocks.len() > MOST { vec![text] } else { blocks }
 }
 
 /// The blocks of a value, if they are so many. A column that cannot be NULL holds an empty text where no block is left.

@@ -126,6 +126,40 @@ fn ten_thousand_lines_are_edited_and_merged_in_time() {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
+#[test]
+fn a_text_of_too_many_blocks_is_one_and_bytes_that_speak_of_more_are_refused() {
+    let many = "\n".repeat(MOST);
+    assert_eq!(Blocks::new(b"\n", text(&many)).there().len(), 1);
+    assert_eq!(Blocks::new(b"\n", text(&many[1..])).there().len(), MOST);
+    // Numbers of one byte each, or of the four that follow a 255.
+    let take: Take = |bytes| {
+        let (&first, rest) = bytes.split_first().ok_or(Malformed)?;
+        *bytes = rest;
+        if first < 255 {
+            return Ok(u64::from(first));
+        }
+        let (number, rest) = bytes.split_first_chunk::<4>().ok_or(Malformed)?;
+        *bytes = rest;
+        Ok(u64::from(u32::from_be_bytes(*number)))
+    };
+    let read = |bytes: &[u8]| Blocks::read(&mut &*bytes, take);
+    let most = Blocks { delimiter: b"|".to_vec(), places: Places::Initial(MOST) };
+    assert_eq!(read(&[1, b'|', 0, 255, 0, 16, 0, 0]), Ok(most));
+    assert_eq!(read(&[1, b'|', 0, 255, 0, 16, 0, 1]), Err(Malformed));
+    let listed = Blocks { delimiter: b"|".to_vec(), places: Places::Listed(vec![(Position::first(), 3)]) };
+    assert_eq!(read(&[1, b'|', 2, 2, b'a', b'0', 3]), Ok(listed));
+    for bytes in [
+        &[0, 0, 1][..],
+        &[1, b'|'],
+        &[1, b'|', 2, 2, b'a', b'0'],
+        &[1, b'|', 2, 9, b'a', b'0', 3],
+        &[1, b'|', 2, 2, b'a', b'.', 3],
+        &[1, b'|', 3, 2, b'a', b'1', 1, 2, b'a', b'0', 1],
+    ] {
+        assert_eq!(read(bytes), Err(Malformed), "{bytes:?}");
+    }
+}
+
 /// A state with its text: what some edits made of one text.
 fn state() -> impl Strategy<Value = (Blocks, OwnedCell)> {
     let line = prop_oneof!["[a-c]", Just(String::new())];

@@ -200,8 +200,20 @@ impl<'a> Rows<'a> {
     /// Merges a row into what is there: its place, if it changed anything.
     fn write(&mut self, cells: &[Cell<'_>], bytes: Option<&[u8]>) -> Result<Option<i64>, StoreError> {
         let versions = Versions::read(bytes)?;
-        self.learn(&versions)?;
-        let found = self.gate.write(cells, &versions, self.tracked)?;
+        let place = self.merge(cells, &versions, bytes)?;
+        if place.is_some() {
+            self.learn(&versions)?;
+        }
+        Ok(place)
+    }
+
+    fn merge(
+        &mut self,
+        cells: &[Cell<'_>],
+        versions: &Versions,
+        bytes: Option<&[u8]>,
+    ) -> Result<Option<i64>, StoreError> {
+        let found = self.gate.write(cells, versions, self.tracked)?;
         if self.mode == Mode::Again {
             return if self.deny(found.allowed) { Ok(None) } else { self.write_anew(cells, found.there) };
         }
