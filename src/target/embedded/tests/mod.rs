@@ -1,6 +1,7 @@
 //! Tests of the embedded target as a whole: laws over random histories in process, and behaviour over real HTTP.
 
 mod beside;
+mod block_cases;
 mod block_model;
 mod capture;
 mod faults;
