@@ -13,7 +13,7 @@ use super::order::{self, KeyValue};
 use super::subject::Subject;
 use crate::plan::{Collation, TablePlan};
 use crate::record::{Difference, Holder, Holding, RowDifference};
-use crate::session::open_reader;
+use crate::session::{encode, open_reader};
 
 /// Differing rows that are named; the others are counted.
 const NAMED: usize = 20;
@@ -33,16 +33,15 @@ pub(super) fn compare(
     let mut statements: Vec<_> = connections.iter().map(|one| one.prepare(&sql)).collect::<rusqlite::Result<_>>()?;
     let mut cursors: Vec<Cursor<'_>> =
         statements.iter_mut().map(|one| one.query([])).collect::<rusqlite::Result<_>>()?;
-    let width = keys.len();
+    let widths = (keys.len(), table.columns.len());
     let mut heads: Vec<Option<Head>> =
-        cursors.iter_mut().map(|cursor| next(cursor, width)).collect::<rusqlite::Result<_>>()?;
+        cursors.iter_mut().map(|cursor| next(cursor, widths)).collect::<rusqlite::Result<_>>()?;
     let mut difference = Difference { user, table: table.name.clone(), total: 0, rows: Vec::new() };
     while let Some(first) = heads.iter().flatten().min_by(|a, b| a.compare(b, &collations)) {
         let at_key = |head: &&Head| head.compare(first, &collations).is_eq();
-        let there: Vec<bool> = heads.iter().map(|head| head.as_ref().is_some_and(|head| at_key(&head))).collect();
-        let mut rows: Vec<Option<String>> =
-            heads.iter().map(|head| head.as_ref().filter(at_key).map(|head| head.row.clone())).collect();
-        pass_over(subject, (user, table), first, holders, &mut rows);
+        let held: Vec<Option<&Head>> = heads.iter().map(|head| head.as_ref().filter(at_key)).collect();
+        let there: Vec<bool> = held.iter().map(Option::is_some).collect();
+        let rows = counted(subject, (user, table), first, holders, &held);
         if rows.windows(2).any(|pair| pair[0] != pair[1]) {
             difference.total += 1;
             if difference.rows.len() < NAMED {
@@ -62,42 +61,43 @@ pub(super) fn compare(
         }
         for ((head, cursor), there) in heads.iter_mut().zip(&mut cursors).zip(&there) {
             if *there {
-                *head = next(cursor, width)?;
+                *head = next(cursor, widths)?;
             }
         }
     }
     Ok(difference)
 }
 
-/// Where a denied write left something behind, the row there counts as the server's.
-fn pass_over(
+/// The rows as they count: where a row is what a denied write left behind, the server's.
+fn counted(
     subject: &Subject<'_>,
     (user, table): (u32, &TablePlan),
-    head: &Head,
+    first: &Head,
     holders: &[(Holder, &Path)],
-    rows: &mut [Option<String>],
-) {
+    held: &[Option<&Head>],
+) -> Vec<Option<String>> {
+    let row = |place: usize| held[place].map(|head| head.row.clone());
     if subject.behind.is_empty() {
-        return;
+        return (0..held.len()).map(row).collect();
     }
     let server = holders.iter().position(|(holder, _)| *holder == Holder::Server);
-    let instead = server.and_then(|server| rows[server].clone());
-    let key = subject.key_of(table, &head.key.iter().map(KeyValue::value).collect::<Vec<_>>());
-    for ((holder, _), row) in holders.iter().zip(rows) {
-        if subject.behind.of(user, *holder).is_some_and(|behind| behind.contains_key(&key)) {
-            row.clone_from(&instead);
-        }
-    }
+    let key = subject.key_of(table, &first.key.iter().map(KeyValue::value).collect::<Vec<_>>());
+    let is_left = |place: usize| {
+        let left = subject.behind.of(user, holders[place].0).and_then(|behind| behind.get(&key));
+        left.is_some_and(|left| left.is(held[place].map(|head| head.encoded.as_slice())))
+    };
+    (0..held.len()).map(|place| if is_left(place) { server.and_then(row) } else { row(place) }).collect()
 }
 
-/// SQL for a table's rows: the columns of the primary key, then key and row as SQL literals, in the order in which the
-/// key compares.
+/// SQL for a table's rows: the columns of the primary key, then key and row as SQL literals, then the columns, in the order
+/// in which the key compares.
 fn rows_sql(subject: &Subject<'_>, table: &TablePlan, keys: &[Key]) -> String {
     format!(
-        "SELECT {}, {}, {} {} ORDER BY {}",
+        "SELECT {}, {}, {}, {} {} ORDER BY {}",
         list_of(&table.primary_key),
         literals_of(&table.primary_key),
         literals_of(&table.columns),
+        list_of(&table.columns),
         source(subject.plan, table, Rows::Allowed),
         compared(keys)
     )
@@ -110,6 +110,8 @@ struct Head {
     literals: String,
     /// The whole row as SQL literals: no two rows have the same.
     row: String,
+    /// The columns, as [`encode`] writes them.
+    encoded: Vec<u8>,
 }
 
 impl Head {
@@ -122,8 +124,13 @@ impl Head {
     }
 }
 
-fn next(cursor: &mut Cursor<'_>, width: usize) -> rusqlite::Result<Option<Head>> {
+/// The next row, given the numbers of key columns and of all columns.
+fn next(cursor: &mut Cursor<'_>, (keys, columns): (usize, usize)) -> rusqlite::Result<Option<Head>> {
     let Some(row) = cursor.next()? else { return Ok(None) };
-    let key = (0..width).map(|at| row.get_ref(at).map(KeyValue::from)).collect::<rusqlite::Result<_>>()?;
-    Ok(Some(Head { key, literals: row.get(width)?, row: row.get(width + 1)? }))
+    let key = (0..keys).map(|at| row.get_ref(at).map(KeyValue::from)).collect::<rusqlite::Result<_>>()?;
+    let mut encoded = Vec::new();
+    for column in 0..columns {
+        encode(row.get_ref(keys + 2 + column)?, &mut encoded);
+    }
+    Ok(Some(Head { key, literals: row.get(keys)?, row: row.get(keys + 1)?, encoded }))
 }

@@ -110,6 +110,39 @@ fn what_owners_do_is_not_blamed_on_the_server() {
     }
 }
 
+/// Notes with one more column, and what is written to them.
+fn columns(update: &str, phases: &str) -> Analysis {
+    let text = SHARED
+        .replace("value INTEGER", "value INTEGER, extra INTEGER")
+        .replace("(:id, :user_id, :row)", "(:id, :user_id, 1, 1)")
+        .replace("update: auth_userid() = NEW.user_id AND auth_userid() = OLD.user_id", update);
+    judged(&format!("{text}{phases}"), "").1
+}
+
+#[test]
+fn a_denied_column_stays_beside_one_that_comes_from_the_server() {
+    let analysis = columns(
+        "update: auth_userid() = OLD.user_id",
+        "  - { name: takeover, kind: update, hostile: true, when: db == 2, sql: \"UPDATE notes SET value = -1 WHERE id LIKE 'db1_r{{ iteration }}_%'\", sync: [send] }
+  - { name: gather, sync: [receive], barrier: true }
+  - { name: change, kind: update, when: db == 1, sql: \"UPDATE notes SET extra = 5 WHERE id LIKE 'db1_r{{ iteration }}_%'\", sync: [send] }
+  - { name: part, sync: [receive], barrier: true }\n",
+    );
+    assert_green(&analysis);
+}
+
+#[test]
+fn columns_that_only_together_are_denied_are_not_missed() {
+    // Either change alone is allowed; the policies deny what comes of both.
+    let analysis = columns(
+        "update: NEW.value + NEW.extra < 10",
+        "  - { name: one, kind: update, when: db == 1, sql: \"UPDATE notes SET value = 6 WHERE id LIKE '%_r{{ iteration }}_%'\" }
+  - { name: other, kind: update, when: db == 2, sql: \"UPDATE notes SET extra = 6 WHERE id LIKE '%_r{{ iteration }}_%'\" }
+  - { name: part, sync: [send, receive], barrier: true }\n",
+    );
+    assert_green(&analysis);
+}
+
 #[test]
 fn what_an_administrator_does_is_not_blamed_on_the_server() {
     let (_, analysis) = shared(
