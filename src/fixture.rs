@@ -41,6 +41,7 @@ pub(crate) fn plan(databases: u32) -> Plan {
             algorithm: crate::scenario::Algorithm::default(),
             alters: Vec::new(),
             altered: false,
+            blocks: Vec::new(),
             columns: ["id", "name", "value"].map(str::to_owned).to_vec(),
             places: vec![0, 1, 2],
             primary_key: vec!["id".into()],

@@ -1,6 +1,6 @@
 //! A plan as text: what will run, how often, and what the first rows look like.
 
-use crate::plan::{Action, CheckPlan, Plan, Question, SqlPlan, SqlValue, StepPlan};
+use crate::plan::{Action, BlockPlan, CheckPlan, Plan, Question, SqlPlan, SqlValue, StepPlan, TablePlan};
 use crate::scenario::Algorithm;
 use crate::sql::one_line;
 use crate::template::{Scope, TemplateProblem};
@@ -61,7 +61,8 @@ impl Page {
             let (columns, key) = (table.columns.join(", "), table.primary_key.join(", "));
             let filter = table.filter.as_ref().map_or_else(String::new, |filter| format!(", only rows with {filter}"));
             let grows = if table.algorithm == Algorithm::Gos { ", only grows" } else { "" };
-            self.line("table", &format!("{} ({columns}), key {key}{filter}{grows}", table.name));
+            let blocks: String = table.blocks.iter().map(|block| block_words(table, block)).collect();
+            self.line("table", &format!("{} ({columns}), key {key}{filter}{grows}{blocks}", table.name));
         }
     }
 
@@ -117,6 +118,12 @@ impl Page {
 }
 
 /// Sums over the whole run, as far as they are known beforehand.
+/// What is said of a column whose texts are merged block by block.
+fn block_words(table: &TablePlan, block: &BlockPlan) -> String {
+    let between = block.delimiter.as_ref().map_or_else(String::new, |delimiter| format!(" between {delimiter:?}"));
+    format!(", {} merged block by block{between}", table.columns[block.place])
+}
+
 fn totals(plan: &Plan, scope: &Scope) -> Vec<(String, String)> {
     // Beyond what a number holds, the largest one says enough.
     let times = (plan.databases.len() as u64).saturating_mul(plan.iterations);

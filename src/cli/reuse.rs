@@ -156,6 +156,9 @@ fn facts(plan: &Plan) -> Map<String, Value> {
         if table.algorithm != Algorithm::default() {
             facts["algo"] = table.algorithm.as_str().into();
         }
+        for block in &table.blocks {
+            facts["blocks"][&table.columns[block.place]] = block.separator().into();
+        }
         facts
     };
     let facts = [

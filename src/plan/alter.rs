@@ -58,6 +58,7 @@ fn one(
         }
     }
     check_expressions(draft, tables, plans, pointer);
+    check_blocks(draft, tables, plans, pointer);
     let plan = plans.iter_mut().find(|plan| plan.name == table)?;
     plan.altered = true;
     plan.alters.push(sql.clone());
@@ -84,6 +85,23 @@ fn check_expressions(draft: &mut Draft<'_>, tables: &Tables, plans: &[TablePlan]
         for (operation, policy) in plan.policies.iter().flat_map(Policies::iter) {
             if let Err(problem) = tables.prepare_policy(name, operation, policy) {
                 refuse(format!("the {operation} policy of `{name}`"), problem.message);
+            }
+        }
+    }
+}
+
+/// Whether the columns whose texts are merged block by block are still there.
+fn check_blocks(draft: &mut Draft<'_>, tables: &Tables, plans: &[TablePlan], pointer: &str) {
+    for plan in plans {
+        let Some(columns) = tables.columns_of(&plan.name).filter(|_| !plan.blocks.is_empty()) else { continue };
+        for column in plan.blocks.iter().map(|block| &plan.columns[block.place]) {
+            if !columns.all.contains(column) {
+                let message = format!(
+                    "after this change, `{}` has no column `{column}`, whose texts are merged block by block",
+                    plan.name
+                );
+                let help = format!("keep its name, or remove `{column}` from the table's `columns`");
+                draft.issues.push(Issue::new(pointer, "cloudsync::alter", message).help(help));
             }
         }
     }
@@ -305,6 +323,24 @@ mod tests {
         });
         let table = &made.expect("a plan").tables[0];
         assert_eq!((table.columns.join(","), table.policy_columns.as_slice()), ("id,b".to_owned(), [1].as_slice()));
+    }
+
+    #[test]
+    fn a_column_of_blocks_stays_and_is_found_where_it_is_afterwards() {
+        let of = |sql: &str| {
+            plan(|scenario| {
+                scenario["schema"]["tables"][0]["sql"] =
+                    json!("CREATE TABLE notes (id TEXT PRIMARY KEY, a TEXT, body TEXT)");
+                scenario["schema"]["tables"][0]["columns"] = json!({ "body": "block" });
+                scenario["setup"] = json!([alter(sql, None)]);
+            })
+        };
+        for sql in ["ALTER TABLE notes RENAME COLUMN body TO text", "ALTER TABLE notes DROP COLUMN body"] {
+            let found = of(sql).expect_err("it is refused");
+            assert!(matches!(&found[..], [one] if one.contains("`notes` has no column `body`")), "{found:?}");
+        }
+        let table = &of("ALTER TABLE notes DROP COLUMN a").expect("a plan").tables[0];
+        assert_eq!((table.columns.join(","), table.blocks[0].place), ("id,body".to_owned(), 1));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::sandbox::{self, Wish};
 use crate::sql::quote;
 
 /// The public functions of the sync extension, so that SQL that calls them prepares.
-const FUNCTIONS: [&str; 31] = [
+const FUNCTIONS: [&str; 32] = [
     "auth_json",
     "auth_userid",
     "cloudsync_begin_alter",
@@ -43,6 +43,7 @@ const FUNCTIONS: [&str; 31] = [
     "cloudsync_network_status",
     "cloudsync_network_sync",
     "cloudsync_set",
+    "cloudsync_set_column",
     "cloudsync_set_filter",
     "cloudsync_siteid",
     "cloudsync_terminate",

@@ -3,6 +3,7 @@
 //! Pure: the same scenario gives an equal plan. It must not know files, clocks or the environment.
 
 mod alter;
+mod blocks;
 mod build;
 mod calls;
 mod check;
@@ -42,7 +43,7 @@ pub(crate) use secrets::{in_address, is_secret, written};
 pub(crate) use sync::{ReceivePlan, SyncPlan};
 #[cfg(test)]
 pub(crate) use table::Triggered;
-pub(crate) use table::{Alteration, Collation, Elsewhere, KeyColumn, TablePlan};
+pub(crate) use table::{Alteration, BlockPlan, Collation, Elsewhere, KeyColumn, TablePlan};
 pub(crate) use target::{ALLOWED_DATABASES, TargetPlan, covers};
 pub(crate) use until::{UntilPlan, UntilQueryPlan};
 pub(crate) use value::{AtRow, Binding, Parameter, SqlValue, Statement, Varying};

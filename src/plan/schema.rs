@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::table::{Elsewhere, TablePlan, Triggered};
 use super::tables::Tables;
-use super::{filter, grow_only};
+use super::{blocks, filter, grow_only};
 use crate::scenario::{Algorithm, Issue, Scenario};
 
 /// Decides the tables, and makes them in `tables`. Their policies are decided apart.
@@ -35,6 +35,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, tables: &mut Ta
         if table.algo == Algorithm::Gos && !grow_only::is_expected(scenario, &name) {
             tables.forbid_changes(&name);
         }
+        let blocks = blocks::decide(draft, tables, &pointer, &name, &table.columns);
         plans.push(TablePlan {
             name,
             sql,
@@ -43,6 +44,7 @@ pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, tables: &mut Ta
             algorithm: table.algo,
             alters: Vec::new(),
             altered: false,
+            blocks,
             columns: columns.all,
             places: columns.places,
             primary_key: columns.primary_key,
@@ -62,7 +64,11 @@ pub(super) fn renew(tables: &mut Tables, plans: &mut [TablePlan]) {
     for plan in plans.iter_mut() {
         plan.triggered = Triggered::default();
         if let Some(columns) = tables.columns_of(&plan.name).filter(|_| plan.altered) {
-            plan.columns = columns.all;
+            let before = std::mem::replace(&mut plan.columns, columns.all);
+            for block in &mut plan.blocks {
+                let is_it = |column: &String| *column == before[block.place];
+                block.place = plan.columns.iter().position(is_it).unwrap_or(block.place);
+            }
             plan.places = columns.places;
             plan.primary_key = columns.primary_key;
             plan.key = columns.key;

@@ -17,6 +17,8 @@ pub struct TablePlan {
     pub filter: Option<String>,
     /// How it is merged.
     pub algorithm: Algorithm,
+    /// Columns whose texts are merged block by block.
+    pub blocks: Vec<BlockPlan>,
     /// How the first database alters it, in order.
     pub alters: Vec<String>,
     /// Whether any database alters it.
@@ -55,6 +57,22 @@ pub struct Alteration {
     pub table: String,
     /// `ALTER TABLE …`, rendered: the same for every database.
     pub sql: String,
+}
+
+/// A column whose texts are merged block by block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockPlan {
+    /// Its place in the columns of its table.
+    pub place: usize,
+    /// What stands between two blocks, if the scenario says so.
+    pub delimiter: Option<String>,
+}
+
+impl BlockPlan {
+    /// What stands between two blocks.
+    pub(crate) fn separator(&self) -> &str {
+        self.delimiter.as_deref().unwrap_or("\n")
+    }
 }
 
 /// What triggers do to a table.

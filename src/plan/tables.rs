@@ -37,6 +37,23 @@ pub(super) struct Columns {
     pub(super) key: Vec<KeyColumn>,
 }
 
+/// A column as it is merged.
+pub(super) struct MergedColumn {
+    pub(super) name: String,
+    pub(super) declared: String,
+    pub(super) kind: MergedKind,
+}
+
+/// What a column is for a merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MergedKind {
+    Key,
+    Generated,
+    /// Whatever is written there becomes a text, but NULL and blobs.
+    Text,
+    Other,
+}
+
 /// What a policy reads.
 #[derive(Default)]
 pub(super) struct Reads {
@@ -204,6 +221,21 @@ impl Tables {
     pub(super) fn has_unique(&self, table: &str) -> bool {
         let sql = "SELECT 1 FROM pragma_index_list(?1) WHERE \"unique\" AND origin <> 'pk'";
         self.guard.connection().prepare(sql).and_then(|mut statement| statement.exists([table])).unwrap_or(false)
+    }
+
+    /// The columns of a table, as far as the way in which they are merged depends on them.
+    pub(super) fn merged(&self, table: &str) -> Vec<MergedColumn> {
+        let merged = |column: Column| MergedColumn {
+            kind: match column.key {
+                _ if column.generated => MergedKind::Generated,
+                1.. => MergedKind::Key,
+                _ if column.is_text() => MergedKind::Text,
+                _ => MergedKind::Other,
+            },
+            name: column.name,
+            declared: column.declared,
+        };
+        self.columns(table).unwrap_or_default().into_iter().map(merged).collect()
     }
 
     /// What triggers do to tables, named in lower case, while a row of `table` is written.
@@ -535,5 +567,11 @@ impl Column {
     fn is_integer(&self) -> bool {
         // SQLite's affinity rule: a type that contains INT is an integer.
         self.declared.to_ascii_uppercase().contains("INT")
+    }
+
+    /// Whether SQLite makes texts of what is written there.
+    fn is_text(&self) -> bool {
+        let declared = self.declared.to_ascii_uppercase();
+        !self.is_integer() && ["CHAR", "CLOB", "TEXT"].iter().any(|part| declared.contains(part))
     }
 }

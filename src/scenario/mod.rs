@@ -195,6 +195,55 @@ pub struct Table {
     /// phase that makes one is refused, unless the scenario says that it expects the failure. Default: `cls`.
     #[serde(default, skip_serializing_if = "Algorithm::is_default")]
     pub algo: Algorithm,
+    /// Columns that are not merged as a whole: `columns: {body: block}`. Default: each column is that of its last writer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, ColumnMerge>,
+}
+
+/// How a column is merged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "`block`, or `{block: {delimiter: …}}`")]
+pub enum ColumnMerge {
+    /// With its defaults.
+    Name(ColumnAlgorithm),
+    /// With options.
+    Options(ColumnOptions),
+}
+
+/// The ways in which a column is merged that is not merged as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnAlgorithm {
+    /// A text is merged line by line: databases that edit different lines keep both edits. Of two that edit the same line,
+    /// the last writer wins.
+    Block,
+}
+
+/// A way in which a column is merged, with its options.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnOptions {
+    /// A text is merged block by block.
+    Block(BlockOptions),
+}
+
+/// Options of a text that is merged block by block.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BlockOptions {
+    /// The text between two blocks: `"\n\n"` for paragraphs. Default: the end of a line, `"\n"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<String>,
+}
+
+impl ColumnMerge {
+    /// What stands between two blocks, if the scenario says so.
+    pub fn delimiter(&self) -> Option<&str> {
+        match self {
+            Self::Name(ColumnAlgorithm::Block) => None,
+            Self::Options(ColumnOptions::Block(options)) => options.delimiter.as_deref(),
+        }
+    }
 }
 
 /// How a table is merged.

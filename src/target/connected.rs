@@ -11,7 +11,7 @@ use super::embedded::Hub;
 use super::error::TargetError;
 use super::halt::Halt;
 use crate::failure::{Call, RawError, Secrets};
-use crate::plan::{DatabasePlan, Plan};
+use crate::plan::{BlockPlan, DatabasePlan, Plan, TablePlan};
 use crate::record::TargetFacts;
 use crate::session::{Credential, Loader, Network, Opening, Session};
 
@@ -58,6 +58,20 @@ fn set_filter(session: &Session, table: &str, filter: &str) -> Result<(), RawErr
     let known = "SELECT count(*) FROM cloudsync_table_settings WHERE tbl_name = ?1 AND key = 'filter' AND value = ?2";
     if session.call(Call::Open, known, &[table, filter])?.as_deref() == Some("0") {
         session.call(Call::Open, "SELECT cloudsync_set_filter(?1, ?2)", &[table, filter])?;
+    }
+    Ok(())
+}
+
+/// Has the texts of a column merged block by block unless the file says so already. After the filter, which starts anew.
+fn set_blocks(session: &Session, table: &TablePlan, block: &BlockPlan) -> Result<(), RawError> {
+    let column = table.columns[block.place].as_str();
+    let options = [Some(("algo", "block")), block.delimiter.as_deref().map(|delimiter| ("delimiter", delimiter))];
+    for (key, value) in options.into_iter().flatten() {
+        let known = "SELECT count(*) FROM cloudsync_table_settings WHERE tbl_name = ?1 AND col_name = ?2 AND key = ?3 AND value = ?4";
+        if session.call(Call::Open, known, &[&table.name, column, key, value])?.as_deref() == Some("0") {
+            let set = "SELECT cloudsync_set_column(?1, ?2, ?3, ?4)";
+            session.call(Call::Open, set, &[&table.name, column, key, value])?;
+        }
     }
     Ok(())
 }
@@ -109,6 +123,9 @@ impl Connected {
             site = session.call(Call::Open, "SELECT cloudsync_init(?1, ?2)", &[&table.name, algorithm])?.or(site);
             if let Some(filter) = &table.filter {
                 set_filter(&session, &table.name, filter)?;
+            }
+            for block in &table.blocks {
+                set_blocks(&session, table, block)?;
             }
         }
         for (key, value) in &self.settings {

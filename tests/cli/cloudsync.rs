@@ -136,6 +136,32 @@ fn a_run_that_never_syncs_has_its_rows_tracked_by_the_extension() {
 }
 
 #[test]
+fn a_column_of_blocks_is_one_for_the_extension() {
+    let Some(path) = extension("a_column_of_blocks_is_one_for_the_extension") else { return };
+    let place = Place::of(&format!(
+        "{}schema:
+  tables:
+    - name: docs
+      sql: CREATE TABLE docs (id TEXT PRIMARY KEY, body TEXT, more TEXT)
+      columns: {{ body: block, more: {{ block: {{ delimiter: \"||\" }} }} }}
+phases:
+  - {{ name: insert, kind: insert, rows: 1, sql: \"INSERT INTO docs VALUES (:id, :body, 'x||y||z')\", bind: {{ body: \"a\\nb\" }} }}
+  - {{ name: edit, kind: update, sql: \"UPDATE docs SET body = body || char(10) || 'c'\" }}
+",
+        nobody().replace("verify: [converged]", "verify: []")
+    ));
+    let run = place.stress(&["run", "scenario.yaml", "--iterations", "1", "--keep"]);
+    run.env("STRESS_CLOUDSYNC_EXTENSION", &path).env("TEST_KEY", SECRET).done().exits(0);
+    let file = place.run_dir("test").join("databases/db1.db");
+    let connection = rusqlite::Connection::open(&file).expect("a database");
+    let blocks =
+        "SELECT group_concat(block, ' ') FROM (SELECT replace(col_name, char(31), '.') || '=' || col_value AS block
+        FROM docs_cloudsync_blocks ORDER BY col_name)";
+    let blocks: String = connection.query_row(blocks, [], |row| row.get(0)).expect("blocks");
+    assert_eq!(blocks, "body.a0=a body.a1=b body.a2=c more.a0=x more.a1=y more.a2=z");
+}
+
+#[test]
 fn the_key_is_in_no_file_and_no_output() {
     let Some(path) = extension("the_key_is_in_no_file_and_no_output") else { return };
     let place = Place::of(TARGET);

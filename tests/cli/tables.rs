@@ -1,4 +1,4 @@
-//! What a scenario says about its tables: `filter` and `algo`, from the problem with its place to the plan and the run.
+//! What a scenario says about its tables: `filter`, `algo` and `columns`, from the problem with its place to the plan and the run.
 
 use crate::harness::Place;
 
@@ -61,4 +61,65 @@ fn databases_that_are_used_again_keep_their_filter_and_no_other() {
         let told = ["no longer fit the scenario: the tables or policies of the scenario have changed"];
         place.stress(&["run", "scenario.yaml", "--seed", "4"]).done().exits(3).says(&told);
     }
+}
+
+const BLOCKS: &str = "scale: { databases: 2 }
+schema:
+  tables:
+    - name: notes
+      sql: CREATE TABLE notes (id TEXT PRIMARY KEY, n INTEGER, body TEXT)
+      columns: { body: block }
+setup:
+  - { name: insert, when: db == 1, kind: insert, rows: 3, sql: \"INSERT INTO notes VALUES (:key, 0, :body)\", bind: { key: \"k{{ row }}\", body: \"a\\nb\\nc\" }, sync: [send] }
+  - { name: fetch, sync: [receive], barrier: true }
+phases:
+  - { name: first, when: db == 1, kind: update, sql: \"UPDATE notes SET body = replace(body, 'a', 'A')\" }
+  - { name: last, when: db == 2, kind: update, sql: \"UPDATE notes SET body = replace(body, 'c', 'C')\" }
+  - { name: send, sync: [send], barrier: true }
+  - { name: receive, sync: [receive], barrier: true }
+verify:
+  - written
+  - converged
+  - server
+  - query: { on: databases, sql: \"SELECT group_concat(DISTINCT replace(body, char(10), ' ')) FROM notes\", equals: A b C }
+";
+
+#[test]
+fn a_column_without_blocks_is_refused_at_its_place() {
+    for (written, told) in [
+        (
+            "bodi: block",
+            &["the table `notes` has no column `bodi`", "did you mean `body`?", "columns: { bodi: block }"][..],
+        ),
+        ("n: block", &["the column `n` of `notes` is declared INTEGER, but only texts have blocks", "declare it TEXT"]),
+        ("id: block", &["`id` is in the primary key of `notes`, which is never merged"]),
+        ("body: { block: { delimiter: '' } }", &["the delimiter of `body` is empty", "for paragraphs"]),
+        ("body: blok", &["block"]),
+        ("body: { block: { delimeter: x } }", &["delimiter"]),
+    ] {
+        let place = Place::of(&BLOCKS.replace("body: block", written));
+        place.stress(&["validate", "scenario.yaml"]).done().exits(2).says(told);
+    }
+}
+
+#[test]
+fn two_databases_that_edit_different_lines_keep_both_edits_in_files_that_are_used_again() {
+    let text = format!("session: {{ reuse: true }}\n{BLOCKS}");
+    let place = Place::of(&text);
+    let plan = place.stress(&["plan", "scenario.yaml"]).done().exits(0);
+    assert!(plan.out.contains("notes (id, n, body), key id, body merged block by block"), "{plan}");
+    place.stress(&["run", "scenario.yaml"]).done().exits(0);
+    let other = "columns: { body: { block: { delimiter: b } } }";
+    place.write("scenario.yaml", &crate::harness::scenario(&text.replace("columns: { body: block }", other)));
+    let plan = place.stress(&["plan", "scenario.yaml"]).done().exits(0);
+    assert!(plan.out.contains("body merged block by block between \"b\""), "{plan}");
+    let told = ["no longer fit the scenario: the tables or policies of the scenario have changed"];
+    place.stress(&["run", "scenario.yaml"]).done().exits(3).says(&told);
+    // Blocks of another kind, in new files: `a` and `c` are still two.
+    place.write("scenario.yaml", &crate::harness::scenario(&BLOCKS.replace("columns: { body: block }", other)));
+    place.stress(&["run", "scenario.yaml"]).done().exits(0);
+    // As a whole, one of the two edits is lost.
+    place.write("scenario.yaml", &crate::harness::scenario(&BLOCKS.replace("      columns: { body: block }\n", "")));
+    let done = place.stress(&["run", "scenario.yaml"]).done().exits(1);
+    assert!(done.out.contains("FAIL: query"), "{done}");
 }

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use super::mixture::is_mixture;
+use crate::plan::BlockPlan;
 use crate::record::Holder;
 
 /// What denied writes left behind, by key.
@@ -23,8 +24,9 @@ pub(super) enum Whose {
 /// The state in which a denied write left a row.
 #[derive(Debug)]
 pub(crate) enum State {
-    /// As the row that was written. Where columns are merged, some may be those of the row that the server has.
-    Row { own: Vec<u8>, of_server: Option<Vec<u8>> },
+    /// As the row that was written. Where columns are merged, some may be those of the row that the server has, and blocks of
+    /// these texts, too.
+    Row { own: Vec<u8>, of_server: Option<(Vec<u8>, Vec<BlockPlan>)> },
     /// Deleted.
     Gone,
     /// Nobody knows: any state is passed over.
@@ -45,7 +47,9 @@ impl Left {
     pub(crate) fn is(&self, row: Option<&[u8]>) -> bool {
         match &self.state {
             State::Row { own, of_server } => row.is_some_and(|row| {
-                let merged = |of_server: &Vec<u8>| is_mixture(row, [own, of_server].into_iter().map(Vec::as_slice));
+                let merged = |(of_server, blocks): &(Vec<u8>, Vec<BlockPlan>)| {
+                    is_mixture(row, [own, of_server].into_iter().map(Vec::as_slice), blocks, true)
+                };
                 row == own || of_server.as_ref().is_some_and(merged)
             }),
             State::Gone => row.is_none(),

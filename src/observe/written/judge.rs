@@ -1,7 +1,7 @@
 //! One key: whether what is there is what somebody last wrote.
 
 use super::held::HeldRow;
-use super::mixture::is_mixture;
+use super::mixture::{Mixing, is_mixture};
 use crate::ledger::{Entry, Kept};
 use crate::plan::{DatabasePlan, Elsewhere, Plan};
 
@@ -141,16 +141,16 @@ pub(super) fn is_plain(writes: &[Writes<'_>], trust: Trust, held: Option<u128>) 
     (trust == Trust::Free || held.is_none()) && !writes.is_empty() && writes.iter().all(quiet)
 }
 
-/// Whether what is there is explained. `columns` says that the target merges columns.
-pub(super) fn explain(writes: &[Writes<'_>], held: Option<(u128, &[u8])>, columns: bool) -> Explained {
+/// Whether what is there is explained.
+pub(super) fn explain(writes: &[Writes<'_>], held: Option<(u128, &[u8])>, mixing: Mixing<'_>) -> Explained {
     let doubtful = writes.iter().any(|writes| writes.allowed.contains(&Allowed::Perhaps));
-    match walk(writes, held, columns, false) {
-        Explained::Yes if doubtful && walk(writes, held, columns, true) != Explained::Yes => Explained::Perhaps,
+    match walk(writes, held, mixing, false) {
+        Explained::Yes if doubtful && walk(writes, held, mixing, true) != Explained::Yes => Explained::Perhaps,
         explained => explained,
     }
 }
 
-fn walk(writes: &[Writes<'_>], held: Option<(u128, &[u8])>, columns: bool, lenient: bool) -> Explained {
+fn walk(writes: &[Writes<'_>], held: Option<(u128, &[u8])>, mixing: Mixing<'_>, lenient: bool) -> Explained {
     let walks: Vec<(Vec<&Entry>, End)> = writes.iter().map(|writes| writes.candidates(lenient)).collect();
     let from_start = walks.iter().all(|(_, end)| *end == End::Start);
     let candidates = || walks.iter().flat_map(|(candidates, _)| candidates.iter().copied());
@@ -158,8 +158,13 @@ fn walk(writes: &[Writes<'_>], held: Option<(u128, &[u8])>, columns: bool, lenie
         None => from_start || candidates().any(|entry| entry.row.is_none()),
         Some((digest, row)) => {
             candidates().any(|entry| entry.digest() == Some(digest))
-                || columns
-                    && is_mixture(row, candidates().filter_map(|entry| Some(entry.row.as_ref()?.bytes.as_slice())))
+                || match mixing {
+                    Mixing::Rows => false,
+                    Mixing::Columns(blocks) => {
+                        let rows = candidates().filter_map(|entry| Some(entry.row.as_ref()?.bytes.as_slice()));
+                        is_mixture(row, rows, blocks, have_several_writers(writes))
+                    }
+                }
         }
     };
     match explained {
@@ -170,15 +175,25 @@ fn walk(writes: &[Writes<'_>], held: Option<(u128, &[u8])>, columns: bool, lenie
     }
 }
 
+/// Whether more than one device wrote a row: texts of one are never mixed.
+fn have_several_writers(writes: &[Writes<'_>]) -> bool {
+    writes.iter().filter(|one| one.entries.iter().any(|entry| entry.row.is_some())).count() > 1
+}
+
 /// Whether a row that a database holds may be of its own making: a row that it wrote, or, where columns are merged, columns
 /// of a write that the policies deny among columns of others.
-pub(super) fn is_own(writes: &[Writes<'_>], database: u32, row: &HeldRow, columns: bool) -> bool {
+pub(super) fn is_own(writes: &[Writes<'_>], database: u32, row: &HeldRow, mixing: Mixing<'_>) -> bool {
     let own = || writes.iter().filter(|one| one.database.index == database);
     let doubtful = || own().any(|one| one.allowed.iter().any(|allowed| *allowed != Allowed::Always));
     let written = || writes.iter().flat_map(|one| &one.entries).filter_map(|entry| entry.row.as_ref());
     own().any(|one| one.wrote(row.digest))
-        || columns
-            && doubtful()
-            && written().all(|state| state.digest != row.digest)
-            && is_mixture(&row.bytes, written().map(|state| state.bytes.as_slice()))
+        || match mixing {
+            Mixing::Rows => false,
+            Mixing::Columns(blocks) => {
+                let rows = written().map(|state| state.bytes.as_slice());
+                doubtful()
+                    && written().all(|state| state.digest != row.digest)
+                    && is_mixture(&row.bytes, rows, blocks, have_several_writers(writes))
+            }
+        }
 }

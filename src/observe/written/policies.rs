@@ -93,7 +93,7 @@ impl<'a> Policies<'a> {
     /// What may come of some rows: each of them, and where columns are merged, their mixtures. None when they are too many.
     pub(super) fn mixtures(&self, table: usize, rows: &[Row<'_>]) -> Option<Vec<Mixture>> {
         if self.merges_columns() {
-            mixtures(rows, &self.forms[table])
+            mixtures(rows, &self.forms[table], &self.plan.tables[table].blocks)
         } else {
             Some(rows.iter().copied().map(Mixture::of).collect())
         }

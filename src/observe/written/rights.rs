@@ -7,6 +7,7 @@ use super::found::NAMED;
 use super::held::HeldRow;
 use super::judge::{self, Allowed, Trust, Writes};
 use super::keys::{key_literals, row_literals, some_row};
+use super::mixture::Mixing;
 use crate::ledger::{Entry, RowForm};
 use crate::record::{Attempt, ForbiddenRow, Holder, Operation};
 
@@ -81,7 +82,10 @@ impl Examiner<'_> {
                 (Some(row), Some(policies)) => policies.shows(table, user, &row.bytes)?.then_some(row.digest),
                 _ => None,
             };
-            let of_server = row.filter(|_| self.subject.plan.target.merges_columns()).map(|row| row.bytes.clone());
+            let of_server = match Mixing::of(self.subject.plan, table) {
+                Mixing::Rows => None,
+                Mixing::Columns(blocks) => row.map(|row| (row.bytes.clone(), blocks.to_vec())),
+            };
             let state = match &last.row {
                 Some(own) => State::Row { own: own.bytes.clone(), of_server },
                 None => State::Gone,
@@ -101,8 +105,8 @@ impl Examiner<'_> {
         one: &HeldForbidden,
     ) {
         let table = RowForm::table_of(key);
-        let columns = self.subject.plan.target.merges_columns();
-        let own = judge::is_own(writes, one.database, &one.row, columns);
+        let mixing = Mixing::of(self.subject.plan, table);
+        let own = judge::is_own(writes, one.database, &one.row, mixing);
         let unknown = writes.is_empty() && held.iter().all(Option::is_none);
         let excused = || self.others(key, true).is_some() || self.is_a_triggers(table, writes, Some(&one.row));
         if unknown && !excused() {

@@ -5,7 +5,7 @@ use super::found::NAMED;
 use super::held::HeldRow;
 use super::judge::{self, Allowed, Explained, Writes};
 use super::keys::{key_literals, last_write, row_literals, some_row};
-use super::mixture::same_columns;
+use super::mixture::{Mixing, same_columns};
 use crate::ledger::RowForm;
 use crate::record::{Holder, Unexplained, UnexplainedRow, Unjudged, WhyUnjudged};
 
@@ -16,13 +16,13 @@ impl Examiner<'_> {
         if row.is_none() && !source.whole {
             return false;
         }
-        let columns = self.subject.plan.target.merges_columns();
+        let mixing = Mixing::of(self.subject.plan, table);
         if let (Some(row), Holder::Database(database)) = (row, source.holder)
-            && judge::is_own(writes, database, row, columns)
+            && judge::is_own(writes, database, row, mixing)
         {
             return false;
         }
-        let explained = judge::explain(writes, row.map(|row| (row.digest, row.bytes.as_slice())), columns);
+        let explained = judge::explain(writes, row.map(|row| (row.digest, row.bytes.as_slice())), mixing);
         let why = match explained {
             Explained::Yes => return false,
             Explained::Perhaps => WhyUnjudged::Policy,

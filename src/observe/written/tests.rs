@@ -8,6 +8,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use rusqlite::types::ValueRef;
 
 use super::judge::{Allowed, Explained, Writes, explain};
+use super::mixture::Mixing;
 use crate::ledger::{Entry, Kept, Segment, State};
 use crate::plan::DatabasePlan;
 use crate::session::encode;
@@ -156,7 +157,8 @@ fn judged(world: &World, server: Option<Cells>) -> Explained {
         })
         .collect();
     let row = server.as_ref().map(bytes);
-    explain(&writes, row.as_ref().map(|row| (digest(row), row.as_slice())), world.columns)
+    let mixing = if world.columns { Mixing::Columns(&[]) } else { Mixing::Rows };
+    explain(&writes, row.as_ref().map(|row| (digest(row), row.as_slice())), mixing)
 }
 
 proptest! {

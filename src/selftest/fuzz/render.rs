@@ -85,6 +85,7 @@ impl Made {
             also,
             filter: None,
             algo: crate::scenario::Algorithm::default(),
+            columns: std::collections::BTreeMap::new(),
         };
         let mut tables: Vec<crate::scenario::Table> =
             self.tables.iter().map(|table| make(&table.name, table.create(self), table.also())).collect();

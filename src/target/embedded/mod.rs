@@ -1,12 +1,14 @@
 //! The embedded target: a hub of our own on loopback and the SQL functions that sync with it. It needs nothing
 //! installed and no account, and has no part of CloudSync in it: neither the extension nor its protocol.
 //!
-//! The last writer wins, column by column (`merge`). `client` ships the present state of dirty rows and merges what it
+//! The last writer wins, column by column (`merge`), and block by block in texts that say so (`blocks`). `client` ships the present state of dirty rows and merges what it
 //! receives, `hub` merges what is pushed, numbers every row that changed and answers with "rows after your cursor that you
 //! may see", `wire` is what they say to each other, `shape` is a table as both see it, `history` what shape it
 //! had before it was altered, `tracking` counts versions in
 //! triggers, `fault` decides when a planted failure strikes.
 
+mod block_column;
+mod blocks;
 pub(super) mod checksum;
 pub(super) mod client;
 mod error;
@@ -20,6 +22,7 @@ mod options;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod tie;
 mod tracking;
 mod wire;
 

@@ -6,11 +6,12 @@ use rusqlite::types::ValueRef;
 
 use super::merge::Versions;
 use super::shape::MASK;
-use super::wire::Malformed;
+use super::wire::{Cell, Malformed};
 
 /// Adds the functions to a connection. Most take the versions of a row and give what they become; `cloudsync_reborn` takes
 /// the life of a dead row, or NULL for one that never was, `cloudsync_uncaptured` the number of columns, and
-/// `cloudsync_bits` any value: it gives something for a real.
+/// `cloudsync_bits` any value: it gives something for a real. Those about blocks take the versions, the column and its
+/// delimiter, or NULL for the one that is known, and the value, or the old one and the new one.
 pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function("cloudsync_inserted", 2, flags, |context| {
@@ -36,6 +37,21 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
         let Some(life) = context.get::<Option<i64>>(0)? else { return Ok(None) };
         let mut versions = Versions::dead(u64::try_from(life).unwrap_or(0));
         versions.insert(width(context)?);
+        Ok(versions.write())
+    })?;
+    connection.create_scalar_function("cloudsync_blocks_written", 4, flags, |context| {
+        let (mut versions, column, delimiter) = (versions(context)?, width(context)?, delimiter(context)?);
+        versions.write_blocks(column, delimiter, Cell::from(context.get_raw(3)));
+        Ok(versions.write())
+    })?;
+    connection.create_scalar_function("cloudsync_blocks_edited", 5, flags, |context| {
+        let (mut versions, column, delimiter) = (versions(context)?, width(context)?, delimiter(context)?);
+        versions.edit_blocks(column, delimiter, Cell::from(context.get_raw(3)), Cell::from(context.get_raw(4)));
+        Ok(versions.write())
+    })?;
+    connection.create_scalar_function("cloudsync_blocks_noted", 4, flags, |context| {
+        let (mut versions, column, delimiter) = (versions(context)?, width(context)?, delimiter(context)?);
+        versions.note_blocks(column, delimiter.unwrap_or_default(), Cell::from(context.get_raw(3)));
         Ok(versions.write())
     })?;
     // SQLite's own functions give 0.0 and -0.0 the same text.
@@ -66,6 +82,11 @@ fn versions(context: &Context<'_>) -> rusqlite::Result<Versions> {
         _ => None,
     };
     Versions::read(bytes).map_err(|Malformed| rusqlite::Error::UserFunctionError("versions that cannot be read".into()))
+}
+
+/// What stands between two blocks.
+fn delimiter<'c>(context: &'c Context<'_>) -> rusqlite::Result<Option<&'c [u8]>> {
+    Ok(context.get_raw(2).as_bytes_or_null()?)
 }
 
 /// The number of columns, or the number of one.

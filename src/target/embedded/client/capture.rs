@@ -71,10 +71,19 @@ fn fill_companions(connection: &Connection, shape: &Shape, floor: i64) -> rusqli
     connection.execute_batch(&create_companions(shape))?;
     mark(connection, shape, floor)?;
     connection.execute_batch(&back_fill(connection, shape)?)?;
-    match local::option(connection, &shape.name, local::FILTER)? {
-        Some(filter) => connection.execute_batch(&triggers::note_outside(shape, &filter)),
-        None => Ok(()),
+    if let Some(filter) = local::option(connection, &shape.name, local::FILTER)? {
+        connection.execute_batch(&triggers::note_outside(shape, &filter))?;
     }
+    note_blocks(connection, shape)
+}
+
+/// Notes the blocks of the rows that are there, where none are noted.
+pub(super) fn note_blocks(connection: &Connection, shape: &Shape) -> rusqlite::Result<()> {
+    let blocks = local::block_columns(connection, shape)?;
+    if blocks.is_empty() {
+        return Ok(());
+    }
+    connection.execute_batch(&triggers::note_blocks(shape, &blocks))
 }
 
 /// Whether a table from which rows can be removed has a UNIQUE constraint besides its key.

@@ -3,6 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::super::block_column::BlockColumn;
 use super::super::shape::{Shape, companion};
 use super::super::wire::SiteId;
 use super::error::failure;
@@ -77,26 +78,63 @@ pub(super) fn set(connection: &Connection, key: &str, value: Option<&str>) -> ru
 
 /// The option of a table that says which rows take part.
 pub(super) const FILTER: &str = "filter";
-/// The option of a table that says how its rows are merged.
+/// The option of a table or a column that says how it is merged.
 pub(super) const ALGORITHM: &str = "algo";
+
+/// What that option of a column says if its texts are merged block by block.
+pub(super) const BLOCK: &str = "block";
+/// The option of such a column that says what stands between two blocks.
+const DELIMITER: &str = "delimiter";
+/// What stands there where nothing is said.
+const LINE: &str = "\n";
+/// Instead of a column, in an option of the table.
+const TABLE: &str = "*";
 
 /// An option of a table.
 pub(super) fn option(connection: &Connection, table: &str, key: &str) -> rusqlite::Result<Option<String>> {
     connection
         .prepare_cached(
-            "SELECT value FROM cloudsync_table_settings WHERE tbl_name = ?1 AND col_name = '*' AND key = ?2",
+            "SELECT value FROM cloudsync_table_settings WHERE tbl_name = ?1 AND col_name = ?2 AND key = ?3",
         )?
-        .query_row([table, key], |row| row.get(0))
+        .query_row([table, TABLE, key], |row| row.get(0))
         .optional()
 }
 
 /// Sets an option of a table, or removes it.
 pub(super) fn set_option(connection: &Connection, table: &str, key: &str, value: Option<&str>) -> rusqlite::Result<()> {
+    set_column_option(connection, (table, TABLE), key, value)
+}
+
+/// Sets an option of a column, or removes it.
+pub(super) fn set_column_option(
+    connection: &Connection,
+    (table, column): (&str, &str),
+    key: &str,
+    value: Option<&str>,
+) -> rusqlite::Result<()> {
     let sql = match value {
-        Some(_) => "INSERT OR REPLACE INTO cloudsync_table_settings VALUES (?1, '*', ?2, ?3)",
-        None => "DELETE FROM cloudsync_table_settings WHERE tbl_name = ?1 AND key = ?2 AND ?3 IS NULL",
+        Some(_) => "INSERT OR REPLACE INTO cloudsync_table_settings VALUES (?1, ?2, ?3, ?4)",
+        None => {
+            "DELETE FROM cloudsync_table_settings WHERE tbl_name = ?1 AND col_name = ?2 AND key = ?3 AND ?4 IS NULL"
+        }
     };
-    connection.execute(sql, params![table, key, value]).map(drop)
+    connection.execute(sql, params![table, column, key, value]).map(drop)
+}
+
+/// The columns of a table whose texts are merged block by block.
+pub(super) fn block_columns(connection: &Connection, shape: &Shape) -> rusqlite::Result<Vec<BlockColumn>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT a.col_name, coalesce(nullif(d.value, ''), ?5) FROM cloudsync_table_settings AS a
+         LEFT JOIN cloudsync_table_settings AS d ON d.tbl_name = a.tbl_name AND d.col_name = a.col_name AND d.key = ?4
+         WHERE a.tbl_name = ?1 AND a.key = ?2 AND a.value = ?3",
+    )?;
+    let mut columns = Vec::new();
+    let mut rows = statement.query([shape.name.as_str(), ALGORITHM, BLOCK, DELIMITER, LINE])?;
+    while let Some(row) = rows.next()? {
+        let (name, delimiter): (String, String) = (row.get(0)?, row.get(1)?);
+        columns.extend(BlockColumn::of(shape, &name, delimiter.as_bytes()));
+    }
+    Ok(columns)
 }
 
 /// The names of the tables that take part, in the order of their init.

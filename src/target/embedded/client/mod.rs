@@ -4,6 +4,7 @@
 mod alter;
 mod apply;
 mod capture;
+mod column_option;
 mod error;
 mod filter;
 mod halt;
@@ -165,6 +166,10 @@ fn register_capture(connection: &Connection, state: &Arc<State>) -> rusqlite::Re
     })?;
     define(connection, state, "cloudsync_commit_alter", 1..=1, |call| {
         alter::commit(&call.connection, call.state, call.text(0)?.as_deref()).map(|()| Value::Null)
+    })?;
+    define(connection, state, "cloudsync_set_column", 4..=4, |call| {
+        let texts = [call.text(0)?, call.text(1)?, call.text(2)?, call.text(3)?];
+        column_option::set(&call.connection, texts.each_ref().map(Option::as_deref)).map(|()| Value::Null)
     })?;
     define(connection, state, "cloudsync_set", 2..=2, |call| {
         let key = call.text(0)?.ok_or_else(|| failure("cloudsync_set requires a key"))?;

@@ -4,6 +4,7 @@
 use crate::sql::quote;
 use rusqlite::Connection;
 
+use super::super::block_column::{self, BlockColumn};
 use super::super::shape::{Column, Shape, companion, join};
 use super::local;
 
@@ -20,7 +21,8 @@ pub(super) const GROW_ONLY: &str = "gos";
 pub(super) fn create(connection: &Connection, shape: &Shape) -> rusqlite::Result<String> {
     let filter = local::option(connection, &shape.name, local::FILTER)?;
     let grows_only = local::option(connection, &shape.name, local::ALGORITHM)?.as_deref() == Some(GROW_ONLY);
-    let mut sql = capture(shape, filter.as_deref(), grows_only);
+    let blocks = local::block_columns(connection, shape)?;
+    let mut sql = capture(shape, filter.as_deref(), grows_only, &blocks);
     if let Some(filter) = filter {
         sql += &pass_over(shape, &filter);
     }
@@ -54,7 +56,7 @@ fn forbid(shape: &Shape) -> String {
 }
 
 /// The triggers that note what is written.
-fn capture(shape: &Shape, filter: Option<&str>, grows_only: bool) -> String {
+fn capture(shape: &Shape, filter: Option<&str>, grows_only: bool, blocks: &[BlockColumn]) -> String {
     let table = quote(&shape.name);
     let keys = |row: &str| join(shape.key_columns(), ", ", |_, column| format!("{row}.{}", quote(&column.name)));
     let mark = |row: &str| format!("INSERT INTO {} VALUES ({}) {};", target(shape), keys(row), on_conflict(shape));
@@ -70,7 +72,7 @@ fn capture(shape: &Shape, filter: Option<&str>, grows_only: bool) -> String {
     };
     let key_columns = join(shape.key_columns(), ", ", |_, column| quote(&column.name));
     let key_changed = key_changed(shape);
-    let count = Count::new(shape);
+    let count = Count::new(shape, blocks);
     let there = shape.key_match("", |i| format!("NEW.{}", quote(&shape.columns[shape.keys[i]].name)));
     let there = format!("EXISTS (SELECT 1 FROM {table} WHERE {there})");
     format!(
@@ -109,7 +111,7 @@ fn pass_over(shape: &Shape, filter: &str) -> String {
     let (outside, key_changed) = (format!("NOT {}", matches(shape, filter, "NEW")), key_changed(shape));
     let key_columns = join(shape.key_columns(), ", ", |_, column| quote(&column.name));
     let has_key = join(shape.key_columns(), " AND ", |_, column| format!("NEW.{} IS NOT NULL", quote(&column.name)));
-    let count = Count::new(shape);
+    let count = Count::new(shape, &[]);
     let note = format!(
         "INSERT INTO {}({}, cs_versions) SELECT {}, cloudsync_uncaptured({}) WHERE {has_key} ON CONFLICT DO NOTHING;",
         count.versions,
@@ -128,7 +130,7 @@ fn pass_over(shape: &Shape, filter: &str) -> String {
 
 /// SQL that notes the rows that are there and do not match the filter.
 pub(super) fn note_outside(shape: &Shape, filter: &str) -> String {
-    let (count, table) = (Count::new(shape), quote(&shape.name));
+    let (count, table) = (Count::new(shape, &[]), quote(&shape.name));
     let keys = join(shape.key_columns(), ", ", |_, column| quote(&column.name));
     format!(
         "INSERT INTO main.{}({}, cs_versions) SELECT {keys}, cloudsync_uncaptured({}) FROM main.{table}
@@ -136,6 +138,20 @@ pub(super) fn note_outside(shape: &Shape, filter: &str) -> String {
         count.versions,
         count.columns(),
         count.width
+    )
+}
+
+/// SQL that notes the blocks of the rows that are there.
+pub(super) fn note_blocks(shape: &Shape, blocks: &[BlockColumn]) -> String {
+    let (count, table) = (Count::new(shape, blocks), quote(&shape.name));
+    let noted = blocks.iter().fold("v.cs_versions".to_owned(), |versions, column| column.noted(&versions, "t"));
+    let same = shape.key_match("t.", |i| format!("v.cs_pk{}", i + 1));
+    format!(
+        "INSERT INTO main.{0}({1}, cs_versions) SELECT {keys}, {noted} FROM main.{table} AS t
+         LEFT JOIN main.{0} AS v ON {same} WHERE true ON CONFLICT({1}) DO UPDATE SET cs_versions = excluded.cs_versions;",
+        count.versions,
+        count.columns(),
+        keys = count.keys("t"),
     )
 }
 
@@ -160,11 +176,13 @@ struct Count<'s> {
     shape: &'s Shape,
     versions: String,
     width: usize,
+    /// The columns whose texts are merged block by block.
+    blocks: &'s [BlockColumn],
 }
 
 impl<'s> Count<'s> {
-    fn new(shape: &'s Shape) -> Self {
-        Self { shape, versions: versions(&shape.name), width: shape.changed().count() }
+    fn new(shape: &'s Shape, blocks: &'s [BlockColumn]) -> Self {
+        Self { shape, versions: versions(&shape.name), width: shape.changed().count(), blocks }
     }
 
     /// The row that is about to be replaced is there: without an entry it would look as if it never was.
@@ -174,25 +192,32 @@ impl<'s> Count<'s> {
     }
 
     fn inserted(&self) -> String {
-        let Self { versions, width, .. } = self;
-        format!(
-            "UPDATE {versions} SET cs_versions = cloudsync_inserted(cs_versions, {width}) WHERE {};",
-            self.same("NEW")
-        )
+        let Self { versions, width, blocks, .. } = self;
+        let counted = format!("cloudsync_inserted(cs_versions, {width})");
+        if blocks.is_empty() {
+            return format!("UPDATE {versions} SET cs_versions = {counted} WHERE {};", self.same("NEW"));
+        }
+        let written = |versions: &str| block_column::written(blocks, versions, "NEW");
+        self.put("NEW", &written("NULL"), &written(&counted))
     }
 
     fn updated(&self) -> String {
-        self.put("NEW", |known| format!("cloudsync_updated({known}, {}, {})", self.width, self.shape.written()))
+        let count = |known: &str| {
+            let known = block_column::edited(self.blocks, known);
+            format!("cloudsync_updated({known}, {}, {})", self.width, self.shape.written())
+        };
+        self.put("NEW", &count("NULL"), &count("cs_versions"))
     }
 
     fn deleted(&self) -> String {
-        self.put("OLD", |known| format!("cloudsync_deleted({known})"))
+        self.put("OLD", "cloudsync_deleted(NULL)", "cloudsync_deleted(cs_versions)")
     }
 
-    /// Not `INSERT OR REPLACE`: the conflict clause of the outer statement would be stronger.
-    fn put(&self, row: &str, count: impl Fn(&str) -> String) -> String {
+    /// Notes `new` versions, or what becomes of those that are known. Not `INSERT OR REPLACE`: the conflict clause of the
+    /// outer statement would be stronger.
+    fn put(&self, row: &str, new: &str, known: &str) -> String {
         let Self { versions, .. } = self;
-        let (columns, keys, new, known) = (self.columns(), self.keys(row), count("NULL"), count("cs_versions"));
+        let (columns, keys) = (self.columns(), self.keys(row));
         format!(
             "INSERT INTO {versions}({columns}, cs_versions) VALUES ({keys}, {new})
              ON CONFLICT({columns}) DO UPDATE SET cs_versions = {known};"

@@ -229,7 +229,7 @@ impl<'c, 's> Writer<'c, 's> {
         };
         let row: Vec<Cell<'_>> =
             (0..cells.len()).map(|column| row.get_ref(column).map(Cell::from)).collect::<rusqlite::Result<_>>()?;
-        Ok(merge_cells(held, other, &self.changed, &row, cells))
+        Ok(merge_cells(held, other, self.shape, &self.changed, &row, cells))
     }
 
     fn known(&mut self, key: &[Cell<'_>]) -> rusqlite::Result<Known> {

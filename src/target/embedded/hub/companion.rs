@@ -60,6 +60,7 @@ pub(super) fn enable(connection: &Connection, shape: Shape) -> rusqlite::Result<
 pub(super) fn disable(connection: &Connection, table: &str) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM cloudsync_tables WHERE name = ?1", [table])?;
     connection.execute("DELETE FROM cloudsync_versions WHERE name = ?1", [table])?;
+    connection.execute("DELETE FROM cloudsync_blocks WHERE name = ?1", [table])?;
     connection.execute_batch(&format!(
         "DROP TABLE IF EXISTS main.{}; DROP TABLE IF EXISTS main.{}; UPDATE cloudsync_state SET generation = generation + 1;",
         companion(table, "_cloudsync"),

@@ -1,6 +1,7 @@
 //! Temporary triggers that keep the companions of a synced table up to date while somebody else than a push writes to it:
 //! an administrator, and triggers of the author's during a push. They exist on that connection only.
 
+use super::super::block_column;
 use super::super::shape::{Column, Shape, companion, join};
 use super::tracked::{SERVER, Tracked, old_column, place_of};
 use crate::sql::quote;
@@ -44,10 +45,12 @@ fn triggers(tracked: &Tracked, when: &dyn Fn(&[&str]) -> String) -> String {
         "CASE WHEN EXISTS (SELECT 1 FROM temp.{over}) THEN cloudsync_inserted((SELECT versions FROM temp.{over}), {width})
          ELSE {reborn} END"
     );
+    let written = |versions: &str| block_column::written(&tracked.blocks, versions, "NEW");
+    let (inserted, reborn) = (written(&inserted), written(&reborn));
     let rekeyed = changes(shape.key_columns().map(|column| column.name.as_str()));
     let updated = format!(
         "CASE WHEN {rekeyed} THEN {reborn} ELSE cloudsync_updated({}, {width}, {}) END",
-        versions("OLD"),
+        block_column::edited(&tracked.blocks, &versions("OLD")),
         shape.written()
     );
     let dead = format!("cloudsync_life(cloudsync_deleted({}))", versions("OLD"));

@@ -71,7 +71,8 @@ impl Rows<'_> {
                 continue;
             }
             let mut set = self.connection.prepare_cached(&tracked.set(column))?;
-            set.raw_bind_parameter(1, other_than(cell).cell())?;
+            let other = other_than(cell);
+            set.raw_bind_parameter(1, other.cell())?;
             set.raw_bind_parameter(2, place)?;
             let seq = self.start()?;
             let changed = set.raw_execute();
@@ -79,8 +80,9 @@ impl Rows<'_> {
             match changed {
                 Ok(rows) if rows > 0 => {
                     let mut versions = self.versions(place)?;
-                    let width = tracked.changed.len();
-                    versions.update(width, |changed| tracked.changed[changed] == column);
+                    if let Some(place) = tracked.changed.iter().position(|&changed| changed == column) {
+                        versions.replace(place, other.cell());
+                    }
                     return self.touch(seq, SERVER, place, &versions).map(|()| true);
                 }
                 Err(error) if !is_refused(&error) => return Err(error),

@@ -155,7 +155,7 @@ impl<'a> Gate<'a> {
         let old: Vec<Cell<'_>> =
             (0..cells.len()).map(|i| row.get_ref(i + 3).map(Cell::from)).collect::<rusqlite::Result<_>>()?;
         let moves = tracked.watched.iter().any(|&column| old[column] != cells[column]);
-        let (merged, both) = merge_cells(&held, versions, &tracked.changed, &old, cells);
+        let (merged, both) = merge_cells(&held, versions, &tracked.shape, &tracked.changed, &old, cells);
         Ok(Found { allowed, there: Some(There { place, moves, merged, both }) })
     }
 

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use rusqlite::types::Null;
 use rusqlite::{CachedStatement, Connection, ErrorCode, params};
 
+use super::super::block_column::BlockColumn;
 use super::super::fault::Faults;
 use super::super::history::Earlier;
 use super::super::merge::{Merged, Versions};
@@ -14,7 +15,7 @@ use super::cascade::Cascade;
 use super::error::StoreError;
 use super::policy::{Caller, Gate, There, bind};
 use super::shared::Shared;
-use super::tracked::{SERVER, Tracked};
+use super::tracked::{SERVER, Tracked, learn_blocks};
 use crate::scenario::{Denied, FaultKind};
 
 /// The failures that are planted in rows that were stored.
@@ -61,6 +62,8 @@ pub(super) struct Rows<'a> {
     pub(super) cascade: Option<Cascade<'a>>,
     /// How the pushed rows are to be read, where their table still has a shape that the hub's had before.
     pub(super) earlier: Option<&'a Earlier>,
+    /// Whether a row has told which columns are merged block by block.
+    learned: bool,
     /// Whether a new row may have some to remove.
     pub(super) has_tombstones: bool,
     pub(super) insert: CachedStatement<'a>,
@@ -113,6 +116,7 @@ impl<'a> Rows<'a> {
             failure: None,
             cascade: None,
             earlier: None,
+            learned: false,
             has_tombstones: connection.prepare_cached(&format!("SELECT 1 FROM main.{dead}"))?.exists([])?,
             insert: connection.prepare_cached(&sql.insert)?,
             update: sql.update.as_ref().map(|sql| connection.prepare_cached(sql)).transpose()?,
@@ -212,7 +216,20 @@ impl<'a> Rows<'a> {
     /// Merges a row into what is there: its place, if it changed anything.
     fn write(&mut self, cells: &[Cell<'_>], bytes: Option<&[u8]>) -> Result<Option<i64>, StoreError> {
         let versions = Versions::read(bytes)?;
-        let found = self.gate.write(cells, &versions, self.tracked)?;
+        let place = self.merge(cells, &versions, bytes)?;
+        if place.is_some() {
+            self.learn(&versions)?;
+        }
+        Ok(place)
+    }
+
+    fn merge(
+        &mut self,
+        cells: &[Cell<'_>],
+        versions: &Versions,
+        bytes: Option<&[u8]>,
+    ) -> Result<Option<i64>, StoreError> {
+        let found = self.gate.write(cells, versions, self.tracked)?;
         if self.mode == Mode::Again {
             return if self.deny(found.allowed) { Ok(None) } else { self.write_anew(cells, found.there) };
         }
@@ -252,6 +269,21 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// Notes which columns are merged block by block, for what the server itself writes.
+    fn learn(&mut self, versions: &Versions) -> rusqlite::Result<()> {
+        let shape = &self.tracked.shape;
+        for (place, blocks) in versions.block_columns().filter(|_| !self.learned) {
+            let is_known = |known: &BlockColumn| known.place == place && known.delimiter == blocks.delimiter();
+            if let Some(&column) = self.tracked.changed.get(place)
+                && !self.tracked.blocks.iter().any(is_known)
+            {
+                learn_blocks(self.connection, shape, &shape.columns[column].name, blocks.delimiter())?;
+            }
+        }
+        self.learned |= versions.block_columns().next().is_some();
+        Ok(())
+    }
+
     /// Planted: stores a row as if it were written now, whatever is there.
     fn write_anew(&mut self, cells: &[Cell<'_>], there: Option<There>) -> Result<Option<i64>, StoreError> {
         let width = self.tracked.changed.len();
@@ -260,6 +292,9 @@ impl<'a> Rows<'a> {
             None => Versions::dead(self.buried(&self.key(cells))?.unwrap_or(0)),
         };
         versions.insert(width);
+        for (column, place) in self.tracked.changed.iter().enumerate() {
+            versions.write_blocks(column, None, cells[*place]);
+        }
         let bytes = versions.write();
         Ok(match there {
             Some(there) => self.change(there.place, there.moves, cells, bytes.as_deref(), self.id)?,

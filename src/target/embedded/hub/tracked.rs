@@ -8,8 +8,9 @@
 //! key may have several tombstones: each concerns other users.
 
 use crate::sql::quote;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use super::super::block_column::BlockColumn;
 use super::super::shape::{Shape, companion, join};
 use crate::scenario::Policies;
 
@@ -22,6 +23,8 @@ pub(super) const BOOKKEEPING: &str = "
         one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, generation INTEGER NOT NULL);
     INSERT OR IGNORE INTO cloudsync_state VALUES (1, 0, 0);
     CREATE TABLE IF NOT EXISTS cloudsync_tables(name TEXT PRIMARY KEY NOT NULL COLLATE NOCASE);
+    CREATE TABLE IF NOT EXISTS cloudsync_blocks(name TEXT NOT NULL COLLATE NOCASE, \"column\" TEXT NOT NULL COLLATE NOCASE,
+        delimiter BLOB NOT NULL, PRIMARY KEY (name, \"column\")) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS cloudsync_rls(name TEXT PRIMARY KEY NOT NULL COLLATE NOCASE, enabled INTEGER NOT NULL,
         \"select\" TEXT, \"insert\" TEXT, \"update\" TEXT, \"delete\" TEXT, columns TEXT NOT NULL DEFAULT '[]');
     CREATE TABLE IF NOT EXISTS cloudsync_sites(id INTEGER PRIMARY KEY AUTOINCREMENT, site TEXT NOT NULL UNIQUE, user TEXT,
@@ -44,6 +47,8 @@ pub(super) struct Tracked {
     pub(super) noted: Vec<usize>,
     /// Columns that have versions.
     pub(super) changed: Vec<usize>,
+    /// The columns whose texts are merged block by block, as far as a row has told: devices declare them, and nobody else.
+    pub(super) blocks: Vec<BlockColumn>,
     pub(super) sql: Statements,
 }
 
@@ -88,7 +93,8 @@ impl Tracked {
         let Some(name) = name else { return Ok(None) };
         let Some(shape) = Shape::read(connection, &name)? else { return Ok(None) };
         let (rls, policies, columns) = read_policies(connection, &name)?;
-        let mut tracked = Self::new(shape, rls, policies, &columns);
+        let blocks = read_blocks(connection, &shape)?;
+        let mut tracked = Self { blocks, ..Self::new(shape, rls, policies, &columns) };
         let has_triggers = connection
             .prepare_cached("SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?1)")?
             .exists([&name])?;
@@ -107,7 +113,7 @@ impl Tracked {
         let keys = if shape.rowid.is_none() { shape.keys.as_slice() } else { &[] };
         let noted = keys.iter().chain(&watched).copied().collect();
         let (sql, changed) = (Statements::new(&shape, &watched), shape.changed().collect());
-        Self { shape, rls, policies, watched, noted, changed, sql }
+        Self { shape, rls, policies, watched, noted, changed, blocks: Vec::new(), sql }
     }
 
     /// Live rows after `?1` not written by site `?2`: sequence number, whether the policy allows it, versions, columns.
@@ -311,6 +317,27 @@ pub(super) fn read_policies(connection: &Connection, table: &str) -> rusqlite::R
         .optional()?;
     let Some((enabled, policies, columns)) = row else { return Ok((false, Policies::default(), Vec::new())) };
     Ok((enabled, policies, serde_json::from_str(&columns).unwrap_or_default()))
+}
+
+fn read_blocks(connection: &Connection, shape: &Shape) -> rusqlite::Result<Vec<BlockColumn>> {
+    let mut statement =
+        connection.prepare_cached("SELECT \"column\", delimiter FROM main.cloudsync_blocks WHERE name = ?1")?;
+    let rows = statement.query_map([&shape.name], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+    let columns = rows.map(|row| row.map(|(column, delimiter)| BlockColumn::of(shape, &column, &delimiter)));
+    columns.filter_map(Result::transpose).collect()
+}
+
+/// Notes a column whose texts are merged block by block.
+pub(super) fn learn_blocks(
+    connection: &Connection,
+    shape: &Shape,
+    column: &str,
+    delimiter: &[u8],
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO main.cloudsync_blocks VALUES (?1, ?2, ?3)")?
+        .execute(params![shape.name, column, delimiter])?;
+    connection.execute("UPDATE cloudsync_state SET generation = generation + 1", []).map(drop)
 }
 
 /// The names of all synced tables.

@@ -2,6 +2,8 @@
 
 mod alter;
 mod beside;
+mod block_cases;
+mod block_model;
 mod capture;
 mod faults;
 mod http;

@@ -184,3 +184,55 @@ fn a_table_that_only_grows_refuses_updates_and_deletions() {
     let (said, rows) = both("grow-only", &change);
     assert!(said[3].contains("must be called before changing") && rows == ["a+"], "{said:?}");
 }
+
+/// A column of blocks: what the statements say, and the blocks that wait, as `key position block`.
+fn blocks(statements: &[&str]) -> Left {
+    let script: Vec<&str> = ["CREATE TABLE t (id TEXT PRIMARY KEY, body TEXT, n INTEGER)", INIT, BLOCK]
+        .iter()
+        .chain(statements)
+        .copied()
+        .collect();
+    let embedded = "SELECT cs_pk1 AS row FROM t_cloudsync WHERE cs_pk1 IS NOT NULL ORDER BY 1";
+    let real = "SELECT DISTINCT cloudsync_pk_decode(pk, 1) AS row FROM cloudsync_changes WHERE tbl = 't' ORDER BY 1";
+    both_of("blocks", &script, embedded, real)
+}
+
+const BLOCK: &str = "SELECT cloudsync_set_column('t', 'body', 'algo', 'block')";
+
+#[test]
+fn an_option_of_a_column_is_kept_and_refused_as_cloudsync_does() {
+    let settings =
+        "SELECT coalesce(group_concat(row, ' '), '') FROM (SELECT col_name || '.' || key || '=' || value AS row
+        FROM cloudsync_table_settings ORDER BY col_name, key)";
+    let (said, _) = blocks(&[settings]);
+    assert_eq!(said[3..], ["*.algo=cls body.algo=block"]);
+    let (said, _) = blocks(&["SELECT cloudsync_set_column('T', 'BODY', 'delimiter', '||')", settings]);
+    assert_eq!(said[3..], ["", "*.algo=cls body.algo=block BODY.delimiter=||"]);
+    for (call, wanted) in [
+        ("'u', 'body', 'algo', 'block'", "cloudsync_setup_block_column: table not found"),
+        ("NULL, 'body', 'algo', 'block'", "cloudsync_setup_block_column: table not found"),
+        ("'t', 'nope', 'algo', 'block'", "cloudsync_setup_block_column: column 'nope' not found in table 't'"),
+        ("'t', NULL, 'algo', 'block'", "cloudsync_setup_block_column: column '(null)' not found in table 't'"),
+        ("'t', 'id', 'algo', 'block'", "cloudsync_setup_block_column: column 'id' not found in table 't'"),
+        ("'t', 'nope', 'delimiter', 'x'", ""),
+        ("'t', 'body', 'nope', 'x'", ""),
+        ("'u', 'body', 'delimiter', NULL", ""),
+    ] {
+        let (said, _) = blocks(&[&format!("SELECT cloudsync_set_column({call})")]);
+        assert_eq!(said[3..], [wanted], "{call}");
+    }
+    let early = ["CREATE TABLE t (id TEXT PRIMARY KEY, body TEXT)", BLOCK, INIT];
+    let (said, _) = both("blocks before init", &early);
+    assert_eq!(said[1], "cloudsync_setup_block_column: table not found");
+}
+
+#[test]
+fn rows_with_blocks_are_captured_as_others_are() {
+    let insert = "INSERT INTO t VALUES ('a', 'x' || char(10) || 'y', 1), ('b', NULL, 1), ('c', '', 1)";
+    let (said, rows) = blocks(&[insert, "UPDATE t SET body = 'x'", "DELETE FROM t WHERE id = 'b'"]);
+    assert!(said[3..].iter().all(String::is_empty), "{said:?}");
+    assert_eq!(rows, ["a", "b", "c"]);
+    let (said, rows) = blocks(&[insert, "SELECT cloudsync_cleanup('t')", INIT, "UPDATE t SET body = 'z'"]);
+    assert_eq!((said[5].as_str(), said[6].as_str()), ("32", ""));
+    assert_eq!(rows, ["a", "b", "c"]);
+}
