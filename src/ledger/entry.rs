@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Write};
 
+use super::form::digest;
+
 const DELETED: u8 = 1;
 const FOUND: u8 = 2;
 const ELIDED: u8 = 4;
@@ -30,6 +32,13 @@ pub(crate) struct State {
     pub(crate) digest: u128,
     /// The row, as [`crate::session::encode`] writes its columns.
     pub(crate) bytes: Vec<u8>,
+}
+
+impl State {
+    /// The row with these bytes.
+    pub(super) fn of(bytes: Vec<u8>) -> Self {
+        Self { digest: digest(&bytes), bytes }
+    }
 }
 
 impl Entry {

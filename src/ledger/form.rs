@@ -39,11 +39,16 @@ impl RowForm {
 
     /// Encodes a row, given its values by the places in the plan's columns, and gives its digest.
     pub(crate) fn encode<'v>(&self, value: impl Fn(usize) -> ValueRef<'v>, into: &mut Vec<u8>) -> u128 {
+        self.encode_row(value, into);
+        digest(into)
+    }
+
+    /// Encodes a row, given its values by the places in the plan's columns.
+    pub(super) fn encode_row<'v>(&self, value: impl Fn(usize) -> ValueRef<'v>, into: &mut Vec<u8>) {
         into.clear();
         for column in 0..self.columns {
             encode(value(column), into);
         }
-        xxh3_128(into)
     }
 
     /// The place of the table of a key.
@@ -110,6 +115,11 @@ fn is_whole(number: f64) -> bool {
 #[expect(clippy::cast_possible_truncation, reason = "only whole numbers in the range of integers come here")]
 fn whole(number: f64) -> i64 {
     number as i64
+}
+
+/// The digest of an encoded row.
+pub(super) fn digest(row: &[u8]) -> u128 {
+    xxh3_128(row)
 }
 
 fn encode_text(text: &[u8], collation: Collation, into: &mut Vec<u8>) {

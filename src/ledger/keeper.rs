@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::entry::Entry;
 use super::form::RowForm;
+use super::noted::Noted;
 use super::page::Page;
 use super::reading::Reading;
 use super::run::Run;
@@ -205,14 +206,14 @@ impl Keeper {
 
     /// The phase's SQL has ended.
     pub(crate) fn close(&mut self) {
-        let entries = self.page.close();
-        if entries.is_empty() || self.kept.broken.is_some() {
+        let noted = self.page.close();
+        if noted.len() == 0 || self.kept.broken.is_some() {
             return;
         }
         if let Some(segment) = self.kept.segments.last_mut() {
-            segment.tables.extend(entries.iter().map(|entry| RowForm::table_of(entry.key)));
+            segment.tables.extend(noted.keys().map(RowForm::table_of));
         }
-        if let Err(error) = self.add(entries) {
+        if let Err(error) = self.add(noted) {
             self.break_off(&error);
         }
     }
@@ -259,14 +260,12 @@ impl Keeper {
         u32::try_from(self.kept.segments.len()).unwrap_or(u32::MAX)
     }
 
-    fn add(&mut self, entries: Vec<Entry>) -> io::Result<()> {
+    fn add(&mut self, mut noted: Noted) -> io::Result<()> {
         let any_state = self.kept.segments.last().is_some_and(|segment| segment.any_state);
-        let entries = sorted(entries, any_state);
-        let run = if Run::size(&entries) > self.limit {
-            Run::in_file(0, self.new_file(), entries.into_iter().map(Ok))?
-        } else {
-            Run::in_memory(0, &entries)?
-        };
+        noted.sort(any_state);
+        let is_large = noted.size() > self.limit;
+        let entries = noted.entries().map(Ok);
+        let run = if is_large { Run::in_file(0, self.new_file(), entries)? } else { Run::in_memory(0, entries)? };
         self.kept.runs.push(run);
         while self.is_piled_up() {
             self.merge(FAN)?;
@@ -309,33 +308,11 @@ impl Keeper {
             }
             waiting.next().map(Ok)
         });
-        let merged = if to_file {
-            Run::in_file(level, path, entries)?
-        } else {
-            Run::in_memory(level, &entries.collect::<io::Result<Vec<Entry>>>()?)?
-        };
+        let merged = if to_file { Run::in_file(level, path, entries)? } else { Run::in_memory(level, entries)? };
         runs.into_iter().for_each(Run::discard);
         self.kept.runs.push(merged);
         Ok(())
     }
-}
-
-/// A segment's entries in the order of their keys: of each key the last state, or every state where any may have been
-/// sent.
-fn sorted(mut entries: Vec<Entry>, every: bool) -> Vec<Entry> {
-    entries.sort_by_key(|entry| entry.key);
-    if !every {
-        entries.reverse();
-        entries.dedup_by(|earlier, last| {
-            let same = earlier.key == last.key;
-            if same {
-                last.found = earlier.found;
-            }
-            same
-        });
-        entries.reverse();
-    }
-    entries
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 mod entry;
 mod form;
 mod keeper;
+mod noted;
 mod page;
 mod reading;
 mod run;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
-use super::entry::{Entry, State};
 use super::form::RowForm;
+use super::noted::Noted;
 use crate::plan::TablePlan;
 use crate::record::Operation;
 use crate::session::{OnWrite, Write, decode};
@@ -31,11 +31,12 @@ struct Content {
     tables: Arc<Vec<Table>>,
     /// Whether what is written is taken.
     on: bool,
-    segment: u32,
-    entries: Vec<Entry>,
-    /// How many entries there were when the transaction began.
+    noted: Noted,
+    /// How many writes there were when the transaction began.
     mark: usize,
     buffer: Vec<u8>,
+    /// The row that was written last, as [`encode`] writes its columns.
+    row: Vec<u8>,
     /// The key that was deleted last, as [`encode`] writes its columns.
     deleted: Vec<u8>,
 }
@@ -49,10 +50,10 @@ impl Page {
         Self(Arc::new(Mutex::new(Content {
             tables: Arc::new(tables.collect()),
             on: false,
-            segment: 0,
-            entries: Vec::new(),
+            noted: Noted::default(),
             mark: 0,
             buffer: Vec::new(),
+            row: Vec::new(),
             deleted: Vec::new(),
         })))
     }
@@ -66,27 +67,27 @@ impl Page {
     /// Takes what is written from now on as part of a segment.
     pub(super) fn open(&self, segment: u32) {
         let mut content = self.content();
-        (content.on, content.segment, content.mark) = (true, segment, 0);
+        (content.on, content.noted, content.mark) = (true, Noted::of(segment), 0);
     }
 
     /// What was written since [`Self::open`].
-    pub(super) fn close(&self) -> Vec<Entry> {
+    pub(super) fn close(&self) -> Noted {
         let mut content = self.content();
         content.on = false;
-        std::mem::take(&mut content.entries)
+        std::mem::take(&mut content.noted)
     }
 
     /// A transaction begins.
     pub(crate) fn begin(&self) {
         let mut content = self.content();
-        content.mark = content.entries.len();
+        content.mark = content.noted.len();
     }
 
     /// What was written since [`Self::begin`] was taken back.
     pub(crate) fn take_back(&self) {
         let mut content = self.content();
         let mark = content.mark;
-        content.entries.truncate(mark);
+        content.noted.truncate(mark);
     }
 
     /// Whether the last write since [`Self::begin`] is there. Also where there was none.
@@ -131,29 +132,21 @@ impl Content {
     }
 
     fn add<'v>(&mut self, form: &RowForm, value: impl Fn(usize) -> ValueRef<'v> + Copy, found: bool) {
-        let mut bytes = Vec::new();
-        let digest = form.encode(value, &mut bytes);
-        self.entries.push(Entry {
-            key: form.key(value, &mut self.buffer),
-            segment: self.segment,
-            found,
-            elided: false,
-            policy: form.policy(value, &mut self.buffer),
-            row: Some(State { digest, bytes }),
-        });
+        form.encode_row(value, &mut self.row);
+        let key = form.key(value, &mut self.buffer);
+        self.noted.write(key, form.policy(value, &mut self.buffer), found, &self.row);
     }
 
     fn delete<'v>(&mut self, form: &RowForm, value: impl Fn(usize) -> ValueRef<'v> + Copy) {
-        let key = form.key(value, &mut self.buffer);
+        self.noted.delete(form.key(value, &mut self.buffer));
         form.encode_key(value, &mut self.deleted);
-        self.entries.push(Entry { key, segment: self.segment, found: true, elided: false, policy: 0, row: None });
     }
 
     fn is_there(&self, connection: &Connection) -> rusqlite::Result<bool> {
-        let Some(last) = self.entries.get(self.mark..).and_then(<[Entry]>::last) else { return Ok(true) };
-        let table = &self.tables[RowForm::table_of(last.key)];
-        let key = match &last.row {
-            Some(row) => table.form.key_of(&decode(&row.bytes).unwrap_or_default()),
+        let Some((key, last)) = self.noted.last_after(self.mark) else { return Ok(true) };
+        let table = &self.tables[RowForm::table_of(key)];
+        let key = match last {
+            Some(row) => table.form.key_of(&decode(row).unwrap_or_default()),
             None => decode(&self.deleted).unwrap_or_default(),
         };
         let mut statement = connection.prepare(&table.row)?;
@@ -161,11 +154,10 @@ impl Content {
             statement.raw_bind_parameter(place, ToSqlOutput::Borrowed(value))?;
         }
         let mut rows = statement.raw_query();
-        let found = rows.next()?.map(|row| {
-            let value = |column: usize| row.get_ref(column).unwrap_or(ValueRef::Null);
-            table.form.encode(value, &mut Vec::new())
-        });
-        Ok(found == last.digest())
+        let Some(row) = rows.next()? else { return Ok(last.is_none()) };
+        let mut found = Vec::new();
+        table.form.encode_row(|column| row.get_ref(column).unwrap_or(ValueRef::Null), &mut found);
+        Ok(last == Some(&found))
     }
 }
 

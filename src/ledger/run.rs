@@ -24,14 +24,11 @@ enum Place {
 }
 
 impl Run {
-    /// How many bytes the entries take.
-    pub(super) fn size(entries: &[Entry]) -> usize {
-        entries.iter().map(|entry| 64 + entry.row.as_ref().map_or(0, |row| row.bytes.len())).sum()
-    }
-
-    pub(super) fn in_memory(level: u32, entries: &[Entry]) -> io::Result<Self> {
+    pub(super) fn in_memory(level: u32, entries: impl Iterator<Item = io::Result<Entry>>) -> io::Result<Self> {
         let mut bytes = Vec::new();
-        entries.iter().try_for_each(|entry| entry.write(&mut bytes))?;
+        for entry in entries {
+            entry?.write(&mut bytes)?;
+        }
         bytes.shrink_to_fit();
         Ok(Self { level, place: Place::Memory(bytes) })
     }
