@@ -26,6 +26,8 @@ pub(super) type Flow = Result<(), Ending>;
 
 /// What SQLite says about a statement that was interrupted.
 const INTERRUPTED: &str = "interrupted";
+/// SQLite's code of it, with whatever words the extension has: `Callback aborted` in the middle of a request.
+const INTERRUPT: &str = "SQLITE_INTERRUPT";
 /// What is left of it where the extension was at work on statements of its own.
 const SWALLOWED: &str = "SQL logic error";
 
@@ -88,8 +90,8 @@ impl<'a> Worker<'a> {
     /// Whether a step ended because the whole run did: it was not done, and that is no failure of it.
     pub(super) fn was_cut(&self, failures: &[Failure]) -> bool {
         let interrupted = |failure: &Failure| {
-            failure.kind == FailureKind::Timeout && failure.message.ends_with(INTERRUPTED)
-                || failure.message.ends_with(SWALLOWED)
+            let says = failure.message.ends_with(INTERRUPTED) || failure.code.as_deref() == Some(INTERRUPT);
+            failure.kind == FailureKind::Timeout && says || failure.message.ends_with(SWALLOWED)
         };
         self.run.control.is_now()
             && !self.run.watchdog.expired(self.index)
