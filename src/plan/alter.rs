@@ -3,6 +3,7 @@
 
 use super::draft::Draft;
 use super::filter::in_trigger;
+use super::phase::sources;
 use super::rule::rule_for;
 use super::table::{Alteration, TablePlan};
 use super::tables::Tables;
@@ -20,10 +21,7 @@ pub(super) fn decide(
     pointer: &str,
     sql: &Sql,
 ) -> Vec<Alteration> {
-    let sources: Vec<(String, &String)> = match sql {
-        Sql::One(source) => vec![(pointer.to_owned(), source)],
-        Sql::Many(sources) => sources.iter().enumerate().map(|(at, one)| (format!("{pointer}/{at}"), one)).collect(),
-    };
+    let sources = sources(pointer, sql);
     if sources.is_empty() {
         draft.issues.push(Issue::new(pointer, "cloudsync::alter", "this step alters nothing").help(HELP));
     }

@@ -29,7 +29,7 @@ pub(super) fn decide(
     let names = if rows.is_some() { Names::Row } else { Names::Phase };
     let (mut changes, mut any_state) = (false, false);
     let mut statements = Vec::new();
-    for (pointer, source) in sources(pointer, sql) {
+    for (pointer, source) in sources(&format!("{pointer}/sql"), sql) {
         let Some(text) = draft.text(&pointer, source, names) else { continue };
         let mut statement = Statement::new(name, text, source);
         if statement.varies_by_row() {
@@ -73,12 +73,12 @@ pub(super) fn decide(
 /// The function by which a database is logged out.
 const LOGOUT: &str = "cloudsync_network_logout";
 
-/// The statements as written, each with its place.
-fn sources<'s>(pointer: &str, sql: &'s Sql) -> Vec<(String, &'s String)> {
+/// The statements as written under a pointer, each with its place.
+pub(super) fn sources<'s>(pointer: &str, sql: &'s Sql) -> Vec<(String, &'s String)> {
     match sql {
-        Sql::One(source) => vec![(format!("{pointer}/sql"), source)],
+        Sql::One(source) => vec![(pointer.to_owned(), source)],
         Sql::Many(sources) => {
-            sources.iter().enumerate().map(|(index, source)| (format!("{pointer}/sql/{index}"), source)).collect()
+            sources.iter().enumerate().map(|(index, source)| (format!("{pointer}/{index}"), source)).collect()
         }
     }
 }

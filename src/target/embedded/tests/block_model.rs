@@ -3,23 +3,12 @@
 //! every step. Of the code it uses only where a new position lies.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use proptest::prelude::*;
 use rusqlite::Connection;
-use tempfile::TempDir;
 
 use super::super::blocks::Position;
-use super::super::client::register_with;
-use super::world::{Direct, Fate, World};
-
-const SCHEMA: &str = "CREATE TABLE items(id TEXT PRIMARY KEY NOT NULL, body TEXT, n INTEGER);";
-const WITHOUT_ROWID: &str = "CREATE TABLE items(id TEXT PRIMARY KEY NOT NULL, body TEXT, n INTEGER) WITHOUT ROWID;";
-/// More rows than there are, so that every message is whole.
-const ALL: u32 = 1_000;
-/// How many interleavings are tried; `STRESS_INTERLEAVINGS` asks for more.
-const CASES: u32 = 96;
+use super::interleaving::{Model, Rows, config, ops, play};
 
 /// A text: of each position how often it changed, and the line that is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,9 +22,6 @@ struct Row {
     /// How often the number was written, and the number.
     n: (u64, i64),
 }
-
-/// What one database or the server holds, by key.
-type Rows = BTreeMap<u8, Row>;
 
 fn lines(text: Option<&str>) -> Vec<String> {
     text.map_or_else(Vec::new, |text| text.split('\n').map(ToOwned::to_owned).collect())
@@ -123,15 +109,6 @@ impl Row {
             *self = Self { life: self.life + 1, ..Self::default() };
         }
     }
-
-    fn merge(&mut self, other: &Self) {
-        if other.life > self.life {
-            *self = other.clone();
-        } else if other.life == self.life && self.is_live() {
-            self.body.merge(&other.body);
-            self.n = self.n.max(other.n);
-        }
-    }
 }
 
 /// What is done to rows, on a database or on the server.
@@ -149,9 +126,9 @@ enum Edit {
 
 impl Edit {
     /// Does it to the model.
-    fn apply(&self, rows: &mut Rows) {
-        let is_live = |rows: &Rows, key: u8| rows.get(&key).is_some_and(Row::is_live);
-        let change = |rows: &mut Rows, key: u8, edit: &dyn Fn(&str) -> String| {
+    fn apply(&self, rows: &mut Rows<Row>) {
+        let is_live = |rows: &Rows<Row>, key: u8| rows.get(&key).is_some_and(Row::is_live);
+        let change = |rows: &mut Rows<Row>, key: u8, edit: &dyn Fn(&str) -> String| {
             if let Some(row) = rows.get_mut(&key)
                 && let Some(text) = row.body.read()
             {
@@ -208,33 +185,7 @@ impl Edit {
     }
 }
 
-#[derive(Debug, Clone)]
-enum Op {
-    Edit {
-        database: usize,
-        edit: Edit,
-    },
-    Admin {
-        edit: Edit,
-    },
-    Send {
-        database: usize,
-        fate: Fate,
-    },
-    Receive {
-        database: usize,
-        fate: Fate,
-    },
-    /// A push of the past arrives.
-    Deliver {
-        index: usize,
-    },
-    Crash {
-        database: usize,
-    },
-}
-
-fn edit() -> impl Strategy<Value = Edit> {
+fn edit() -> impl Strategy<Value = Edit> + Clone {
     let (key, n, line) = (0..3_u8, 0..4_i64, "[a-c]?");
     let letter = || proptest::char::range('a', 'c');
     let text = prop_oneof![
@@ -253,140 +204,48 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
-fn op() -> impl Strategy<Value = Op> {
-    let database = 0..3_usize;
-    let fate = prop_oneof![3 => Just(Fate::Arrives), 1 => Just(Fate::AnswerLost), 1 => Just(Fate::Delayed)];
-    prop_oneof![
-        8 => (database.clone(), edit()).prop_map(|(database, edit)| Op::Edit { database, edit }),
-        1 => edit().prop_map(|edit| Op::Admin { edit }),
-        4 => (database.clone(), fate.clone()).prop_map(|(database, fate)| Op::Send { database, fate }),
-        4 => (database.clone(), fate).prop_map(|(database, fate)| Op::Receive { database, fate }),
-        2 => any::<prop::sample::Index>().prop_map(|index| Op::Deliver { index: index.index(1000) }),
-        1 => database.prop_map(|database| Op::Crash { database }),
-    ]
-}
+impl Model for Row {
+    type Edit = Edit;
+    type Held = (String, Option<String>, i64);
 
-/// A database beside its model.
-struct Database {
-    path: PathBuf,
-    connection: Connection,
-    rows: Rows,
-}
+    const TABLE: &'static str = "CREATE TABLE items(id TEXT PRIMARY KEY NOT NULL, body TEXT, n INTEGER)";
+    const OPTIONS: &'static str = "cloudsync_set_column('items', 'body', 'algo', 'block'),";
+    /// From its first row, the server learns which column has blocks.
+    const FIRST: Option<&'static str> = Some("INSERT INTO items VALUES ('first', 'a', 0)");
 
-fn open(path: &Path, world: &Arc<World>, schema: &str) -> Connection {
-    let connection = Connection::open(path).expect("file");
-    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF").expect("pragmas");
-    register_with(&connection, ALL, Box::new(Direct(Arc::clone(world)))).expect("functions");
-    connection.execute_batch(&schema.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS")).expect("schema");
-    let start = "SELECT cloudsync_init('items'), cloudsync_set_column('items', 'body', 'algo', 'block'),
-        cloudsync_network_init_custom('local', ?1), cloudsync_network_set_apikey('key')";
-    connection.query_row(start, [&world.id], |_| Ok(())).expect("start");
-    connection
-}
+    fn apply(edit: &Edit, rows: &mut Rows<Self>) {
+        edit.apply(rows);
+    }
 
-fn held(connection: &Connection) -> Vec<(String, Option<String>, i64)> {
-    let sql = "SELECT id, body, n FROM items WHERE id LIKE 'k%' ORDER BY id";
-    let mut statement = connection.prepare(sql).expect("query");
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).expect("rows");
-    rows.collect::<rusqlite::Result<_>>().expect("row")
-}
+    fn sql(edit: &Edit) -> String {
+        edit.sql()
+    }
 
-fn meant(rows: &Rows) -> Vec<(String, Option<String>, i64)> {
-    let live = rows.iter().filter(|(_, row)| row.is_live());
-    live.map(|(key, row)| (format!("k{key}"), row.body.read(), row.n.1)).collect()
-}
+    fn merge(&mut self, other: &Self) {
+        if other.life > self.life {
+            *self = other.clone();
+        } else if other.life == self.life && self.is_live() {
+            self.body.merge(&other.body);
+            self.n = self.n.max(other.n);
+        }
+    }
 
-fn merge(rows: &mut Rows, others: &Rows) {
-    for (key, other) in others {
-        rows.entry(*key).or_default().merge(other);
+    fn held(connection: &Connection) -> rusqlite::Result<Vec<Self::Held>> {
+        let mut statement = connection.prepare("SELECT id, body, n FROM items WHERE id LIKE 'k%' ORDER BY id")?;
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+    }
+
+    fn meant(rows: &Rows<Self>) -> Vec<Self::Held> {
+        let live = rows.iter().filter(|(_, row)| row.is_live());
+        live.map(|(key, row)| (format!("k{key}"), row.body.read(), row.n.1)).collect()
     }
 }
 
-fn cases() -> u32 {
-    std::env::var("STRESS_INTERLEAVINGS").ok().and_then(|text| text.parse().ok()).unwrap_or(CASES)
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
-    fn every_interleaving_of_edits_holds_what_the_model_says(
-        ops in proptest::collection::vec(op(), 1..70),
-        without_rowid in any::<bool>(),
-    ) {
-        let directory = TempDir::new().expect("directory");
-        let schema = if without_rowid { WITHOUT_ROWID } else { SCHEMA };
-        let world = World::open(&directory, ALL, schema, &["items"]);
-        let mut databases: Vec<Database> = (0..3)
-            .map(|i| {
-                let path = directory.path().join(format!("{i}.db"));
-                Database { connection: open(&path, &world, schema), path, rows: Rows::new() }
-            })
-            .collect();
-        let mut server = Rows::new();
-        // What each push carried.
-        let mut carried: Vec<Rows> = Vec::new();
-        let ask = |connection: &Connection, call: &str, fate: Fate| {
-            world.fare(fate);
-            let answer = super::ask(connection, &format!("SELECT cloudsync_network_{call}()"));
-            world.fare(Fate::Arrives);
-            assert_eq!(answer.is_err(), fate != Fate::Arrives, "{answer:?}");
-        };
-        // From its first row, the server learns which column has blocks.
-        databases[0].connection.execute_batch("INSERT INTO items VALUES ('first', 'a', 0)").expect("insert");
-        ask(&databases[0].connection, "send_changes", Fate::Arrives);
-        carried.resize(world.pushes().len(), Rows::new());
-        let settle = [0, 1, 2, 0, 1, 2].into_iter().flat_map(|database| {
-            [Op::Send { database, fate: Fate::Arrives }, Op::Receive { database, fate: Fate::Arrives }]
-        });
-        for op in ops.into_iter().chain(settle) {
-            match &op {
-                Op::Edit { database, edit } => {
-                    databases[*database].connection.execute_batch(&edit.sql()).expect("edit");
-                    edit.apply(&mut databases[*database].rows);
-                }
-                Op::Admin { edit } => {
-                    prop_assert_eq!(&world.hub.sql("key", "d", &edit.sql())["data"], "OK");
-                    edit.apply(&mut server);
-                }
-                Op::Send { database, fate } => {
-                    let before = world.pushes().len();
-                    ask(&databases[*database].connection, "send_changes", *fate);
-                    // Without anything to send, the push only asks; carrying all of it says the same.
-                    (before..world.pushes().len()).for_each(|_| carried.push(databases[*database].rows.clone()));
-                    if *fate != Fate::Delayed {
-                        merge(&mut server, &databases[*database].rows);
-                    }
-                }
-                Op::Receive { database, fate } => {
-                    ask(&databases[*database].connection, "receive_changes", *fate);
-                    if *fate == Fate::Arrives {
-                        merge(&mut databases[*database].rows, &server);
-                    }
-                }
-                Op::Deliver { index } => {
-                    let pushes = world.pushes();
-                    let index = index % pushes.len();
-                    world.deliver(&pushes[index]);
-                    merge(&mut server, &carried[index]);
-                }
-                Op::Crash { database } => {
-                    let database = &mut databases[*database];
-                    database.connection = Connection::open_in_memory().expect("memory");
-                    database.connection = open(&database.path, &world, schema);
-                }
-            }
-            for (i, database) in databases.iter().enumerate() {
-                prop_assert_eq!(held(&database.connection), meant(&database.rows), "database {} after {:?}", i, op);
-            }
-            let file = Connection::open(directory.path().join("hub/d.sqlite")).expect("the server's file");
-            prop_assert_eq!(held(&file), meant(&server), "the server after {:?}", op);
-        }
-        for database in &databases {
-            prop_assert_eq!(meant(&database.rows), meant(&server));
-        }
-        let newcomer = open(&directory.path().join("new.db"), &world, schema);
-        ask(&newcomer, "receive_changes", Fate::Arrives);
-        prop_assert_eq!(held(&newcomer), meant(&server));
+    fn every_interleaving_of_edits_holds_what_the_model_says(ops in ops(edit()), without_rowid in any::<bool>()) {
+        play::<Row>(ops, without_rowid)?;
     }
 }

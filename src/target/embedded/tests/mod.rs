@@ -7,6 +7,7 @@ mod block_model;
 mod capture;
 mod faults;
 mod http;
+mod interleaving;
 mod laws;
 mod model;
 mod names;
