@@ -1,67 +1,44 @@
 //! Keeping one database's ledger: segments as they end, merged as they pile up.
 
-use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::entry::Entry;
 use super::form::RowForm;
-use super::noted::Noted;
-use super::page::Page;
+use super::page::{Page, Written};
 use super::reading::Reading;
-use super::run::Run;
-use crate::plan::{Plan, SqlPlan, StepPlan};
+use super::run::{Files, Run};
+use super::segment::Segment;
+use crate::plan::Plan;
 use crate::session::Session;
 
 /// Runs of a level that are merged into one of the next.
 const FAN: usize = 8;
 /// What all databases together keep in memory of a level, about, and what each keeps at least and at most, in bytes.
-const MEMORY: usize = 8 * 1024 * 1024;
-const LEAST: usize = 4 * 1024;
-const MOST: usize = 1024 * 1024;
+const MEMORY: Share = Share { all: 8 * 1024 * 1024, least: 4 * 1024, most: 1024 * 1024 };
+/// The same of what is being written.
+const WRITING: Share = Share { all: 16 * 1024 * 1024, least: 64 * 1024, most: 4 * 1024 * 1024 };
 
-/// A phase's writes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Segment {
-    /// The iteration; 0 before the first and after the last.
-    pub(crate) iteration: u64,
-    /// The phase.
-    pub(crate) phase: String,
-    /// When its SQL began, in microseconds since the run's start.
-    pub(crate) at: u64,
-    /// Whether it belongs to the setup.
-    pub(crate) setup: bool,
-    /// Whether its writes are attempts against the policies.
-    pub(crate) hostile: bool,
-    /// Whether any state in between may have been sent, or none: its SQL calls sync functions or controls transactions.
-    pub(crate) any_state: bool,
-    /// The places of the tables that it wrote.
-    pub(crate) tables: BTreeSet<usize>,
+/// A memory that all databases share.
+struct Share {
+    all: usize,
+    least: usize,
+    most: usize,
 }
 
-impl Segment {
-    /// The SQL of a step.
-    pub(crate) fn new(iteration: u64, at: u64, step: &StepPlan, sql: &SqlPlan, plan: &Plan) -> Self {
-        Self {
-            iteration,
-            at,
-            phase: step.name.clone(),
-            setup: plan.setup.iter().any(|setup| setup.pointer == step.pointer),
-            hostile: sql.hostile,
-            any_state: sql.any_state,
-            tables: BTreeSet::new(),
-        }
+impl Share {
+    /// What one of so many databases has of it, in bytes.
+    fn of(&self, databases: usize) -> usize {
+        (self.all / databases.max(1)).clamp(self.least, self.most)
     }
 }
 
 /// A database's ledger while its worker writes.
 pub(crate) struct Keeper {
     page: Page,
-    directory: PathBuf,
-    database: u32,
+    files: Files,
     /// The most bytes of a run in memory.
     limit: usize,
-    files: u32,
     /// The places of the tables of which every state is kept: on which side of a filter a row was, each says anew.
     whole: Vec<usize>,
     kept: Kept,
@@ -101,7 +78,7 @@ impl Kept {
 
     /// Reads its entries.
     pub(crate) fn read(&self) -> io::Result<Reading<'_>> {
-        Reading::of(&self.runs)
+        Reading::of(&self.runs, &self.segments)
     }
 
     /// Whether the server surely got the state in which a segment left a key, as far as no policy denied it. `next` is the
@@ -177,12 +154,16 @@ impl Kept {
 impl Keeper {
     /// Of a database, counted from 1. Files are kept in `directory`, which exists.
     pub(crate) fn new(plan: &Plan, directory: &Path, database: u32) -> Self {
+        Self::with_memory(plan, directory, database, WRITING.of(plan.databases.len()))
+    }
+
+    /// The same, with so many bytes for what is being written.
+    pub(crate) fn with_memory(plan: &Plan, directory: &Path, database: u32, writing: usize) -> Self {
+        let files = Files::new(directory, database);
         Self {
-            page: Page::new(&plan.tables),
-            directory: directory.to_path_buf(),
-            database,
-            limit: (MEMORY / plan.databases.len().max(1)).clamp(LEAST, MOST),
-            files: 0,
+            page: Page::new(&plan.tables, files.clone(), writing),
+            files,
+            limit: MEMORY.of(plan.databases.len()),
             whole: (0..plan.tables.len()).filter(|place| plan.tables[*place].filter.is_some()).collect(),
             kept: Kept::default(),
         }
@@ -200,20 +181,18 @@ impl Keeper {
 
     /// A phase's SQL begins.
     pub(crate) fn open(&mut self, segment: Segment) {
-        self.page.open(self.next());
+        self.page.open(self.next(), segment.any_state);
         self.kept.segments.push(segment);
     }
 
     /// The phase's SQL has ended.
     pub(crate) fn close(&mut self) {
-        let noted = self.page.close();
-        if noted.len() == 0 || self.kept.broken.is_some() {
+        let written = self.page.close(self.limit);
+        if self.kept.broken.is_some() {
+            written.into_iter().flatten().for_each(|piece| piece.run.discard());
             return;
         }
-        if let Some(segment) = self.kept.segments.last_mut() {
-            segment.tables.extend(noted.keys().map(RowForm::table_of));
-        }
-        if let Err(error) = self.add(noted) {
+        if let Err(error) = written.and_then(|written| self.add(written)) {
             self.break_off(&error);
         }
     }
@@ -260,22 +239,17 @@ impl Keeper {
         u32::try_from(self.kept.segments.len()).unwrap_or(u32::MAX)
     }
 
-    fn add(&mut self, mut noted: Noted) -> io::Result<()> {
-        let any_state = self.kept.segments.last().is_some_and(|segment| segment.any_state);
-        noted.sort(any_state);
-        let is_large = noted.size() > self.limit;
-        let entries = noted.entries().map(Ok);
-        let run = if is_large { Run::in_file(0, self.new_file(), entries)? } else { Run::in_memory(0, entries)? };
-        self.kept.runs.push(run);
-        while self.is_piled_up() {
-            self.merge(FAN)?;
+    fn add(&mut self, written: Vec<Written>) -> io::Result<()> {
+        for Written { run, tables } in written {
+            if let Some(segment) = self.kept.segments.last_mut() {
+                segment.tables.extend(tables);
+            }
+            self.kept.runs.push(run);
+            while self.is_piled_up() {
+                self.merge(FAN)?;
+            }
         }
         Ok(())
-    }
-
-    fn new_file(&mut self) -> PathBuf {
-        self.files += 1;
-        self.directory.join(format!("db{}.{}", self.database, self.files))
     }
 
     fn is_piled_up(&self) -> bool {
@@ -286,13 +260,12 @@ impl Keeper {
 
     /// Merges so many of the last runs into one.
     fn merge(&mut self, count: usize) -> io::Result<()> {
-        let path = self.new_file();
         let runs = self.kept.runs.split_off(self.kept.runs.len() - count);
         let level = runs[0].level + 1;
         let memory: usize = runs.iter().map(Run::memory).sum();
         let to_file = runs.iter().any(Run::is_in_file) || memory > self.limit;
         let (kept, whole) = (&self.kept, &self.whole);
-        let mut reading = Reading::of(&runs)?;
+        let mut reading = Reading::of(&runs, &kept.segments)?;
         let mut waiting = Vec::new().into_iter();
         let entries = std::iter::from_fn(|| {
             if waiting.len() == 0 {
@@ -308,7 +281,8 @@ impl Keeper {
             }
             waiting.next().map(Ok)
         });
-        let merged = if to_file { Run::in_file(level, path, entries)? } else { Run::in_memory(level, entries)? };
+        let merged =
+            if to_file { Run::in_file(level, self.files.next(), entries)? } else { Run::in_memory(level, entries)? };
         runs.into_iter().for_each(Run::discard);
         self.kept.runs.push(merged);
         Ok(())
@@ -317,6 +291,8 @@ impl Keeper {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]

@@ -4,7 +4,7 @@
 //!
 //! A phase's writes are a *segment*: of each key the state in which the phase left it. Segments are kept in the order of
 //! their keys, small ones in memory and large ones in files beside the databases, and merged as they pile up, so that
-//! neither memory nor descriptors grow with the run. In files, a state that a later, acknowledged one of the same
+//! neither memory nor descriptors grow with the run. What a phase writes goes to files in pieces. In files, a state that a later, acknowledged one of the same
 //! database has replaced is left out.
 //!
 //! It must not know what the server holds, or what follows from what was written.
@@ -16,11 +16,13 @@ mod noted;
 mod page;
 mod reading;
 mod run;
+mod segment;
 
 pub(crate) use entry::Entry;
 #[cfg(test)]
 pub(crate) use entry::State;
 pub(crate) use form::RowForm;
-pub(crate) use keeper::{Keeper, Kept, Segment};
+pub(crate) use keeper::{Keeper, Kept};
 pub(crate) use page::Page;
 pub(crate) use reading::Reading;
+pub(crate) use segment::Segment;

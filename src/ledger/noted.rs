@@ -1,7 +1,10 @@
-//! The writes of a segment as they come. They can be millions, so none has memory of its own: rows stand one after the
-//! other as bytes.
+//! Writes of a segment as they come. They are many, so none has memory of its own: rows stand one after the other as
+//! bytes.
+
+use std::collections::BTreeSet;
 
 use super::entry::{Entry, State};
+use super::form::RowForm;
 
 /// What a write takes beside its row, about, in bytes.
 const HEAD: usize = 64;
@@ -10,6 +13,8 @@ const HEAD: usize = 64;
 #[derive(Default)]
 pub(super) struct Noted {
     segment: u32,
+    /// Whether every state counts, and not only the last one of a key.
+    every: bool,
     writes: Vec<Write>,
     bytes: Vec<u8>,
 }
@@ -30,8 +35,8 @@ struct Write {
 
 impl Noted {
     /// None yet, of a segment.
-    pub(super) fn of(segment: u32) -> Self {
-        Self { segment, ..Self::default() }
+    pub(super) fn of(segment: u32, every: bool) -> Self {
+        Self { segment, every, ..Self::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -65,26 +70,33 @@ impl Noted {
         }
     }
 
-    /// The keys, as often as they were written.
-    pub(super) fn keys(&self) -> impl Iterator<Item = u128> {
-        self.writes.iter().map(|write| write.key)
+    /// Takes all writes but the first so many out. Not after [`Self::sort`].
+    pub(super) fn split_off(&mut self, count: usize) -> Self {
+        let mut writes = self.writes.split_off(count.min(self.writes.len()));
+        let start = writes.first().map_or(self.bytes.len(), |first| first.start);
+        for write in &mut writes {
+            write.start -= start;
+        }
+        Self { segment: self.segment, every: self.every, writes, bytes: self.bytes.split_off(start) }
     }
 
-    /// Puts the writes in the order of their keys: of each key the last one, or every one where any may have been sent.
-    pub(super) fn sort(&mut self, every: bool) {
+    /// The places of the tables that were written.
+    pub(super) fn tables(&self) -> BTreeSet<usize> {
+        self.writes.iter().map(|write| RowForm::table_of(write.key)).collect()
+    }
+
+    /// Puts the writes in the order of their keys: of each key the last one, unless every state counts.
+    pub(super) fn sort(&mut self) {
         self.writes.sort_by_key(|write| write.key);
-        if every {
-            return;
+        if !self.every {
+            let same = |earlier: &Write, last: &Write| earlier.key == last.key;
+            keep_last(&mut self.writes, same, |last, earlier| last.found = earlier.found);
         }
-        self.writes.reverse();
-        self.writes.dedup_by(|earlier, last| {
-            let same = earlier.key == last.key;
-            if same {
-                last.found = earlier.found;
-            }
-            same
-        });
-        self.writes.reverse();
+    }
+
+    /// The memory that they take, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.writes.len() * size_of::<Write>() + self.bytes.len()
     }
 
     /// How many bytes they take as entries, about.
@@ -109,6 +121,19 @@ impl Noted {
     }
 }
 
+/// Leaves out what its next one replaces, which takes over from it.
+pub(super) fn keep_last<T>(all: &mut Vec<T>, replaces: impl Fn(&T, &T) -> bool, take_over: impl Fn(&mut T, &T)) {
+    all.reverse();
+    all.dedup_by(|earlier, last| {
+        let gone = replaces(earlier, last);
+        if gone {
+            take_over(last, earlier);
+        }
+        gone
+    });
+    all.reverse();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,8 +145,8 @@ mod tests {
 
     #[test]
     fn writes_are_taken_back_and_of_each_key_the_last_one_stays() {
-        let noted = || {
-            let mut noted = Noted::of(3);
+        let noted = |every| {
+            let mut noted = Noted::of(3, every);
             noted.write(7, 1, false, b"first");
             noted.write(5, 2, true, b"");
             noted.delete(7);
@@ -132,18 +157,24 @@ mod tests {
             noted
         };
         let row = |bytes: &[u8]| Some(bytes.to_vec());
-        assert_eq!(noted().last_after(3), Some((7, Some(b"again".as_slice()))));
-        assert_eq!((noted().last_after(4), noted().len()), (None, 4));
-        let mut last = noted();
-        last.sort(false);
+        assert_eq!(noted(false).last_after(3), Some((7, Some(b"again".as_slice()))));
+        assert_eq!((noted(false).last_after(4), noted(false).len()), (None, 4));
+        let mut last = noted(false);
+        last.sort();
         assert_eq!(told(&last), [(5, row(b""), true), (7, row(b"again"), false)]);
         assert_eq!(last.entries().map(|entry| (entry.segment, entry.policy)).collect::<Vec<_>>(), [(3, 2), (3, 3)]);
-        let mut every = noted();
-        every.sort(true);
         let all = [(5, row(b""), true), (7, row(b"first"), false), (7, None, true), (7, row(b"again"), false)];
+        let mut every = noted(true);
+        every.sort();
         assert_eq!(told(&every), all);
         assert_eq!(every.size(), 4 * HEAD + 10);
         every.truncate(9);
         assert_eq!(every.len(), 4);
+        let mut first = noted(true);
+        let rest = first.split_off(2);
+        assert_eq!(told(&first), [(7, row(b"first"), false), (5, row(b""), true)]);
+        assert_eq!(told(&rest), [(7, None, true), (7, row(b"again"), false)]);
+        assert_eq!((first.size(), rest.size()), (2 * HEAD + 5, 2 * HEAD + 5));
+        assert_eq!(first.split_off(2).len(), 0);
     }
 }

@@ -1,6 +1,8 @@
 //! What is being written at the moment: filled by SQLite's hook, read when the segment ends.
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
@@ -8,6 +10,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use super::form::RowForm;
 use super::noted::Noted;
+use super::run::{Files, Run};
 use crate::plan::TablePlan;
 use crate::record::Operation;
 use crate::session::{OnWrite, Write, decode};
@@ -27,13 +30,34 @@ struct Table {
     row: String,
 }
 
+/// A part of what a segment wrote.
+pub(super) struct Written {
+    pub(super) run: Run,
+    /// The places of the tables that were written.
+    pub(super) tables: BTreeSet<usize>,
+}
+
+/// How much was written up to a point.
+#[derive(Default, Clone, Copy)]
+struct Mark {
+    pieces: usize,
+    /// So many writes after the pieces.
+    noted: usize,
+}
+
 struct Content {
     tables: Arc<Vec<Table>>,
+    files: Files,
+    /// The most bytes in memory.
+    limit: usize,
     /// Whether what is written is taken.
     on: bool,
+    /// What is in files already, or why the files cannot be written.
+    pieces: io::Result<Vec<Written>>,
+    /// What came after them. The last write is always here.
     noted: Noted,
-    /// How many writes there were when the transaction began.
-    mark: usize,
+    /// Where the transaction began.
+    mark: Mark,
     buffer: Vec<u8>,
     /// The row that was written last, as [`encode`] writes its columns.
     row: Vec<u8>,
@@ -42,16 +66,20 @@ struct Content {
 }
 
 impl Page {
-    pub(super) fn new(tables: &[TablePlan]) -> Self {
+    /// `limit` is the most that is kept in memory, in bytes.
+    pub(super) fn new(tables: &[TablePlan], files: Files, limit: usize) -> Self {
         let table = |(table, form): (&TablePlan, RowForm)| {
             Some(Table { name: CString::new(table.name.as_str()).ok()?, on: !table.altered, row: row_sql(table), form })
         };
         let tables = tables.iter().zip(RowForm::all(tables)).filter_map(table);
         Self(Arc::new(Mutex::new(Content {
             tables: Arc::new(tables.collect()),
+            files,
+            limit,
             on: false,
+            pieces: Ok(Vec::new()),
             noted: Noted::default(),
-            mark: 0,
+            mark: Mark::default(),
             buffer: Vec::new(),
             row: Vec::new(),
             deleted: Vec::new(),
@@ -64,30 +92,37 @@ impl Page {
         Box::new(move |write| page.content().take(write))
     }
 
-    /// Takes what is written from now on as part of a segment.
-    pub(super) fn open(&self, segment: u32) {
+    /// Takes what is written from now on as part of a segment. `every` says that every state counts, and not only the last
+    /// one of a key.
+    pub(super) fn open(&self, segment: u32, every: bool) {
         let mut content = self.content();
-        (content.on, content.noted, content.mark) = (true, Noted::of(segment), 0);
+        (content.on, content.noted, content.mark) = (true, Noted::of(segment, every), Mark::default());
     }
 
-    /// What was written since [`Self::open`].
-    pub(super) fn close(&self) -> Noted {
+    /// What was written since [`Self::open`], in order. What is not in a file yet stays in memory up to `limit` bytes.
+    pub(super) fn close(&self, limit: usize) -> io::Result<Vec<Written>> {
         let mut content = self.content();
         content.on = false;
-        std::mem::take(&mut content.noted)
+        content.put_away(limit);
+        std::mem::replace(&mut content.pieces, Ok(Vec::new()))
     }
 
     /// A transaction begins.
     pub(crate) fn begin(&self) {
         let mut content = self.content();
-        content.mark = content.noted.len();
+        content.mark = Mark { pieces: content.pieces.as_ref().map_or(0, Vec::len), noted: content.noted.len() };
     }
 
     /// What was written since [`Self::begin`] was taken back.
     pub(crate) fn take_back(&self) {
         let mut content = self.content();
         let mark = content.mark;
-        content.noted.truncate(mark);
+        content.noted.truncate(mark.noted);
+        if let Ok(pieces) = &mut content.pieces
+            && pieces.len() > mark.pieces
+        {
+            pieces.drain(mark.pieces..).for_each(|piece| piece.run.discard());
+        }
     }
 
     /// Whether the last write since [`Self::begin`] is there. Also where there was none.
@@ -116,6 +151,9 @@ impl Content {
         let tables = Arc::clone(&self.tables);
         let named = |table: &&Table| table.name.as_bytes().eq_ignore_ascii_case(write.table.to_bytes());
         let Some(Table { form, .. }) = tables.iter().find(named).filter(|table| table.on) else { return };
+        if self.noted.memory() > self.limit {
+            self.spill();
+        }
         let old = |column: usize| write.before(form.places[column]).unwrap_or(ValueRef::Null);
         let new = |column: usize| write.after(form.places[column]).unwrap_or(ValueRef::Null);
         match write.operation {
@@ -142,8 +180,37 @@ impl Content {
         form.encode_key(value, &mut self.deleted);
     }
 
+    /// Puts what is noted into files: what was there before the transaction and what belongs to the transaction apart, so
+    /// that the latter can be taken back.
+    fn spill(&mut self) {
+        let transaction = self.noted.split_off(self.mark.noted);
+        if self.mark.noted > 0 {
+            self.put_away(0);
+            self.mark = Mark { pieces: self.mark.pieces + 1, noted: 0 };
+        }
+        self.noted = transaction;
+        self.put_away(0);
+    }
+
+    /// Makes a piece of what is noted: in memory up to `limit` bytes, else in a file.
+    fn put_away(&mut self, limit: usize) {
+        let mut noted = self.noted.split_off(0);
+        let (Ok(pieces), 1..) = (&mut self.pieces, noted.len()) else { return };
+        noted.sort();
+        let entries = noted.entries().map(Ok);
+        let run =
+            if noted.size() > limit { Run::in_file(0, self.files.next(), entries) } else { Run::in_memory(0, entries) };
+        match run {
+            Ok(run) => pieces.push(Written { run, tables: noted.tables() }),
+            Err(error) => {
+                pieces.drain(..).for_each(|piece| piece.run.discard());
+                self.pieces = Err(error);
+            }
+        }
+    }
+
     fn is_there(&self, connection: &Connection) -> rusqlite::Result<bool> {
-        let Some((key, last)) = self.noted.last_after(self.mark) else { return Ok(true) };
+        let Some((key, last)) = self.noted.last_after(self.mark.noted) else { return Ok(true) };
         let table = &self.tables[RowForm::table_of(key)];
         let key = match last {
             Some(row) => table.form.key_of(&decode(row).unwrap_or_default()),

@@ -2,12 +2,35 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Cursor, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::entry::Entry;
 
 /// What is read at once of a file.
 const READ: usize = 16 * 1024;
+
+/// Where a database's runs are kept. Every clone is the same place.
+#[derive(Debug, Clone)]
+pub(super) struct Files {
+    directory: PathBuf,
+    database: u32,
+    count: Arc<AtomicU32>,
+}
+
+impl Files {
+    /// In a directory that exists, for a database, counted from 1.
+    pub(super) fn new(directory: &Path, database: u32) -> Self {
+        Self { directory: directory.to_path_buf(), database, count: Arc::default() }
+    }
+
+    /// The path of a new file.
+    pub(super) fn next(&self) -> PathBuf {
+        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        self.directory.join(format!("db{}.{count}", self.database))
+    }
+}
 
 /// Sorted entries.
 #[derive(Debug)]

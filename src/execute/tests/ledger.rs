@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rusqlite::types::ValueRef;
 
 use super::super::phase;
-use crate::ledger::{Keeper, Kept, RowForm, Segment};
+use crate::ledger::{Entry, Keeper, Kept, RowForm, Segment};
 use crate::plan::{Action, Plan};
 use crate::session::{Loader, Opening, Session};
 
@@ -63,17 +63,23 @@ fn plan(phases: &[(Vec<String>, u8)], databases: u32) -> Plan {
     plan
 }
 
-/// What the ledger says of every key that is there, in the end.
-fn remembered(kept: &Kept) -> BTreeMap<u128, u128> {
+/// All that a ledger has.
+fn entries(kept: &Kept) -> Vec<Entry> {
     let mut reading = kept.read().expect("it opens");
-    let mut last = BTreeMap::new();
+    let mut all = Vec::new();
     while let Some(key) = reading.key() {
         let entries = reading.take(key).expect("it reads");
-        let ascending = entries.windows(2).all(|pair| pair[0].segment <= pair[1].segment);
-        assert!(ascending, "in the order of the segments");
-        last.extend(entries.last().and_then(|entry| Some((key, entry.digest()?))));
+        let ascending = entries.windows(2).all(|pair| pair[0].segment < pair[1].segment);
+        assert!(ascending, "one of each segment, in their order");
+        all.extend(entries);
     }
-    last
+    all
+}
+
+/// What the ledger says of every key that is there, in the end.
+fn remembered(entries: &[Entry]) -> BTreeMap<u128, u128> {
+    let last: BTreeMap<u128, &Entry> = entries.iter().map(|entry| (entry.key, entry)).collect();
+    last.into_iter().filter_map(|(key, entry)| Some((key, entry.digest()?))).collect()
 }
 
 /// What the tables hold.
@@ -92,8 +98,8 @@ fn held(session: &Session, plan: &Plan) -> BTreeMap<u128, u128> {
     held
 }
 
-/// Runs the phases and gives what the ledger remembers and what is held.
-fn run(phases: &[(Vec<String>, u8)], databases: u32) -> [BTreeMap<u128, u128>; 2] {
+/// Runs the phases with so many bytes for what is being written, and gives the ledger's entries and what is held.
+fn run(phases: &[(Vec<String>, u8)], databases: u32, writing: usize) -> (Vec<Entry>, BTreeMap<u128, u128>) {
     let plan = plan(phases, databases);
     let directory = tempfile::tempdir().expect("there is room for a directory");
     let file = directory.path().join("db.db");
@@ -105,7 +111,7 @@ fn run(phases: &[(Vec<String>, u8)], databases: u32) -> [BTreeMap<u128, u128>; 2
         session.connection().execute_batch(&table.sql).expect("a table");
         table.also.iter().for_each(|sql| session.connection().execute_batch(sql).expect("what goes with it"));
     }
-    let mut keeper = Keeper::new(&plan, directory.path(), 1);
+    let mut keeper = Keeper::with_memory(&plan, directory.path(), 1, writing);
     keeper.listen(&mut session);
     let scope = plan.database_scope(&plan.databases[0]).iteration(1);
     for (place, step) in plan.phases.iter().enumerate() {
@@ -123,7 +129,7 @@ fn run(phases: &[(Vec<String>, u8)], databases: u32) -> [BTreeMap<u128, u128>; 2
         .expect("it can be read")
         .filter(|entry| entry.as_ref().is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with("db1.")));
     assert!(files.count() <= 1, "a thousand ledgers are read at once");
-    [remembered(&kept), held(&session, &plan)]
+    (entries(&kept), held(&session, &plan))
 }
 
 proptest! {
@@ -133,8 +139,17 @@ proptest! {
     fn the_ledger_remembers_what_the_tables_hold(
         phases in prop::collection::vec((prop::collection::vec(statement(), 1..4), 0..4_u8), 1..24),
         databases in prop::sample::select(vec![1_u32, 3000]),
+        acknowledged in any::<bool>(),
     ) {
-        let [remembered, held] = run(&phases, databases);
-        prop_assert_eq!(remembered, held);
+        let phases: Vec<_> = phases.into_iter().map(|(sql, kind)| (sql, if acknowledged { kind } else { kind % 2 })).collect();
+        let (at_once, held) = run(&phases, databases, usize::MAX);
+        prop_assert_eq!(remembered(&at_once), held.clone());
+        let (in_pieces, same) = run(&phases, databases, 1000);
+        prop_assert_eq!(remembered(&in_pieces), held.clone());
+        prop_assert_eq!(held, same);
+        // Files leave out what was replaced and sent.
+        if !acknowledged {
+            prop_assert_eq!(in_pieces, at_once);
+        }
     }
 }
