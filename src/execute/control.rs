@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::InterruptHandle;
-
 use crate::latency::Latency;
 use crate::record::EndReason;
+use crate::session::Interrupt;
 use crate::target::Halt;
 
 /// No new step is started; 0 is a run that goes on.
@@ -87,7 +86,7 @@ pub(super) struct Watchdog {
 #[derive(Default)]
 struct Slot {
     deadline: Mutex<Option<Instant>>,
-    handle: Mutex<Option<InterruptHandle>>,
+    handle: Mutex<Option<Interrupt>>,
     expired: AtomicBool,
 }
 
@@ -137,7 +136,7 @@ impl Watchdog {
     }
 
     /// Names the connection that a worker uses now; none while it closes one, which must not be interrupted.
-    pub(super) fn connection(&self, worker: usize, handle: Option<InterruptHandle>) {
+    pub(super) fn connection(&self, worker: usize, handle: Option<Interrupt>) {
         *self.slots[worker].handle.lock().unwrap_or_else(PoisonError::into_inner) = handle;
     }
 

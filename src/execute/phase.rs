@@ -1,12 +1,11 @@
 //! A phase's SQL on one connection: statements prepared once, parameters bound per row, rows counted as really changed.
 
-use rusqlite::types::Value;
-use rusqlite::{self as sqlite, Connection};
+use rusqlite::types::ValueRef;
 
 use crate::failure::{Call, RawError};
 use crate::ledger::Page;
 use crate::plan::{AtRow, Binding, SqlPlan, SqlValue, Statement, Varying};
-use crate::session::raw_error;
+use crate::session::{Session, Statement as Executed};
 use crate::sql::one_line;
 use crate::template::{Scope, TemplateProblem};
 
@@ -19,14 +18,14 @@ pub(super) struct Ran {
 /// Runs a phase's SQL. `page` takes what is written, and `cut` says between rows whether to stop. Where the device `dies`
 /// within it, everything ends after half of the rows, with the transaction open.
 pub(super) fn run(
-    connection: &Connection,
+    session: &Session,
     sql: &SqlPlan,
     scope: &Scope,
     page: Option<&Page>,
     dies: bool,
     cut: &dyn Fn() -> bool,
 ) -> Ran {
-    let mut running = Running { connection, sql, page, rows: 0, committed: 0, began: false };
+    let mut running = Running { session, sql, page, rows: 0, committed: 0, began: false };
     let error = running.all(scope, dies, cut).err();
     if error.is_some() {
         running.take_back();
@@ -41,7 +40,7 @@ pub(super) fn run(
 
 /// A phase's SQL under way.
 struct Running<'a> {
-    connection: &'a Connection,
+    session: &'a Session,
     sql: &'a SqlPlan,
     page: Option<&'a Page>,
     /// Rows changed so far.
@@ -62,7 +61,7 @@ impl Running<'_> {
         let scope = &scope.rows(last);
         let mut statements = Vec::new();
         for statement in &self.sql.statements {
-            statements.push((Held::new(self.connection, self.sql, statement, scope)?, statement.syncs));
+            statements.push((Held::new(self.session, self.sql, statement, scope)?, statement.syncs));
         }
         let batch = self.sql.batch.unwrap_or(u64::MAX);
         // One statement is a transaction of its own. SQLite then keeps no statement journal for it, in whose way the
@@ -82,16 +81,29 @@ impl Running<'_> {
             if dies_at == Some(row) {
                 return Ok(());
             }
-            if begin_commit && (row % batch == 0 || row == last) {
-                self.connection.execute_batch("COMMIT").map_err(|error| raw_error(Call::Sql, &error))?;
+            let commits = begin_commit && row % batch == 0;
+            if commits || row == last {
+                for (statement, _) in &mut statements {
+                    self.finish(statement)?;
+                }
+            }
+            if commits || begin_commit && row == last {
+                self.session.commit()?;
                 (self.began, self.committed) = (false, self.rows);
             }
         }
         Ok(())
     }
 
+    /// Sees that no execution of a statement waits.
+    fn finish(&mut self, statement: &mut Held<'_, '_>) -> Result<(), RawError> {
+        let finished = statement.finish();
+        self.rows += finished.as_ref().map_or_else(|_| statement.stayed(), |rows| *rows);
+        finished.map(drop)
+    }
+
     fn begin(&mut self) -> Result<(), RawError> {
-        self.connection.execute_batch("BEGIN").map_err(|error| raw_error(Call::Sql, &error))?;
+        self.session.begin()?;
         self.began = true;
         if let Some(page) = self.page {
             page.begin();
@@ -115,18 +127,19 @@ impl Running<'_> {
             Some(page) => page.unheard(run),
             None => run(),
         };
-        self.rows += changed?;
-        Ok(())
+        self.rows += changed.as_ref().map_or_else(|_| statement.stayed(), |rows| *rows);
+        changed.map(drop)
     }
 
     /// After an error: nothing of the transaction is there.
     fn take_back(&mut self) {
-        let gone = if self.connection.is_autocommit() {
+        let gone = if self.session.is_autocommit() {
             // Outside a transaction, rows before the one that failed stay after OR FAIL.
-            self.began || self.page.is_some_and(|page| !page.is_there(self.connection))
+            let is_gone = |page: &Page| self.session.connection().is_some_and(|connection| !page.is_there(connection));
+            self.began || self.page.is_some_and(is_gone)
         } else {
             // The error that is told is the first one; a failed rollback leaves the next BEGIN to fail and be told.
-            let gone = self.connection.execute_batch("ROLLBACK").is_ok();
+            let gone = self.session.roll_back().is_ok();
             if gone {
                 self.rows = 0;
             }
@@ -155,36 +168,47 @@ enum Held<'c, 'p> {
     /// Prepared once.
     Prepared(Prepared<'c, 'p>),
     /// Rendered and prepared for each row, because its text differs.
-    Rendered(&'c Connection, &'p SqlPlan, &'p Statement),
+    Rendered(&'c Session, &'p SqlPlan, &'p Statement, u64),
 }
 
 impl<'c, 'p> Held<'c, 'p> {
-    fn new(
-        connection: &'c Connection,
-        sql: &'p SqlPlan,
-        statement: &'p Statement,
-        scope: &Scope,
-    ) -> Result<Self, RawError> {
+    fn new(session: &'c Session, sql: &'p SqlPlan, statement: &'p Statement, scope: &Scope) -> Result<Self, RawError> {
         if statement.varies_by_row() {
-            return Ok(Self::Rendered(connection, sql, statement));
+            return Ok(Self::Rendered(session, sql, statement, 0));
         }
-        Prepared::new(connection, sql, statement, scope, 1).map(Self::Prepared)
+        Prepared::new(session, sql, statement, scope, 1).map(Self::Prepared)
     }
 
     fn run(&mut self, scope: &Scope, row: u64) -> Result<u64, RawError> {
         match self {
             Self::Prepared(prepared) => prepared.run(scope, row),
-            Self::Rendered(connection, sql, statement) => {
-                Prepared::new(connection, sql, statement, scope, row)?.run(scope, row)
+            Self::Rendered(session, sql, statement, stayed) => {
+                let mut prepared = Prepared::new(session, sql, statement, scope, row)?;
+                let changed = prepared.run(scope, row).and_then(|rows| Ok(rows + prepared.executed.finish()?));
+                *stayed = prepared.executed.stayed();
+                changed
             }
+        }
+    }
+
+    fn finish(&mut self) -> Result<u64, RawError> {
+        match self {
+            Self::Prepared(prepared) => prepared.executed.finish(),
+            Self::Rendered(..) => Ok(0),
+        }
+    }
+
+    fn stayed(&self) -> u64 {
+        match self {
+            Self::Prepared(prepared) => prepared.executed.stayed(),
+            Self::Rendered(_, _, _, stayed) => *stayed,
         }
     }
 }
 
 /// A prepared statement, with what is the same for every row bound.
 struct Prepared<'c, 'p> {
-    connection: &'c Connection,
-    statement: sqlite::Statement<'c>,
+    executed: Executed<'c>,
     varying: Vec<(usize, Varying<'p>)>,
     /// What the texts of the rows are written into.
     buffer: String,
@@ -192,68 +216,47 @@ struct Prepared<'c, 'p> {
 
 impl<'c, 'p> Prepared<'c, 'p> {
     fn new(
-        connection: &'c Connection,
+        session: &'c Session,
         sql: &'p SqlPlan,
         statement: &Statement,
         scope: &Scope,
         row: u64,
     ) -> Result<Self, RawError> {
-        let sqlite = |error: rusqlite::Error| raw_error(Call::Sql, &error);
         let text = statement.render(scope, row).map_err(|problem| template_error(&problem))?;
-        let mut statement = connection.prepare(&text).map_err(sqlite)?;
+        let mut executed = session.prepare(&text, sql.statements.len() == 1)?;
         let mut varying = Vec::new();
-        for index in 1..=statement.parameter_count() {
-            let Some(name) = statement.parameter_name(index) else { continue };
-            let parameter = sql.parameter(&name[1..]).ok_or_else(|| no_value(name))?;
+        for (index, name) in executed.parameters() {
+            let parameter = sql.parameter(&name[1..]).ok_or_else(|| no_value(&name))?;
             match parameter.fold(scope).map_err(|problem| template_error(&problem))? {
-                Binding::Constant(value) => {
-                    statement.raw_bind_parameter(index, owned(value)).map_err(sqlite)?;
-                }
+                Binding::Constant(value) => executed.bind(index, borrowed(&value))?,
                 Binding::Varying(parameter) => varying.push((index, parameter)),
             }
         }
-        Ok(Self { connection, statement, varying, buffer: String::new() })
+        Ok(Self { executed, varying, buffer: String::new() })
     }
 
     fn run(&mut self, scope: &Scope, row: u64) -> Result<u64, RawError> {
-        let Self { connection, statement, varying, buffer } = self;
+        let Self { executed, varying, buffer } = self;
         for (index, parameter) in varying {
             let value = parameter.at(scope, row, buffer).map_err(|problem| template_error(&problem))?;
-            let bound = match value {
-                AtRow::Row(row) => statement.raw_bind_parameter(*index, row),
-                AtRow::Text(text) => statement.raw_bind_parameter(*index, text),
-                AtRow::Value(value) => statement.raw_bind_parameter(*index, owned(value)),
-            };
-            bound.map_err(|error| raw_error(Call::Sql, &error))?;
+            match value {
+                AtRow::Row(row) => executed.bind(*index, ValueRef::Integer(row)),
+                AtRow::Text(text) => executed.bind(*index, ValueRef::Text(text.as_bytes())),
+                AtRow::Value(value) => executed.bind(*index, borrowed(&value)),
+            }?;
         }
-        execute(connection, statement)
+        executed.run()
     }
 }
 
-/// Runs a bound statement; gives the rows it changed, or read when it only reads.
-fn execute(connection: &Connection, statement: &mut sqlite::Statement<'_>) -> Result<u64, RawError> {
-    let sqlite = |error: rusqlite::Error| raw_error(Call::Sql, &error);
-    if statement.column_count() == 0 {
-        return statement.raw_execute().map(|rows| rows as u64).map_err(sqlite);
-    }
-    let readonly = statement.readonly();
-    let mut read = 0;
-    let mut rows = statement.raw_query();
-    while rows.next().map_err(sqlite)?.is_some() {
-        read += 1;
-    }
-    drop(rows);
-    Ok(if readonly { read } else { connection.changes() })
-}
-
-/// A value of the plan as SQLite takes it.
-fn owned(value: SqlValue) -> Value {
+/// A value of the plan as a statement takes it.
+fn borrowed(value: &SqlValue) -> ValueRef<'_> {
     match value {
-        SqlValue::Null => Value::Null,
-        SqlValue::Integer(number) => Value::Integer(number),
-        SqlValue::Real(number) => Value::Real(number),
-        SqlValue::Text(text) => Value::Text(text),
-        SqlValue::Blob(bytes) => Value::Blob(bytes),
+        SqlValue::Null => ValueRef::Null,
+        SqlValue::Integer(number) => ValueRef::Integer(*number),
+        SqlValue::Real(number) => ValueRef::Real(*number),
+        SqlValue::Text(text) => ValueRef::Text(text.as_bytes()),
+        SqlValue::Blob(bytes) => ValueRef::Blob(bytes),
     }
 }
 

@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::InterruptHandle;
-
 use super::alarm::Alarms;
 use super::control::{Control, Watchdog};
 use super::journal::Journal;
@@ -13,6 +11,7 @@ use super::rendezvous::Rendezvous;
 use crate::ledger::Kept;
 use crate::observe::{self, Behind, Limits, Subject};
 use crate::plan::Plan;
+use crate::session::Interrupt;
 use crate::target::Connected;
 
 /// What all parts of a run share.
@@ -75,7 +74,7 @@ impl Limits for Run<'_> {
         self.watchdog.left()
     }
 
-    fn interrupt(&self, place: usize, handle: Option<InterruptHandle>) {
+    fn interrupt(&self, place: usize, handle: Option<Interrupt>) {
         self.watchdog.connection(place, handle);
     }
 }

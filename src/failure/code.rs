@@ -50,6 +50,25 @@ fn name(primary: i32, extended: i32) -> String {
     known.to_owned()
 }
 
+/// Classifies an engine's code that is SQLite's, by its name. `None` for other codes.
+pub(super) fn named(call: Call, code: &str) -> Option<Verdict> {
+    let primary = match code.strip_prefix("SQLITE_")?.split('_').next()? {
+        "BUSY" => 5,
+        "LOCKED" => 6,
+        "READONLY" => 8,
+        "INTERRUPT" => 9,
+        "IOERR" => 10,
+        "CORRUPT" => 11,
+        "FULL" => 13,
+        "CANTOPEN" => 14,
+        "TOOBIG" => 18,
+        "CONSTRAINT" => 19,
+        "NOTADB" => 26,
+        _ => return None,
+    };
+    sqlite(call, primary, primary).map(|verdict| Verdict { code: Some(code.to_owned()), ..verdict })
+}
+
 /// Classifies an HTTP status. `None` if the status only means that the server failed.
 pub(super) fn http(status: u16) -> Option<Verdict> {
     let (kind, side, retryable) = match status {

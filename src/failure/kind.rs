@@ -58,6 +58,8 @@ pub enum FailureKind {
     /// The query of `receive: {until: {sql, equals}}` did not return its value after the last call: the server
     /// did not deliver the rows, or nobody had sent them.
     NotReceived,
+    /// The driver broke the protocol, ended, or did not answer.
+    Driver,
     /// A worker thread of `stress` panicked.
     Crash,
 }
@@ -80,7 +82,7 @@ pub enum Side {
 
 impl FailureKind {
     /// All kinds, in the order of their declaration.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Locked,
         Self::Http,
         Self::RateLimited,
@@ -105,6 +107,7 @@ impl FailureKind {
         Self::Invariant,
         Self::RowCount,
         Self::NotReceived,
+        Self::Driver,
         Self::Crash,
     ];
 
@@ -135,6 +138,7 @@ impl FailureKind {
             Self::Invariant => "invariant",
             Self::RowCount => "row_count",
             Self::NotReceived => "not_received",
+            Self::Driver => "driver",
             Self::Crash => "crash",
         }
     }
@@ -166,6 +170,7 @@ impl FailureKind {
             | Self::Invariant
             | Self::RowCount
             | Self::NotReceived
+            | Self::Driver
             | Self::Crash => false,
         }
     }

@@ -4,6 +4,7 @@
 
 mod answer;
 mod code;
+mod engine;
 mod escapes;
 mod fingerprint;
 mod invariant;
@@ -17,13 +18,20 @@ mod verdict;
 pub use answer::classify_answer;
 pub use invariant::Versions;
 pub use kind::{FailureKind, Side};
-pub use raw::{Call, RawError};
+pub use raw::{Call, RawError, Told};
 pub use secret::Secret;
 pub use secrets::Secrets;
 pub use verdict::Failure;
 
+use raw::Origin;
+
 /// Classifies an error: by its codes first, by the server's answer second, by its message last.
 pub fn classify(error: &RawError) -> Failure {
+    match &error.origin {
+        Origin::Here => {}
+        Origin::Engine(told) => return engine::classify(error, told),
+        Origin::Driver => return Failure::new(FailureKind::Driver, Side::Harness, error.message.clone()),
+    }
     let by_code = error.sqlite.and_then(|(primary, extended)| code::sqlite(error.call, primary, extended));
     let failure = by_code.map_or_else(
         || answer::from_message(error).unwrap_or_else(|| text::classify(error.call, error.http, &error.message)),

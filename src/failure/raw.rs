@@ -1,5 +1,6 @@
 //! An error as it came. It is made by the constructors here alone, so that secrets are hidden where it is made.
 
+use super::kind::Side;
 use super::secrets::Secrets;
 
 /// The call that returned an error.
@@ -40,8 +41,34 @@ pub struct RawError {
     pub sqlite: Option<(i32, i32)>,
     /// The HTTP status, if an HTTP call of `stress` itself returned the error.
     pub http: Option<u16>,
+    /// Whose words it is in.
+    pub(super) origin: Origin,
     /// The full message.
     pub message: String,
+}
+
+/// Whose words an error is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// SQLite's, the extension's, or those of `stress`.
+    Here,
+    /// Those of a driver's engine.
+    Engine(Told),
+    /// A driver broke the protocol, ended, or did not answer.
+    Driver,
+}
+
+/// What a driver says about an error of its engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The engine's code.
+    pub code: Option<String>,
+    /// The HTTP status of the engine's server.
+    pub http: Option<u16>,
+    /// The side on which the error happened.
+    pub side: Option<Side>,
+    /// Whether a retry can help.
+    pub retry: Option<bool>,
 }
 
 impl RawError {
@@ -52,7 +79,23 @@ impl RawError {
 
     /// Of words that cannot hold a secret: our own, or of a library that was given none.
     pub fn said(call: Call, message: impl Into<String>) -> Self {
-        Self { call, sqlite: None, http: None, message: message.into() }
+        Self { call, sqlite: None, http: None, origin: Origin::Here, message: message.into() }
+    }
+
+    /// Of the engine of a driver, which may repeat these secrets.
+    pub fn of_engine(call: Call, message: String, told: Told, secrets: &Secrets) -> Self {
+        Self { http: told.http, origin: Origin::Engine(told), ..Self::heard(call, message, secrets) }
+    }
+
+    /// Of a driver that broke the protocol, ended, or did not answer. Its last words may repeat these secrets.
+    pub fn of_driver(call: Call, message: String, secrets: &Secrets) -> Self {
+        Self { origin: Origin::Driver, ..Self::heard(call, message, secrets) }
+    }
+
+    /// With these secrets hidden.
+    #[must_use]
+    pub fn hidden(self, secrets: &Secrets) -> Self {
+        Self { message: secrets.redact(self.message), ..self }
     }
 
     /// With SQLite's codes.

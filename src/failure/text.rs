@@ -19,6 +19,7 @@ use Text::{Holds, Is};
 const DATABASE: &[(Text, Kind)] = &[
     (Holds("database is locked"), Kind::Locked),
     (Holds("database table is locked"), Kind::Locked),
+    (Holds("database is busy"), Kind::Locked),
     (Holds("sqlite_busy"), Kind::Locked),
     (Holds("schema hash is unknown"), Kind::SchemaMismatch),
     (Holds("cloudsync is not initialized"), Kind::NotInitialised),
@@ -172,6 +173,18 @@ pub(super) fn server(lower: &str) -> Option<Verdict> {
 pub(super) fn database(lower: &str) -> Option<Verdict> {
     let (_, kind) = DATABASE.iter().find(|(text, _)| text.fits(lower))?;
     Some(Verdict::new(*kind, Side::Client))
+}
+
+/// Classifies the message of an engine that a driver drives, on the side that the driver names.
+pub(super) fn engine(side: Option<Side>, message: &str) -> Option<Verdict> {
+    let lower = message.to_lowercase();
+    let call = || CALLS.iter().find(|(text, ..)| text.fits(&lower)).map(|(_, kind, side)| Verdict::new(*kind, *side));
+    match side {
+        Some(Side::Server) => server(&lower),
+        Some(Side::Network) => call(),
+        Some(Side::Client | Side::Configuration | Side::Harness) => database(&lower),
+        None => call().or_else(|| database(&lower)).or_else(|| server(&lower)),
+    }
 }
 
 fn local(call: Call, lower: &str) -> Verdict {

@@ -24,7 +24,7 @@ pub(super) fn bootstrap(subject: &Subject<'_>, user: &UserPlan) -> (PathBuf, Boo
 
 /// One receive, made again where a rule of the scenario says so, as a worker does.
 fn receive(subject: &Subject<'_>, session: &Session) -> Synced {
-    let call = SyncCall::receive();
+    let call = SyncCall::receive(None);
     let mut attempt = 1;
     loop {
         let received = call.make(session, false, None);

@@ -25,6 +25,6 @@ mod written;
 pub(crate) use budget::Budget;
 pub(crate) use collect::collect;
 pub(crate) use isolation::{Before, Watch};
-pub(crate) use queries::ask;
+pub(crate) use queries::first_of;
 pub(crate) use subject::{Limits, Subject, database_file};
 pub(crate) use written::Behind;

@@ -9,7 +9,7 @@ use crate::failure::{self, Call, Failure, FailureKind, Side};
 use crate::plan::{DatabasePlan, Question};
 use crate::record::{Holder, QueryAnswer};
 use crate::scenario::QueryOn;
-use crate::session::{hex, open_reader, raw_error};
+use crate::session::{Interrupt, Rows, hex, open_reader, raw_error};
 
 /// What a query was answered: the value of its first row, and the number of its rows; or why it could not be.
 type Answer = Result<(Value, u64), Box<Failure>>;
@@ -53,7 +53,7 @@ fn ask_database(subject: &Subject<'_>, database: &DatabasePlan, sql: &str) -> An
     let asked = open_reader(&file, subject.user_id(database.user)).and_then(|reader| {
         // The author's SQL may never end: it is cut with the run.
         let place = database.index as usize - 1;
-        subject.limits.interrupt(place, Some(reader.get_interrupt_handle()));
+        subject.limits.interrupt(place, Some(Interrupt::of(&reader)));
         let answer = ask(&reader, sql);
         subject.limits.interrupt(place, None);
         answer
@@ -62,7 +62,7 @@ fn ask_database(subject: &Subject<'_>, database: &DatabasePlan, sql: &str) -> An
 }
 
 /// The value of the first row of a query's answer, null without one; and the number of its rows.
-pub(crate) fn ask(reader: &Connection, sql: &str) -> rusqlite::Result<(Value, u64)> {
+fn ask(reader: &Connection, sql: &str) -> rusqlite::Result<(Value, u64)> {
     let mut statement = reader.prepare(sql)?;
     let mut found = statement.query([])?;
     let (mut value, mut rows) = (Value::Null, 0);
@@ -73,6 +73,12 @@ pub(crate) fn ask(reader: &Connection, sql: &str) -> rusqlite::Result<(Value, u6
         rows += 1;
     }
     Ok((value, rows))
+}
+
+/// The value of the first row of some, null without one; and the number of the rows.
+pub(crate) fn first_of(rows: Rows) -> (Value, u64) {
+    let first = rows.first().and_then(|row| row.first());
+    (first.map_or(Value::Null, |value| value_of(value.into())), rows.len() as u64)
 }
 
 fn value_of(value: ValueRef<'_>) -> Value {

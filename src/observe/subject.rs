@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::InterruptHandle;
 use rusqlite::types::ValueRef;
 
 use super::written::Behind;
 use crate::ledger::{Kept, RowForm};
 use crate::plan::{Plan, TablePlan};
+use crate::session::Interrupt;
 use crate::target::Connected;
 
 /// All who hold rows at the end of a run, and how they are asked.
@@ -37,7 +37,7 @@ pub(crate) trait Limits: Sync {
     fn left(&self) -> Duration;
 
     /// Names the statement to interrupt when the run is cut, for a database's place counted from 0; none afterwards.
-    fn interrupt(&self, place: usize, handle: Option<InterruptHandle>);
+    fn interrupt(&self, place: usize, handle: Option<Interrupt>);
 }
 
 impl Subject<'_> {

@@ -56,8 +56,8 @@ pub fn tune_sqlite() {
     let _ = unsafe { rusqlite::ffi::sqlite3_config(rusqlite::ffi::SQLITE_CONFIG_MEMSTATUS, 0) };
 }
 
-/// An open connection.
-pub struct Session {
+/// An open connection of this process.
+pub(super) struct Local {
     /// Taken at close only.
     connection: Option<Connection>,
     networked: bool,
@@ -67,9 +67,9 @@ pub struct Session {
     secrets: Secrets,
 }
 
-impl Session {
+impl Local {
     /// Opens a connection. On an error everything that was done is undone in the right order.
-    pub fn open(opening: &Opening<'_>) -> Result<Self, RawError> {
+    pub(super) fn open(opening: &Opening<'_>) -> Result<Self, RawError> {
         let raw = |error: &rusqlite::Error| raw_error(Call::Open, error);
         let connection = Connection::open(opening.file).map_err(|error| raw(&error))?;
         load(&connection, opening.loader).map_err(|error| raw(&error))?;
@@ -111,7 +111,7 @@ impl Session {
     }
 
     /// Logs in again after a logout, which forgot the settings, the server and the credential.
-    pub(crate) fn log_in(
+    pub(super) fn log_in(
         &self,
         network: &Network,
         credential: &Credential,
@@ -128,12 +128,12 @@ impl Session {
     /// # Panics
     ///
     /// Never: only [`Self::close`] takes the connection, and it takes the session with it.
-    pub fn connection(&self) -> &Connection {
+    pub(super) fn connection(&self) -> &Connection {
         self.connection.as_ref().expect("a session has its connection until it is closed")
     }
 
     /// Has every row heard of that is written from now on, whoever writes it.
-    pub(crate) fn hear_writes(&mut self, on_write: OnWrite) {
+    pub(super) fn hear_writes(&mut self, on_write: OnWrite) {
         let on_write = self.on_write.insert(Box::new(on_write));
         if let Some(connection) = &self.connection {
             writes::begin(connection, on_write);
@@ -141,17 +141,17 @@ impl Session {
     }
 
     /// A handle by which another thread interrupts what runs here.
-    pub fn interrupt_handle(&self) -> InterruptHandle {
+    pub(super) fn interrupt_handle(&self) -> InterruptHandle {
         self.connection().get_interrupt_handle()
     }
 
     /// Runs a statement and passes over its rows.
-    pub fn run(&self, call: Call, sql: &str) -> Result<(), RawError> {
+    pub(super) fn run(&self, call: Call, sql: &str) -> Result<(), RawError> {
         self.connection().execute_batch(sql).map_err(|error| self.raw(call, &error))
     }
 
     /// Calls a function: one scalar as text; NULL as no text.
-    pub fn call(&self, call: Call, sql: &str, parameters: &[&str]) -> Result<Option<String>, RawError> {
+    pub(super) fn call(&self, call: Call, sql: &str, parameters: &[&str]) -> Result<Option<String>, RawError> {
         let raw = |error: &rusqlite::Error| self.raw(call, error);
         let mut statement = self.connection().prepare_cached(sql).map_err(|error| raw(&error))?;
         let row = statement.query_row(rusqlite::params_from_iter(parameters), |row| {
@@ -172,12 +172,12 @@ impl Session {
     }
 
     /// The error of a statement of the scenario on this connection, which may have called a sync function.
-    pub(crate) fn hide(&self, error: RawError) -> RawError {
-        RawError::heard(error.call, error.message, &self.secrets).with_codes(error.sqlite)
+    pub(super) fn hide(&self, error: RawError) -> RawError {
+        error.hidden(&self.secrets)
     }
 
     /// Closes the connection: network cleanup, terminate, close. All three are tried; the first error is given.
-    pub fn close(mut self) -> Result<(), RawError> {
+    pub(super) fn close(mut self) -> Result<(), RawError> {
         self.shut()
     }
 
@@ -207,7 +207,7 @@ impl Session {
     }
 }
 
-impl Drop for Session {
+impl Drop for Local {
     fn drop(&mut self) {
         // Only after an error or a panic: there is nobody left to tell.
         let _ = self.shut();
@@ -266,7 +266,7 @@ mod tests {
             settings: &[],
             network: Some((&network, &credential)),
         };
-        let session = Session::open(&opening).expect("it opens");
+        let session = Local::open(&opening).expect("it opens");
         let error = session.call(Call::Send, "SELECT cloudsync_network_send_changes()", &[]).expect_err("refused");
         assert_eq!(error.message, "refused [hidden]");
         let answer = session.call(Call::Receive, "SELECT cloudsync_network_receive_changes()", &[]);

@@ -1,16 +1,25 @@
-//! One sync call: the SQL function, its answer taken apart, what it reports as failed. Send and receive are called
-//! apart, since `sync` loses the cause of a failure.
+//! One sync call: the SQL function or the driver's operation, its answer taken apart, what it reports as failed. Send and
+//! receive are called apart, since `sync` loses the cause of a failure.
+
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::connection::Session;
+use super::connection::Local;
+use super::driver::Remote;
+use super::either::{Either, Session};
 use crate::failure::{self, Call, Failure, RawError, Versions};
 use crate::record::StepKind;
 
-/// A call of one of the sync functions.
+/// A sync call.
 pub struct SyncCall {
     pub(crate) step: StepKind,
-    sql: String,
+    /// The name of the function after `cloudsync_network_`.
+    function: &'static str,
+    /// Its arguments as SQL.
+    arguments: String,
+    /// The most chunks that it takes.
+    max_chunks: Option<u32>,
 }
 
 /// What came of a sync call.
@@ -30,19 +39,26 @@ pub struct Synced {
 }
 
 impl SyncCall {
-    /// Of a function by its name after `cloudsync_network_`, with its arguments as SQL.
-    pub(crate) fn new(step: StepKind, function: &str, arguments: &str) -> Self {
-        Self { step, sql: format!("SELECT cloudsync_network_{function}({arguments})") }
-    }
-
     /// All that is to be sent.
-    pub(crate) fn send() -> Self {
-        Self::new(StepKind::Send, "send_changes", "")
+    pub(crate) const fn send() -> Self {
+        Self { step: StepKind::Send, function: "send_changes", arguments: String::new(), max_chunks: None }
     }
 
-    /// All that is to be received.
-    pub(crate) fn receive() -> Self {
-        Self::new(StepKind::Receive, "receive_changes", "")
+    /// What is to be received, in so many chunks at most.
+    pub(crate) fn receive(max_chunks: Option<u32>) -> Self {
+        let arguments = max_chunks.map_or_else(String::new, |most| most.to_string());
+        Self { step: StepKind::Receive, function: "receive_changes", arguments, max_chunks }
+    }
+
+    /// The same by the function that the seed calls.
+    pub(crate) fn check(max_chunks: Option<u32>) -> Self {
+        Self { step: StepKind::Check, function: "check_changes", ..Self::receive(max_chunks) }
+    }
+
+    /// Both, with the pause between tries and the most tries.
+    pub(crate) fn sync(tries: Option<(Duration, u32)>) -> Self {
+        let arguments = tries.map_or_else(String::new, |(wait, tries)| format!("{}, {tries}", wait.as_millis()));
+        Self { step: StepKind::Sync, function: "sync", arguments, max_chunks: None }
     }
 
     /// As what its errors are understood.
@@ -57,8 +73,32 @@ impl SyncCall {
     /// Makes the call. `settled` says that nothing else is under way, so that `out-of-sync` is a failure; `earlier` are
     /// the versions of the database's answer before.
     pub(crate) fn make(&self, session: &Session, settled: bool, earlier: Option<Versions>) -> Synced {
+        match &session.0 {
+            Either::Local(local) => self.make_here(local, settled, earlier),
+            Either::Driver(remote) => self.make_there(remote),
+        }
+    }
+
+    fn make_there(&self, remote: &Remote) -> Synced {
+        match remote.moved(self.call(), self.max_chunks.map(u64::from)) {
+            Ok(moved) => Synced {
+                rows: moved.rows.unwrap_or(0),
+                chunks: moved.chunks.unwrap_or(0),
+                bytes: moved.bytes.unwrap_or(0),
+                complete: moved.complete.unwrap_or(true),
+                failures: Vec::new(),
+                answered: true,
+                versions: None,
+                text: moved.to_string(),
+            },
+            Err(error) => Synced::failed(failure::classify(&error), error.message),
+        }
+    }
+
+    fn make_here(&self, local: &Local, settled: bool, earlier: Option<Versions>) -> Synced {
         let call = self.call();
-        let answer = match session.call(call, &self.sql, &[]) {
+        let sql = format!("SELECT cloudsync_network_{}({})", self.function, self.arguments);
+        let answer = match local.call(call, &sql, &[]) {
             Ok(answer) => answer.unwrap_or_default(),
             Err(error) => return Synced::failed(failure::classify(&error), error.message),
         };

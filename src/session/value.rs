@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use rusqlite::types::ValueRef;
+use rusqlite::types::{Value, ValueRef};
 
 use super::hex::hex;
 
@@ -15,6 +15,14 @@ const BLOB: u8 = 4;
 
 /// 2 to the power of 62, the largest that is an integer of SQLite.
 const LARGEST_POWER: i32 = 62;
+
+/// A value of its own. A text that is no UTF-8 becomes a blob, which no text equals.
+pub(crate) fn to_owned(value: ValueRef<'_>) -> Value {
+    Value::try_from(value).unwrap_or_else(|_| match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => Value::Null,
+    })
+}
 
 /// Appends a value with its type and length, so that no two rows are encoded alike.
 pub(crate) fn encode(value: ValueRef<'_>, into: &mut Vec<u8>) {

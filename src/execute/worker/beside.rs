@@ -10,7 +10,8 @@ impl Worker<'_> {
     /// Looks what a receive brought.
     pub(super) fn look_for_leaks(&mut self, phase: &str, before: &Before) {
         let (Some(session), Some(watch)) = (&self.session, &mut self.watch) else { return };
-        let Some(brought) = watch.after(session.connection(), before) else { return };
+        let brought = session.connection().and_then(|connection| watch.after(connection, before));
+        let Some(brought) = brought else { return };
         let at = self.run.journal.now();
         let mut record = self.run.journal.worker(self.index);
         record.watched += 1;

@@ -1,7 +1,6 @@
 //! A worker after its last step: the rounds to settle, and leaving.
 
 use super::state::Worker;
-use crate::failure;
 use crate::session::{SyncCall, Synced};
 
 /// The phase's name under which the rounds after the last iteration are recorded.
@@ -33,7 +32,7 @@ impl Worker<'_> {
             return Round { failed: true, ..Round::default() };
         }
         let sent = self.call(SETTLE, &SyncCall::send());
-        let received = self.call(SETTLE, &SyncCall::receive());
+        let received = self.call(SETTLE, &SyncCall::receive(None));
         let failed = |synced: &Option<Synced>| synced.as_ref().is_none_or(|synced| !synced.failures.is_empty());
         Round {
             sent: sent.as_ref().is_some_and(|sent| sent.chunks > 0),
@@ -45,11 +44,9 @@ impl Worker<'_> {
     /// Closes for good. Gives whether there is still something to send, when it can be asked.
     pub(crate) fn leave(&mut self) -> Option<bool> {
         let session = self.session.as_ref()?;
-        let ask = || session.call(failure::Call::Send, "SELECT cloudsync_network_has_unsent_changes()", &[]);
-        // The extension asks the server for it.
-        let unsent = self.run.plan.syncs().then(ask);
+        let unsent = self.run.plan.syncs().then(|| session.unsent());
         self.close();
         self.log.flush();
-        unsent?.ok().flatten().map(|answer| answer != "0")
+        unsent?.ok().flatten()
     }
 }

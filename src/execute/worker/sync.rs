@@ -5,10 +5,9 @@ use std::time::Duration;
 use super::super::phase::template_error;
 use super::state::{Flow, Worker};
 use crate::failure::{self, Call, Failure, FailureKind, RawError, Side};
-use crate::observe::ask;
+use crate::observe::first_of;
 use crate::plan::{ReceivePlan, StepPlan, SyncPlan, UntilPlan, UntilQueryPlan, is_same};
-use crate::record::StepKind;
-use crate::session::{SyncCall, Synced, raw_error};
+use crate::session::{SyncCall, Synced};
 use crate::sql::one_line;
 use crate::template::Scope;
 
@@ -34,9 +33,7 @@ impl Worker<'_> {
             SyncPlan::Send => drop(self.call(phase, &SyncCall::send())),
             SyncPlan::Receive(receive) => self.receive(phase, receive, time)?,
             SyncPlan::Sync(options) => {
-                let arguments =
-                    options.map_or_else(String::new, |(wait, tries)| format!("{}, {tries}", wait.as_millis()));
-                drop(self.call(phase, &SyncCall::new(StepKind::Sync, "sync", &arguments)));
+                drop(self.call(phase, &SyncCall::sync(*options)));
             }
             SyncPlan::Logout => self.log_out(phase),
             SyncPlan::ResetSyncVersion => self.reset_sync_version(phase),
@@ -46,12 +43,7 @@ impl Worker<'_> {
     }
 
     fn receive(&mut self, phase: &str, plan: &ReceivePlan, time: u64) -> Flow {
-        let most = plan.max_chunks.map_or_else(String::new, |most| most.to_string());
-        let call = if plan.check {
-            SyncCall::new(StepKind::Check, "check_changes", &most)
-        } else {
-            SyncCall::new(StepKind::Receive, "receive_changes", &most)
-        };
+        let call = if plan.check { SyncCall::check(plan.max_chunks) } else { SyncCall::receive(plan.max_chunks) };
         let Some(until) = &plan.until else {
             drop(self.call(phase, &call));
             return Ok(());
@@ -97,11 +89,9 @@ impl Worker<'_> {
     fn call_and_ask(&mut self, phase: &str, call: &SyncCall, mut awaited: Option<&mut Awaited<'_>>) -> Option<Synced> {
         let mut attempt = 1;
         loop {
-            let connection = self.session.as_ref()?.connection();
-            let before = if call.step.receives() {
-                self.watch.as_mut().and_then(|watch| watch.before(connection))
-            } else {
-                None
+            let before = match (self.session.as_ref()?.connection(), &mut self.watch) {
+                (Some(connection), Some(watch)) if call.step.receives() => watch.before(connection),
+                _ => None,
             };
             let at = self.run.journal.now();
             let mut synced = call.make(self.session.as_ref()?, self.settled, self.versions);
@@ -151,8 +141,7 @@ impl Worker<'_> {
         let asked = || -> Result<_, RawError> {
             let sql = awaited.query.sql(&awaited.scope).map_err(template)?;
             let wanted = awaited.query.equals(&awaited.scope).map_err(template)?;
-            let answer = ask(session.connection(), &sql);
-            let answer = answer.map_err(|error| session.hide(raw_error(Call::Sql, &error)))?;
+            let answer = first_of(session.query(&sql)?);
             Ok((sql, wanted, answer))
         };
         let (sql, wanted, (found, rows)) = match asked() {

@@ -1,0 +1,10 @@
+//! Databases whose engine is driven by a program of the user's, over the driver protocol.
+
+mod message;
+mod process;
+mod remote;
+mod value;
+
+pub(crate) use message::{Ability, Hello, Promise};
+pub(crate) use process::{Process, Start};
+pub(crate) use remote::{Batch, Driver, Interruption, Remote};
