@@ -47,7 +47,9 @@ impl Run<'_> {
         let hub = reused.map_or(&self.directory.path, |reused| &reused.path);
         attendant.obey(self.control.halt());
         let target = target::connect(plan, &scope, hub, &run, &secrets, attendant)?;
-        if let Some(Err(problem)) = reused.map(|reused| reused.meet(&target.network.managed_database_id)) {
+        if let Some(Err(problem)) =
+            reused.zip(target.functions()).map(|(reused, own)| reused.meet(&own.network.managed_database_id))
+        {
             target.leave(&[], Leaving::default(), attendant);
             return Err(problem);
         }

@@ -39,6 +39,7 @@ use crate::ledger::Kept;
 use crate::observe;
 use crate::plan::DatabasePlan;
 use crate::record::{Counted, EndReason, Ended, Machine, RECORD_VERSION, Record, WorkerRecord};
+use crate::target::Device;
 use alarm::Alarms;
 use control::Watchdog;
 use generator::Clocks;
@@ -141,9 +142,11 @@ fn frame(job: &Job<'_>) -> Record {
 fn prepare(run: &Run<'_>) -> Result<(), ExecuteError> {
     let create = |(index, database): (usize, &DatabasePlan)| {
         let path = run.database_file(database.index);
+        let user = &run.plan.users[database.user as usize - 1].id;
+        let device = Device { number: database.index, user, file: &path };
         let site = run
             .target
-            .create_database(run.plan, &path, false)
+            .create_database(run.plan, device, false)
             .map_err(|error| ExecuteError::Prepare { path, error })?;
         if let Some(site) = &site {
             run.target.name_site(site, database.index);

@@ -7,7 +7,8 @@ use super::subject::Subject;
 use crate::failure::{self, Call, RawError};
 use crate::plan::{UserPlan, rule::retry};
 use crate::record::{BootstrapState, Holder};
-use crate::session::{Opening, Session, SyncCall, Synced, open_reader, raw_error};
+use crate::session::{Session, SyncCall, Synced, open_reader, raw_error};
+use crate::target::Device;
 
 /// Receives until nothing comes twice in a row, or as often as settling may last.
 const QUIET: u32 = 2;
@@ -41,15 +42,11 @@ fn receive_all(
     file: &Path,
     state: &mut BootstrapState,
 ) -> Result<(), RawError> {
-    state.site_id = subject.target.create_database(subject.plan, file, true)?;
-    let target = subject.target;
-    let session = Session::open(&Opening {
-        file,
-        loader: &target.loader,
-        pragmas: &subject.plan.pragmas,
-        settings: &[],
-        network: Some((&target.network, &target.credentials[user.index as usize - 1])),
-    })?;
+    let (target, plan) = (subject.target, subject.plan);
+    let number = u32::try_from(plan.databases.len()).unwrap_or(u32::MAX) + user.index;
+    let device = Device { number, user: &user.id, file };
+    state.site_id = target.create_database(plan, device, true)?;
+    let session = target.open(plan, device, &target.credentials[user.index as usize - 1])?;
     let mut failures = Vec::new();
     let mut quiet = 0;
     for attempt in 0..subject.plan.settle.rounds.max(QUIET + 1) {

@@ -42,15 +42,8 @@ pub(super) fn dead_rows_sql(table: &str) -> String {
 /// Asks a database of the run, without a network.
 fn asked<T>(subject: &Subject<'_>, database: u32, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Option<T> {
     let file = subject.database_file(database);
-    let opening = Opening {
-        file: &file,
-        loader: &subject.target.loader,
-        pragmas: &subject.plan.pragmas,
-        settings: &[],
-        network: None,
-    };
-    let session = Session::open(&opening).ok()?;
-    let answer = ask(session.connection());
+    let session = subject.target.functions()?.open(subject.plan, &file, None).ok()?;
+    let answer = session.connection().map(ask)?;
     session.close().ok()?;
     answer.ok()
 }

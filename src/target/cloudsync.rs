@@ -6,6 +6,7 @@ use super::access::{Access, DEFAULT_ADDRESS};
 use super::attendant::Attendant;
 use super::cleanup::{Closing, Dropping};
 use super::connected::Connected;
+use super::engine::{Engine, Functions};
 use super::error::TargetError;
 use super::management::Registration;
 use super::provision::{self, Site};
@@ -63,12 +64,14 @@ pub(super) fn connect(
             address: access.address.clone().unwrap_or_else(|| DEFAULT_ADDRESS.to_owned()),
             extension: Some(extension.path.display().to_string()),
         },
-        loader: Loader::Extension(extension.path),
-        network: Network { address: access.address, managed_database_id, secrets: secrets.clone() },
+        engine: Engine::Functions(Functions {
+            loader: Loader::Extension(extension.path),
+            network: Network { address: access.address, managed_database_id, secrets: secrets.clone() },
+            settings: settings.collect(),
+        }),
         credentials,
         wrong_credentials: std::collections::BTreeMap::new(),
         secrets: secrets.clone(),
-        settings: settings.collect(),
         admin,
         closing,
         hub: None,

@@ -1,19 +1,22 @@
 //! A target that is ready: what the databases are created with, and what they and the administrator talk to.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use super::admin::Admin;
 use super::attendant::Attendant;
 use super::cleanup::Closing;
 use super::embedded::Hub;
+use super::engine::{Device, Engine, Functions};
 use super::error::TargetError;
 use super::halt::Halt;
-use crate::failure::{Call, RawError, Secrets};
-use crate::plan::{BlockPlan, DatabasePlan, Plan, TablePlan};
+use crate::failure::{RawError, Secrets};
+use crate::plan::{DatabasePlan, Plan};
 use crate::record::TargetFacts;
-use crate::session::{Credential, Loader, Network, Opening, Session};
+#[cfg(test)]
+use crate::session::Loader;
+use crate::session::driver::Driver;
+use crate::session::{Credential, Session};
 
 /// The longest that leaving a server may take.
 const LEAVING: Duration = Duration::from_secs(120);
@@ -23,16 +26,12 @@ const LEAVING: Duration = Duration::from_secs(120);
 pub(crate) struct Connected {
     /// How it presented itself.
     pub facts: TargetFacts,
-    /// Where the sync functions come from.
-    pub loader: Loader,
-    /// How they reach the server.
-    pub network: Network,
+    /// What the databases are made and opened with.
+    pub(super) engine: Engine,
     /// What each user authenticates with, in the order of the users.
     pub credentials: Vec<Credential>,
     /// What some databases authenticate with on purpose, instead of what their user has.
     pub wrong_credentials: BTreeMap<u32, Credential>,
-    /// Settings of the extension.
-    pub settings: Vec<(String, String)>,
     /// What must be seen nowhere, as it becomes known.
     pub secrets: Secrets,
     /// The administrator and the database's name, where there is one.
@@ -50,30 +49,6 @@ pub(crate) struct Leaving {
     pub cut: bool,
     /// Whether what is the run's own is removed.
     pub removes: bool,
-}
-
-/// Sets the filter of a table unless the file has it: whoever sets it again forgets what was captured, and on CloudSync
-/// starts the versions anew below what was sent, so that the next changes are never sent.
-fn set_filter(session: &Session, table: &str, filter: &str) -> Result<(), RawError> {
-    let known = "SELECT count(*) FROM cloudsync_table_settings WHERE tbl_name = ?1 AND key = 'filter' AND value = ?2";
-    if session.call(Call::Open, known, &[table, filter])?.as_deref() == Some("0") {
-        session.call(Call::Open, "SELECT cloudsync_set_filter(?1, ?2)", &[table, filter])?;
-    }
-    Ok(())
-}
-
-/// Has the texts of a column merged block by block unless the file says so already. After the filter, which starts anew.
-fn set_blocks(session: &Session, table: &TablePlan, block: &BlockPlan) -> Result<(), RawError> {
-    let column = table.columns[block.place].as_str();
-    let options = [Some(("algo", "block")), block.delimiter.as_deref().map(|delimiter| ("delimiter", delimiter))];
-    for (key, value) in options.into_iter().flatten() {
-        let known = "SELECT count(*) FROM cloudsync_table_settings WHERE tbl_name = ?1 AND col_name = ?2 AND key = ?3 AND value = ?4";
-        if session.call(Call::Open, known, &[&table.name, column, key, value])?.as_deref() == Some("0") {
-            let set = "SELECT cloudsync_set_column(?1, ?2, ?3, ?4)";
-            session.call(Call::Open, set, &[&table.name, column, key, value])?;
-        }
-    }
-    Ok(())
 }
 
 impl Connected {
@@ -94,46 +69,56 @@ impl Connected {
         self.wrong_credentials.get(&database.index).unwrap_or_else(own)
     }
 
-    /// Makes a database file for this target: the plan's tables unless they are there, as they are at first or `in_the_end`,
-    /// with sync enabled, and without a network. Gives its site id.
+    /// Makes a database for this target: the plan's tables unless they are there, as they are at first or `in_the_end`, with
+    /// sync enabled, and without a network. Gives its site id, where it has one.
     pub(crate) fn create_database(
         &self,
         plan: &Plan,
-        file: &Path,
+        device: Device<'_>,
         in_the_end: bool,
     ) -> Result<Option<String>, RawError> {
-        let (loader, pragmas) = (&self.loader, plan.pragmas.as_slice());
-        let session = Session::open(&Opening { file, loader, pragmas, settings: &[], network: None })?;
-        let tables = session.call(Call::Open, "SELECT count(*) FROM sqlite_schema", &[])?;
-        if tables.as_deref() == Some("0") {
-            // All or none: a file that was cut off here is made the next time.
-            session.run(Call::Open, "BEGIN")?;
-            for table in &plan.tables {
-                let alters = if in_the_end { table.alters.as_slice() } else { &[] };
-                for sql in std::iter::once(&table.sql).chain(&table.also).chain(alters) {
-                    session.run(Call::Open, sql)?;
-                }
+        self.engine.create(plan, device, in_the_end)
+    }
+
+    /// Opens a database that was made, with a credential.
+    pub(crate) fn open(&self, plan: &Plan, device: Device<'_>, credential: &Credential) -> Result<Session, RawError> {
+        self.engine.open(plan, device, credential)
+    }
+
+    /// Logs a database in again after a logout.
+    pub(crate) fn log_in(&self, session: &Session, database: &DatabasePlan) -> Result<(), RawError> {
+        match &self.engine {
+            Engine::Functions(functions) => {
+                session.log_in(&functions.network, self.credential(database), &functions.settings)
             }
-            session.run(Call::Open, "COMMIT")?;
+            // Validation refuses a logout on a driver.
+            Engine::Driver(_) => Ok(()),
         }
-        let mut site = None;
-        for table in &plan.tables {
-            // The name is unquoted; the function takes it as a text.
-            let algorithm = table.algorithm.as_str();
-            site = session.call(Call::Open, "SELECT cloudsync_init(?1, ?2)", &[&table.name, algorithm])?.or(site);
-            if let Some(filter) = &table.filter {
-                set_filter(&session, &table.name, filter)?;
-            }
-            for block in &table.blocks {
-                set_blocks(&session, table, block)?;
-            }
+    }
+
+    /// SQLite of this process, where the databases are its own.
+    pub(crate) fn functions(&self) -> Option<&Functions> {
+        match &self.engine {
+            Engine::Functions(functions) => Some(functions),
+            Engine::Driver(_) => None,
         }
-        for (key, value) in &self.settings {
-            // Ignored by the extension before the first init, and kept in the file after it.
-            session.call(Call::Open, "SELECT cloudsync_set(?1, ?2)", &[key, value])?;
+    }
+
+    /// The driver, where there is one.
+    pub(crate) fn driver(&self) -> Option<&Driver> {
+        match &self.engine {
+            Engine::Functions(_) => None,
+            Engine::Driver(driver) => Some(driver),
         }
-        session.close()?;
-        Ok(site)
+    }
+
+    /// What tests put in the place of the sync functions.
+    #[cfg(test)]
+    pub(crate) fn load(&mut self, loader: Loader) {
+        match &mut self.engine {
+            Engine::Functions(functions) => functions.loader = loader,
+            Engine::Driver(_) => panic!("a driver loads nothing"),
+        }
     }
 
     /// Leaves the server: revokes what was made for the run, and drops what the scenario wants dropped. `sites` are the

@@ -11,6 +11,7 @@ use super::cleanup::{Closing, Dropping};
 use super::connected::Connected;
 use super::disk::room;
 use super::embedded::{self, Hub, HubOptions};
+use super::engine::{Engine, Functions};
 use super::error::TargetError;
 use super::halt::Halt;
 use super::http::TIMEOUT;
@@ -95,12 +96,14 @@ pub(super) fn connect(
             address: url.clone(),
             extension: None,
         },
-        loader: Loader::Functions(embedded::register),
-        network: Network { address: Some(url), managed_database_id, secrets: secrets.clone() },
+        engine: Engine::Functions(Functions {
+            loader: Loader::Functions(embedded::register),
+            network: Network { address: Some(url), managed_database_id, secrets: secrets.clone() },
+            settings: Vec::new(),
+        }),
         credentials,
         wrong_credentials: BTreeMap::new(),
         secrets: secrets.clone(),
-        settings: Vec::new(),
         admin: Some((admin, database)),
         closing,
         hub,

@@ -13,6 +13,7 @@ mod connection;
 mod disk;
 pub(crate) mod doctor;
 pub(crate) mod embedded;
+mod engine;
 mod error;
 pub(crate) mod extension;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -31,6 +32,7 @@ pub(crate) use agent::{agent, is_halted};
 pub(crate) use attendant::{Ask, Attendant};
 pub(crate) use connected::{Connected, Leaving};
 pub(crate) use disk::{file_size_limit, room};
+pub(crate) use engine::Device;
 pub(crate) use error::TargetError;
 pub(crate) use halt::Halt;
 pub(crate) use proxy::proxy;

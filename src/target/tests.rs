@@ -103,11 +103,9 @@ fn what_a_run_authenticates_with_prints_no_secret() {
     };
     prints_none(&Connected {
         facts,
-        loader,
-        network,
+        engine: Engine::Functions(Functions { loader, network, settings: Vec::new() }),
         credentials: vec![Credential::Token(TOKEN.into())],
         wrong_credentials: BTreeMap::from([(1, Credential::ApiKey(KEY.into()))]),
-        settings: Vec::new(),
         secrets,
         admin: Some((admin, "database".to_owned())),
         closing: Some(closing),
@@ -150,8 +148,8 @@ fn a_file_that_is_there_keeps_what_was_captured() {
         let file = directory.path().join("db1.db");
         let target = local(loader);
         let call = |sql: &[&str]| {
-            let opening = Opening { file: &file, loader: &target.loader, pragmas: &[], settings: &[], network: None };
-            let session = Session::open(&opening).expect("it opens");
+            let functions = target.functions().expect("SQLite");
+            let session = functions.open(&plan, &file, None).expect("it opens");
             let answers: Vec<Option<String>> = sql
                 .iter()
                 .map(|sql| session.call(Call::Sql, sql, &[]).unwrap_or_else(|error| Some(error.message)))
@@ -191,11 +189,13 @@ fn local(loader: Loader) -> Connected {
             address: "https://host".to_owned(),
             extension: None,
         },
-        loader,
-        network: Network { address: None, managed_database_id: "db_x".to_owned(), secrets: Secrets::default() },
+        engine: Engine::Functions(Functions {
+            loader,
+            network: Network { address: None, managed_database_id: "db_x".to_owned(), secrets: Secrets::default() },
+            settings: Vec::new(),
+        }),
         credentials: Vec::new(),
         wrong_credentials: BTreeMap::new(),
-        settings: Vec::new(),
         secrets: Secrets::default(),
         admin: None,
         closing: None,

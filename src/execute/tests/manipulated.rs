@@ -78,7 +78,7 @@ fn meddled(text: &str, meddling: impl FnOnce(&Path) + Send + 'static) -> Analysi
     let path = directory.path().canonicalize().expect("it is there");
     MEDDLING.lock().unwrap_or_else(PoisonError::into_inner).push((path.clone(), Box::new(meddling)));
     let (record, plan) =
-        run_changed(text, &path, &Control::default(), |target| target.loader = Loader::Functions(meddles));
+        run_changed(text, &path, &Control::default(), |target| target.load(Loader::Functions(meddles)));
     analyze(&record, &plan)
 }
 
@@ -87,7 +87,7 @@ fn on_the_server(text: &str, sql: &'static str) -> Analysis {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().canonicalize().expect("it is there");
     let (record, plan) = run_changed(text, &path, &Control::default(), |target| {
-        target.loader = Loader::Functions(meddles);
+        target.load(Loader::Functions(meddles));
         let (admin, database) = target.admin.clone().expect("the hub has one");
         let ask = move |_: &Path| drop(admin.sql(Some(&database), sql).expect("the server takes it"));
         MEDDLING.lock().unwrap_or_else(PoisonError::into_inner).push((path.clone(), Box::new(ask)));

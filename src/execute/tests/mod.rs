@@ -95,7 +95,7 @@ fn panic_with_a_secret(connection: &Connection) -> rusqlite::Result<()> {
 fn a_secret_in_the_message_of_a_panic_is_in_nothing_that_is_written() {
     let directory = tempfile::tempdir().expect("a directory");
     let (record, plan) = run_changed(SCENARIO, directory.path(), &Control::default(), |target| {
-        target.loader = Loader::Functions(panic_with_a_secret);
+        target.load(Loader::Functions(panic_with_a_secret));
         target.secrets.add(&SECRET_FORMS[0].into());
     });
     assert_eq!(record.workers[1].crash.as_deref(), Some("planted: [hidden] and [hidden] and [hidden]"));
@@ -136,7 +136,7 @@ fn a_secret_in_the_error_of_a_phase_is_in_nothing_that_is_written() {
     let phase = "  - { name: ask, kind: query, sql: SELECT cloudsync_network_check_changes() }\n";
     let text = format!("{}phases:\n{phase}", &SCENARIO[..SCENARIO.find("phases:").expect("it has some")]);
     let (record, plan) = run_changed(&text, directory.path(), &Control::default(), |target| {
-        target.loader = Loader::Functions(repeat_a_secret);
+        target.load(Loader::Functions(repeat_a_secret));
         target.credentials.fill(crate::session::Credential::ApiKey(SECRET_FORMS[0].into()));
         target.secrets.add(&SECRET_FORMS[0].into());
     });
@@ -158,7 +158,7 @@ fn panic_in_database_2(connection: &Connection) -> rusqlite::Result<()> {
 fn a_panic_is_a_crash_of_its_worker_alone_and_holds_nobody_up_at_a_barrier() {
     let directory = tempfile::tempdir().expect("a directory");
     let (record, plan) = run_changed(SCENARIO, directory.path(), &Control::default(), |target| {
-        target.loader = Loader::Functions(panic_in_database_2);
+        target.load(Loader::Functions(panic_in_database_2));
     });
     let crashes: Vec<Option<&str>> = record.workers.iter().map(|worker| worker.crash.as_deref()).collect();
     assert_eq!(crashes, [None, Some("planted"), None]);

@@ -11,8 +11,7 @@ impl Worker<'_> {
         let at = self.run.journal.now();
         let Some(session) = &self.session else { return };
         let done = session.call(Call::Open, "SELECT cloudsync_network_logout()", &[]).and_then(|_| {
-            let target = self.run.target;
-            session.log_in(&target.network, target.credential(self.database), &target.settings)?;
+            self.run.target.log_in(session, self.database)?;
             session.call(Call::Open, "SELECT lower(hex(cloudsync_siteid()))", &[])
         });
         // Also after an error, since nobody knows how far it came: what was not sent until now may be lost.

@@ -3,7 +3,8 @@
 use super::state::Worker;
 use crate::failure;
 use crate::record::StepKind;
-use crate::session::{Opening, Session, define_auth, raw_error};
+use crate::session::{define_auth, raw_error};
+use crate::target::Device;
 
 /// The phase's name under which opening and closing is recorded.
 const SESSION: &str = "session";
@@ -15,20 +16,14 @@ impl Worker<'_> {
             return true;
         }
         let at = self.run.journal.now();
-        let target = self.run.target;
-        let credential = target.credential(self.database);
-        let opened = Session::open(&Opening {
-            file: &self.file,
-            loader: &target.loader,
-            pragmas: &self.run.plan.pragmas,
-            settings: &[],
-            network: Some((&target.network, credential)),
-        });
+        let (target, plan) = (self.run.target, self.run.plan);
+        let user = &plan.users[self.database.user as usize - 1].id;
+        let device = Device { number: self.database.index, user, file: &self.file };
+        let opened = target.open(plan, device, target.credential(self.database));
         let mut event = self.event(SESSION, StepKind::Open, at);
-        let user = &self.run.plan.users[self.database.user as usize - 1].id;
         let opened = opened.and_then(|session| {
-            if self.watch.is_some() {
-                define_auth(session.connection(), user).map_err(|error| raw_error(failure::Call::Open, &error))?;
+            if let Some(connection) = session.connection().filter(|_| self.watch.is_some()) {
+                define_auth(connection, user).map_err(|error| raw_error(failure::Call::Open, &error))?;
             }
             Ok(session)
         });
@@ -37,7 +32,7 @@ impl Worker<'_> {
                 if let Some(ledger) = &self.ledger {
                     ledger.listen(&mut session);
                 }
-                self.run.watchdog.connection(self.index, Some(session.interrupt_handle()));
+                self.run.watchdog.connection(self.index, Some(session.interrupt()));
                 self.session = Some(session);
             }
             Err(error) => {

@@ -37,7 +37,7 @@ impl Worker<'_> {
             ledger.open(Segment::new(self.iteration, run.journal.now(), step, sql, run.plan));
         }
         let at = run.journal.now();
-        let ran = phase::run(session.connection(), sql, scope, self.ledger.as_ref().map(Keeper::page), dies, &cut);
+        let ran = phase::run(session, sql, scope, self.ledger.as_ref().map(Keeper::page), dies, &cut);
         // Keeping what was written is no part of the phase's time.
         let mut event = self.event(&step.name, StepKind::of(sql.kind), at);
         if let Some(ledger) = &mut self.ledger {
