@@ -259,7 +259,7 @@ pub(crate) fn table(rows: u64, digest: &str) -> TableState {
 
 /// A failure with a real text.
 pub(crate) fn failure(call: Call, rc: i32, message: &str) -> Failure {
-    classify(&RawError { call, sqlite: Some((rc, rc)), http: None, message: message.into() })
+    classify(&RawError::said(call, message).with_codes(Some((rc, rc))))
 }
 
 /// Makes a step of a database fail.

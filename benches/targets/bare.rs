@@ -81,7 +81,7 @@ fn work(arguments: &Arguments, database: u64, file: &Path) -> Result<usize, RawE
 }
 
 fn cycle(session: &Session, rows: u64, database: u64, iteration: u64) -> rusqlite::Result<usize> {
-    let connection = session.connection();
+    let connection = session.connection().expect("SQLite in this process");
     let user = format!("018ecfc2-b2b1-7cc3-a9f0-{:012}", database.div_ceil(2));
     let mut text = String::new();
     let mut changed = connection.execute(DELETE, [])?;

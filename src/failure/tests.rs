@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Call, Failure, FailureKind as Kind, RawError, Side, classify, classify_answer};
 
 fn raise(call: Call, rc: i32, message: &str) -> Failure {
-    classify(&RawError { call, sqlite: Some((rc, rc)), http: None, message: message.to_owned() })
+    classify(&RawError::said(call, message).with_codes(Some((rc, rc))))
 }
 
 #[test]
@@ -195,12 +195,7 @@ fn a_code_of_sqlite_decides_before_any_text() {
         assert_eq!((failure.kind, failure.side), (kind, side), "{rc} {message}");
         assert!(failure.code.is_some_and(|code| code.starts_with("SQLITE_")));
     }
-    let snapshot = classify(&RawError {
-        call: Call::Sql,
-        sqlite: Some((5, 517)),
-        http: None,
-        message: "database is locked".into(),
-    });
+    let snapshot = classify(&RawError::said(Call::Sql, "database is locked").with_codes(Some((5, 517))));
     assert_eq!(snapshot.code.as_deref(), Some("SQLITE_BUSY_SNAPSHOT"));
 }
 
@@ -293,12 +288,11 @@ fn the_status_is_taken_from_a_body_and_never_from_a_count() {
 fn an_http_status_of_our_own_call_decides() {
     for (status, kind) in [(401, Kind::Auth), (404, Kind::NotFound), (429, Kind::RateLimited), (503, Kind::Unavailable)]
     {
-        let error = RawError { call: Call::Admin, sqlite: None, http: Some(status), message: "whatever".into() };
+        let error = RawError::said(Call::Admin, "whatever").with_status(status);
         let failure = classify(&error);
         assert_eq!((failure.kind, failure.http), (kind, Some(status)));
     }
-    let sql =
-        RawError { call: Call::Admin, sqlite: None, http: Some(400), message: "near \"FORM\": syntax error".into() };
+    let sql = RawError::said(Call::Admin, "near \"FORM\": syntax error").with_status(400);
     assert_eq!((classify(&sql).kind, classify(&sql).side), (Kind::Sql, Side::Server));
 }
 

@@ -5,10 +5,12 @@ use std::path::Path;
 
 use super::entry::Entry;
 use super::form::RowForm;
+use super::look::{Look, Source};
 use super::page::{Page, Written};
 use super::reading::Reading;
 use super::run::{Files, Run};
 use super::segment::Segment;
+use crate::failure::RawError;
 use crate::plan::Plan;
 use crate::session::Session;
 
@@ -41,6 +43,11 @@ pub(crate) struct Keeper {
     limit: usize,
     /// The places of the tables of which every state is kept: on which side of a filter a row was, each says anew.
     whole: Vec<usize>,
+    /// Whether the session tells of each write. Otherwise its rows are looked at before and after a phase.
+    hears: bool,
+    sources: Vec<Source>,
+    /// The rows as they were last, unless others have changed them since.
+    looked: Option<Look>,
     kept: Kept,
 }
 
@@ -165,13 +172,41 @@ impl Keeper {
             files,
             limit: MEMORY.of(plan.databases.len()),
             whole: (0..plan.tables.len()).filter(|place| plan.tables[*place].filter.is_some()).collect(),
+            hears: true,
+            sources: Source::all(&plan.tables),
+            looked: None,
             kept: Kept::default(),
         }
     }
 
-    /// Has a session tell what it writes.
-    pub(crate) fn listen(&self, session: &mut Session) {
-        session.hear_writes(self.page.ear());
+    /// Has a session tell what it writes, if it can.
+    pub(crate) fn listen(&mut self, session: &mut Session) {
+        self.hears = session.hear_writes(self.page.ear());
+    }
+
+    /// A phase's SQL is about to run: where nobody hears of its writes, the rows are looked at.
+    pub(crate) fn look_before(&mut self, session: &Session) {
+        if self.hears || self.looked.is_some() || self.kept.broken.is_some() {
+            return;
+        }
+        let looked = Look::at(session, &self.sources);
+        self.looked = self.seen(looked);
+    }
+
+    /// A phase's SQL has run.
+    pub(crate) fn look_after(&mut self, session: &Session) {
+        let Some(looked) = self.looked.take() else { return };
+        let looked = looked.compare(session, &self.sources, &self.page);
+        self.looked = self.seen(looked);
+    }
+
+    /// Others may have changed the rows.
+    pub(crate) fn forget_look(&mut self) {
+        self.looked = None;
+    }
+
+    fn seen(&mut self, looked: Result<Look, RawError>) -> Option<Look> {
+        looked.map_err(|error| self.break_off(&io::Error::other(error.message))).ok()
     }
 
     /// What is being written at the moment.

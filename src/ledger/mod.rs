@@ -4,7 +4,9 @@
 //!
 //! A phase's writes are a *segment*: of each key the state in which the phase left it. Segments are kept in the order of
 //! their keys, small ones in memory and large ones in files beside the databases, and merged as they pile up, so that
-//! neither memory nor descriptors grow with the run. What a phase writes goes to files in pieces. In files, a state that a later, acknowledged one of the same
+//! neither memory nor descriptors grow with the run. What a phase writes goes to files in pieces.
+//!
+//! A driver's databases have no such hook: there the rows before a phase are held against those after it. In files, a state that a later, acknowledged one of the same
 //! database has replaced is left out.
 //!
 //! It must not know what the server holds, or what follows from what was written.
@@ -12,6 +14,7 @@
 mod entry;
 mod form;
 mod keeper;
+mod look;
 mod noted;
 mod page;
 mod reading;

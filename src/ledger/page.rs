@@ -130,6 +130,20 @@ impl Page {
         self.content().is_there(connection).unwrap_or(false)
     }
 
+    /// Somebody saw that a row was inserted or updated.
+    pub(super) fn saw_write(&self, key: u128, policy: u64, found: bool, row: &[u8]) {
+        let mut content = self.content();
+        content.make_room();
+        content.noted.write(key, policy, found, row);
+    }
+
+    /// Somebody saw that a row was deleted.
+    pub(super) fn saw_deletion(&self, key: u128) {
+        let mut content = self.content();
+        content.make_room();
+        content.noted.delete(key);
+    }
+
     /// Does something whose writes are not taken.
     pub(crate) fn unheard<T>(&self, act: impl FnOnce() -> T) -> T {
         let was = std::mem::replace(&mut self.content().on, false);
@@ -151,9 +165,7 @@ impl Content {
         let tables = Arc::clone(&self.tables);
         let named = |table: &&Table| table.name.as_bytes().eq_ignore_ascii_case(write.table.to_bytes());
         let Some(Table { form, .. }) = tables.iter().find(named).filter(|table| table.on) else { return };
-        if self.noted.memory() > self.limit {
-            self.spill();
-        }
+        self.make_room();
         let old = |column: usize| write.before(form.places[column]).unwrap_or(ValueRef::Null);
         let new = |column: usize| write.after(form.places[column]).unwrap_or(ValueRef::Null);
         match write.operation {
@@ -178,6 +190,12 @@ impl Content {
     fn delete<'v>(&mut self, form: &RowForm, value: impl Fn(usize) -> ValueRef<'v> + Copy) {
         self.noted.delete(form.key(value, &mut self.buffer));
         form.encode_key(value, &mut self.deleted);
+    }
+
+    fn make_room(&mut self) {
+        if self.noted.memory() > self.limit {
+            self.spill();
+        }
     }
 
     /// Puts what is noted into files: what was there before the transaction and what belongs to the transaction apart, so

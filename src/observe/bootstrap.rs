@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::contents;
 use super::subject::Subject;
+use super::{contents, copied};
 use crate::failure::{self, Call, RawError};
 use crate::plan::{UserPlan, rule::retry};
 use crate::record::{BootstrapState, Holder};
@@ -17,10 +17,11 @@ const QUIET: u32 = 2;
 pub(super) fn bootstrap(subject: &Subject<'_>, user: &UserPlan) -> (PathBuf, BootstrapState) {
     let file = subject.copies.join(format!("bootstrap-user{}.db", user.index));
     let mut state = BootstrapState { user: user.index, site_id: None, tables: Vec::new(), failures: Vec::new() };
-    if let Err(error) = receive_all(subject, user, &file, &mut state) {
-        state.failures = vec![failure::classify(&error)];
+    let received = receive_all(subject, user, &file, &mut state);
+    if let Err(error) = &received {
+        state.failures = vec![failure::classify(error)];
     }
-    (file, state)
+    (received.unwrap_or(file), state)
 }
 
 /// One receive, made again where a rule of the scenario says so, as a worker does.
@@ -41,7 +42,7 @@ fn receive_all(
     user: &UserPlan,
     file: &Path,
     state: &mut BootstrapState,
-) -> Result<(), RawError> {
+) -> Result<PathBuf, RawError> {
     let (target, plan) = (subject.target, subject.plan);
     let number = u32::try_from(plan.databases.len()).unwrap_or(u32::MAX) + user.index;
     let device = Device { number, user: &user.id, file };
@@ -60,11 +61,12 @@ fn receive_all(
             break;
         }
     }
+    let held = copied::beside(plan, &session, file)?;
     session.close()?;
-    let reader = open_reader(file, &user.id).map_err(|error| raw_error(Call::Open, &error))?;
+    let reader = open_reader(&held, &user.id).map_err(|error| raw_error(Call::Open, &error))?;
     let behind = subject.behind.of(user.index, Holder::Bootstrap);
     let tables = contents::own_tables(&reader, subject.plan, behind);
     state.tables = tables.map_err(|error| raw_error(Call::Open, &error))?;
     state.failures = failures;
-    Ok(())
+    Ok(held)
 }

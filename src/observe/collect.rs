@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::contents::{self, Rows};
 use super::subject::Subject;
 use super::written::{self, Attempts, Examined};
-use super::{bootstrap, clues, difference, foreign_keys, growth, queries, server};
+use super::{bootstrap, clues, copied, difference, foreign_keys, growth, queries, server};
 use crate::failure::{self, Call, Failure, FailureKind, RawError, Side};
 use crate::plan::{CheckKind, DatabasePlan, UserPlan};
 use crate::record::{DatabaseState, FinalState, Holder, ServerState, TableState, UserState, WrittenState};
@@ -34,7 +34,10 @@ pub(crate) fn collect(subject: &mut Subject<'_>, unsent: &[Option<bool>]) -> Col
     let copy = subject.copies.join("server.db");
     let looked = |subject: &Subject<'_>| {
         let held = |(database, unsent): (&DatabasePlan, &Option<bool>)| {
-            database_state(subject, database, *unsent).map_err(|error| (database.index, error))
+            let state = copied::database(subject, database).and_then(|()| {
+                database_state(subject, database, *unsent).map_err(|error| raw_error(Call::Sql, &error))
+            });
+            state.map_err(|error| (database.index, error))
         };
         subject.plan.databases.par_iter().zip(unsent).map(held).collect::<Vec<_>>()
     };
@@ -67,7 +70,7 @@ pub(crate) fn collect(subject: &mut Subject<'_>, unsent: &[Option<bool>]) -> Col
                 found.state.server = Some(server);
                 found.server = Some(copy);
             }
-            Err(error) => found.failures.push(unread(None, &error)),
+            Err(error) => found.failures.push(unread(None, &raw_error(Call::Sql, &error))),
         }
     }
     let bootstraps = bootstraps(subject, &mut found.state);
@@ -102,12 +105,14 @@ fn database_state(
     database: &DatabasePlan,
     unsent: Option<bool>,
 ) -> rusqlite::Result<DatabaseState> {
-    let file = subject.database_file(database.index);
+    let (file, own) = (subject.database_file(database.index), subject.own_file(database.index));
     let reader = open_reader(&file, subject.user_id(database.user))?;
     let behind = subject.behind.of(database.user, Holder::Database(database.index));
     let tables = contents::own_tables(&reader, subject.plan, behind)?;
     let verified = !subject.plan.checks.is_empty();
-    let integrity = verified.then(|| integrity(&reader)).transpose()?;
+    // The file of a driver's engine is its own.
+    let readable = verified && subject.target.driver().is_none();
+    let integrity = readable.then(|| integrity(&reader)).transpose()?;
     let enforced = verified && subject.plan.foreign_keys;
     let foreign_keys = enforced.then(|| foreign_keys::check(&reader, subject.plan));
     Ok(DatabaseState {
@@ -116,7 +121,7 @@ fn database_state(
         integrity,
         foreign_keys,
         unsent,
-        bytes: growth::size(&file, "") + growth::size(&file, "-wal"),
+        bytes: growth::size(&own, "") + growth::size(&own, "-wal"),
         tables,
     })
 }
@@ -141,6 +146,9 @@ fn server_integrity(subject: &Subject<'_>) -> Result<Option<String>, RawError> {
 
 /// Gives whether there is a server to copy. Where nothing was synced there is nothing to compare with.
 fn copy_server(subject: &Subject<'_>, file: &Path) -> Result<bool, RawError> {
+    if let Some(driver) = subject.target.driver() {
+        return copied::server(subject.plan, driver, file);
+    }
     let Some((admin, database)) = subject.target.admin.as_ref().filter(|_| subject.plan.syncs()) else {
         return Ok(false);
     };
@@ -199,7 +207,7 @@ fn differences(subject: &Subject<'_>, found: &mut Collected, bootstraps: &[(u32,
                     clues::gather(subject, table, &mut difference);
                     state.differences.push(difference);
                 }
-                Err(error) => failures.push(unread(None, &error)),
+                Err(error) => failures.push(unread(None, &raw_error(Call::Sql, &error))),
             }
         }
     }
@@ -237,8 +245,8 @@ fn forbidden_rows(subject: &Subject<'_>, found: &mut Collected, examined: &mut E
     debug_assert!(subject.plan.rls || found.state.forbidden.is_empty(), "without policies nothing is forbidden");
 }
 
-fn unread(database: Option<u32>, error: &rusqlite::Error) -> Failure {
-    let mut failure = failure::classify(&raw_error(Call::Sql, error));
+fn unread(database: Option<u32>, error: &RawError) -> Failure {
+    let mut failure = failure::classify(error);
     if let Some(index) = database {
         failure.message = format!("database {index} could not be read at the end: {}", failure.message);
     }

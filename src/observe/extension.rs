@@ -8,7 +8,6 @@ use rusqlite::Connection;
 use super::subject::Subject;
 use crate::plan::TablePlan;
 use crate::record::{CellClock, RowDifference};
-use crate::session::{Opening, Session};
 
 /// Those of the rows' keys that wait to be sent in a database: changes of its own, behind the point up to which it has
 /// sent. A deletion is one.
@@ -102,7 +101,7 @@ fn clocks_in(connection: &Connection, database: u32, table: &str, key: &str) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::Loader;
+    use crate::session::{Loader, Opening, Session};
 
     /// The extension's path, or a word about why there is none.
     #[expect(clippy::print_stderr, reason = "a test that is skipped must be seen to be")]
@@ -130,7 +129,7 @@ mod tests {
         let file = directory.path().join("db1.db");
         let opening = Opening { file: &file, loader: &loader, pragmas: &[], settings: &[], network: None };
         let session = Session::open(&opening).expect("the extension loads");
-        let connection = session.connection();
+        let connection = session.connection().expect("SQLite in this process");
         let sql = "CREATE TABLE \"it's\" (id TEXT NOT NULL, at INTEGER NOT NULL, name TEXT, value INTEGER, \
                    PRIMARY KEY (id, at))";
         connection.execute_batch(sql).expect("a table");
@@ -148,7 +147,10 @@ mod tests {
 
         // As after a run: a session of its own, which has not seen the writes.
         let session = Session::open(&opening).expect("it opens again");
-        let clocks = |key| clocks_in(session.connection(), 1, "it's", key).expect("the extension tells");
+        let clocks = |key| {
+            clocks_in(session.connection().expect("SQLite in this process"), 1, "it's", key)
+                .expect("the extension tells")
+        };
         let changed = clocks("'b', -2");
         assert_eq!(told(&changed), [("name", 1, 1, 1, 2), ("value", 2, 2, 1, 0)]);
         assert!(changed.iter().all(|clock| clock.site_id == site && !clock.is_of_a_dead_row()), "{changed:?}");
@@ -160,6 +162,7 @@ mod tests {
         assert_eq!(clocks("'nobody', 1"), []);
         let dead: i64 = session
             .connection()
+            .expect("SQLite in this process")
             .query_row(&dead_rows_sql("it's"), [], |row| row.get("n"))
             .expect("deletions are counted");
         assert_eq!(dead, 1);
@@ -173,7 +176,7 @@ mod tests {
         let file = directory.path().join("db1.db");
         let opening = Opening { file: &file, loader: &loader, pragmas: &[], settings: &[], network: None };
         let session = Session::open(&opening).expect("the extension loads");
-        let connection = session.connection();
+        let connection = session.connection().expect("SQLite in this process");
         connection.execute_batch("CREATE TABLE t (id TEXT PRIMARY KEY, name TEXT)").expect("a table");
         connection.query_row("SELECT cloudsync_init('t')", [], |_| Ok(())).expect("it is tracked");
         let write = |sql: &str| connection.execute_batch(sql).expect("a write");

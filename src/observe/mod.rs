@@ -8,6 +8,7 @@ mod clues;
 mod collect;
 mod columns;
 mod contents;
+mod copied;
 mod difference;
 mod extension;
 mod foreign_keys;

@@ -38,6 +38,9 @@ pub(super) fn answers(subject: &Subject<'_>) -> Vec<QueryAnswer> {
 }
 
 fn ask_server(subject: &Subject<'_>, sql: &str) -> Answer {
+    if let Some(driver) = subject.target.driver() {
+        return driver.server_query(sql).map(first_of).map_err(|error| Box::new(failure::classify(&error)));
+    }
     let Some((admin, database)) = &subject.target.admin else {
         let message = "the target has no administrator";
         return Err(Box::new(Failure::new(FailureKind::Configuration, Side::Configuration, message)));

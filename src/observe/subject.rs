@@ -41,8 +41,16 @@ pub(crate) trait Limits: Sync {
 }
 
 impl Subject<'_> {
-    /// The file of a database, counted from 1.
+    /// The file of a database, counted from 1, in which its rows are looked at: its own, or a copy of what a driver says.
     pub(super) fn database_file(&self, index: u32) -> PathBuf {
+        match self.target.driver() {
+            None => self.own_file(index),
+            Some(_) => self.copies.join(format!("db{index}.held.db")),
+        }
+    }
+
+    /// The file of a database's engine, counted from 1.
+    pub(super) fn own_file(&self, index: u32) -> PathBuf {
         database_file(self.databases, index)
     }
 

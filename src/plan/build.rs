@@ -6,7 +6,9 @@ use super::draft::Draft;
 use super::grant::Grant;
 use super::steps::Steps;
 use super::tables::Tables;
-use super::{Plan, SettlePlan, alter, differences, judging, policies, scale, schema, session, target, variables};
+use super::{
+    Plan, SettlePlan, alter, differences, driver, judging, policies, scale, schema, session, target, variables,
+};
 use crate::scenario::{HumanDuration, Issue, Scenario};
 
 impl Plan {
@@ -67,6 +69,7 @@ fn plan(draft: &mut Draft<'_>, scenario: &Scenario) -> Option<Plan> {
     let checks = judging::decide(draft, scenario, &target, &tables, syncs);
     judging::check_hostile(draft, scenario, &checks, &all);
     session::check_reuse(draft, scenario, &target, &all);
+    driver::check(draft, scenario, &target, &all);
     differences::warn(draft, scenario, &target, (&tables, &table_plans), &all);
     let wait = scenario.settle.wait.map_or_else(|| target.settle_wait(), HumanDuration::get);
     Some(Plan {

@@ -43,6 +43,7 @@ fn by_default(scenario: &Scenario, target: &TargetPlan, syncs: bool) -> Vec<Chec
         (CheckName::Converged, true),
         (CheckName::Server, target.has_administrator()),
         (CheckName::Isolation, scenario.rls.is_some()),
+        (CheckName::Bootstrap, matches!(target, TargetPlan::Turso(_))),
     ];
     let check = |name| CheckPlan { pointer: None, question: Question::Named(name) };
     all.into_iter().filter(|(_, can)| *can).map(|(name, _)| check(name)).collect()
@@ -104,7 +105,11 @@ fn query_question(
 }
 
 fn require_server(draft: &mut Draft<'_>, target: &TargetPlan, pointer: &str) {
-    if !target.has_administrator() {
+    if !target.may_answer() && target.kind().is_driven() {
+        let message = format!("this check queries the server, and the driver of `{}` cannot", target.kind());
+        let help = "use `bootstrap`, which looks at what a new device receives from the server";
+        draft.issues.push(Issue::new(pointer, "verify::server", message).help(help));
+    } else if !target.may_answer() {
         let message = "this check queries the server, and the target has no `connection_string`";
         let help = "add `connection_string: \"{{ env.SQLITECLOUD_CONNECTION }}\"` to the target, or remove this check";
         draft.issues.push(Issue::new(pointer, "verify::server", message).help(help));

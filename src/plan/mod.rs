@@ -10,6 +10,7 @@ mod check;
 mod crash;
 pub(crate) mod differences;
 mod draft;
+mod driver;
 mod filter;
 mod grant;
 mod grow_only;

@@ -13,6 +13,8 @@ pub(super) enum Names {
     Run,
     /// The same and `env`: under `target`.
     Target,
+    /// The same, the run's directory and a port: in the programs and settings of a driver.
+    Driver,
     /// Also where in the run: database, user, iteration.
     Phase,
     /// Also the row, and generated values.
@@ -21,6 +23,8 @@ pub(super) enum Names {
 
 /// Names that differ between databases and iterations.
 const PHASE_NAMES: [&str; 6] = ["db", "iteration", "repeat", "rows", "user", "user_id"];
+/// Names of the programs of a driver.
+const DRIVER_NAMES: [&str; 2] = ["directory", "port"];
 /// Names that belong to the template language itself.
 const LANGUAGE: [&str; 6] = ["range", "dict", "namespace", "debug", "loop", "self"];
 /// The keys of `scale` in templates.
@@ -47,8 +51,11 @@ impl Names {
                 Err(NameProblem { message: format!("`scale` has no `{key}`"), help })
             });
         }
-        if root == "env" && self == Self::Target {
+        if root == "env" && matches!(self, Self::Target | Self::Driver) {
             return granted(key, grant);
+        }
+        if self == Self::Driver && DRIVER_NAMES.contains(&root) {
+            return Ok(());
         }
         let allowed = self >= Self::Phase;
         let (allowed, why) = if root == "env" {
@@ -69,6 +76,9 @@ impl Names {
     fn unknown(self, name: &str, vars: &Map<String, Value>) -> NameProblem {
         let mut all: Vec<&str> = vars.keys().map(String::as_str).collect();
         all.extend(["scale", "seed"]);
+        if self == Self::Driver {
+            all.extend(DRIVER_NAMES);
+        }
         if self >= Self::Phase {
             all.extend(PHASE_NAMES);
         }

@@ -4,11 +4,15 @@
 use std::time::Duration;
 
 use super::draft::Draft;
+use super::driver;
 use super::names::Names;
 use super::secrets;
 use crate::failure::Secret;
 use crate::sandbox;
-use crate::scenario::{Cleanup, CloudsyncOptions, EmbeddedOptions, Issue, Scenario, Target, TargetKind, TargetOptions};
+use crate::scenario::{
+    Cleanup, CloudsyncOptions, DriverOptions, EmbeddedOptions, Issue, Scenario, Target, TargetKind, TargetOptions,
+    TursoOptions,
+};
 
 /// The databases that may be changed when the scenario does not say.
 pub(crate) const ALLOWED_DATABASES: &str = "test_*";
@@ -26,6 +30,10 @@ pub enum TargetPlan {
     Embedded(EmbeddedOptions),
     /// The extension and its project.
     Cloudsync(CloudsyncOptions),
+    /// An engine of the user's own.
+    Driver(DriverOptions),
+    /// Turso.
+    Turso(TursoOptions),
 }
 
 impl TargetPlan {
@@ -34,8 +42,12 @@ impl TargetPlan {
         match target {
             Target::Name(TargetKind::Embedded) => Self::Embedded(EmbeddedOptions::default()),
             Target::Name(TargetKind::Cloudsync) => Self::Cloudsync(CloudsyncOptions::default()),
+            Target::Name(TargetKind::Driver) => Self::Driver(DriverOptions::of_name()),
+            Target::Name(TargetKind::Turso) => Self::Turso(TursoOptions::default()),
             Target::Options(TargetOptions::Embedded(options)) => Self::Embedded(options.clone()),
             Target::Options(TargetOptions::Cloudsync(options)) => Self::Cloudsync(options.clone()),
+            Target::Options(TargetOptions::Driver(options)) => Self::Driver(options.clone()),
+            Target::Options(TargetOptions::Turso(options)) => Self::Turso(options.clone()),
         }
     }
 
@@ -44,21 +56,26 @@ impl TargetPlan {
         match self {
             Self::Embedded(_) => TargetKind::Embedded,
             Self::Cloudsync(_) => TargetKind::Cloudsync,
+            Self::Driver(_) => TargetKind::Driver,
+            Self::Turso(_) => TargetKind::Turso,
         }
     }
 
-    /// Whether there is an administrator, who asks the server.
+    /// Whether there is surely somebody who asks the server.
     pub fn has_administrator(&self) -> bool {
         match self {
             Self::Embedded(_) => true,
             Self::Cloudsync(options) => options.connection_string.is_some(),
+            Self::Driver(_) | Self::Turso(_) => false,
         }
     }
 
-    /// Whether the server merges the columns of a row that several databases change, instead of taking one's whole row.
-    pub fn merges_columns(&self) -> bool {
+    /// Whether the server can perhaps be asked: a driver says so only when it introduces itself.
+    pub fn may_answer(&self) -> bool {
         match self {
-            Self::Embedded(_) | Self::Cloudsync(_) => true,
+            Self::Embedded(_) | Self::Cloudsync(_) => self.has_administrator(),
+            Self::Driver(_) => true,
+            Self::Turso(_) => false,
         }
     }
 
@@ -67,6 +84,7 @@ impl TargetPlan {
         match self {
             Self::Embedded(_) => Duration::from_millis(10),
             Self::Cloudsync(_) => Duration::from_secs(1),
+            Self::Driver(_) | Self::Turso(_) => Duration::from_millis(100),
         }
     }
 }
@@ -74,7 +92,12 @@ impl TargetPlan {
 /// Decides the target for this many users.
 pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, users: usize) -> TargetPlan {
     match &scenario.target {
-        Target::Name(TargetKind::Embedded) => {}
+        Target::Name(TargetKind::Embedded | TargetKind::Turso) => {}
+        Target::Name(TargetKind::Driver) => {
+            let message = "the target `driver` needs a `command`";
+            let help = "write `target: {driver: {command: [python3, my-driver.py]}}`; `stress driver new my-driver.py` writes one";
+            draft.issues.push(Issue::new("/target", "target::driver", message).help(help));
+        }
         Target::Name(TargetKind::Cloudsync) => {
             let message = "the target `cloudsync` needs a `managed_database_id`";
             let help = "write `target: {cloudsync: {managed_database_id: \"db_…\", apikey: \"{{ env.SQLITECLOUD_APIKEY }}\"}}`";
@@ -82,6 +105,8 @@ pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, users: usize) -
         }
         Target::Options(TargetOptions::Embedded(options)) => check_embedded(draft, options),
         Target::Options(TargetOptions::Cloudsync(options)) => check_cloudsync(draft, scenario, options, users),
+        Target::Options(TargetOptions::Driver(options)) => driver::check_options(draft, options),
+        Target::Options(TargetOptions::Turso(options)) => driver::check_turso(draft, options),
     }
     TargetPlan::of(&scenario.target)
 }

@@ -25,8 +25,8 @@ pub use step::{
     SyncOptions, Think, ThinkRange, Transaction, UntilName, UntilQuery,
 };
 pub use target::{
-    Cleanup, CloudsyncOptions, Denied, EmbeddedOptions, Fault, FaultKind, JournalMode, Target, TargetKind,
-    TargetOptions,
+    Cleanup, CloudsyncOptions, Denied, DriverOptions, DriverReady, DriverServer, EmbeddedOptions, Fault, FaultKind,
+    JournalMode, Target, TargetKind, TargetOptions, TursoOptions,
 };
 
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@ use super::HumanDuration;
 
 /// The server that the databases sync with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "`embedded`, `cloudsync`, or one of them with its options")]
+#[serde(untagged, expecting = "`embedded`, `cloudsync`, `turso`, or a target with its options")]
 #[expect(clippy::large_enum_variant, reason = "there is one in a run")]
 pub enum Target {
     /// The target with its defaults.
@@ -33,25 +33,39 @@ pub enum TargetKind {
     Embedded,
     /// The `CloudSync` extension and an `SQLiteCloud` project.
     Cloudsync,
+    /// An engine of your own, by a program that speaks the driver protocol (see `stress help driver`).
+    Driver,
+    /// The sync of Turso, with a local sync server that `stress` starts. Needs `stress driver install turso`.
+    Turso,
 }
 
 impl TargetKind {
     /// All kinds, in the order in which texts list them.
-    pub const ALL: [Self; 2] = [Self::Embedded, Self::Cloudsync];
+    pub const ALL: [Self; 4] = [Self::Embedded, Self::Cloudsync, Self::Driver, Self::Turso];
 
     /// The kind's name in scenarios, records and reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Embedded => "embedded",
             Self::Cloudsync => "cloudsync",
+            Self::Driver => "driver",
+            Self::Turso => "turso",
         }
     }
 
     /// Whether the databases load the sync extension, with its triggers and its own tables.
     pub const fn loads_the_extension(self) -> bool {
         match self {
-            Self::Embedded => false,
+            Self::Embedded | Self::Driver | Self::Turso => false,
             Self::Cloudsync => true,
+        }
+    }
+
+    /// Whether a driver opens the databases.
+    pub const fn is_driven(self) -> bool {
+        match self {
+            Self::Embedded | Self::Cloudsync => false,
+            Self::Driver | Self::Turso => true,
         }
     }
 
@@ -59,7 +73,7 @@ impl TargetKind {
     pub const fn runs_here(self) -> bool {
         match self {
             Self::Embedded => true,
-            Self::Cloudsync => false,
+            Self::Cloudsync | Self::Driver | Self::Turso => false,
         }
     }
 }
@@ -79,6 +93,79 @@ pub enum TargetOptions {
     Embedded(EmbeddedOptions),
     /// The `CloudSync` extension and an `SQLiteCloud` project.
     Cloudsync(CloudsyncOptions),
+    /// An engine of your own, by a program that speaks the driver protocol.
+    Driver(DriverOptions),
+    /// The sync of Turso.
+    Turso(TursoOptions),
+}
+
+/// Options of the `driver` target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DriverOptions {
+    /// The program that speaks the driver protocol, with its arguments: `[python3, my-driver.py]`. It is started once per
+    /// run, in the directory in which `stress` was started, with your rights; `--sandbox` refuses it. In templates,
+    /// `{{ directory }}` is the run's directory, `{{ port }}` a free port of this machine, and `{{ env.NAME }}` a variable
+    /// of the environment; they also work in `server` and `settings`.
+    #[schemars(length(min = 1))]
+    pub command: Vec<String>,
+    /// The server of the engine, if `stress` is to start it before the run and end it afterwards. Its output is kept in
+    /// the run's directory, as `server.log`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<DriverServer>,
+    /// Whatever the driver needs to know. It gets the settings as they are, with templates rendered.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub settings: Map<String, Value>,
+    /// The longest time that the driver may take for one request, such as a `send`. Default: `60s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<HumanDuration>,
+}
+
+impl DriverOptions {
+    /// Those of `target: driver`, which is no target: nothing says which program to start.
+    pub fn of_name() -> Self {
+        Self { command: Vec::new(), server: None, settings: Map::new(), timeout: None }
+    }
+}
+
+/// A server that `stress` starts for a driver.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DriverServer {
+    /// The program with its arguments: `[tursodb, "{{ directory }}/server.db", --sync-server, "127.0.0.1:{{ port }}"]`.
+    #[schemars(length(min = 1))]
+    pub command: Vec<String>,
+    /// How to tell that the server is ready. Default: the server is not waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<DriverReady>,
+}
+
+/// How to tell that a server is ready.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DriverReady {
+    /// The address at which the server accepts connections: `127.0.0.1:{{ port }}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<String>,
+    /// The address that the server answers over HTTP, with whatever status: `http://127.0.0.1:{{ port }}/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<String>,
+    /// The longest time to wait. Default: `30s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<HumanDuration>,
+}
+
+/// Options of the `turso` target.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TursoOptions {
+    /// The address of a local sync server that is already running, such as `http://127.0.0.1:8080`. Default: the run starts
+    /// its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// The longest time that one request may take, such as a `send`. Default: `60s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<HumanDuration>,
 }
 
 /// Options of the embedded target.

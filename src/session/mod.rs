@@ -26,5 +26,5 @@ pub(crate) use reader::LITERALS;
 pub use reader::{define_auth, open_reader};
 pub(crate) use statement::Statement;
 pub use sync::{SyncCall, Synced};
-pub(crate) use value::{decode, encode, literal, to_owned};
+pub(crate) use value::{decode, encode, literal};
 pub(crate) use writes::{OnWrite, Write};

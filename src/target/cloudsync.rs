@@ -75,6 +75,7 @@ pub(super) fn connect(
         admin,
         closing,
         hub: None,
+        server: None,
     })
 }
 

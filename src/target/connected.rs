@@ -10,12 +10,13 @@ use super::embedded::Hub;
 use super::engine::{Device, Engine, Functions};
 use super::error::TargetError;
 use super::halt::Halt;
+use super::programs::Server;
 use crate::failure::{RawError, Secrets};
 use crate::plan::{DatabasePlan, Plan};
 use crate::record::TargetFacts;
 #[cfg(test)]
 use crate::session::Loader;
-use crate::session::driver::Driver;
+use crate::session::driver::{Driver, Promise};
 use crate::session::{Credential, Session};
 
 /// The longest that leaving a server may take.
@@ -40,6 +41,8 @@ pub(crate) struct Connected {
     pub(super) closing: Option<Closing>,
     /// The hub of this run.
     pub(super) hub: Option<Hub>,
+    /// The server of a driver's engine, started for this run.
+    pub(super) server: Option<Server>,
 }
 
 /// How a server is left.
@@ -104,6 +107,14 @@ impl Connected {
         }
     }
 
+    /// Whether the server merges the columns of a row that several databases change, instead of taking one's whole row.
+    pub(crate) fn merges_columns(&self) -> bool {
+        match &self.engine {
+            Engine::Functions(_) => true,
+            Engine::Driver(driver) => driver.hello.promises.contains(&Promise::ColumnMerge),
+        }
+    }
+
     /// The driver, where there is one.
     pub(crate) fn driver(&self) -> Option<&Driver> {
         match &self.engine {
@@ -130,6 +141,12 @@ impl Connected {
         Leaving { cut, removes }: Leaving,
         attendant: &mut Attendant<'_>,
     ) -> Vec<TargetError> {
+        if let Some(wrong) = self.driver().and_then(Driver::end) {
+            return vec![TargetError::new(wrong, "a driver ends when its stdin ends, with the exit code 0")];
+        }
+        if let Some(ended) = self.server.as_ref().and_then(Server::ended) {
+            return vec![ended];
+        }
         let Some(closing) = &self.closing else { return Vec::new() };
         if let Some(silent) = closing.silence().filter(|_| cut) {
             return vec![silent];

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 
 use super::access::{Access, DEFAULT_ADDRESS};
 use super::admin::Admin;
+use super::attendant::Attendant;
+use super::connected::Leaving;
 use super::error::TargetError;
 use super::management::Management;
 use super::{extension, proxy};
@@ -55,8 +57,27 @@ pub(crate) fn examine(plan: Option<(&Plan, &Scope, &Secrets)>) -> Vec<Finding> {
         Some((plan, scope, secrets)) => match &plan.target {
             TargetPlan::Embedded(_) => vec![Finding::good("target", "embedded: nothing else is needed")],
             TargetPlan::Cloudsync(options) => of_cloud(options, &plan.grant, scope, secrets),
+            TargetPlan::Driver(_) | TargetPlan::Turso(_) => vec![of_driver(plan, scope, secrets)],
         },
     }
+}
+
+/// Starts the driver with its server, and ends them again.
+fn of_driver(plan: &Plan, scope: &Scope, secrets: &Secrets) -> Finding {
+    let directory = match tempfile::tempdir() {
+        Ok(directory) => directory,
+        Err(error) => {
+            return Finding::problem("driver", format!("no temporary directory: {error}"), "make room, or set TMPDIR");
+        }
+    };
+    let (mut say, stopped) = (|_: &str| {}, || false);
+    let attendant = &mut Attendant::new(&mut say, &stopped);
+    let met = super::connect(plan, scope, directory.path(), "doctor", secrets, attendant).and_then(|target| {
+        let version = target.facts.version.clone();
+        let wrong = target.leave(&[], Leaving::default(), attendant).into_iter().next();
+        wrong.map_or(Ok(version), Err)
+    });
+    Finding::of("driver", met)
 }
 
 fn of_extension(named: Option<&str>) -> Finding {

@@ -107,6 +107,7 @@ pub(super) fn connect(
         admin: Some((admin, database)),
         closing,
         hub,
+        server: None,
     })
 }
 

@@ -12,6 +12,7 @@ mod connected;
 mod connection;
 mod disk;
 pub(crate) mod doctor;
+mod driver;
 pub(crate) mod embedded;
 mod engine;
 mod error;
@@ -22,11 +23,13 @@ mod halt;
 mod http;
 mod loopback;
 mod management;
+mod programs;
 mod provision;
 mod proxy;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod turso;
 
 pub(crate) use agent::{agent, is_halted};
 pub(crate) use attendant::{Ask, Attendant};
@@ -63,6 +66,10 @@ pub(crate) fn connect(
     let mut connected = match &plan.target {
         TargetPlan::Embedded(options) => loopback::connect(plan, options, directory, run, attendant.halt(), secrets),
         TargetPlan::Cloudsync(options) => cloudsync::connect(plan, options, scope, run, secrets, attendant),
+        TargetPlan::Driver(options) => driver::connect(plan, options, scope, directory, secrets, attendant),
+        TargetPlan::Turso(options) => {
+            driver::connect(plan, &turso::options(options)?, scope, directory, secrets, attendant)
+        }
     }?;
     connected.wrong_credentials = wrong_credentials(plan, connected.admin.as_ref().map(|(admin, _)| admin))?;
     Ok(connected)
@@ -105,7 +112,7 @@ pub(crate) fn provision(
     attendant: &mut Attendant<'_>,
 ) -> Result<String, TargetError> {
     match &plan.target {
-        TargetPlan::Embedded(_) => Err(embedded_needs_none()),
+        TargetPlan::Embedded(_) | TargetPlan::Driver(_) | TargetPlan::Turso(_) => Err(needs_none(plan)),
         TargetPlan::Cloudsync(options) => cloudsync::provision(plan, options, scope, secrets, attendant),
     }
 }
@@ -119,7 +126,7 @@ pub(crate) fn cleanup(
     attendant: &mut Attendant<'_>,
 ) -> Result<Vec<TargetError>, TargetError> {
     match &plan.target {
-        TargetPlan::Embedded(_) => Err(embedded_needs_none()),
+        TargetPlan::Embedded(_) | TargetPlan::Driver(_) | TargetPlan::Turso(_) => Err(needs_none(plan)),
         TargetPlan::Cloudsync(options) => cloudsync::cleanup(plan, options, scope, secrets, sites, attendant),
     }
 }
@@ -134,6 +141,8 @@ pub(crate) fn secrets(plan: &Plan, scope: &Scope) -> Secrets {
             secrets.extend(hub.chain(loopback::keys()));
         }
         TargetPlan::Cloudsync(options) => drop(Access::lenient(options, scope, &secrets)),
+        // Hidden when they are read.
+        TargetPlan::Driver(_) | TargetPlan::Turso(_) => {}
     }
     secrets
 }
@@ -141,7 +150,7 @@ pub(crate) fn secrets(plan: &Plan, scope: &Scope) -> Secrets {
 /// What will be done on the server before and after a run. Asks nobody.
 pub(crate) fn outline(plan: &Plan, scope: &Scope) -> Vec<String> {
     match &plan.target {
-        TargetPlan::Embedded(_) => Vec::new(),
+        TargetPlan::Embedded(_) | TargetPlan::Driver(_) | TargetPlan::Turso(_) => Vec::new(),
         TargetPlan::Cloudsync(options) => cloudsync::outline(plan, options, scope),
     }
 }
@@ -151,9 +160,9 @@ pub(crate) fn named_database(connection_string: &str) -> Result<Option<String>, 
     ConnectionString::parse(connection_string).map(|parsed| parsed.database)
 }
 
-fn embedded_needs_none() -> TargetError {
+fn needs_none(plan: &Plan) -> TargetError {
     TargetError::new(
-        "the embedded target has no server of its own between runs",
-        "every run starts and stops its own hub; this command is for `target: {cloudsync: …}`",
+        format!("the target `{}` has no server of its own between runs", plan.target.kind()),
+        "every run starts and stops its own; this command is for `target: {cloudsync: …}`",
     )
 }

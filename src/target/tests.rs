@@ -11,13 +11,14 @@ use super::access::Access;
 use super::cleanup::{Closing, Dropping};
 use super::connected::Connected;
 use super::embedded::{HubOptions, client::transport::Endpoint};
+use super::engine::{Device, Engine, Functions};
 use super::http::Request;
 use super::management::Registration;
 use crate::failure::{Call, Secret, Secrets};
 use crate::plan::Plan;
 use crate::record::TargetFacts;
 use crate::scenario::{CloudsyncOptions, TargetKind};
-use crate::session::{Credential, Loader, Network, Opening, Session};
+use crate::session::{Credential, Loader, Network, Opening};
 use crate::template::{Scope, Variables};
 
 const KEY: &str = "k3y/of+the=project";
@@ -110,6 +111,7 @@ fn what_a_run_authenticates_with_prints_no_secret() {
         admin: Some((admin, "database".to_owned())),
         closing: Some(closing),
         hub: None,
+        server: None,
     });
 }
 
@@ -147,6 +149,7 @@ fn a_file_that_is_there_keeps_what_was_captured() {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("db1.db");
         let target = local(loader);
+        let device = Device { number: 1, user: "", file: &file };
         let call = |sql: &[&str]| {
             let functions = target.functions().expect("SQLite");
             let session = functions.open(&plan, &file, None).expect("it opens");
@@ -157,7 +160,7 @@ fn a_file_that_is_there_keeps_what_was_captured() {
             session.close().expect("it closes");
             answers
         };
-        let site = target.create_database(&plan, &file, false).expect("it is made");
+        let site = target.create_database(&plan, device, false).expect("it is made");
         let version = "SELECT cloudsync_db_version()";
         let write = [
             "INSERT INTO t VALUES ('in', 1), ('out', 0) RETURNING NULL",
@@ -165,7 +168,7 @@ fn a_file_that_is_there_keeps_what_was_captured() {
         ];
         let written =
             call(&[&write[..], &["DELETE FROM t WHERE id = 'in' RETURNING NULL", version]].concat()).pop().flatten();
-        assert_eq!(target.create_database(&plan, &file, false).expect("it is there"), site);
+        assert_eq!(target.create_database(&plan, device, false).expect("it is there"), site);
         assert_eq!(call(&[version])[0], written, "setting the filter again would start anew");
         let trigger = "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND sql LIKE '%n%> 0%'";
         assert_ne!(call(&[trigger])[0].as_deref(), Some("0"), "and it is there still");
@@ -200,5 +203,6 @@ fn local(loader: Loader) -> Connected {
         admin: None,
         closing: None,
         hub: None,
+        server: None,
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Map;
 use super::draws::Draws;
 
 /// The names that are always defined, each with its meaning. The author's own names come from `vars` and `matrix`.
-pub(crate) const NAMES: [(&str, &str); 10] = [
+pub(crate) const NAMES: [(&str, &str); 12] = [
     ("db", "The number of the database, from 1."),
     ("iteration", "The number of the iteration, from 1; 0 in `setup` and `teardown`."),
     ("row", "The number of the row within the phase, from 1."),
@@ -24,6 +24,8 @@ pub(crate) const NAMES: [(&str, &str); 10] = [
         "env",
         "Environment variables, such as `env.SQLITECLOUD_CONNECTION`. Only in templates under `target`, and only those that `--env` allows, or whose names begin with `SQLITECLOUD_`, `CLOUDSYNC_` or `STRESS_`.",
     ),
+    ("directory", "The run's directory. Only in templates under `target: {driver: …}`."),
+    ("port", "A free port of this machine. Only in templates under `target: {driver: …}`."),
 ];
 
 /// The values that stay the same during the whole run.
@@ -63,6 +65,8 @@ struct Place {
     rows: Option<u64>,
     row: Option<u64>,
     env: Option<Environment>,
+    directory: Option<Arc<str>>,
+    port: Option<u16>,
     salt: Salt,
 }
 
@@ -141,6 +145,12 @@ impl Scope {
         self.at(Place { env: Some(Environment(Value::from(Serde(env)))), ..self.place.clone() })
     }
 
+    /// The same scope with the run's directory and a free port, for the programs of a driver.
+    #[must_use]
+    pub fn programs(&self, directory: &str, port: u16) -> Self {
+        self.at(Place { directory: Some(directory.into()), port: Some(port), ..self.place.clone() })
+    }
+
     /// The same scope for one value of the place.
     #[must_use]
     pub fn salted(&self, salt: Salt) -> Self {
@@ -191,6 +201,9 @@ impl Object for Scope {
             "seed" => Some(Value::from(self.run.seed)),
             "scale" => Some(self.run.scale.clone()),
             "env" => place.env.clone().map(|environment| environment.0),
+            // The author's own variables of these names are older.
+            "directory" if place.directory.is_some() => place.directory.as_deref().map(Value::from),
+            "port" if place.port.is_some() => place.port.map(Value::from),
             SELF => Some(Value::from_dyn_object(Arc::clone(self))),
             _ => self.run.vars.iter().find(|(var, _)| var == name).map(|(_, value)| value.clone()),
         }
@@ -205,7 +218,7 @@ mod tests {
     fn every_name_that_is_told_is_there() {
         let none = Map::new();
         let scope = Scope::new(Variables { vars: none.clone(), scale: none, seed: 1 });
-        let scope = scope.database(1, 1, "u").iteration(1).repeat(1).rows(1).row(1).environment([]);
+        let scope = scope.database(1, 1, "u").iteration(1).repeat(1).rows(1).row(1).environment([]).programs("", 1);
         for (name, _) in NAMES {
             assert!(Arc::new(scope.clone()).get_value(&Value::from(name)).is_some(), "{name}");
         }

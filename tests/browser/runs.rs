@@ -91,7 +91,7 @@ impl Run {
             let message = format!(
                 "{{\"errors\":[{{\"status\":\"{status}\",\"detail\":\"database is locked, attempt {number}\"}}]}}"
             );
-            event.failures.push(classify(&RawError { call: Call::Send, sqlite: None, http: Some(status), message }));
+            event.failures.push(classify(&RawError::said(Call::Send, message).with_status(status)));
         }
         run
     }

@@ -125,6 +125,10 @@ impl Arguments {
                     .help("add `--target cloudsync`"));
             }
             Some(TargetKind::Embedded) | None => None,
+            Some(TargetKind::Driver | TargetKind::Turso) => {
+                return Err(Problem::usage("`stress new` writes scenarios for `embedded` and `cloudsync` only")
+                    .help("copy scenarios/turso.yaml; `stress help driver` describes the target `driver`"));
+            }
         };
         let preset = scale.unwrap_or(Preset::Small).scale();
         let scale = Scale {

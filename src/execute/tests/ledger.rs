@@ -87,7 +87,7 @@ fn held(session: &Session, plan: &Plan) -> BTreeMap<u128, u128> {
     let mut held = BTreeMap::new();
     for (table, form) in plan.tables.iter().zip(RowForm::all(&plan.tables)) {
         let sql = format!("SELECT {} FROM {}", table.columns.join(", "), table.name);
-        let mut statement = session.connection().prepare(&sql).expect("it prepares");
+        let mut statement = session.connection().expect("SQLite").prepare(&sql).expect("it prepares");
         let mut rows = statement.query([]).expect("it runs");
         while let Some(row) = rows.next().expect("a row") {
             let value = |column: usize| row.get_ref(column).unwrap_or(ValueRef::Null);
@@ -108,8 +108,11 @@ fn run(phases: &[(Vec<String>, u8)], databases: u32, writing: usize) -> (Vec<Ent
     let opening = Opening { file: &file, loader: &loader, pragmas: &pragmas, settings: &[], network: None };
     let mut session = Session::open(&opening).expect("it opens");
     for table in &plan.tables {
-        session.connection().execute_batch(&table.sql).expect("a table");
-        table.also.iter().for_each(|sql| session.connection().execute_batch(sql).expect("what goes with it"));
+        session.connection().expect("SQLite").execute_batch(&table.sql).expect("a table");
+        table
+            .also
+            .iter()
+            .for_each(|sql| session.connection().expect("SQLite").execute_batch(sql).expect("what goes with it"));
     }
     let mut keeper = Keeper::with_memory(&plan, directory.path(), 1, writing);
     keeper.listen(&mut session);
@@ -118,7 +121,7 @@ fn run(phases: &[(Vec<String>, u8)], databases: u32, writing: usize) -> (Vec<Ent
         let Action::Sql(sql) = &step.action else { panic!("a phase is SQL") };
         keeper.open(Segment::new(1, 0, step, sql, &plan));
         // Constraints break, and what they leave is what counts.
-        phase::run(session.connection(), sql, &scope, Some(keeper.page()), false, &|| false);
+        phase::run(&session, sql, &scope, Some(keeper.page()), false, &|| false);
         keeper.close();
         if phases[place].1 > 1 {
             keeper.acknowledge(0);

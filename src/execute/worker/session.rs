@@ -29,7 +29,7 @@ impl Worker<'_> {
         });
         match opened {
             Ok(mut session) => {
-                if let Some(ledger) = &self.ledger {
+                if let Some(ledger) = &mut self.ledger {
                     ledger.listen(&mut session);
                 }
                 self.run.watchdog.connection(self.index, Some(session.interrupt()));

@@ -34,6 +34,7 @@ impl Worker<'_> {
         let cut = || run.control.is_now() || run.watchdog.expired(index);
         let session = self.session.as_ref()?;
         if let Some(ledger) = &mut self.ledger {
+            ledger.look_before(session);
             ledger.open(Segment::new(self.iteration, run.journal.now(), step, sql, run.plan));
         }
         let at = run.journal.now();
@@ -41,6 +42,7 @@ impl Worker<'_> {
         // Keeping what was written is no part of the phase's time.
         let mut event = self.event(&step.name, StepKind::of(sql.kind), at);
         if let Some(ledger) = &mut self.ledger {
+            ledger.look_after(session);
             ledger.close();
         }
         let session = self.session.as_ref()?;

@@ -96,6 +96,9 @@ impl Worker<'_> {
             let at = self.run.journal.now();
             let mut synced = call.make(self.session.as_ref()?, self.settled, self.versions);
             self.versions = synced.versions.or(self.versions);
+            if let Some(ledger) = self.ledger.as_mut().filter(|_| call.step.receives()) {
+                ledger.forget_look();
+            }
             if let Some(ledger) = self.ledger.as_mut().filter(|_| call.step.sends()) {
                 match synced.failures.is_empty() {
                     true => ledger.acknowledge(self.run.journal.now()),

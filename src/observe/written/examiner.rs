@@ -40,7 +40,7 @@ impl<'a> Examiner<'a> {
         let plan = subject.plan;
         let since = |tables: &[String]| settled(plan, subject.ledgers, tables);
         let trust = (0..plan.tables.len()).map(|table| Trust::of(plan, table, since));
-        let policies = plan.rls.then(|| Policies::open(plan, &subject.copies, server)).transpose()?;
+        let policies = plan.rls.then(|| Policies::open(subject, server)).transpose()?;
         Ok(Self {
             subject,
             server: server.is_some(),

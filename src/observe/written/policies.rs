@@ -8,6 +8,7 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::super::columns::list_of;
+use super::super::subject::Subject;
 use super::mixture::{Mixture, Row, mixtures};
 use crate::ledger::RowForm;
 use crate::plan::{Plan, TablePlan};
@@ -17,6 +18,8 @@ use crate::sql::quote;
 /// Answers about writes. The server's rows as they were in the end are there for policies that read other rows.
 pub(super) struct Policies<'a> {
     plan: &'a Plan,
+    /// Whether rows are merged by column.
+    columns: bool,
     connection: Connection,
     /// The user of whom the answers are, from 1; 0 before the first question.
     user: u32,
@@ -34,9 +37,10 @@ struct Question {
 }
 
 impl<'a> Policies<'a> {
-    /// `copies` is a directory for two small files.
-    pub(super) fn open(plan: &'a Plan, copies: &Path, server: Option<&Path>) -> rusqlite::Result<Self> {
-        let files = ["policies-before.db", "policies-after.db"].map(|name| copies.join(name));
+    /// Makes two small files among the copies.
+    pub(super) fn open(subject: &Subject<'a>, server: Option<&Path>) -> rusqlite::Result<Self> {
+        let plan = subject.plan;
+        let files = ["policies-before.db", "policies-after.db"].map(|name| subject.copies.join(name));
         for file in &files {
             let made = Connection::open(file)?;
             made.execute_batch("PRAGMA journal_mode = off; PRAGMA synchronous = off; PRAGMA foreign_keys = off")?;
@@ -52,7 +56,8 @@ impl<'a> Policies<'a> {
         })?;
         connection.execute_batch("PRAGMA synchronous = off; PRAGMA foreign_keys = off")?;
         connection.set_prepared_statement_cache_capacity(8 * plan.tables.len() + 8);
-        Ok(Self { plan, connection, user: 0, known: HashMap::new(), forms: RowForm::all(&plan.tables) })
+        let columns = subject.target.merges_columns();
+        Ok(Self { plan, columns, connection, user: 0, known: HashMap::new(), forms: RowForm::all(&plan.tables) })
     }
 
     /// Whether the policies allow a write: from the row that the server had, if it had one, to the row written; no row
@@ -87,7 +92,7 @@ impl<'a> Policies<'a> {
 
     /// Whether rows are merged by column.
     pub(super) fn merges_columns(&self) -> bool {
-        self.plan.target.merges_columns()
+        self.columns
     }
 
     /// What may come of some rows: each of them, and where columns are merged, their mixtures. None when they are too many.
