@@ -294,7 +294,7 @@ pub(super) fn identity(analysis: &Analysis) -> Vec<[String; 2]> {
     let run = &analysis.run;
     let row = |name: &str, value: String| [name.to_owned(), plain(&value)];
     let users = run.users.map(|users| format!(", row-level security with {}", counted(users, "user")));
-    vec![
+    let mut rows = vec![
         row("scenario", format!("{} ({})", run.scenario, run.path)),
         row("run", run.id.clone()),
         row("started", run.started.round(jiff::Unit::Second).unwrap_or(run.started).to_string()),
@@ -320,6 +320,10 @@ pub(super) fn identity(analysis: &Analysis) -> Vec<[String; 2]> {
                 counted(run.machine.cpus as u64, "processor"),
             ),
         ),
-        row("sqlite", format!("{}; memory statistics off", run.pragmas.join(", "))),
-    ]
+    ];
+    // A driver's engine has no pragmas of ours.
+    if !run.target.kind.is_driven() {
+        rows.push(row("sqlite", format!("{}; memory statistics off", run.pragmas.join(", "))));
+    }
+    rows
 }

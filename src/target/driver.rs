@@ -54,15 +54,13 @@ pub(super) fn connect(
     })?;
     check(plan, &driver)?;
     let hello = &driver.hello;
+    let named = settings.values().filter_map(serde_json::Value::as_str).find(|text| text.contains("://"));
+    let address = named.map_or_else(|| command.join(" "), str::to_owned);
     Ok(Connected {
         facts: TargetFacts {
             kind: plan.target.kind(),
             version: format!("{} {}", hello.engine.name, hello.engine.version),
-            address: settings
-                .values()
-                .find_map(|value| value.as_str().filter(|text| text.contains("://")))
-                .unwrap_or_default()
-                .to_owned(),
+            address,
             extension: None,
         },
         engine: Engine::Driver(driver),

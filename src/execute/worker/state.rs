@@ -17,6 +17,7 @@ use crate::plan::{
 use crate::record::{EndReason, Event, StepKind};
 use crate::scenario::{ErrorAction, ErrorActionName};
 use crate::session::Session;
+use crate::session::driver::Driver;
 use crate::template::{Scope, TemplateProblem};
 
 /// The run is ending: no further step is started.
@@ -159,7 +160,9 @@ impl<'a> Worker<'a> {
         if event.step.is_sync() {
             progress.syncs.fetch_add(1, Ordering::Relaxed);
         }
-        if self.run.alarms.hear(self.database.index, &event) {
+        // Nobody learns more from a driver that is gone.
+        let is_gone = !event.failures.is_empty() && self.run.target.driver().is_some_and(Driver::is_broken);
+        if self.run.alarms.hear(self.database.index, &event) || is_gone {
             self.run.control.finish(EndReason::Stopped);
         }
         self.run.journal.worker(self.index).events.push(event);

@@ -190,6 +190,11 @@ impl Process {
         })
     }
 
+    /// Whether it is of no use any more.
+    pub(super) fn is_broken(&self) -> bool {
+        self.0.state().broken.is_some()
+    }
+
     /// The error that the driver tells.
     pub(super) fn told(&self, call: Call, error: EngineError) -> RawError {
         let told = error.told();

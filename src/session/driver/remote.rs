@@ -1,7 +1,8 @@
 //! One database of a driver: what a session does, as operations of the protocol. It must not know who asks for it.
 
 use std::cell::Cell;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::types::{Value as Sql, ValueRef};
 use rusqlite::{Connection, Statement};
@@ -21,6 +22,8 @@ const BATCH: usize = 1000;
 pub(crate) struct Driver {
     process: Process,
     pub(crate) hello: Arc<Hello>,
+    /// What each database has in flight, whoever opened it: a request that was never answered stays in the way.
+    flights: Arc<Mutex<HashMap<u32, Arc<InFlight>>>>,
 }
 
 impl Driver {
@@ -33,12 +36,22 @@ impl Driver {
     ) -> Result<Self, RawError> {
         let op = Op::Hello { version: VERSION, settings, databases, directory };
         let hello = ask(&process, Call::Open, op, &InFlight::default())?;
-        Ok(Self { process, hello: Arc::new(hello) })
+        Ok(Self { process, hello: Arc::new(hello), flights: Arc::default() })
     }
 
     /// Whether the driver can be asked for something.
     pub(crate) fn does(&self, ability: Ability) -> bool {
         self.hello.does.contains(&ability)
+    }
+
+    /// Whether it is of no use any more: it ended, or broke the protocol.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.process.is_broken()
+    }
+
+    fn flight(&self, db: u32) -> Arc<InFlight> {
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(flights.entry(db).or_default())
     }
 
     /// Reads rows on the server.
@@ -131,7 +144,7 @@ impl Remote {
         rusqlite::vtab::series::load_module(&form).map_err(raw)?;
         tables.iter().try_for_each(|sql| form.execute_batch(sql)).map_err(raw)?;
         let mut remote =
-            Self { driver: driver.clone(), db, flight: Arc::default(), form, began: Cell::new(false), open: false };
+            Self { driver: driver.clone(), db, flight: driver.flight(db), form, began: Cell::new(false), open: false };
         remote.done(Call::Open, Op::Open { db, file, user, tables })?;
         remote.open = true;
         Ok(remote)
