@@ -101,7 +101,7 @@ enum Command {
     Selftest(selftest::Arguments),
     /// Run the embedded hub on its own, for several processes to share
     Hub(hub::Arguments),
-    /// Print the JSON schema of a scenario
+    /// Print the JSON schema of a scenario, or of the driver protocol
     Schema(schema::Arguments),
     /// Print the completion script for a shell
     Completions(completions::Arguments),

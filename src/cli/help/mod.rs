@@ -1,5 +1,6 @@
 //! `stress help`: the help of a command, or a topic. The topics take their facts from the rooms that they describe.
 
+mod driver;
 mod format;
 mod page;
 mod topics;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::super::exit::Exit;
 use super::page::Page;
-use super::{format, tried};
+use super::{driver, format, tried};
 use crate::failure::{FailureKind, Side};
 use crate::plan::CheckKind;
 use crate::plan::differences::DIFFERENCES;
@@ -24,12 +24,13 @@ pub(super) enum Topic {
     Findings,
     Faults,
     Embedded,
+    Driver,
     ExitCodes,
     Tried,
 }
 
 impl Topic {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Format,
         Self::Variables,
         Self::Metrics,
@@ -37,6 +38,7 @@ impl Topic {
         Self::Findings,
         Self::Faults,
         Self::Embedded,
+        Self::Driver,
         Self::ExitCodes,
         Self::Tried,
     ];
@@ -50,6 +52,7 @@ impl Topic {
             Self::Findings => "findings",
             Self::Faults => "faults",
             Self::Embedded => "embedded",
+            Self::Driver => "driver",
             Self::ExitCodes => "exit-codes",
             Self::Tried => "tried",
         }
@@ -64,6 +67,7 @@ impl Topic {
             Self::Findings => "Checks of the data, and their findings",
             Self::Faults => "Faults that the embedded target can inject",
             Self::Embedded => "Where the embedded target differs from CloudSync",
+            Self::Driver => "The target `driver`: test a sync engine of your own",
             Self::ExitCodes => "Exit codes of the process",
             Self::Tried => "What has been tried: runs that are disturbed on purpose",
         }
@@ -83,6 +87,7 @@ impl Topic {
             Self::Findings => findings(page),
             Self::Faults => faults(page),
             Self::Embedded => embedded(page),
+            Self::Driver => driver::describe(page),
             Self::Tried => tried::describe(page),
             Self::ExitCodes => page.terms(Exit::ALL.map(|exit| (exit.code().to_string(), exit.meaning()))),
         }
@@ -117,7 +122,7 @@ phases:
     bind: { body: \"{{ text(200) }}\", size: \"{{ int(1, 9) }}\" }",
     )
     .text(
-        "On both targets, SQL can call the public functions of CloudSync, such as `cloudsync_uuid()`, and \
+        "On the targets `embedded` and `cloudsync`, SQL can call the public functions of CloudSync, such as `cloudsync_uuid()`, and \
          `generate_series(1, n)`. Policies can call `auth_userid()`: the user who makes the request.",
     )
 }

@@ -24,13 +24,13 @@ pub(crate) struct Request<'a> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub(crate) enum Op<'a> {
-    /// The first request. The answer is a `Hello`.
+    /// The first request: who are you?
     Hello {
         /// The version of the protocol: 1.
         version: u32,
         /// The `settings` of the target in the scenario.
         settings: &'a Map<String, Value>,
-        /// The number of databases of the scenario. Higher numbers are new devices that are made at the end.
+        /// The number of databases of the scenario; higher numbers are new devices that are made at the end.
         databases: u32,
         /// The absolute path of a directory in which the driver may keep files.
         directory: &'a str,
@@ -62,7 +62,6 @@ pub(crate) enum Op<'a> {
         db: u32,
     },
     /// Executes a statement once for each list of values. Without an open transaction each of them is a transaction.
-    /// The answer is a `Changed`.
     Exec {
         /// The number of the database.
         db: u32,
@@ -73,7 +72,7 @@ pub(crate) enum Op<'a> {
         /// 1 to 1,000 lists of values.
         rows: &'a [Vec<Value>],
     },
-    /// Reads rows. The answer is a `Rows`, which may come in several lines.
+    /// Reads rows. The answer may come in several lines.
     Query {
         /// The number of the database.
         db: u32,
@@ -82,28 +81,28 @@ pub(crate) enum Op<'a> {
         /// The values of its `?`, in order.
         params: &'a [Value],
     },
-    /// Sends what the database has changed. The answer is a `Moved`.
+    /// Sends what the database has changed.
     Send {
         /// The number of the database.
         db: u32,
         /// Options of the call.
         options: Options,
     },
-    /// Receives what others have changed. The answer is a `Moved`.
+    /// Receives what others have changed.
     Receive {
         /// The number of the database.
         db: u32,
         /// Options of the call.
         options: Options,
     },
-    /// Sends and receives. The answer is a `Moved`.
+    /// Sends and receives.
     Sync {
         /// The number of the database.
         db: u32,
         /// Options of the call.
         options: Options,
     },
-    /// Asks whether the database has changes that were not sent. The answer is an `Unsent`.
+    /// Asks whether the database has changes that were not sent.
     Unsent {
         /// The number of the database.
         db: u32,
@@ -113,7 +112,7 @@ pub(crate) enum Op<'a> {
         /// The number of the database.
         db: u32,
     },
-    /// Reads rows on the server. The answer is a `Rows`.
+    /// Reads rows on the server.
     ServerQuery {
         /// The query.
         sql: &'a str,
@@ -283,13 +282,13 @@ pub(crate) enum Promise {
 pub(crate) enum Ability {
     /// Databases of different users see different rows.
     Rls,
-    /// `server_query`.
+    /// It answers `server_query`.
     ServerQuery,
-    /// `interrupt`.
+    /// It can interrupt a request.
     Interrupt,
     /// A new database receives everything.
     Bootstrap,
-    /// `unsent`.
+    /// It knows whether a database has changes that were not sent.
     Unsent,
 }
 
@@ -343,4 +342,32 @@ impl std::fmt::Display for Moved {
 pub(crate) struct Unsent {
     /// Whether there are changes that were not sent; null where nobody knows.
     pub(crate) unsent: Option<bool>,
+}
+
+/// The messages of the driver protocol of `stress`, version 1. Each message is one line of JSON: requests on the driver's
+/// stdin, answers on its stdout. Every property here stands for one kind of message, or for what an answer holds beside
+/// `id`, by the operation that is answered.
+#[derive(JsonSchema)]
+#[schemars(title = "stress driver protocol, version 1")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Protocol {
+    /// What `stress` writes.
+    request: Request<'static>,
+    /// What a driver writes.
+    answer: Answer,
+    /// What the answer to `hello` holds.
+    hello: Hello,
+    /// What the answer to `exec` holds.
+    exec: Changed,
+    /// What the answer to `query` and `server_query` holds.
+    query: Rows,
+    /// What the answer to `send`, `receive` and `sync` holds.
+    send: Moved,
+    /// What the answer to `unsent` holds.
+    unsent: Unsent,
+}
+
+/// The JSON schema (draft 2020-12) of the protocol. `schemas/driver.schema.json` is this value.
+pub(crate) fn json_schema() -> Value {
+    schemars::schema_for!(Protocol).to_value()
 }

@@ -5,6 +5,6 @@ mod process;
 mod remote;
 mod value;
 
-pub(crate) use message::{Ability, Promise};
+pub(crate) use message::{Ability, Promise, json_schema};
 pub(crate) use process::{Process, Start};
 pub(crate) use remote::{Batch, Driver, Interruption, Remote};
