@@ -25,6 +25,7 @@ import queue
 import sqlite3
 import sys
 import threading
+import time
 import traceback
 import uuid
 
@@ -156,9 +157,7 @@ class Database:
         self.unsure = False  # Whether a push may be in the directory that `_sync_state` does not know of, see `settle`.
         self.connection = sqlite3.connect(file, isolation_level=None)  # None: transactions begin only where we say so.
         try:
-            # SQLite asks this while it works and gives up when the answer is true. `Connection.interrupt()` would be
-            # forgotten when it comes just before a statement begins.
-            self.connection.set_progress_handler(stop.is_set, 1000)
+            stop.call = self.interrupt
             self.connection.execute("PRAGMA journal_mode = WAL")
             self.connection.execute("PRAGMA synchronous = NORMAL")
             self.connection.execute("PRAGMA recursive_triggers = ON")  # Else REPLACE would delete rows unnoticed.
@@ -217,6 +216,15 @@ class Database:
     def close(self):
         self.connection.close()
 
+    def interrupt(self):
+        """Called from another thread, again and again, until the request that shall be given up has ended.
+
+        (SQLite's progress handler would be asked once more after a statement was committed, and report it as failed.)"""
+        try:
+            self.connection.interrupt()
+        except sqlite3.ProgrammingError:  # It was closed in this moment.
+            pass
+
     # Sync.
 
     def send(self, options):
@@ -255,7 +263,6 @@ class Database:
                 position += 1
                 if push["from"] == replica:  # We have these rows. From here on later pushes may replace them.
                     self.connection.execute("DELETE FROM _sync_log WHERE n <= ?", (push["last"],))
-                    self.connection.execute("UPDATE _sync_state SET sent = max(sent, ?)", (push["last"],))
                     mine = None
                     continue
                 mine = self.logged(0) if mine is None else mine
@@ -447,12 +454,19 @@ def encode_row(row):
     return [value if type(value) is str else encode(value) for value in row]
 
 
+class Stop(threading.Event):
+    """Set when the request in work shall be given up. An engine that can interrupt a call puts that into `call`."""
+
+    def call(self):
+        pass
+
+
 class Worker:
     """The thread of one database, and what it is doing. Databases are served at the same time, one request each."""
 
     def __init__(self, driver):
         self.database = None
-        self.stop = threading.Event()
+        self.stop = Stop()
         self.lock = threading.Lock()
         self.current = None  # The id of the request in work.
         self.requests = queue.SimpleQueue()
@@ -478,10 +492,21 @@ class Worker:
         self.requests.put(request)
 
     def interrupt(self, request_id):
-        """Called by the thread that reads stdin. If your engine has an interrupt call of its own, make it here as well."""
+        """Gives up a request, if it is still in work."""
         with self.lock:
-            if self.current == request_id:
-                self.stop.set()
+            if self.current != request_id:
+                return
+            self.stop.set()
+        threading.Thread(target=self.insist, args=(request_id,), daemon=True).start()
+
+    def insist(self, request_id):
+        """Calls more than once, because an interrupt that comes just before a statement begins is forgotten."""
+        while True:
+            with self.lock:
+                if self.current != request_id:
+                    return
+                self.stop.call()
+            time.sleep(0.005)
 
 
 class Driver:
@@ -504,7 +529,7 @@ class Driver:
             self.route(request)
         # stdin has ended: give up what is in work, close everything, exit.
         for worker in self.workers.values():
-            worker.stop.set()
+            worker.interrupt(worker.current)
             worker.requests.put(None)
         for worker in self.workers.values():
             worker.thread.join()
