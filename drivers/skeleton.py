@@ -68,8 +68,9 @@ class Engine:
         self.pushes = Pushes(os.path.join(directory, "pushes"))
         self.tables = None
 
-    def open(self, file, user, tables, stop):
-        """Opens the database, here in the thread that will also use it. `stop` is set when a request shall be given up."""
+    def open(self, db, file, user, tables, stop):
+        """Opens database number `db`, in the thread that will also use it. `stop` is set when a request shall be given up.
+        `user` is for engines with users: a directory has none."""
         self.tables = tables
         return Database(self.pushes, file, tables, stop)
 
@@ -567,7 +568,9 @@ class Driver:
     def do_open(self, worker, request):
         if worker.database is not None:
             raise Failure(f"database {request['db']} is open already", code="already_open")
-        worker.database = self.engine.open(request["file"], request.get("user"), request["tables"], worker.stop)
+        worker.database = self.engine.open(
+            request["db"], request["file"], request.get("user"), request["tables"], worker.stop
+        )
 
     def do_close(self, worker, request):
         database, worker.database = worker.database, None
