@@ -354,9 +354,10 @@ class Database:
         return tables
 
     def apply(self, tables, mine):
-        """Applies a push, without the rows that were written here and are not yet, or only later, in the order of pushes.
+        """Applies a push, but leaves rows alone that this database wrote as well and pushed later, or will push.
 
-        A conflict with something other than the key (a UNIQUE index, a trigger of the scenario) is SQLite's error here."""
+        What depends on more than one row is not merged: a row that breaks a UNIQUE index or a foreign key here is SQLite's
+        error, and triggers of the scenario run again for rows that arrive."""
         ours = self.last_entry()
         count = 0
         for table, change in tables.items():
@@ -403,10 +404,16 @@ class Transaction:
         self.connection.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind, error, trace):
-        if error is None:
-            self.connection.execute("COMMIT")
-        elif self.connection.in_transaction:
-            self.connection.execute("ROLLBACK")
+        try:
+            if error is None:
+                self.connection.execute("COMMIT")
+        finally:
+            for _ in range(2):  # An interrupt may hit ROLLBACK too, but not twice in a row.
+                if self.connection.in_transaction:
+                    try:
+                        self.connection.execute("ROLLBACK")
+                    except sqlite3.OperationalError as failed:
+                        print(f"rollback: {failed}", file=sys.stderr)
 
 
 def quoted(name):

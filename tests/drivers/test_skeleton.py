@@ -322,6 +322,29 @@ class Protocol(WithDirectory):
             interrupted += answer["changed"] < 1000 and answer["error"]["code"] == "interrupted"
         self.assertGreater(interrupted, 0)
 
+    def test_an_interrupted_receive_applies_nothing_and_can_be_repeated(self):
+        client = self.client()
+        for db in (1, 2):
+            self.open(client, db, self.TABLES)
+        many = HEAVY.replace("1000000000", "5000").replace("SELECT count(*)", "SELECT x, x")
+        self.assertEqual(client.exec(1, "INSERT INTO t " + many).get("changed"), 5000)
+        client.ask("send", db=1, options={})
+        interrupted = 0
+        for n in range(100):
+            request = client.put("receive", db=2, options={})
+            time.sleep(n * 0.003)
+            client.put("interrupt", of=request)
+            answer = client.get(request)
+            if "error" not in answer:
+                break
+            self.assertEqual(answer["error"]["code"], "interrupted")
+            interrupted += 1
+            self.assertEqual(client.rows("SELECT count(*) FROM t", 2), [[0]])
+            self.assertNotIn("error", client.ask("begin", db=2))
+            self.assertNotIn("error", client.ask("rollback", db=2))
+        self.assertGreater(interrupted, 0)
+        self.assertEqual(client.rows("SELECT count(*) FROM t", 2), [[5000]])
+
     def test_the_end_of_stdin_ends_it_also_in_the_middle_of_work(self):
         client = self.client()
         for db in (1, 2):
