@@ -692,7 +692,7 @@ class RandomOperations(WithDirectory):
         for seed in seeds:
             with self.subTest(seed=seed):
                 self.setUp()
-                self.scenario(seed, int(os.environ.get("ROUNDS", 300)))
+                self.scenario(seed, int(os.environ.get("ROUNDS", 250)))
 
 
 if __name__ == "__main__":
