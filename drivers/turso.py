@@ -97,7 +97,7 @@ def describe(error: BaseException) -> dict[str, Any]:
         where, code, http_status = "server", None, int(status[1])
     elif server:
         where, code, http_status = "server", server[1], None
-    elif re.search(r"\b(network|http) error: ", message) or isinstance(error, (OSError, http.client.HTTPException)):
+    elif re.search(r"\b(network|http) error: |unexpected end of protobuf", message) or isinstance(error, (OSError, http.client.HTTPException)):
         where, code, http_status = "network", None, None
     else:
         where, code, http_status = "client", code or ("SQLITE_BUSY" if busy else None), None
