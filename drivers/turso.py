@@ -93,6 +93,7 @@ def describe(error: BaseException) -> dict[str, Any]:
     status = re.search(r"\bstatus=(\d{3})\b", message)
     server = re.search(r'failed to execute sql: .*\bcode: "(\w+)"', message, re.DOTALL)
     busy = re.search(r"database is (busy|locked)", message, re.IGNORECASE)
+    corrupt = "Corrupt database" in message
     if status:
         where, code, http_status = "server", None, int(status[1])
     elif server:
@@ -100,7 +101,7 @@ def describe(error: BaseException) -> dict[str, Any]:
     elif re.search(r"\b(network|http) error: |unexpected end of protobuf", message) or isinstance(error, (OSError, http.client.HTTPException)):
         where, code, http_status = "network", None, None
     else:
-        where, code, http_status = "client", code or ("SQLITE_BUSY" if busy else None), None
+        where, code, http_status = "client", code or ("SQLITE_BUSY" if busy else "SQLITE_CORRUPT" if corrupt else None), None
     known = where == "client" and code is not None
     retry = True if busy or where == "network" or http_status in (429, 503) else False if known else None
     return {"message": message, "code": code, "http": http_status, "where": where, "retry": retry}
