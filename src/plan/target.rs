@@ -65,7 +65,8 @@ impl TargetPlan {
         match self {
             Self::Embedded(_) => true,
             Self::Cloudsync(options) => options.connection_string.is_some(),
-            Self::Driver(_) | Self::Turso(_) => false,
+            Self::Driver(_) => false,
+            Self::Turso(_) => true,
         }
     }
 
@@ -73,8 +74,7 @@ impl TargetPlan {
     pub fn may_answer(&self) -> bool {
         match self {
             Self::Embedded(_) | Self::Cloudsync(_) => self.has_administrator(),
-            Self::Driver(_) => true,
-            Self::Turso(_) => false,
+            Self::Driver(_) | Self::Turso(_) => true,
         }
     }
 
