@@ -1,6 +1,6 @@
-//! What the databases sync with. Both targets come down to the same: where the sync functions are loaded from, the
-//! address they talk to, a credential per user, and an administrator. The code that runs a scenario cannot tell which
-//! target it meets.
+//! What the databases sync with. All targets come down to the same: an engine that opens databases, a credential per user,
+//! and perhaps an administrator. For the embedded target and CloudSync the engine is SQLite in this process with sync
+//! functions, for the others it is a driver. The code that runs a scenario cannot tell which target it meets.
 
 mod access;
 pub(crate) mod admin;

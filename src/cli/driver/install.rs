@@ -60,12 +60,12 @@ fn turso(terminal: &mut Terminal) -> Result<(), Problem> {
         "--target",
     ]);
     pip.arg(&installed.python).arg(format!("{client}=={client_version}"));
-    done(pip, "pip", "install Python 3.10 or newer with pip, and check that PyPI is reachable")?;
+    done(pip, PYTHON, "install Python 3.10 or newer with pip, and check that PyPI is reachable")?;
     let package = turso::server_package().unwrap_or_default();
     let mut npm = Command::new(NPM);
     npm.args(["install", "--ignore-scripts", "--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--prefix"]);
     npm.arg(&installed.npm).arg(format!("{package}@{}", turso::SERVER_VERSION)).current_dir(&installed.npm);
-    done(npm, "npm", "install Node.js, which contains npm, and check that the npm registry is reachable")?;
+    done(npm, NPM, "install Node.js, which contains npm, and check that the npm registry is reachable")?;
     let mut probe = Command::new(&server);
     probe.arg("--version");
     let version = done(probe, "the server", "its package may be for another system")?;
