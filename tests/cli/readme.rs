@@ -19,7 +19,9 @@ fn mentioned() -> Vec<String> {
 
 /// Whether a command runs until it is stopped, or needs a cloud or a registry: those have tests of their own.
 fn has_a_test_of_its_own(line: &str) -> bool {
-    ["hub", "provision", "cleanup", "extension", "driver"].iter().any(|name| line.starts_with(&format!("stress {name}")))
+    ["hub", "provision", "cleanup", "extension", "driver"]
+        .iter()
+        .any(|name| line.starts_with(&format!("stress {name}")))
 }
 
 /// The blocks of a language. One with a file's name behind it is that file.
