@@ -175,7 +175,9 @@ impl Tables {
             return Ok(vec![Issue::new(pointer, code, message).help(help)]);
         }
         let mut issues = Vec::new();
-        Self::check_rules(pointer, table, &after, &mut issues);
+        if self.cloudsync {
+            Self::check_rules(pointer, table, &after, &mut issues);
+        }
         let key = |columns: &[Column]| -> Vec<String> {
             columns.iter().filter(|column| column.key > 0).map(|column| column.name.clone()).collect()
         };

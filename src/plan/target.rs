@@ -63,10 +63,9 @@ impl TargetPlan {
     /// Whether there is surely somebody who asks the server.
     pub fn has_administrator(&self) -> bool {
         match self {
-            Self::Embedded(_) => true,
+            Self::Embedded(_) | Self::Turso(_) => true,
             Self::Cloudsync(options) => options.connection_string.is_some(),
             Self::Driver(_) => false,
-            Self::Turso(_) => true,
         }
     }
 
