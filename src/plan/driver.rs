@@ -151,7 +151,7 @@ mod tests {
             ("/phases/0/crash", json!({ "at": "after_send" }), "/phases/0/crash `crash`"),
             ("/phases/0/sync", json!(["send", "logout"]), "/phases/0/sync/1 `logout`"),
             ("/phases/0/sync", json!(["reset_sync_version", "send"]), "/phases/0/sync/0 `reset_sync_version`"),
-            ("/phases/0/sync", json!([{ "sync": { "wait": "1s", "tries": 2 } }]), "/phases/0/sync/0 the tries"),
+            ("/phases/0/sync", json!([{ "sync": { "wait": "1s", "retries": 2 } }]), "/phases/0/sync/0 the tries"),
         ];
         for (pointer, value, wanted) in cases {
             let problem = refused(pointer, &value);
