@@ -11,6 +11,7 @@ mod conduct;
 mod crash;
 mod directory;
 mod doctor;
+mod driver;
 mod exit;
 mod extension;
 mod fuzz;
@@ -95,6 +96,8 @@ enum Command {
     Clean(clean::Arguments),
     /// Install the CloudSync extension, or print its path
     Extension(extension::Arguments),
+    /// Write a driver for a sync engine of your own, or check one
+    Driver(driver::Arguments),
     /// Compare runs, or series of runs, and report regressions
     Compare(compare::Arguments),
     /// Inject every fault of the embedded target and test that runs report it
@@ -149,6 +152,7 @@ impl Command {
             Self::Cleanup(arguments) => cleanup::run(arguments, terminal),
             Self::Clean(arguments) => clean::run(arguments, terminal),
             Self::Extension(arguments) => extension::run(arguments, terminal),
+            Self::Driver(arguments) => driver::run(arguments, terminal),
             Self::Compare(arguments) => compare::run(arguments, terminal),
             Self::Selftest(arguments) => selftest::run(arguments, terminal),
             Self::Hub(arguments) => hub::run(arguments, terminal),

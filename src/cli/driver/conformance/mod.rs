@@ -1,0 +1,54 @@
+//! What a driver must do for `stress`, check by check. Each check has a process of its own, so that what one breaks does
+//! not fail the next.
+
+mod alone;
+mod bench;
+mod lasting;
+mod synced;
+mod values;
+
+pub(super) use bench::{Bench, Found};
+
+use crate::session::driver::Ability;
+use bench::Scene;
+
+/// A check: what it looks at, what it needs, and how it looks. What it found is told in words.
+pub(super) struct Check {
+    pub(super) name: &'static str,
+    needs: Option<Ability>,
+    look: fn(&Scene<'_>) -> Result<String, String>,
+}
+
+/// All checks. The first is made by [`Bench::introduce`]: the others begin with it.
+pub(super) fn all() -> Vec<Check> {
+    let check = |name, look| Check { name, needs: None, look };
+    let able = |name, needs, look| Check { name, needs: Some(needs), look };
+    vec![
+        check("hello", |_| Ok(String::new())),
+        check("open", alone::open),
+        check("a database that is not open", alone::not_open),
+        check("exec", alone::exec),
+        check("a batch of 1,000", alone::batch),
+        check("statements without a transaction", alone::without_transaction),
+        check("begin, commit, rollback", alone::transactions),
+        check("values", values::stored),
+        check("parameters of a query", values::bound),
+        check("errors of SQL", alone::errors),
+        check("several databases at once", alone::at_once),
+        able("interrupt", Ability::Interrupt, alone::interrupt),
+        check("send and receive", synced::send_and_receive),
+        check("sync", synced::sync),
+        check("updates and deletions", synced::changes),
+        check("two changes of one row", synced::conflict),
+        check("values that are synced", values::synced),
+        check("receive with max_chunks", synced::parts),
+        able("a new device", Ability::Bootstrap, synced::new_device),
+        able("unsent", Ability::Unsent, synced::unsent),
+        able("server_query", Ability::ServerQuery, synced::server_query),
+        check("close and open again", lasting::again),
+        check("an op that is unknown", lasting::unknown_op),
+        check("fields that are unknown", lasting::unknown_fields),
+        check("the end of stdin", lasting::end),
+        check("kill -9", lasting::kill),
+    ]
+}
