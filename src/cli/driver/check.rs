@@ -13,6 +13,7 @@ use crate::cli::problem::Problem;
 use crate::cli::terminal::Terminal;
 use crate::figure::{counted, duration};
 use crate::scenario::HumanDuration;
+use crate::suggest::suggest;
 
 #[derive(Args)]
 #[command(
@@ -23,6 +24,9 @@ pub(super) struct Arguments {
     /// A setting for the driver; a VALUE that is JSON, such as 8080 or true, is given as that
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     setting: Vec<(String, Value)>,
+    /// Only make this check, by its name in the table; can be given again for more
+    #[arg(long, value_name = "CHECK", value_parser = check)]
+    only: Vec<&'static str>,
     /// The longest that a request may take
     #[arg(long, value_name = "TIME", default_value = "10s")]
     timeout: HumanDuration,
@@ -37,10 +41,18 @@ fn setting(text: &str) -> Result<(String, Value), String> {
     Ok((key.to_owned(), value))
 }
 
+fn check(text: &str) -> Result<&'static str, String> {
+    let all: Vec<&str> = conformance::all().iter().map(|check| check.name).collect();
+    all.iter().find(|name| **name == text).copied().ok_or_else(|| suggest(text, all.iter().copied(), "checks"))
+}
+
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
     let settings: Map<String, Value> = arguments.setting.iter().cloned().collect();
     let bench = Bench::new(arguments.command.clone(), settings, arguments.timeout.get())?;
-    let checks = conformance::all();
+    let mut checks = conformance::all();
+    // The first one is how all others begin.
+    let asked_for = |name: &str| arguments.only.is_empty() || arguments.only.contains(&name);
+    checks.retain(|check| check.name == conformance::FIRST || asked_for(check.name));
     let mut introduced = true;
     let mut table = Table::new();
     table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);

@@ -110,8 +110,8 @@ impl Bench {
                     return Ok(Found::Failed("the driver or its engine has no name".to_owned()));
                 }
                 let list = |names: Vec<String>| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-                let promises = hello.promises.iter().map(|promise| name(promise)).collect();
-                let does = hello.does.iter().map(|does| name(does)).collect();
+                let promises = hello.promises.iter().map(|promise| name(promise, '-')).collect();
+                let does = hello.does.iter().map(|does| name(does, '_')).collect();
                 Found::Ok(format!(
                     "`{}`, {} {}; promises {}; does {}",
                     hello.name,
@@ -134,12 +134,12 @@ impl Bench {
     }
 }
 
-/// As the protocol has it.
-fn name(item: &impl std::fmt::Debug) -> String {
+/// As the protocol has it: words with this between them.
+fn name(item: &impl std::fmt::Debug, between: char) -> String {
     let mut name = String::new();
     for letter in format!("{item:?}").chars() {
         if letter.is_uppercase() && !name.is_empty() {
-            name.push(' ');
+            name.push(between);
         }
         name.extend(letter.to_lowercase());
     }
@@ -153,7 +153,7 @@ impl Check {
             Err(wrong) => return Ok(Found::Failed(wrong)),
         };
         if let Some(needed) = self.needs.filter(|needed| !scene.driver.does(*needed)) {
-            return Ok(Found::NotAsked(format!("the driver does not `{}`", name(&needed).replace(' ', "_"))));
+            return Ok(Found::NotAsked(format!("the driver does not `{}`", name(&needed, '_'))));
         }
         Ok(match (self.look)(&scene) {
             Ok(found) => Found::Ok(found),
@@ -178,8 +178,12 @@ impl Scene<'_> {
         })
     }
 
-    pub(super) fn promises_convergence(&self) -> bool {
-        self.driver.promises(Promise::Convergence)
+    /// What is wrong, unless it is right or was not promised.
+    pub(super) fn promised(&self, promise: Promise, found: Result<String, String>) -> Result<String, String> {
+        match found {
+            Err(wrong) if !self.driver.promises(promise) => Ok(format!("not promised, and observed: {wrong}")),
+            found => found,
+        }
     }
 
     pub(super) fn does(&self, ability: Ability) -> bool {

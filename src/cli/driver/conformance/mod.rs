@@ -19,12 +19,15 @@ pub(super) struct Check {
     look: fn(&Scene<'_>) -> Result<String, String>,
 }
 
+/// The first check.
+pub(super) const FIRST: &str = "hello";
+
 /// All checks. The first is made by [`Bench::introduce`]: the others begin with it.
 pub(super) fn all() -> Vec<Check> {
     let check = |name, look| Check { name, needs: None, look };
     let able = |name, needs, look| Check { name, needs: Some(needs), look };
     vec![
-        check("hello", |_| Ok(String::new())),
+        check(FIRST, |_| Ok(String::new())),
         check("open", alone::open),
         check("a database that is not open", alone::not_open),
         check("exec", alone::exec),
@@ -42,6 +45,9 @@ pub(super) fn all() -> Vec<Check> {
         check("two changes of one row", synced::conflict),
         check("values that are synced", values::synced),
         check("receive with max_chunks", synced::parts),
+        check("reads of what was written here", synced::own_writes),
+        check("reads that do not go back", synced::never_back),
+        check("transactions as a whole", synced::whole_transactions),
         able("a new device", Ability::Bootstrap, synced::new_device),
         able("unsent", Ability::Unsent, synced::unsent),
         able("server_query", Ability::ServerQuery, synced::server_query),

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use rusqlite::types::Value as Sql;
+use serde_json::json;
 
 use super::bench::{DATABASES, Held, Scene, owned, told};
+use crate::session::driver::Promise;
 
 /// So many times everything is sent and received at most, until all databases hold what they should.
 const ROUNDS: u32 = 10;
@@ -32,7 +34,7 @@ fn until(
         std::thread::sleep(PAUSE);
     }
     let wrong = format!("after {ROUNDS} rounds, {wrong}");
-    if scene.promises_convergence() { Err(wrong) } else { Ok(format!("not promised, and observed: {wrong}")) }
+    scene.promised(Promise::Convergence, Err(wrong))
 }
 
 fn send_then_receive(scene: &Scene<'_>, db: u32, half: u32) -> Result<(), String> {
@@ -85,9 +87,14 @@ pub(super) fn conflict(scene: &Scene<'_>) -> Result<String, String> {
     until(scene, &[1, 2], send_then_receive, |held| all_hold(held, &[("a", 1)]))?;
     change(scene, 1, "UPDATE stress_check SET n = 10 WHERE id = :id", "a")?;
     change(scene, 2, "UPDATE stress_check SET n = 20 WHERE id = :id", "a")?;
+    // Database 2 sends after database 1.
+    let last_wins = scene.driver.promises(Promise::LastPushWins);
     until(scene, &[1, 2], send_then_receive, |held| {
         let same = held.windows(2).all(|pair| pair[0].1 == pair[1].1);
         match held.first().map(|(_, rows)| rows.as_slice()) {
+            Some([(_, 10)]) if same && last_wins => {
+                Err("`last-push-wins` is promised, and the change that was sent first stays".to_owned())
+            }
             Some([(_, n @ (10 | 20))]) if same => Ok(format!("the change of database {} stays in both", n / 10)),
             _ => {
                 let each: Vec<String> =
@@ -105,11 +112,67 @@ pub(super) fn parts(scene: &Scene<'_>) -> Result<String, String> {
         scene.driver.moved(1, "send", None)?;
     }
     let receives = scene.receive(2, Some(1))?;
-    match scene.holds(2, &[("0", 0), ("1", 1), ("2", 2)]) {
-        Err(wrong) if !scene.promises_convergence() => Ok(format!("not promised, and observed: {wrong}")),
-        Err(wrong) => Err(format!("{wrong}, and says that there is nothing more to receive")),
-        Ok(()) => Ok(format!("all rows of three sends came in {receives} receives")),
+    let held = scene.holds(2, &[("0", 0), ("1", 1), ("2", 2)]);
+    let found = held.map(|()| format!("all rows of three sends came in {receives} receives"));
+    let found = found.map_err(|wrong| format!("{wrong}, and says that there is nothing more to receive"));
+    scene.promised(Promise::Convergence, found)
+}
+
+pub(super) fn own_writes(scene: &Scene<'_>) -> Result<String, String> {
+    scene.open_all(&[1, 2])?;
+    scene.insert(1, &[("a", 1)])?;
+    until(scene, &[1, 2], send_then_receive, |held| all_hold(held, &[("a", 1)]))?;
+    change(scene, 1, "UPDATE stress_check SET n = 10 WHERE id = :id", "a")?;
+    scene.driver.moved(1, "send", None)?;
+    change(scene, 2, "UPDATE stress_check SET n = 20 WHERE id = :id", "a")?;
+    scene.receive(2, None)?;
+    let held = scene.holds(2, &[("a", 20)]);
+    let found = held.map(|()| "a receive leaves alone what was written here and not sent yet".to_owned());
+    let found = found.map_err(|wrong| format!("after a write that was not sent, and a receive, {wrong}"));
+    scene.promised(Promise::ReadYourWrites, found)
+}
+
+pub(super) fn never_back(scene: &Scene<'_>) -> Result<String, String> {
+    const VERSIONS: i64 = 4;
+    scene.open_all(&[1, 2])?;
+    scene.insert(1, &[("a", 0)])?;
+    let mut seen = Vec::new();
+    for _ in 0..=VERSIONS {
+        scene.driver.moved(1, "send", None)?;
+        // The second one has nothing to bring.
+        for _ in 0..2 {
+            scene.receive(2, None)?;
+            seen.extend(scene.held(2)?.first().map(|(_, n)| *n));
+        }
+        change(scene, 1, "UPDATE stress_check SET n = n + 1 WHERE id = :id", "a")?;
     }
+    let found = if seen.is_sorted() {
+        Ok("a row that is updated again and again never gets older".to_owned())
+    } else {
+        Err(format!("a row that was updated went back in time: {seen:?}"))
+    };
+    scene.promised(Promise::MonotonicReads, found)
+}
+
+pub(super) fn whole_transactions(scene: &Scene<'_>) -> Result<String, String> {
+    const PAIRS: i64 = 3;
+    scene.open_all(&[1, 2])?;
+    for n in 0..PAIRS {
+        scene.driver.done(1, "begin", json!({}))?;
+        scene.insert(1, &[(&format!("{n} one"), n), (&format!("{n} other"), n)])?;
+        scene.driver.done(1, "commit", json!({}))?;
+        scene.driver.moved(1, "send", None)?;
+    }
+    let mut found = Ok("of two rows that were written together, both are there or none".to_owned());
+    for _ in 0..PAIRS {
+        scene.driver.moved(2, "receive", Some(1))?;
+        let held = scene.held(2)?;
+        if held.chunks(2).any(|pair| pair.len() < 2 || pair[0].1 != pair[1].1) {
+            found = Err(format!("of rows that were written together, database 2 holds {}", told(&held)));
+            break;
+        }
+    }
+    scene.promised(Promise::AtomicTransactions, found)
 }
 
 /// A number of a database that the scenario does not have.

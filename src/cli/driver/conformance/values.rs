@@ -3,6 +3,7 @@
 use rusqlite::types::Value as Sql;
 
 use super::bench::Scene;
+use crate::session::driver::Promise;
 
 /// The largest integer that every reader of JSON holds exactly.
 const EXACT: i64 = (1 << 53) - 1;
@@ -105,9 +106,5 @@ pub(super) fn synced(scene: &Scene<'_>) -> Result<String, String> {
     write(scene, 1)?;
     scene.driver.moved(1, "send", None)?;
     scene.receive(2, None)?;
-    let found = read(scene, 2);
-    match found {
-        Err(wrong) if !scene.promises_convergence() => Ok(format!("not promised, and observed: {wrong}")),
-        found => found,
-    }
+    scene.promised(Promise::Convergence, read(scene, 2))
 }
