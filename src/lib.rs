@@ -15,9 +15,9 @@
 //! | `plan` | scenario, template, failure, sql, suggest, sandbox | SQLite in memory (`plan/guard.rs`, `plan/tables.rs`) |
 //! | `load` | source, scenario, diagnostic, plan, suggest | none of its own |
 //! | [`record`] | scenario, failure | none |
-//! | [`session`] | failure, record, sandbox | SQLite, unsafe |
-//! | `ledger` | plan, record, session, sql | SQLite, files of the run |
-//! | `target` | plan, scenario, session, template, record, failure, sql, sandbox | HTTP, threads and files of the hub |
+//! | [`session`] | failure, record, sandbox | SQLite, unsafe, the process of a driver |
+//! | `ledger` | plan, record, session, failure, sql | SQLite, files of the run |
+//! | `target` | plan, scenario, session, template, record, failure, sql, sandbox | HTTP, threads and files of the hub, the process of a server |
 //! | `observe` | plan, scenario, session, ledger, target, record, failure, sql | clock, SQLite, threads, files to compare |
 //! | `execute` | plan, scenario, session, template, ledger, target, observe, record, latency, failure, sql | clock, threads, files of the run |
 //! | `verify` | record, plan, scenario, figure | none |

@@ -68,7 +68,9 @@ impl Look {
         }
         let mut gone: Vec<u128> = self.0.into_keys().collect();
         gone.sort_unstable();
-        gone.into_iter().for_each(|key| note(Change::Deleted { key }));
+        for key in gone {
+            note(Change::Deleted { key });
+        }
         Ok(Self(now))
     }
 }

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::queries::first_of;
 use crate::plan::Plan;
 use crate::record::{GrowthSample, TableSize};
-use crate::session::open_reader;
+use crate::session::{Session, open_reader};
 use crate::sql::quote;
 
 /// Iterations that are looked at, about.
@@ -17,6 +18,17 @@ const SAMPLES: u64 = 50;
 pub(crate) fn is_due(iteration: u64, iterations: u64) -> bool {
     let every = iterations.div_ceil(SAMPLES).max(1);
     iteration == iterations || (iteration - 1).is_multiple_of(every)
+}
+
+/// A driver's database as it is, asked over its session: its engine need not let others read the file.
+pub(crate) fn sample_over(session: &Session, plan: &Plan, file: &Path, iteration: u64) -> Option<GrowthSample> {
+    let tables = plan.tables.iter().map(|table| {
+        let answer = session.query(&format!("SELECT count(*) FROM {}", quote(&table.name))).ok()?;
+        let rows = first_of(&answer).0.as_u64()?;
+        Some(TableSize { table: table.name.clone(), rows, metadata: None })
+    });
+    let tables = tables.collect::<Option<_>>()?;
+    Some(GrowthSample { iteration, file: size(file, ""), wal: size(file, "-wal"), tables })
 }
 
 /// The database as it is; nothing when it cannot be read at this moment.

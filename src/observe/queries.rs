@@ -39,7 +39,10 @@ pub(super) fn answers(subject: &Subject<'_>) -> Vec<QueryAnswer> {
 
 fn ask_server(subject: &Subject<'_>, sql: &str) -> Answer {
     if let Some(driver) = subject.target.driver() {
-        return driver.server_query(sql).map(first_of).map_err(|error| Box::new(failure::classify(&error)));
+        return driver
+            .server_query(sql)
+            .map(|rows| first_of(&rows))
+            .map_err(|error| Box::new(failure::classify(&error)));
     }
     let Some((admin, database)) = &subject.target.admin else {
         let message = "the target has no administrator";
@@ -79,7 +82,7 @@ fn ask(reader: &Connection, sql: &str) -> rusqlite::Result<(Value, u64)> {
 }
 
 /// The value of the first row of some, null without one; and the number of the rows.
-pub(crate) fn first_of(rows: Rows) -> (Value, u64) {
+pub(crate) fn first_of(rows: &Rows) -> (Value, u64) {
     let first = rows.first().and_then(|row| row.first());
     (first.map_or(Value::Null, |value| value_of(value.into())), rows.len() as u64)
 }

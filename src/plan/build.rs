@@ -48,13 +48,14 @@ fn plan(draft: &mut Draft<'_>, scenario: &Scenario) -> Option<Plan> {
     }
     variables::check(draft, scenario);
     let scale = scale::decide(draft, scenario);
-    let tables = Tables::new(draft.grant.is_sandbox()).map_err(|error| {
+    let target = target::decide(draft, scenario, scale.users.len());
+    let cloudsync = !target.kind().is_driven();
+    let tables = Tables::new(draft.grant.is_sandbox(), cloudsync).map_err(|error| {
         draft.issues.push(Issue::new("/schema", "sql::sqlite", format!("SQLite does not start: {error}")));
     });
     let mut tables = tables.ok()?;
     let mut table_plans = schema::decide(draft, scenario, &mut tables);
     policies::decide(draft, scenario, &mut tables, &mut table_plans);
-    let target = target::decide(draft, scenario, scale.users.len());
     session::check_credentials(draft, scenario, &target, scale.databases.len());
     let steps = Steps::decide(draft, scenario, &scale, &tables, &mut table_plans);
     let all = steps.all();

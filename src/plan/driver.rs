@@ -1,87 +1,12 @@
-//! Whether a scenario fits a target whose databases a driver opens: the programs and their texts, and what only CloudSync's
-//! databases can do, which is refused where the scenario asks for it. What the driver itself cannot do is known only when
-//! it has introduced itself, or when it is one that ships.
-
-use serde_json::Value;
+//! What only CloudSync's databases can do, refused where a scenario asks a driver's for it. What the driver itself cannot
+//! do is known only when it has introduced itself, or when it is one that ships.
 
 use super::draft::Draft;
-use super::names::Names;
 use super::target::TargetPlan;
 use super::{Action, StepPlan, SyncPlan};
-use crate::scenario::{Algorithm, DriverOptions, DriverReady, Issue, Scenario, TursoOptions, join};
+use crate::scenario::{Algorithm, Issue, Scenario};
 
 const CODE: &str = "target::driver";
-const AT: &str = "/target/driver";
-
-/// Checks the options of a driver of the user's own.
-pub(super) fn check_options(draft: &mut Draft<'_>, options: &DriverOptions) {
-    if draft.grant.is_sandbox() {
-        let message = "the sandbox does not let a scenario name programs to be started";
-        let help = "read the program first, then run the scenario without `--sandbox`";
-        draft.issues.push(Issue::new(AT, "target::sandbox", message).help(help));
-    }
-    let server = options.server.as_ref();
-    let commands = [
-        (format!("{AT}/command"), Some(&options.command)),
-        (format!("{AT}/server/command"), server.map(|server| &server.command)),
-    ];
-    for (pointer, command) in commands.iter().filter_map(|(pointer, command)| Some((pointer, (*command)?))) {
-        if command.first().is_none_or(|program| program.trim().is_empty()) {
-            let help = "write the program and its arguments: `[python3, my-driver.py]`";
-            draft.issues.push(Issue::new(pointer, CODE, "the command names no program").help(help));
-        }
-        for (index, text) in command.iter().enumerate() {
-            draft.text(&format!("{pointer}/{index}"), text, Names::Driver);
-        }
-    }
-    if let Some(ready) = server.and_then(|server| server.ready.as_ref()) {
-        check_ready(draft, ready);
-    }
-    for (key, value) in &options.settings {
-        check_texts(draft, &join(&format!("{AT}/settings"), key), value);
-    }
-}
-
-fn check_ready(draft: &mut Draft<'_>, ready: &DriverReady) {
-    let at = format!("{AT}/server/ready");
-    if ready.tcp.is_some() == ready.http.is_some() {
-        let help = "write `ready: {tcp: \"127.0.0.1:{{ port }}\"}`, or `http` with a whole address";
-        draft.issues.push(Issue::new(&at, CODE, "`ready` needs either `tcp` or `http`").help(help));
-    }
-    for (key, text) in [("tcp", &ready.tcp), ("http", &ready.http)] {
-        if let Some(text) = text {
-            draft.text(&format!("{at}/{key}"), text, Names::Driver);
-        }
-    }
-}
-
-/// The texts of a setting, however deep they are.
-fn check_texts(draft: &mut Draft<'_>, pointer: &str, value: &Value) {
-    match value {
-        Value::String(text) => drop(draft.text(pointer, text, Names::Driver)),
-        Value::Array(values) => {
-            for (index, value) in values.iter().enumerate() {
-                check_texts(draft, &format!("{pointer}/{index}"), value);
-            }
-        }
-        Value::Object(values) => {
-            for (key, value) in values {
-                check_texts(draft, &join(pointer, key), value);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// Checks the options of the driver for Turso.
-pub(super) fn check_turso(draft: &mut Draft<'_>, options: &TursoOptions) {
-    let Some(server) = &options.server else { return };
-    if !server.starts_with("http://") && !server.starts_with("https://") {
-        let help = "write the address of the sync server, such as `http://127.0.0.1:8080`";
-        let message = format!("`{server}` is not the address of a server");
-        draft.issues.push(Issue::new("/target/turso/server", "target::turso", message).help(help));
-    }
-}
 
 /// Refuses what a driver's databases cannot do.
 pub(super) fn check(draft: &mut Draft<'_>, scenario: &Scenario, target: &TargetPlan, steps: &[&StepPlan]) {

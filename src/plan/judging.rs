@@ -105,11 +105,7 @@ fn query_question(
 }
 
 fn require_server(draft: &mut Draft<'_>, target: &TargetPlan, pointer: &str) {
-    if !target.may_answer() && target.kind().is_driven() {
-        let message = format!("this check queries the server, and the driver of `{}` cannot", target.kind());
-        let help = "use `bootstrap`, which looks at what a new device receives from the server";
-        draft.issues.push(Issue::new(pointer, "verify::server", message).help(help));
-    } else if !target.may_answer() {
+    if !target.may_answer() {
         let message = "this check queries the server, and the target has no `connection_string`";
         let help = "add `connection_string: \"{{ env.SQLITECLOUD_CONNECTION }}\"` to the target, or remove this check";
         draft.issues.push(Issue::new(pointer, "verify::server", message).help(help));

@@ -20,6 +20,7 @@ mod names;
 mod order;
 mod phase;
 mod policies;
+mod programs;
 pub(crate) mod rule;
 mod same;
 mod scale;

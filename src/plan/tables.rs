@@ -16,6 +16,8 @@ use crate::suggest::suggest;
 /// The declared tables, in memory.
 pub(super) struct Tables {
     guard: Guard,
+    /// Whether the rules of CloudSync hold: a driver's engine has its own.
+    cloudsync: bool,
     names: Vec<String>,
     /// Tables whose rows no phase may change.
     grow_only: Vec<String>,
@@ -83,11 +85,11 @@ const CHANGEABLE: [&str; 13] = [
 ];
 
 impl Tables {
-    pub(super) fn new(sandbox: bool) -> Result<Self, rusqlite::Error> {
-        Ok(Self { guard: Guard::new(sandbox)?, names: Vec::new(), grow_only: Vec::new() })
+    pub(super) fn new(sandbox: bool, cloudsync: bool) -> Result<Self, rusqlite::Error> {
+        Ok(Self { guard: Guard::new(sandbox)?, cloudsync, names: Vec::new(), grow_only: Vec::new() })
     }
 
-    /// Creates a table and checks CloudSync's rules for it.
+    /// Creates a table and checks the rules for it.
     pub(super) fn create(&mut self, pointer: &str, name: &str, sql: &str, issues: &mut Vec<Issue>) -> Option<Columns> {
         let sql_pointer = format!("{pointer}/sql");
         if let Err(error) = self.guard.declare(sql) {
@@ -105,8 +107,14 @@ impl Tables {
             return None;
         };
         self.names.push(name.to_owned());
-        Self::check_rules(&sql_pointer, name, &columns, issues);
-        Self::check_name(pointer, name, issues);
+        if self.cloudsync {
+            Self::check_rules(&sql_pointer, name, &columns, issues);
+            Self::check_name(pointer, name, issues);
+        } else if columns.iter().all(|column| column.key == 0) {
+            let message = format!("table `{name}` has no primary key, by which its rows are compared");
+            let help = "declare a key that is unique across all databases, such as `id TEXT PRIMARY KEY`";
+            issues.push(Issue::new(sql_pointer, "target::driver", message).help(help));
+        }
         Some(self.plan_of(name, &columns))
     }
 

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::draft::Draft;
-use super::driver;
 use super::names::Names;
+use super::programs;
 use super::secrets;
 use crate::failure::Secret;
 use crate::sandbox;
@@ -24,7 +24,6 @@ pub(crate) fn covers(pattern: &str, database: &str) -> bool {
 
 /// What the databases sync with, with its options; secrets are still templates.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "a plan has one")]
 pub enum TargetPlan {
     /// The hub of this program.
     Embedded(EmbeddedOptions),
@@ -66,7 +65,8 @@ impl TargetPlan {
         match self {
             Self::Embedded(_) => true,
             Self::Cloudsync(options) => options.connection_string.is_some(),
-            Self::Driver(_) | Self::Turso(_) => false,
+            Self::Driver(_) => false,
+            Self::Turso(_) => true,
         }
     }
 
@@ -74,8 +74,7 @@ impl TargetPlan {
     pub fn may_answer(&self) -> bool {
         match self {
             Self::Embedded(_) | Self::Cloudsync(_) => self.has_administrator(),
-            Self::Driver(_) => true,
-            Self::Turso(_) => false,
+            Self::Driver(_) | Self::Turso(_) => true,
         }
     }
 
@@ -105,8 +104,8 @@ pub(super) fn decide(draft: &mut Draft<'_>, scenario: &Scenario, users: usize) -
         }
         Target::Options(TargetOptions::Embedded(options)) => check_embedded(draft, options),
         Target::Options(TargetOptions::Cloudsync(options)) => check_cloudsync(draft, scenario, options, users),
-        Target::Options(TargetOptions::Driver(options)) => driver::check_options(draft, options),
-        Target::Options(TargetOptions::Turso(options)) => driver::check_turso(draft, options),
+        Target::Options(TargetOptions::Driver(options)) => programs::check_options(draft, options),
+        Target::Options(TargetOptions::Turso(options)) => programs::check_turso(draft, options),
     }
     TargetPlan::of(&scenario.target)
 }

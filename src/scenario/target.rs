@@ -87,7 +87,6 @@ impl fmt::Display for TargetKind {
 /// A target with its options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[expect(clippy::large_enum_variant, reason = "a scenario has one")]
 pub enum TargetOptions {
     /// A hub that `stress` starts on loopback.
     Embedded(EmbeddedOptions),

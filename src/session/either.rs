@@ -16,7 +16,6 @@ use crate::failure::{Call, RawError};
 /// An open database.
 pub struct Session(pub(super) Either);
 
-#[expect(clippy::large_enum_variant, reason = "a session is made once and stays where it is")]
 pub(super) enum Either {
     Local(Local),
     Driver(Remote),

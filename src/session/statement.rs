@@ -13,14 +13,14 @@ pub(crate) enum Statement<'s> {
     Driver(Batch<'s>),
 }
 
-fn raw(error: sqlite::Error) -> RawError {
-    raw_error(Call::Sql, &error)
+fn raw<T>(done: sqlite::Result<T>) -> Result<T, RawError> {
+    done.map_err(|error| raw_error(Call::Sql, &error))
 }
 
 impl<'s> Statement<'s> {
     /// Of a connection of this process.
     pub(super) fn local(connection: &'s Connection, sql: &str) -> Result<Self, RawError> {
-        connection.prepare(sql).map(|statement| Self::Local(connection, statement)).map_err(raw)
+        raw(connection.prepare(sql)).map(|statement| Self::Local(connection, statement))
     }
 
     /// The names of its parameters, such as `:id`, with their numbers from 1.
@@ -37,7 +37,7 @@ impl<'s> Statement<'s> {
     /// Binds a value to a parameter by its number.
     pub(crate) fn bind(&mut self, index: usize, value: ValueRef<'_>) -> Result<(), RawError> {
         match self {
-            Self::Local(_, statement) => statement.raw_bind_parameter(index, ToSqlOutput::Borrowed(value)).map_err(raw),
+            Self::Local(_, statement) => raw(statement.raw_bind_parameter(index, ToSqlOutput::Borrowed(value))),
             Self::Driver(batch) => {
                 batch.bind(index, value);
                 Ok(())
@@ -49,7 +49,7 @@ impl<'s> Statement<'s> {
     /// [`Self::finish`].
     pub(crate) fn run(&mut self) -> Result<u64, RawError> {
         match self {
-            Self::Local(connection, statement) => execute(connection, statement).map_err(raw),
+            Self::Local(connection, statement) => raw(execute(connection, statement)),
             Self::Driver(batch) => batch.run(),
         }
     }

@@ -20,10 +20,11 @@ use crate::template::Scope;
 /// The longest that a request may take when the scenario does not say.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Starts the server and the driver. The run's files are in `directory`.
+/// Starts the server and the driver, which has these variables in its environment. The run's files are in `directory`.
 pub(super) fn connect(
     plan: &Plan,
     options: &DriverOptions,
+    environment: Vec<(String, String)>,
     scope: &Scope,
     directory: &Path,
     secrets: &Secrets,
@@ -37,7 +38,7 @@ pub(super) fn connect(
     let settings = texts.settings(&options.settings)?;
     let start = Start {
         command: command.clone(),
-        environment: Vec::new(),
+        environment,
         log: directory.join("driver.log"),
         timeout: options.timeout.map_or(TIMEOUT, HumanDuration::get),
         secrets: secrets.clone(),

@@ -60,12 +60,13 @@ impl Engine {
 fn open(driver: &Driver, plan: &Plan, device: Device<'_>) -> Result<Session, RawError> {
     let tables: Vec<String> =
         plan.tables.iter().flat_map(|table| std::iter::once(&table.sql).chain(&table.also)).cloned().collect();
-    // A path that is no text cannot be told to a program that speaks JSON.
-    let file = device.file.to_str().ok_or_else(|| {
+    // The driver may work in another directory, and reads JSON, which has texts only.
+    let file = std::path::absolute(device.file).ok().and_then(|file| file.to_str().map(str::to_owned));
+    let file = file.ok_or_else(|| {
         let message = format!("the path {} is no text, which the driver could not read", device.file.display());
         RawError::said(Call::Open, message)
     })?;
-    Remote::open(driver, device.number, file, device.user, &tables).map(Session::of_driver)
+    Remote::open(driver, device.number, &file, device.user, &tables).map(Session::of_driver)
 }
 
 impl Functions {

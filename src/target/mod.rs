@@ -29,7 +29,7 @@ mod proxy;
 #[cfg(test)]
 mod tests;
 mod tokens;
-mod turso;
+pub(crate) mod turso;
 
 pub(crate) use agent::{agent, is_halted};
 pub(crate) use attendant::{Ask, Attendant};
@@ -63,12 +63,15 @@ pub(crate) fn connect(
     secrets: &Secrets,
     attendant: &mut Attendant<'_>,
 ) -> Result<Connected, TargetError> {
+    // A driver and its server may work in another directory.
+    let whole = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
     let mut connected = match &plan.target {
         TargetPlan::Embedded(options) => loopback::connect(plan, options, directory, run, attendant.halt(), secrets),
         TargetPlan::Cloudsync(options) => cloudsync::connect(plan, options, scope, run, secrets, attendant),
-        TargetPlan::Driver(options) => driver::connect(plan, options, scope, directory, secrets, attendant),
+        TargetPlan::Driver(options) => driver::connect(plan, options, Vec::new(), scope, &whole, secrets, attendant),
         TargetPlan::Turso(options) => {
-            driver::connect(plan, &turso::options(options)?, scope, directory, secrets, attendant)
+            let (options, environment) = turso::options(options, &whole)?;
+            driver::connect(plan, &options, environment, scope, &whole, secrets, attendant)
         }
     }?;
     connected.wrong_credentials = wrong_credentials(plan, connected.admin.as_ref().map(|(admin, _)| admin))?;

@@ -115,6 +115,11 @@ pub(crate) fn upstream() -> Vec<PathBuf> {
     files_of("scenarios/upstream")
 }
 
+/// The scenarios that ship for what was found in Turso.
+pub(crate) fn turso() -> Vec<PathBuf> {
+    files_of("scenarios/turso")
+}
+
 fn files_of(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let entries = std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path());

@@ -50,6 +50,7 @@ mod sync_calls;
 #[cfg(unix)]
 mod tables;
 mod terminal;
+mod turso;
 mod values;
 #[cfg(unix)]
 mod wizard;

@@ -16,7 +16,7 @@ fn passes(name: &str, arguments: &[&str]) {
 fn every_shipped_scenario_is_run_here_and_says_how_it_ends() {
     let names: Vec<String> =
         shipped().iter().map(|file| file.file_stem().expect("a name").to_string_lossy().into_owned()).collect();
-    assert_eq!(names, ["hot-rows", "large", "malicious", "medium", "preload", "rls", "small"]);
+    assert_eq!(names, ["hot-rows", "large", "malicious", "medium", "preload", "rls", "small", "turso"]);
     for file in shipped() {
         let text = std::fs::read_to_string(&file).expect("a scenario is text");
         let comment: Vec<&str> = text.lines().skip(1).take_while(|line| line.starts_with('#')).collect();

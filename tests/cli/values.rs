@@ -285,6 +285,8 @@ fn a_run_of_two_rows_of_every_shipped_scenario_holds_what_plan_shows() {
     for file in shipped() {
         let text = std::fs::read_to_string(&file).expect("a scenario is text");
         let mut scenario = without_sync(&text);
+        // What a phase writes does not depend on the engine, and Turso's may not be there.
+        scenario["target"] = json!("embedded");
         for (key, value) in [("databases", 1), ("iterations", 1), ("rows", 2)] {
             scenario["scale"][key] = json!(value);
         }

@@ -29,7 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("load", &["source", "suggest", "scenario", "diagnostic", "plan"]),
     ("record", &["failure", "scenario"]),
     ("session", &["sandbox", "failure", "record"]),
-    ("ledger", &["sql", "plan", "record", "session"]),
+    ("ledger", &["sql", "failure", "plan", "record", "session"]),
     ("target", &["sql", "sandbox", "template", "failure", "scenario", "plan", "record", "session"]),
     ("observe", &["sql", "failure", "scenario", "plan", "record", "session", "ledger", "target"]),
     (

@@ -1,7 +1,9 @@
-//! `stress driver`: a driver of one's own is written and checked. The subcommands have files of their own.
+//! `stress driver`: programs that drive a sync engine for the targets `driver` and `turso` are installed, written and
+//! checked. The subcommands have files of their own.
 
 mod check;
 mod conformance;
+mod install;
 mod new;
 
 use clap::{Args, Subcommand};
@@ -9,11 +11,13 @@ use clap::{Args, Subcommand};
 use super::exit::Exit;
 use super::problem::Problem;
 use super::terminal::Terminal;
+use install::Shipped;
 
 #[derive(Args)]
 #[command(after_help = "`stress help driver` describes the protocol.
 
 Examples:
+  stress driver install turso
   stress driver new my-driver.py
   stress driver check python3 my-driver.py
   stress driver check --setting url=http://127.0.0.1:8080 --timeout 30s ./my-driver")]
@@ -24,6 +28,12 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
+    /// Install the client and the server of an engine whose driver ships with stress
+    Install {
+        /// The engine
+        #[arg(value_enum, value_name = "ENGINE")]
+        engine: Shipped,
+    },
     /// Write a driver in Python that works, to start from
     New(new::Arguments),
     /// Check that a driver follows the protocol
@@ -32,6 +42,7 @@ enum Action {
 
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
     match &arguments.command {
+        Action::Install { engine } => install::run(*engine, terminal).map(|()| Exit::Pass),
         Action::New(arguments) => new::run(arguments, terminal),
         Action::Check(arguments) => check::run(arguments, terminal),
     }

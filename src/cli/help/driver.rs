@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::page::Page;
-use super::topics::variants;
+use super::variants::variants;
 use crate::session::driver::{self, Ability, Promise};
 
 pub(super) fn describe(page: Page) -> Page {

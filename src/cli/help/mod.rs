@@ -5,6 +5,7 @@ mod format;
 mod page;
 mod topics;
 mod tried;
+mod variants;
 
 use clap::{Args, Command, CommandFactory};
 

@@ -1,6 +1,7 @@
 use std::path::Path;
 
-use super::topics::{Topic, variants};
+use super::topics::Topic;
+use super::variants::variants;
 use crate::failure::FailureKind;
 use crate::plan::CheckKind;
 use crate::plan::threshold::Metric;

@@ -1,10 +1,8 @@
 //! The topics: reference pages about scenarios and reports.
 
-use schemars::JsonSchema;
-use serde_json::Value;
-
 use super::super::exit::Exit;
 use super::page::Page;
+use super::variants::variants;
 use super::{driver, format, tried};
 use crate::failure::{FailureKind, Side};
 use crate::plan::CheckKind;
@@ -219,13 +217,4 @@ fn faults(page: Page) -> Page {
       - { fault: locked, at: [2, 3], databases: [1] }",
     )
     .terms(variants::<FaultKind>())
-}
-
-/// The names of an enum's variants with their doc comments, in the order of their declaration.
-pub(super) fn variants<T: JsonSchema>() -> Vec<(String, String)> {
-    let schema = schemars::SchemaGenerator::default().into_root_schema_for::<T>().to_value();
-    let variants = schema.get("oneOf").and_then(Value::as_array);
-    let text = |variant: &Value, key: &str| variant.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let named = |variant: &Value| (text(variant, "const"), text(variant, "description"));
-    variants.map(|variants| variants.iter().map(named).collect()).unwrap_or_default()
 }

@@ -40,8 +40,12 @@ impl Worker<'_> {
         if !growth::is_due(iteration, iterations) {
             return;
         }
-        let (run, file) = (self.run, &self.file);
-        if let Some(sample) = self.growth.spend(|| growth::sample(run.plan, file, iteration)) {
+        let (run, file, session) = (self.run, &self.file, self.session.as_ref());
+        let sample = || match run.target.driver() {
+            None => growth::sample(run.plan, file, iteration),
+            Some(_) => growth::sample_over(session?, run.plan, file, iteration),
+        };
+        if let Some(sample) = self.growth.spend(sample) {
             run.journal.worker(self.index).growth.push(sample);
         }
     }

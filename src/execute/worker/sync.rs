@@ -144,7 +144,7 @@ impl Worker<'_> {
         let asked = || -> Result<_, RawError> {
             let sql = awaited.query.sql(&awaited.scope).map_err(template)?;
             let wanted = awaited.query.equals(&awaited.scope).map_err(template)?;
-            let answer = first_of(session.query(&sql)?);
+            let answer = first_of(&session.query(&sql)?);
             Ok((sql, wanted, answer))
         };
         let (sql, wanted, (found, rows)) = match asked() {

@@ -40,7 +40,8 @@ impl<'a> Examiner<'a> {
         let plan = subject.plan;
         let since = |tables: &[String]| settled(plan, subject.ledgers, tables);
         let trust = (0..plan.tables.len()).map(|table| Trust::of(plan, table, since));
-        let policies = plan.rls.then(|| Policies::open(subject, server)).transpose()?;
+        let columns = subject.target.merges_columns();
+        let policies = plan.rls.then(|| Policies::open(plan, columns, &subject.copies, server)).transpose()?;
         Ok(Self {
             subject,
             server: server.is_some(),

@@ -5,9 +5,8 @@ use std::collections::HashSet;
 
 use rusqlite::types::ValueRef;
 
-use super::super::subject::Subject;
 use crate::ledger::RowForm;
-use crate::plan::BlockPlan;
+use crate::plan::{BlockPlan, Plan};
 use crate::session::{decode, encode};
 
 /// Mixtures of some rows that are looked at. Of more, nobody knows what the policies say.
@@ -24,11 +23,8 @@ pub(super) enum Mixing<'p> {
 
 impl<'p> Mixing<'p> {
     /// In a table of the plan.
-    pub(super) fn of(subject: &Subject<'p>, table: usize) -> Self {
-        match subject.target.merges_columns() {
-            true => Self::Columns(&subject.plan.tables[table].blocks),
-            false => Self::Rows,
-        }
+    pub(super) fn of(merges_columns: bool, plan: &'p Plan, table: usize) -> Self {
+        if merges_columns { Self::Columns(&plan.tables[table].blocks) } else { Self::Rows }
     }
 }
 

@@ -8,7 +8,6 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::super::columns::list_of;
-use super::super::subject::Subject;
 use super::mixture::{Mixture, Row, mixtures};
 use crate::ledger::RowForm;
 use crate::plan::{Plan, TablePlan};
@@ -37,10 +36,9 @@ struct Question {
 }
 
 impl<'a> Policies<'a> {
-    /// Makes two small files among the copies.
-    pub(super) fn open(subject: &Subject<'a>, server: Option<&Path>) -> rusqlite::Result<Self> {
-        let plan = subject.plan;
-        let files = ["policies-before.db", "policies-after.db"].map(|name| subject.copies.join(name));
+    /// `columns` says whether rows are merged by column, `copies` is a directory for two small files.
+    pub(super) fn open(plan: &'a Plan, columns: bool, copies: &Path, server: Option<&Path>) -> rusqlite::Result<Self> {
+        let files = ["policies-before.db", "policies-after.db"].map(|name| copies.join(name));
         for file in &files {
             let made = Connection::open(file)?;
             made.execute_batch("PRAGMA journal_mode = off; PRAGMA synchronous = off; PRAGMA foreign_keys = off")?;
@@ -56,7 +54,6 @@ impl<'a> Policies<'a> {
         })?;
         connection.execute_batch("PRAGMA synchronous = off; PRAGMA foreign_keys = off")?;
         connection.set_prepared_statement_cache_capacity(8 * plan.tables.len() + 8);
-        let columns = subject.target.merges_columns();
         Ok(Self { plan, columns, connection, user: 0, known: HashMap::new(), forms: RowForm::all(&plan.tables) })
     }
 

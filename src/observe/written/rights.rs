@@ -82,7 +82,7 @@ impl Examiner<'_> {
                 (Some(row), Some(policies)) => policies.shows(table, user, &row.bytes)?.then_some(row.digest),
                 _ => None,
             };
-            let of_server = match Mixing::of(self.subject, table) {
+            let of_server = match Mixing::of(self.subject.target.merges_columns(), self.subject.plan, table) {
                 Mixing::Rows => None,
                 Mixing::Columns(blocks) => row.map(|row| (row.bytes.clone(), blocks.to_vec())),
             };
@@ -105,7 +105,7 @@ impl Examiner<'_> {
         one: &HeldForbidden,
     ) {
         let table = RowForm::table_of(key);
-        let mixing = Mixing::of(self.subject, table);
+        let mixing = Mixing::of(self.subject.target.merges_columns(), self.subject.plan, table);
         let own = judge::is_own(writes, one.database, &one.row, mixing);
         let unknown = writes.is_empty() && held.iter().all(Option::is_none);
         let excused = || self.others(key, true).is_some() || self.is_a_triggers(table, writes, Some(&one.row));

@@ -16,7 +16,7 @@ impl Examiner<'_> {
         if row.is_none() && !source.whole {
             return false;
         }
-        let mixing = Mixing::of(self.subject, table);
+        let mixing = Mixing::of(self.subject.target.merges_columns(), self.subject.plan, table);
         if let (Some(row), Holder::Database(database)) = (row, source.holder)
             && judge::is_own(writes, database, row, mixing)
         {

@@ -58,6 +58,9 @@ pub(super) enum Needs {
 }
 
 const LOST: &[CheckKind] = &[CheckKind::Written];
+/// Where a trigger writes rows of its own table, it may have written the deleted row anew on the server, so that `written`
+/// leaves the row open; the other databases still hold it.
+const RISEN: &[CheckKind] = &[CheckKind::Written, CheckKind::Converged, CheckKind::Server];
 const DATA: &[CheckKind] = &[CheckKind::Converged, CheckKind::Server];
 const RIGHTS: &[CheckKind] = &[CheckKind::Isolation, CheckKind::Converged, CheckKind::Server];
 
@@ -74,7 +77,7 @@ pub(crate) const PLANTS: &[Plant] = &[
     data(FaultKind::DropRow, When::Witness, Needs::Nothing, LOST),
     data(FaultKind::ForgetPush, When::Witness, Needs::Nothing, LOST),
     data(FaultKind::ApplyTwice, When::Witness, Needs::Nothing, DATA),
-    data(FaultKind::ResurrectRows, When::First, Needs::Nothing, LOST),
+    data(FaultKind::ResurrectRows, When::First, Needs::Nothing, RISEN),
     data(FaultKind::LoseEverywhere, When::Witness, Needs::Nothing, LOST),
     data(FaultKind::Rewrite, When::Witness, Needs::Nothing, LOST),
     data(FaultKind::Invent, When::Witness, Needs::Nothing, LOST),

@@ -76,9 +76,10 @@ mod tests {
         fn every_value_comes_back_as_it_went(value in any_value()) {
             let line = serde_json::to_string(&to_json(ValueRef::from(&value))).expect("JSON");
             let read = from_json(serde_json::from_str(&line).expect("JSON"));
-            match (&read, &value) {
-                (Some(Sql::Real(read)), Sql::Real(value)) => prop_assert_eq!(read.to_bits(), value.to_bits()),
-                _ => prop_assert_eq!(read, Some(value)),
+            if let (Some(Sql::Real(read)), Sql::Real(value)) = (&read, &value) {
+                prop_assert_eq!(read.to_bits(), value.to_bits());
+            } else {
+                prop_assert_eq!(read, Some(value));
             }
         }
     }
