@@ -8,6 +8,7 @@ mod clean;
 #[path = "../cli/harness.rs"]
 #[expect(dead_code, reason = "these tests need a part of it")]
 mod harness;
+mod interrupted;
 mod lies;
 mod new;
 mod python;

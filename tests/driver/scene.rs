@@ -1,20 +1,17 @@
 //! What the tests have in common: where the drivers are, a scenario for them, and several cases at once.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::harness::skip;
+use crate::harness::{Place, skip};
 
 /// Cases that are tried at the same time.
 const AT_ONCE: usize = 4;
 
 /// Whether there is a Python. Says so where there is none.
 pub(crate) fn python(test: &str) -> bool {
-    let mut command = Command::new("python3");
-    let found = command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let there = found.is_ok_and(|status| status.success());
+    let there = Place::new().shell("python3 --version").done().code == Some(0);
     if !there {
         skip(test, "there is no python3");
     }
@@ -36,8 +33,8 @@ pub(crate) fn liar() -> String {
 }
 
 /// The tests of a driver in Python.
-pub(crate) fn tests_of(name: &str) -> PathBuf {
-    file("tests/drivers").join(format!("test_{name}.py"))
+pub(crate) fn tests_of(name: &str) -> String {
+    file("tests/drivers").join(format!("test_{name}.py")).display().to_string()
 }
 
 /// A scenario in the manner of the one that everybody begins with, for a driver.

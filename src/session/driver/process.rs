@@ -107,7 +107,11 @@ impl Process {
     pub(crate) fn start(start: &Start) -> io::Result<Self> {
         let (program, arguments) = start.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let log = File::create(&start.log)?;
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        // Ctrl-C is for `stress`, which ends the driver when it has no more to ask.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command
             .args(arguments)
             .envs(start.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())

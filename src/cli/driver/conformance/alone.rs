@@ -120,21 +120,20 @@ pub(super) fn at_once(scene: &Scene<'_>) -> Result<String, String> {
     let started = Instant::now();
     let work = |db: u32| -> Result<(), String> {
         scene.open(db)?;
-        for n in 0..EACH {
+        for (before, n) in (0..EACH).enumerate() {
             scene.insert(db, &[(&format!("{n:02}"), n)])?;
             let held = scene.held(db)?;
-            if held.len() as i64 != n + 1 {
-                return Err(format!("database {db} holds {} rows after {} inserts", held.len(), n + 1));
+            if held.len() != before + 1 {
+                return Err(format!("database {db} holds {} rows after {} inserts", held.len(), before + 1));
             }
         }
         Ok(())
     };
-    let all: Result<(), String> = std::thread::scope(|threads| {
+    std::thread::scope(|threads| {
         let started: Vec<_> = (1..=DATABASES).map(|db| threads.spawn(move || work(db))).collect();
-        let ended = started.into_iter().map(|thread| thread.join());
-        ended.map(|ended| ended.unwrap_or_else(|_| Err("a thread ended early".to_owned()))).collect()
-    });
-    all?;
+        let mut ended = started.into_iter().map(std::thread::ScopedJoinHandle::join);
+        ended.try_for_each(|ended| ended.unwrap_or_else(|_| Err("a thread ended early".to_owned())))
+    })?;
     let requests = i64::from(DATABASES) * EACH * 2;
     Ok(format!("{requests} requests of {DATABASES} databases in {}", duration(started.elapsed())))
 }

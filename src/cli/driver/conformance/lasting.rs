@@ -61,8 +61,8 @@ pub(super) fn kill(scene: &Scene<'_>) -> Result<String, String> {
     scene.driver.moved(1, "send", None)?;
     // It dies while it writes.
     let written = std::thread::scope(|threads| {
-        let writes =
-            threads.spawn(|| (0..).take_while(|n| scene.insert(1, &[(&format!("then {n:06}"), *n)]).is_ok()).count());
+        let writes = threads
+            .spawn(|| (0..i64::MAX).take_while(|n| scene.insert(1, &[(&format!("then {n:06}"), *n)]).is_ok()).count());
         std::thread::sleep(WRITING);
         scene.driver.kill();
         writes.join().unwrap_or_default()
