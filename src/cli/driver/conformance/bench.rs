@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::Check;
 use crate::cli::problem::Problem;
 use crate::failure::Secrets;
 use crate::session::driver::{Ability, Driver, Plain, Process, Promise, Start};
@@ -27,6 +26,13 @@ pub(in crate::cli::driver) struct Bench {
     directory: TempDir,
     /// How the keys of all rows begin: a server may hold rows of earlier checks.
     prefix: String,
+}
+
+/// A check: what it looks at, what it needs, and how it looks. What it found is told in words.
+pub(in crate::cli::driver) struct Check {
+    pub(in crate::cli::driver) name: &'static str,
+    pub(super) needs: Option<Ability>,
+    pub(super) look: fn(&Scene<'_>) -> Result<String, String>,
 }
 
 /// What a check found, in words.

@@ -7,17 +7,9 @@ mod lasting;
 mod synced;
 mod values;
 
-pub(super) use bench::{Bench, Found};
+pub(super) use bench::{Bench, Check, Found};
 
 use crate::session::driver::Ability;
-use bench::Scene;
-
-/// A check: what it looks at, what it needs, and how it looks. What it found is told in words.
-pub(super) struct Check {
-    pub(super) name: &'static str,
-    needs: Option<Ability>,
-    look: fn(&Scene<'_>) -> Result<String, String>,
-}
 
 /// The first check.
 pub(super) const FIRST: &str = "hello";
