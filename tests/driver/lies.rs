@@ -180,21 +180,15 @@ fn judge(case: &Case) -> Result<(), String> {
     };
     let words = report.as_ref().map(|report| report.0["errors"].to_string()).unwrap_or_default();
     match ends {
-        Pass(_) => {}
-        Told(text) | NotRun(text) if err.contains(text) => {}
-        Told(text) | NotRun(text) => return wrong(format!("it does not tell `{text}`")),
-        Data(failed, _) if checks != *failed => return wrong(format!("the checks {checks:?} failed")),
-        Data(_, text) if !rule.contains(text) => return wrong(format!("its reason is `{rule}`")),
-        Data(..) if !errors.is_empty() => return wrong(format!("its errors are {errors:?}")),
-        Data(..) => {}
-        Error(kind, side, _) if errors != [(*kind, *side)] => return wrong(format!("its errors are {errors:?}")),
-        Error(_, _, text) if !words.contains(&text.replace('"', "\\\"")) => {
-            return wrong(format!("its errors do not say `{text}`: {words}"));
-        }
-        Error(..) if !checks.is_empty() => return wrong(format!("the checks {checks:?} failed too")),
-        Error(..) => {}
+        Told(text) | NotRun(text) if !err.contains(text) => wrong(format!("it does not tell `{text}`")),
+        Data(failed, _) if checks != *failed => wrong(format!("the checks {checks:?} failed")),
+        Data(_, text) if !rule.contains(text) => wrong(format!("its reason is `{rule}`")),
+        Data(..) if !errors.is_empty() => wrong(format!("its errors are {errors:?}")),
+        Error(kind, side, _) if errors != [(*kind, *side)] => wrong(format!("its errors are {errors:?}")),
+        Error(_, _, text) if !words.contains(text) => wrong(format!("its errors do not say `{text}`: {words}")),
+        Error(..) if !checks.is_empty() => wrong(format!("the checks {checks:?} failed too")),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 #[test]

@@ -68,22 +68,22 @@ pub(crate) const INSERT: &str = r#"  - name: insert
     sync: [send, receive]
 "#;
 /// Each database its own rows.
-pub(crate) const UPDATE: &str = r#"  - name: update
+pub(crate) const UPDATE: &str = r"  - name: update
     kind: update
     sql: UPDATE t SET value = value + 1 WHERE id LIKE 'db' || :db || '%'
     sync: [send, receive]
-"#;
-pub(crate) const DELETE: &str = r#"  - name: delete
+";
+pub(crate) const DELETE: &str = r"  - name: delete
     kind: delete
     sql: DELETE FROM t WHERE value % 7 = 3 AND id LIKE 'db' || :db || '%'
     sync: [send, receive]
-"#;
+";
 /// All databases all rows.
-pub(crate) const HOT: &str = r#"  - name: hot
+pub(crate) const HOT: &str = r"  - name: hot
     kind: update
     sql: UPDATE t SET value = value + :db
     sync: [receive, send]
-"#;
+";
 
 /// Tries all cases, a few at a time. Gives what was wrong.
 pub(crate) fn each<T: Sync>(cases: &[T], judge: impl Fn(&T) -> Result<(), String> + Sync) -> Vec<String> {
