@@ -96,7 +96,7 @@ enum Command {
     Clean(clean::Arguments),
     /// Install the CloudSync extension, or print its path
     Extension(extension::Arguments),
-    /// Install the drivers of engines, such as Turso
+    /// Install, write or check drivers of other sync engines
     Driver(driver::Arguments),
     /// Compare runs, or series of runs, and report regressions
     Compare(compare::Arguments),

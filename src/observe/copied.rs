@@ -48,8 +48,12 @@ fn session(plan: &Plan, session: &Session, file: &Path) -> Result<(), RawError> 
     copy(plan, file, |sql| session.query(sql))
 }
 
-/// Copies all tables into a new file.
+/// Copies all tables into a new file. A copy that is not whole is none: nobody may take its rows for all.
 fn copy(plan: &Plan, file: &Path, ask: impl Fn(&str) -> Result<Rows, RawError>) -> Result<(), RawError> {
+    tables(plan, file, ask).inspect_err(|_| drop(std::fs::remove_file(file)))
+}
+
+fn tables(plan: &Plan, file: &Path, ask: impl Fn(&str) -> Result<Rows, RawError>) -> Result<(), RawError> {
     let sqlite = |error: rusqlite::Error| raw_error(Call::Sql, &error);
     let mut local = Connection::open(file).map_err(sqlite)?;
     // The file is thrown away after the comparison.

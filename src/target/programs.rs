@@ -161,7 +161,11 @@ impl Server {
 fn start(command: &[String], log: &Path) -> io::Result<Child> {
     let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let log = OpenOptions::new().create(true).append(true).open(log)?;
-    Command::new(program).args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()
+    let mut command = Command::new(program);
+    // Ctrl-C is for `stress`, which ends the server after the run.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()
 }
 
 /// That a program could not be started.

@@ -19,14 +19,15 @@ const REFUSED: &[(&[&str], i32, Option<&str>)] = &[
     (
         &["provision", "scenario.yaml"],
         3,
-        Some("every run starts and stops its own hub; this command is for `target: {cloudsync: …}`"),
+        Some("every run starts and stops its own; this command is for `target: {cloudsync: …}`"),
     ),
     (
         &["cleanup", "scenario.yaml"],
         3,
-        Some("every run starts and stops its own hub; this command is for `target: {cloudsync: …}`"),
+        Some("every run starts and stops its own; this command is for `target: {cloudsync: …}`"),
     ),
     (&["extension", "install", "--version", "?"], 3, Some("write it as 1.1.4")),
+    (&["driver", "new", "file"], 2, Some("name another file, or remove this one first")),
     (&["compare", "damaged", "damaged"], 3, Some("use the `stress` that made it")),
     (&["clean"], 2, Some("name the directory of the runs with `--out`")),
     (&["selftest", "--only", "dorp_row"], 2, None),

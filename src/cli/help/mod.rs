@@ -27,14 +27,18 @@ pub(super) struct Arguments {
 
 /// Prints a topic, or the help of `Program` or of one of its commands.
 pub(super) fn run<Program: CommandFactory>(arguments: &Arguments, terminal: &mut Terminal) -> Result<Exit, Problem> {
-    if let [name] = arguments.about.as_slice()
-        && let Some(topic) = Topic::named(name)
-    {
-        terminal.print(&topic.page().laid_out(terminal.width));
-        return Ok(Exit::Pass);
-    }
+    let topic = match arguments.about.as_slice() {
+        [name] => Topic::named(name).map(|topic| topic.page().laid_out(terminal.width)),
+        _ => None,
+    };
     let mut command = Program::command();
     command.build();
+    if let Some(topic) = &topic
+        && arguments.about.iter().all(|name| command.find_subcommand(name).is_none())
+    {
+        terminal.print(topic);
+        return Ok(Exit::Pass);
+    }
     let mut about = &command;
     for name in &arguments.about {
         let Some(found) = about.find_subcommand(name) else {
@@ -49,6 +53,10 @@ pub(super) fn run<Program: CommandFactory>(arguments: &Arguments, terminal: &mut
     // clap returns help as an error.
     let help = command.try_get_matches_from_mut(typed).err().map(|help| help.render().ansi().to_string());
     terminal.print(&help.unwrap_or_default());
+    // A command and what it is about can have one name.
+    if let Some(topic) = topic {
+        terminal.print(&format!("\n{topic}"));
+    }
     Ok(Exit::Pass)
 }
 

@@ -107,7 +107,11 @@ impl Process {
     pub(crate) fn start(start: &Start) -> io::Result<Self> {
         let (program, arguments) = start.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let log = File::create(&start.log)?;
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        // Ctrl-C is for `stress`, which ends the driver when it has no more to ask.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command
             .args(arguments)
             .envs(start.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
@@ -154,14 +158,25 @@ impl Process {
 
     /// Asks, and waits for the answer.
     pub(super) fn ask(&self, call: Call, op: Op<'_>, flight: &InFlight) -> Result<Answered, RawError> {
+        let name = op.name();
+        self.request(call, name, flight, |id| serde_json::to_string(&Request { id, op }))
+    }
+
+    /// Asks for whatever `line` writes, and waits for the answer.
+    pub(super) fn request(
+        &self,
+        call: Call,
+        name: &str,
+        flight: &InFlight,
+        line: impl FnOnce(u64) -> serde_json::Result<String>,
+    ) -> Result<Answered, RawError> {
         let shared = &self.0;
         let failed = |message: String| RawError::of_driver(call, message, &shared.secrets);
         if let Some(lost) = flight.lost.get() {
             return Err(failed(lost.clone()));
         }
-        let name = op.name();
         let id = shared.next.fetch_add(1, Ordering::Relaxed);
-        let line = serde_json::to_string(&Request { id, op }).map_err(|error| failed(error.to_string()))?;
+        let line = line(id).map_err(|error| failed(error.to_string()))?;
         let (answer, lines) = mpsc::channel();
         {
             let mut state = shared.state();
@@ -218,6 +233,11 @@ impl Process {
         if let Ok(line) = serde_json::to_string(&Request { id, op: Op::Interrupt { of } }) {
             self.0.send(line);
         }
+    }
+
+    /// Kills the driver, as `kill -9` does.
+    pub(super) fn kill(&self) {
+        self.0.kill();
     }
 
     /// Ends the driver: closes its stdin, waits a moment, kills it. Gives what it did wrong that no request told.

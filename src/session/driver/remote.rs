@@ -20,7 +20,7 @@ const BATCH: usize = 1000;
 /// A driver that has introduced itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Driver {
-    process: Process,
+    pub(super) process: Process,
     pub(crate) hello: Arc<Hello>,
     /// What each database has in flight, whoever opened it: a request that was never answered stays in the way.
     flights: Arc<Mutex<HashMap<u32, Arc<InFlight>>>>,
@@ -49,7 +49,7 @@ impl Driver {
         self.process.is_broken()
     }
 
-    fn flight(&self, db: u32) -> Arc<InFlight> {
+    pub(super) fn flight(&self, db: u32) -> Arc<InFlight> {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(flights.entry(db).or_default())
     }
@@ -110,11 +110,21 @@ fn ask<T: serde::de::DeserializeOwned>(
 fn rows(process: &Process, call: Call, op: Op<'_>, flight: &InFlight) -> Result<Vec<Vec<Sql>>, RawError> {
     let name = op.name();
     let answered = process.ask(call, op, flight)?;
-    if let Some(error) = answered.error {
-        return Err(process.told(call, error));
+    match answered.error {
+        Some(error) => Err(process.told(call, error)),
+        None => read_rows(process, call, name, answered.given),
     }
+}
+
+/// The rows of an answer's lines.
+pub(super) fn read_rows(
+    process: &Process,
+    call: Call,
+    name: &str,
+    lines: Vec<Map<String, Value>>,
+) -> Result<Vec<Vec<Sql>>, RawError> {
     let mut all = Vec::new();
-    for given in answered.given {
+    for given in lines {
         let part: Rows = process.given(call, name, given)?;
         for row in part.rows {
             if row.len() != part.columns.len() {
