@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::harness::{Invocation, Place, Report, turso};
 
 /// The data directory with the installation.
+#[expect(clippy::print_stderr, reason = "a test that is skipped must be seen to be")]
 fn data(test: &str) -> Option<PathBuf> {
     let data = std::env::var_os("STRESS_TURSO_DATA").filter(|path| !path.is_empty()).map(PathBuf::from);
     if data.is_none() {
