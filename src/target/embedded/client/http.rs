@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use ureq::http::Response;
 
-use super::super::checksum::{DAMAGED, HEADER, checksum};
+use super::super::checksum::{DAMAGED, HEADER, REQUEST, checksum};
 use super::super::wire::MAX_BODY;
 use super::transport::{Endpoint, Refusal, Transport, Verb};
 use crate::target::{self, Halt, proxy};
@@ -23,12 +23,14 @@ const DIFFERS: &str = "its checksum differs";
 pub(super) struct Http {
     agent: Option<ureq::Agent>,
     halt: Halt,
+    /// How many requests were sent.
+    sent: u64,
 }
 
 impl Http {
     /// Requests that end with this.
     pub(super) fn new(halt: Halt) -> Self {
-        Self { agent: None, halt }
+        Self { agent: None, halt, sent: 0 }
     }
 
     fn send(&mut self, endpoint: &Endpoint, verb: Verb, body: &[u8]) -> Result<Response<ureq::Body>, ureq::Error> {
@@ -41,7 +43,8 @@ impl Http {
         let scheme = if address.contains("://") { "" } else { "http://" };
         let url = format!("{scheme}{address}/stress/v1/{}/{path}", endpoint.id);
         let proxy = proxy(&url).map_err(|problem| ureq::Error::Io(io::Error::other(problem)))?;
-        let mut request = agent.post(url).header(HEADER, checksum(body));
+        self.sent += 1;
+        let mut request = agent.post(url).header(HEADER, checksum(body)).header(REQUEST, self.sent.to_string());
         if let Some(credential) = &endpoint.credential {
             request = request.header("Authorization", format!("Bearer {}", credential.expose()));
         }
@@ -73,6 +76,11 @@ impl Transport for Http {
                 }
                 _ => explain(&ureq::Error::from(error), endpoint, started, received),
             });
+        }
+        if parts.headers.get(REQUEST).is_some_and(|of| of.as_bytes() != self.sent.to_string().as_bytes()) {
+            // An answer that came twice: the connection is one answer behind.
+            self.agent = None;
+            return Err(Refusal::Network("Recv failure: the answer belongs to an earlier request".to_owned()));
         }
         let is_whole = parts.headers.get(HEADER).is_some_and(|told| told.as_bytes() == checksum(&bytes).as_bytes());
         match parts.status.as_u16() {

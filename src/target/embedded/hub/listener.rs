@@ -10,11 +10,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http_body_util::{Either, Full};
-use hyper::Response;
-use hyper::body::Bytes;
-use hyper::header::CONTENT_TYPE;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
 
-use super::super::checksum::{HEADER, checksum};
+use super::super::checksum::{HEADER, REQUEST, checksum};
 use super::arrival::Held;
 use super::door::{Limits, answer};
 use super::reply::{Delivery, Reply};
@@ -120,9 +120,10 @@ async fn connection(
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(READ));
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<Incoming>| {
         let (shared, limits) = (Arc::clone(&shared), Arc::clone(&limits));
-        async move { deliver(answer(request, shared, &limits).await).await }
+        let of = request.headers().get(REQUEST).cloned();
+        async move { deliver(answer(request, shared, &limits).await, of).await }
     });
     let mut connection = pin!(
         http1::Builder::new()
@@ -145,11 +146,17 @@ async fn connection(
 }
 
 /// An answer as HTTP. The memory that it holds is free when it has been read.
-async fn deliver((reply, held): (Reply, Option<Held>)) -> io::Result<Response<Either<Full<Bytes>, Torn>>> {
+async fn deliver(
+    (reply, held): (Reply, Option<Held>),
+    of: Option<HeaderValue>,
+) -> io::Result<Response<Either<Full<Bytes>, Torn>>> {
     if !reply.delay.is_zero() {
         tokio::time::sleep(reply.delay).await;
     }
     let mut response = Response::builder().status(reply.status).header(HEADER, checksum(&reply.body));
+    if let Some(of) = of {
+        response = response.header(REQUEST, of);
+    }
     if !reply.body.is_empty() {
         response = response.header(CONTENT_TYPE, reply.content_type);
     }

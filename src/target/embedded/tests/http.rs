@@ -218,6 +218,43 @@ fn a_silent_server_times_out_after_the_set_time() {
 }
 
 #[test]
+fn an_answer_that_came_twice_is_not_taken_for_the_next_one() {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("socket");
+    let address = listener.local_addr().expect("address").to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut reader = BufReader::new(stream);
+            loop {
+                let (mut line, mut length) = (String::new(), 0);
+                while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                    if let Some(told) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                        length = told.trim().parse().expect("a number");
+                    }
+                    line.clear();
+                }
+                if reader.read_exact(&mut vec![0; length]).is_err() {
+                    break;
+                }
+                // Whatever is asked: the answer to the first request, over and over.
+                let head = "HTTP/1.1 200 OK\r\nstress-request: 1\r\nstress-checksum: 2d06800538d394c2\r\nContent-Length: 0\r\n\r\n";
+                if reader.get_mut().write_all(head.as_bytes()).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    let client = client(super::NOTES, "notes");
+    client.query_row("SELECT cloudsync_network_init_custom(?1, 'x')", [&address], |_| Ok(())).expect("network");
+    let first = text_of(receive(&client).expect_err("it is empty"));
+    assert!(!first.contains("Recv failure"), "{first}");
+    for _ in 0..2 {
+        let later = text_of(receive(&client).expect_err("it is the answer to the first"));
+        assert_eq!(later, "Recv failure: the answer belongs to an earlier request");
+    }
+}
+
+#[test]
 fn the_documented_commands_do_what_they_say() {
     let server = Server::start(Vec::new());
     assert_eq!(server.sql("CREATE DATABASE d").0, 409);
