@@ -14,13 +14,8 @@ use crate::failure::RawError;
 use crate::plan::Plan;
 use crate::session::Session;
 
-/// Runs of a level that are merged into one of the next: so many in memory, or so many in all. Whatever is merged is read
-/// and written again.
+/// Runs of a level that are merged into one of the next.
 const FAN: usize = 8;
-const FILES: usize = 32;
-/// All ledgers are read at once, and each file that is read takes a descriptor: so many files of all databases together,
-/// about, and at least one of each.
-const OPEN: usize = 256;
 /// What all databases together keep in memory of a level, about, and what each keeps at least and at most, in bytes.
 const MEMORY: Share = Share { all: 8 * 1024 * 1024, least: 4 * 1024, most: 1024 * 1024 };
 /// The same of what is being written.
@@ -46,8 +41,6 @@ pub(crate) struct Keeper {
     files: Files,
     /// The most bytes of a run in memory.
     limit: usize,
-    /// The most files when the work is done.
-    open: usize,
     /// The places of the tables of which every state is kept: on which side of a filter a row was, each says anew.
     whole: Vec<usize>,
     /// Whether the session tells of each write. Otherwise its rows are looked at before and after a phase.
@@ -178,7 +171,6 @@ impl Keeper {
             page: Page::new(&plan.tables, files.clone(), writing),
             files,
             limit: MEMORY.of(plan.databases.len()),
-            open: (OPEN / plan.databases.len().max(1)).max(1),
             whole: (0..plan.tables.len()).filter(|place| plan.tables[*place].filter.is_some()).collect(),
             hears: true,
             sources: Source::all(&plan.tables),
@@ -269,7 +261,8 @@ impl Keeper {
         if crashed {
             self.kept.broken.get_or_insert_with(|| "its worker crashed".to_owned());
         }
-        if self.kept.runs.iter().filter(|run| run.is_in_file()).count() > self.open
+        // All ledgers are read at once, and each file that is read takes a descriptor.
+        if self.kept.runs.iter().filter(|run| run.is_in_file()).count() > 1
             && let Err(error) = self.merge(self.kept.runs.len())
         {
             self.break_off(&error);
@@ -287,22 +280,17 @@ impl Keeper {
                 segment.tables.extend(tables);
             }
             self.kept.runs.push(run);
-            while let Some(count) = self.piled_up() {
-                self.merge(count)?;
+            while self.is_piled_up() {
+                self.merge(FAN)?;
             }
         }
         Ok(())
     }
 
-    /// How many of the last runs are to be merged, if they are.
-    fn piled_up(&self) -> Option<usize> {
-        let level = self.kept.runs.last()?.level;
-        let (mut all, mut in_memory) = (0, 0);
-        for run in self.kept.runs.iter().rev().take_while(|run| run.level == level) {
-            all += 1;
-            in_memory += usize::from(!run.is_in_file());
-        }
-        (all >= FILES || in_memory >= FAN).then_some(all)
+    fn is_piled_up(&self) -> bool {
+        let runs = &self.kept.runs;
+        let last = runs.len().checked_sub(FAN).map(|first| &runs[first..]);
+        last.is_some_and(|last| last.iter().all(|run| run.level == last[0].level))
     }
 
     /// Merges so many of the last runs into one.
