@@ -15,7 +15,7 @@ use crate::target::extension::{self, Extension, VERSION};
 
 const LICENCE: &str = "licence: Elastic License 2.0 (modified for open-source use), © SQLite Cloud, Inc.: free for open-source projects, not for offering it as a service";
 /// What npm is run as.
-const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
+pub(super) const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 
 #[derive(Args)]
 #[command(after_help = "Examples:

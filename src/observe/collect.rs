@@ -32,14 +32,16 @@ pub(crate) struct Collected {
 pub(crate) fn collect(subject: &mut Subject<'_>, unsent: &[Option<bool>]) -> Collected {
     let mut found = Collected::default();
     let copy = subject.copies.join("server.db");
+    // A driver's databases come first: whatever is looked at then is a copy.
+    let fetched = copied::databases(subject);
     let looked = |subject: &Subject<'_>| {
-        let held = |(database, unsent): (&DatabasePlan, &Option<bool>)| {
-            let state = copied::database(subject, database).and_then(|()| {
+        let held = |((database, unsent), fetched): ((&DatabasePlan, &Option<bool>), &Result<(), RawError>)| {
+            let state = fetched.clone().and_then(|()| {
                 database_state(subject, database, *unsent).map_err(|error| raw_error(Call::Sql, &error))
             });
             state.map_err(|error| (database.index, error))
         };
-        subject.plan.databases.par_iter().zip(unsent).map(held).collect::<Vec<_>>()
+        subject.plan.databases.par_iter().zip(unsent).zip(&fetched).map(held).collect::<Vec<_>>()
     };
     // What denied writes left behind is known only once the server is.
     let (early, copied) = {
@@ -146,12 +148,13 @@ fn server_integrity(subject: &Subject<'_>) -> Result<Option<String>, RawError> {
 
 /// Gives whether there is a server to copy. Where nothing was synced there is nothing to compare with.
 fn copy_server(subject: &Subject<'_>, file: &Path) -> Result<bool, RawError> {
+    if !subject.plan.syncs() {
+        return Ok(false);
+    }
     if let Some(driver) = subject.target.driver() {
         return copied::server(subject.plan, driver, file);
     }
-    let Some((admin, database)) = subject.target.admin.as_ref().filter(|_| subject.plan.syncs()) else {
-        return Ok(false);
-    };
+    let Some((admin, database)) = &subject.target.admin else { return Ok(false) };
     server::copy(subject.plan, admin, database, file).map(|()| true)
 }
 

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use rusqlite::Connection;
 
 use super::columns::list_of;
@@ -14,11 +15,17 @@ use crate::session::{Credential, Rows, Session, raw_error};
 use crate::sql::quote;
 use crate::target::Device;
 
-/// Copies a database of a driver into the file that is looked at. Nothing is to be done for others.
-pub(super) fn database(subject: &Subject<'_>, database: &DatabasePlan) -> Result<(), RawError> {
-    if subject.target.driver().is_none() {
-        return Ok(());
+/// Copies the databases of a driver into the files that are looked at, in the plan's order. Nothing is to be done for
+/// others.
+pub(super) fn databases(subject: &Subject<'_>) -> Vec<Result<(), RawError>> {
+    let all = &subject.plan.databases;
+    match subject.target.driver() {
+        None => vec![Ok(()); all.len()],
+        Some(_) => subject.pool.install(|| all.par_iter().map(|one| database(subject, one)).collect()),
     }
+}
+
+fn database(subject: &Subject<'_>, database: &DatabasePlan) -> Result<(), RawError> {
     let file = subject.own_file(database.index);
     let device = Device { number: database.index, user: subject.user_id(database.user), file: &file };
     let session = subject.target.open(subject.plan, device, &Credential::Nothing)?;

@@ -87,10 +87,15 @@ fn platform(system: &str, machine: &str, musl: bool) -> Option<&'static str> {
 
 /// The user's directory for an installed extension.
 pub(crate) fn home() -> Result<PathBuf, TargetError> {
+    data_directory().map(|data| data.join("extension"))
+}
+
+/// The user's directory for what `stress` installs.
+pub(super) fn data_directory() -> Result<PathBuf, TargetError> {
     let strategy = etcetera::choose_base_strategy().map_err(|error| {
         TargetError::new(format!("there is no data directory: {error}"), "set the environment variable HOME")
     })?;
-    Ok(strategy.data_dir().join("stress").join("extension"))
+    Ok(strategy.data_dir().join("stress"))
 }
 
 /// The file that is used: `named` by the scenario, else by the environment, else in `dist`, else installed, else in the

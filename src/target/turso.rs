@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use etcetera::BaseStrategy;
 use serde_json::{Map, Value};
 
 use super::error::TargetError;
+use super::extension::data_directory;
 use crate::scenario::{DriverOptions, DriverReady, DriverServer, TursoOptions};
 
 /// The client's package on PyPI, and the version that is tested.
@@ -36,10 +36,7 @@ pub(crate) struct Installed {
 impl Installed {
     /// Where an installation belongs: in the user's data directory.
     pub(crate) fn home() -> Result<Self, TargetError> {
-        let strategy = etcetera::choose_base_strategy().map_err(|error| {
-            TargetError::new(format!("there is no data directory: {error}"), "set the environment variable HOME")
-        })?;
-        let home = strategy.data_dir().join("stress").join("turso");
+        let home = data_directory()?.join("turso");
         Ok(Self { python: home.join("python"), npm: home.join("npm") })
     }
 

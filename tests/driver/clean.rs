@@ -1,10 +1,23 @@
 //! A driver that works passes, whatever the seed.
 
 use crate::harness::{Place, Report};
-use crate::scene::{HOT, INSERT, UPDATE, each, python, scenario, skeleton};
+use crate::scene::{HOT, INSERT, UPDATE, each, liar, python, scenario, skeleton};
 
 const CLEAR: &str = "  - { name: clear, kind: delete, sql: DELETE FROM t, sync: [send, receive] }\n";
 const SEEDS: u64 = 20;
+
+#[test]
+fn nothing_is_asked_of_a_server_to_which_nothing_was_sent() {
+    if !python("nothing_is_asked_of_a_server_to_which_nothing_was_sent") {
+        return;
+    }
+    let phase = "  - { name: keep, kind: insert, sql: \"INSERT INTO t (id) VALUES (:id)\" }\n";
+    let text =
+        scenario(&liar(), "lie: fails, op: server_query, times: 0", "20s", "databases: 2, iterations: 1", &[phase]);
+    let place = Place::new();
+    place.write("scenario.yaml", &text.replace("verify: [written, converged, bootstrap, server]\n", ""));
+    assert_eq!(place.judged(0).errors(), []);
+}
 
 #[test]
 fn the_skeleton_passes_with_every_seed() {

@@ -7,13 +7,12 @@ use std::process::Command;
 
 use clap::ValueEnum;
 
+use super::super::extension::NPM;
 use super::super::problem::Problem;
 use super::super::terminal::Terminal;
 use crate::target::turso::{self, Installed};
 
 const LICENCE: &str = "licence of both: MIT, © the Turso authors";
-/// What npm is run as.
-const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 /// The Python that runs the driver.
 const PYTHON: &str = "python3";
 
