@@ -10,9 +10,9 @@ scale: { databases: 2, iterations: 1, rows: 1 }
 schema: { tables: [{ name: notes, sql: 'CREATE TABLE notes (id PRIMARY KEY, value)' }] }
 ";
 
-/// Everybody has what everybody has written.
+/// Everybody has what everybody has written, before anybody goes on.
 const SHARED: &str = "  - { name: share, kind: query, sql: SELECT 1, sync: [receive], barrier: true }
-  - { name: wait, kind: query, sql: SELECT 1, sync: [receive], barrier: true }
+  - { name: wait, kind: query, sql: SELECT 1, sync: [send], barrier: true } # the barrier lies before the send
 ";
 
 /// Stops the capture of changes in database 1, and makes one there that nobody else learns of.

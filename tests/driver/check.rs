@@ -24,7 +24,9 @@ fn what_cannot_be_checked_is_told() {
     place.stress(&["driver", "check", "./no-driver"]).done().exits(3).says(&["`./no-driver` could not be started"]);
     let done = place.stress(&["driver", "check", "--only", "sned", "true"]).done().exits(2);
     done.says(&["sned"]);
-    let done = place.stress(&["driver", "check", "true"]).done().exits(1);
+    // A failed check keeps its directory.
+    let temporary = place.path("").to_string_lossy().into_owned();
+    let done = place.stress(&["driver", "check", "true"]).env("TMPDIR", &temporary).done().exits(1);
     assert!(words(&done).contains("ended with exit status: 0"), "{done}");
     assert_eq!(done.last_line(), "1 of 1 check failed, 28 not asked");
 }
@@ -74,7 +76,8 @@ fn a_lie_is_seen_by_the_check_that_looks_at_it() {
             arguments.extend(["--setting", setting]);
         }
         arguments.extend(["python3", &liar]);
-        let done = place.stress(&arguments).done();
+        // A failed check keeps its directory.
+        let done = place.stress(&arguments).env("TMPDIR", &place.path("").to_string_lossy()).done();
         let told = words(&done);
         if done.code == Some(1) && done.err.contains(&format!("] {check}: failed")) && told.contains(says) {
             return Ok(());
