@@ -36,7 +36,7 @@ pub(crate) struct State {
 
 impl State {
     /// The row with these bytes.
-    pub(super) fn of(bytes: Vec<u8>) -> Self {
+    pub(crate) fn of(bytes: Vec<u8>) -> Self {
         Self { digest: digest(&bytes), bytes }
     }
 }

@@ -44,7 +44,7 @@ impl RowForm {
     }
 
     /// Encodes a row, given its values by the places in the plan's columns.
-    pub(super) fn encode_row<'v>(&self, value: impl Fn(usize) -> ValueRef<'v>, into: &mut Vec<u8>) {
+    pub(crate) fn encode_row<'v>(&self, value: impl Fn(usize) -> ValueRef<'v>, into: &mut Vec<u8>) {
         into.clear();
         for column in 0..self.columns {
             encode(value(column), into);

@@ -21,9 +21,7 @@ mod reading;
 mod run;
 mod segment;
 
-pub(crate) use entry::Entry;
-#[cfg(test)]
-pub(crate) use entry::State;
+pub(crate) use entry::{Entry, State};
 pub(crate) use form::RowForm;
 pub(crate) use keeper::{Keeper, Kept};
 pub(crate) use page::Page;

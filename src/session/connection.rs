@@ -132,7 +132,7 @@ impl Local {
         self.connection.as_ref().expect("a session has its connection until it is closed")
     }
 
-    /// Has every row heard of that is written from now on, whoever writes it.
+    /// Has every row heard of that is written from now on, whoever writes it but a sync function.
     pub(super) fn hear_writes(&mut self, on_write: OnWrite) {
         let on_write = self.on_write.insert(Box::new(on_write));
         if let Some(connection) = &self.connection {
@@ -150,8 +150,12 @@ impl Local {
         self.connection().execute_batch(sql).map_err(|error| self.raw(call, &error))
     }
 
-    /// Calls a function: one scalar as text; NULL as no text.
+    /// Calls a sync function: one scalar as text; NULL as no text. Nobody hears of what it writes.
     pub(super) fn call(&self, call: Call, sql: &str, parameters: &[&str]) -> Result<Option<String>, RawError> {
+        writes::unheard(self.connection(), || self.scalar(call, sql, parameters))
+    }
+
+    fn scalar(&self, call: Call, sql: &str, parameters: &[&str]) -> Result<Option<String>, RawError> {
         let raw = |error: &rusqlite::Error| self.raw(call, error);
         let mut statement = self.connection().prepare_cached(sql).map_err(|error| raw(&error))?;
         let row = statement.query_row(rusqlite::params_from_iter(parameters), |row| {

@@ -71,7 +71,7 @@ impl Session {
         }
     }
 
-    /// Has every row heard of that is written from now on, whoever writes it. Gives false where nobody can tell.
+    /// Has every row heard of that is written from now on, whoever writes it but a sync function. Gives false where nobody can tell.
     pub(crate) fn hear_writes(&mut self, on_write: OnWrite) -> bool {
         match &mut self.0 {
             Either::Local(local) => {
@@ -107,7 +107,7 @@ impl Session {
         }
     }
 
-    /// Calls a function: one scalar as text; NULL as no text.
+    /// Calls a sync function: one scalar as text; NULL as no text.
     pub fn call(&self, call: Call, sql: &str, parameters: &[&str]) -> Result<Option<String>, RawError> {
         match &self.0 {
             Either::Local(local) => local.call(call, sql, parameters),

@@ -93,6 +93,18 @@ pub(super) fn end(connection: &Connection) {
     }
 }
 
+/// Does something of which nobody hears. Where somebody hears, SQLite deletes all rows of a table one by one.
+pub(super) fn unheard<T>(connection: &Connection, act: impl FnOnce() -> T) -> T {
+    // SAFETY: the handle is open. SQLite gives the pointer that `begin` gave it, which lives as long as the hook.
+    let on_write = unsafe { ffi::sqlite3_preupdate_hook(connection.handle(), None, ptr::null_mut()) };
+    let done = act();
+    if !on_write.is_null() {
+        // SAFETY: as above.
+        unsafe { ffi::sqlite3_preupdate_hook(connection.handle(), Some(call), on_write) };
+    }
+    done
+}
+
 unsafe extern "C" fn call(
     on_write: *mut c_void,
     db: *mut ffi::sqlite3,

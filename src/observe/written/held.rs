@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::super::columns::list_of;
 use super::super::contents::{self, Rows};
-use crate::ledger::RowForm;
+use crate::ledger::{RowForm, State};
 use crate::plan::{Plan, TablePlan};
 use crate::record::Holder;
 
@@ -43,20 +43,38 @@ impl Source {
     }
 }
 
-/// Rows in the order of their keys. They can be millions: none has memory of its own.
+/// Rows in the order of their keys. They can be millions: none has memory of its own, and none moves while others come.
 #[derive(Default)]
 pub(super) struct HeldRows {
     places: Vec<Place>,
-    bytes: Vec<u8>,
+    chunks: Vec<Vec<u8>>,
     next: usize,
 }
+
+/// The size of a chunk of rows, in bytes. A longer row has one of its own.
+const CHUNK: usize = 1 << 20;
 
 /// Where a row's bytes are.
 struct Place {
     key: u128,
-    digest: u128,
-    start: usize,
+    chunk: u32,
+    start: u32,
     length: u32,
+}
+
+impl HeldRows {
+    fn push(&mut self, key: u128, bytes: &[u8]) {
+        if self.chunks.last().is_none_or(|chunk| chunk.capacity() - chunk.len() < bytes.len()) {
+            self.chunks.push(Vec::with_capacity(bytes.len().max(CHUNK)));
+        }
+        let number = self.chunks.len() - 1;
+        let chunk = &mut self.chunks[number];
+        // A row of SQLite is shorter, and memory ends before the chunks do.
+        let [number, start, length] =
+            [number, chunk.len(), bytes.len()].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+        chunk.extend_from_slice(bytes);
+        self.places.push(Place { key, chunk: number, start, length });
+    }
 }
 
 impl Iterator for HeldRows {
@@ -65,8 +83,9 @@ impl Iterator for HeldRows {
     fn next(&mut self) -> Option<HeldRow> {
         let place = self.places.get(self.next)?;
         self.next += 1;
-        let bytes = self.bytes[place.start..][..place.length as usize].to_vec();
-        Some(HeldRow { key: place.key, digest: place.digest, bytes })
+        let bytes = self.chunks[place.chunk as usize][place.start as usize..][..place.length as usize].to_vec();
+        let State { digest, bytes } = State::of(bytes);
+        Some(HeldRow { key: place.key, digest, bytes })
     }
 }
 
@@ -78,7 +97,6 @@ pub(super) fn rows(connection: &Connection, plan: &Plan, meant: Rows) -> rusqlit
     for (table, form) in tables.filter(|(table, _)| !table.altered) {
         read(connection, plan, table, &form, meant, &mut held)?;
     }
-    held.bytes.shrink_to_fit();
     held.places.sort_unstable_by_key(|place| place.key);
     Ok(held)
 }
@@ -100,11 +118,8 @@ fn read(
     while let Some(row) = rows.next()? {
         // A column that the statement names is there.
         let value = |column: usize| row.get_ref(column).unwrap_or(rusqlite::types::ValueRef::Null);
-        let digest = form.encode(value, &mut bytes);
-        // A row of SQLite is shorter.
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        held.places.push(Place { key: form.key(value, &mut buffer), digest, start: held.bytes.len(), length });
-        held.bytes.extend_from_slice(&bytes);
+        form.encode_row(value, &mut bytes);
+        held.push(form.key(value, &mut buffer), &bytes);
     }
     Ok(())
 }

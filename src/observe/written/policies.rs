@@ -94,7 +94,8 @@ impl<'a> Policies<'a> {
 
     /// What may come of some rows: each of them, and where columns are merged, their mixtures. None when they are too many.
     pub(super) fn mixtures(&self, table: usize, rows: &[Row<'_>]) -> Option<Vec<Mixture>> {
-        if self.merges_columns() {
+        // One row alone is mixed with nothing.
+        if self.merges_columns() && rows.len() > 1 {
             mixtures(rows, &self.forms[table], &self.plan.tables[table].blocks)
         } else {
             Some(rows.iter().copied().map(Mixture::of).collect())

@@ -81,8 +81,10 @@ fn receive_pages(
         let unreadable = || failure("cloudsync_network_receive_changes: unable to parse check response.");
         let mut reader = Reader::open(&answer).map_err(|_| unreadable())?;
         let head: PageHead<'_> = reader.take().map_err(|_| unreadable())?;
-        let silence = state.silence();
-        let applied = local::in_savepoint(connection, || apply(connection, &shapes, &position, &head, reader));
+        let silence = state.silence(connection)?;
+        let triggers = silence.has_others;
+        let applied =
+            local::in_savepoint(connection, || apply(connection, &shapes, &position, &head, reader, triggers));
         drop(silence);
         match applied {
             Ok(Some(rows)) => {
@@ -128,13 +130,15 @@ impl Position {
     }
 }
 
-/// Applies a page: how many rows were written, or `None` when the file moved on since the page was asked for.
+/// Applies a page: how many rows were written, or `None` when the file moved on since the page was asked for. `triggers`
+/// says that the file has some of its own.
 fn apply(
     connection: &Connection,
     shapes: &[Shape],
     position: &Position,
     head: &PageHead<'_>,
     mut reader: Reader<'_>,
+    triggers: bool,
 ) -> rusqlite::Result<Option<u64>> {
     // First of all a write, so that the lock is taken before anything is decided.
     let moved = connection
@@ -145,7 +149,7 @@ fn apply(
     }
     let mut writers = Vec::with_capacity(head.tables.len());
     for table in &head.tables {
-        match Writer::open(connection, shapes, table)? {
+        match Writer::open(connection, shapes, table, triggers)? {
             Some(writer) => writers.push(writer),
             // Nothing comes in the shape that is unknown here.
             None if head.rows == 0 => return Ok(Some(0)),

@@ -96,14 +96,16 @@ pub(super) fn has_unique(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(false)
 }
 
-/// Whether the table has triggers besides those of capture.
-pub(super) fn has_own_triggers(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+/// Whether the file, or this connection, has triggers besides those of capture.
+pub(super) fn has_own_triggers(connection: &Connection) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(
-            "SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?1)
-             AND lower(name) NOT IN (SELECT lower('cloudsync_' || value || '_' || ?1) FROM json_each(?2))",
+            "SELECT 1 FROM (SELECT type, name, tbl_name FROM main.sqlite_schema
+                            UNION ALL SELECT type, name, tbl_name FROM temp.sqlite_schema)
+             WHERE type = 'trigger' AND lower(name) NOT IN
+                 (SELECT lower('cloudsync_' || value || '_' || tbl_name) FROM json_each(?1))",
         )?
-        .exists([table, &serde_json::json!(triggers::EVENTS).to_string()])
+        .exists([serde_json::json!(triggers::EVENTS).to_string()])
 }
 
 /// Lets SQLite fire the delete trigger also for a row that REPLACE removes for another UNIQUE column.

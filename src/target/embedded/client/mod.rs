@@ -217,7 +217,7 @@ fn register_configuration(connection: &Connection, state: &Arc<State>) -> rusqli
         capture::reset(&call.connection).map(|()| Value::Null)
     })?;
     define(connection, state, "cloudsync_network_logout", 0..=0, |call| {
-        let silence = call.state.silence();
+        let silence = call.state.silence(&call.connection)?;
         capture::logout(&call.connection)?;
         drop(silence);
         let mut network = call.state.network();

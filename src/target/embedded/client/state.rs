@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use super::super::shape::Shape;
 use super::error::failure;
@@ -81,17 +82,31 @@ impl State {
         Ok(true)
     }
 
-    /// Silences the triggers until the guard is dropped.
-    pub(super) fn silence(&self) -> Silence<'_> {
+    /// Silences capture until the guard is dropped. Where a file has no triggers but those of capture, SQLite does not even
+    /// call them.
+    pub(super) fn silence<'a>(&'a self, connection: &'a Connection) -> rusqlite::Result<Silence<'a>> {
+        let has_others = self.terminated.load(Ordering::Relaxed) || capture::has_own_triggers(connection)?;
+        if !has_others {
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        }
         self.applying.store(true, Ordering::Relaxed);
-        Silence(&self.applying)
+        Ok(Silence { applying: &self.applying, connection, has_others })
     }
 }
 
-pub(super) struct Silence<'a>(&'a AtomicBool);
+pub(super) struct Silence<'a> {
+    applying: &'a AtomicBool,
+    connection: &'a Connection,
+    /// Whether there are triggers besides those of capture, which are called.
+    pub(super) has_others: bool,
+}
 
 impl Drop for Silence<'_> {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.applying.store(false, Ordering::Relaxed);
+        if !self.has_others {
+            // It fails for an unknown option only.
+            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true);
+        }
     }
 }

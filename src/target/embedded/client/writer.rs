@@ -71,6 +71,7 @@ impl<'c, 's> Writer<'c, 's> {
         connection: &'c Connection,
         shapes: &'s [Shape],
         table: &PageTable<'_>,
+        triggers: bool,
     ) -> rusqlite::Result<Option<Self>> {
         let shape = shapes.iter().find(|shape| shape.name.eq_ignore_ascii_case(table.head.name));
         let hash = table.head.hash;
@@ -90,9 +91,11 @@ impl<'c, 's> Writer<'c, 's> {
         let has_dirty = any_dirty.exists([table.acknowledged])?;
         let knows = has_dirty || connection.prepare_cached(&format!("SELECT 1 FROM main.{versions}"))?.exists([])?;
         let same = |prefix: &str| join(&shape.keys, " AND ", |i, _| format!("{prefix}cs_pk{0} = ?{0}", i + 1));
+        let is_dirty = format!("LEFT JOIN main.{dirty} AS d ON {}", same("d."));
+        let (is_dirty, dirty_key) = if has_dirty { (is_dirty.as_str(), "d.cs_pk1") } else { ("", "NULL") };
         let same_row = shape.key_match("", |i| format!("?{}", i + 1));
         let name = quote(&shape.name);
-        let (upsert, insert) = if capture::has_own_triggers(connection, &shape.name)? {
+        let (upsert, insert) = if triggers {
             match shape.update_and_insert() {
                 (Some(update), insert) => (update, Some(insert)),
                 (None, insert) => (insert, None),
@@ -111,9 +114,8 @@ impl<'c, 's> Writer<'c, 's> {
             has_dirty,
             knows,
             known: prepare(format!(
-                "SELECT d.cs_pk1 IS NOT NULL, v.cs_pk1 IS NOT NULL, v.cs_versions FROM (SELECT 1)
-                 LEFT JOIN main.{dirty} AS d ON {} LEFT JOIN main.{versions} AS v ON {}",
-                same("d."),
+                "SELECT {dirty_key} IS NOT NULL, v.cs_pk1 IS NOT NULL, v.cs_versions FROM (SELECT 1)
+                 {is_dirty} LEFT JOIN main.{versions} AS v ON {}",
                 same("v.")
             ))?,
             held: prepare(format!("SELECT {} FROM main.{name} WHERE {same_row}", shape.column_list("")))?,

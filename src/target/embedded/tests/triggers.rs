@@ -127,3 +127,27 @@ fn what_a_trigger_writes_is_seen_by_whom_the_policy_allows_and_a_changed_schema_
     assert_eq!(send(&ann).expect("send")["status"], "synced");
     assert_eq!(server.value("SELECT value FROM notes"), 4);
 }
+
+#[test]
+fn a_received_row_fires_the_triggers_of_a_connection_and_what_is_written_afterwards_is_captured() {
+    let server = Server::start(Vec::new());
+    let [one, two, three] = [(); 3].map(|()| {
+        let connection = client(NOTES, "notes");
+        server.connect(&connection, "key");
+        connection
+    });
+    let trigger = "CREATE TEMP TABLE heard(id); CREATE TEMP TRIGGER hears AFTER INSERT ON main.notes
+                   BEGIN INSERT INTO heard VALUES (NEW.id); END";
+    two.execute_batch(trigger).expect("a trigger of the connection's own");
+    one.execute_batch("INSERT INTO notes VALUES ('a', 'ann', 1)").expect("row");
+    send(&one).expect("send");
+    for (connection, triggers) in [(&two, 1), (&three, 0)] {
+        receive(connection).expect("receive");
+        connection.execute_batch("UPDATE notes SET value = value + 1").expect("row");
+        assert_eq!(send(connection).expect("send")["chunks"], 1, "{triggers} triggers: the update is captured");
+        assert_eq!(receive(connection).expect("receive")["rows"], 0);
+    }
+    assert_eq!(dump(&two, "SELECT id FROM heard"), [r#"Text("a")"#]);
+    receive(&one).expect("receive");
+    assert_eq!(server.value("SELECT value FROM notes"), 3);
+}
