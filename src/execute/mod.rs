@@ -35,6 +35,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use crate::failure::{Failure, FailureKind, Side};
 use crate::ledger::Kept;
 use crate::observe;
 use crate::plan::DatabasePlan;
@@ -90,6 +91,10 @@ pub(crate) fn run(job: &Job<'_>) -> Result<Record, ExecuteError> {
         done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
     keep_logs(&run);
+    if let Some(ended) = job.target.ended() {
+        let failure = Failure::new(FailureKind::Unavailable, Side::Server, ended.message);
+        journal.frame().failures.push(failure);
+    }
     for mut worker in journal.workers() {
         worker.counted = Some(Counted::of(&worker.events));
     }

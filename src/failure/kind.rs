@@ -17,7 +17,8 @@ pub enum FailureKind {
     RateLimited,
     /// The server refused the credentials (HTTP 401, 403).
     Auth,
-    /// The project or its database is paused, or the server's API cannot reach it (HTTP 503 `database_paused`, …).
+    /// The project or its database is paused, or the server's API cannot reach it (HTTP 503 `database_paused`, …). Or the
+    /// engine's server, which `stress` had started, ended during the run.
     Unavailable,
     /// The managed database does not exist (HTTP 404).
     NotFound,

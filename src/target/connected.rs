@@ -144,7 +144,7 @@ impl Connected {
         if let Some(wrong) = self.driver().and_then(Driver::end) {
             return vec![TargetError::new(wrong, "a driver ends when its stdin ends, with the exit code 0")];
         }
-        if let Some(ended) = self.server.as_ref().and_then(Server::ended) {
+        if let Some(ended) = self.ended() {
             return vec![ended];
         }
         let Some(closing) = &self.closing else { return Vec::new() };
@@ -155,10 +155,22 @@ impl Connected {
         closing.leave(sites, removes, attendant)
     }
 
-    /// What is still done when a run is given up: its tokens are revoked, within a moment.
+    /// That the engine's server has ended, if it has.
+    pub(crate) fn ended(&self) -> Option<TargetError> {
+        self.server.as_ref().and_then(Server::ended)
+    }
+
+    /// What is still done when a run is given up, within a moment: its tokens are revoked, and the engine's server ends.
     pub(crate) fn will(&self) -> Option<impl FnOnce() + Send + 'static> {
-        let closing = self.closing.as_ref().filter(|closing| !closing.tokens.is_empty())?;
-        Some(closing.will())
+        let tokens = self.closing.as_ref().filter(|closing| !closing.tokens.is_empty()).map(Closing::will);
+        let server = self.server.as_ref().map(Server::will);
+        let has_some = tokens.is_some() || server.is_some();
+        has_some.then(|| {
+            move || {
+                server.into_iter().for_each(|end| end());
+                tokens.into_iter().for_each(|revoke| revoke());
+            }
+        })
     }
 
     /// How often a failure planted in the hub of this run struck so far.

@@ -75,6 +75,17 @@ pub(super) fn connect(
     })
 }
 
+/// What will be started before the run, for a person to read. Templates stand as they are written.
+pub(super) fn outline(options: &DriverOptions) -> Vec<String> {
+    let server = options.server.as_ref().map(|server| {
+        let ready = server.ready.as_ref().and_then(|ready| ready.tcp.as_ref().or(ready.http.as_ref()));
+        let wait = ready.map_or_else(String::new, |address| format!(", and wait until {address} answers"));
+        format!("start the server `{}`{wait}; after the run: end the server", server.command.join(" "))
+    });
+    let driver = format!("start the driver `{}`; after the run: end the driver", options.command.join(" "));
+    server.into_iter().chain([driver]).collect()
+}
+
 /// Refuses, before anything is done, what the scenario asks for and the driver cannot do.
 fn check(plan: &Plan, driver: &Driver) -> Result<(), TargetError> {
     let name = &driver.hello.name;

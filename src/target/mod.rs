@@ -150,10 +150,12 @@ pub(crate) fn secrets(plan: &Plan, scope: &Scope) -> Secrets {
     secrets
 }
 
-/// What will be done on the server before and after a run. Asks nobody.
+/// What will be done about the server before and after a run. Asks nobody.
 pub(crate) fn outline(plan: &Plan, scope: &Scope) -> Vec<String> {
     match &plan.target {
-        TargetPlan::Embedded(_) | TargetPlan::Driver(_) | TargetPlan::Turso(_) => Vec::new(),
+        TargetPlan::Embedded(_) => Vec::new(),
+        TargetPlan::Driver(options) => driver::outline(options),
+        TargetPlan::Turso(options) => turso::outline(options),
         TargetPlan::Cloudsync(options) => cloudsync::outline(plan, options, scope),
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
@@ -29,7 +29,7 @@ const LAST_WORDS: u64 = 500;
 /// A server that was started for a run, and ends with it.
 #[derive(Debug)]
 pub(super) struct Server {
-    child: Mutex<Child>,
+    child: Arc<Mutex<Child>>,
     program: String,
     log: PathBuf,
     secrets: Secrets,
@@ -37,11 +37,15 @@ pub(super) struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // One that has ended already needs no killing.
-        let _ = child.kill();
-        let _ = child.wait();
+        kill(&self.child);
     }
+}
+
+fn kill(child: &Mutex<Child>) {
+    let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
+    // One that has ended already needs no killing.
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// Texts of a target's options with their templates rendered.
@@ -107,7 +111,7 @@ impl Server {
         let command = texts.all("server.command", &server.command)?;
         let program = command.join(" ");
         let child = start(&command, &log).map_err(|error| not_started("server", &program, &error))?;
-        let started = Self { child: Mutex::new(child), program, log, secrets: texts.secrets.clone() };
+        let started = Self { child: Arc::new(Mutex::new(child)), program, log, secrets: texts.secrets.clone() };
         if let Some(ready) = &server.ready {
             let ask = question(ready, texts)?;
             started.wait(ready.within.map_or(READY, HumanDuration::get), &ask, attendant)?;
@@ -136,6 +140,12 @@ impl Server {
         let status = self.child.lock().unwrap_or_else(PoisonError::into_inner).try_wait().ok()??;
         let message = format!("the server `{}` ended with {status}{}", self.program, self.last_words());
         Some(TargetError::new(message, self.help()))
+    }
+
+    /// Ends it when the run is given up.
+    pub(super) fn will(&self) -> impl FnOnce() + Send + 'static {
+        let child = Arc::clone(&self.child);
+        move || kill(&child)
     }
 
     fn help(&self) -> String {

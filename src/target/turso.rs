@@ -56,6 +56,15 @@ impl Installed {
     }
 }
 
+/// What will be started before the run, for a person to read.
+pub(super) fn outline(options: &TursoOptions) -> Vec<String> {
+    let server = match &options.server {
+        Some(server) => format!("use the server {server}, which must run already"),
+        None => "start Turso's server on a free port, with an empty database; after the run: end the server".to_owned(),
+    };
+    vec![server, "start the driver of Turso's client; after the run: end the driver".to_owned()]
+}
+
 /// The target as options of the `driver` target, and the variables of the driver's environment. The driver is written into
 /// the run's directory.
 pub(super) fn options(

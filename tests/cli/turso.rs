@@ -73,6 +73,8 @@ fn without_an_installation_the_message_says_what_to_do() {
     let done = place.stress(&["doctor", "scenarios/turso.yaml"]).done().exits(3);
     assert!(done.out.contains("Turso's client is not installed"), "{done}");
     place.stress(&["validate", "scenarios/turso.yaml"]).done().exits(0);
+    let plan = place.stress(&["plan", "scenarios/turso.yaml"]).done().exits(0);
+    assert!(plan.out.contains("1. start Turso's server on a free port"), "{plan}");
     let bare = place.stress(&["driver", "install", "turso"]).env("PATH", "/nowhere").done().exits(3);
     bare.says(&["python3 was not found", "install Python 3.10 or newer with pip"]);
 }
