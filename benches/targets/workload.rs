@@ -18,7 +18,7 @@ pub(crate) const UPDATE: &str = "UPDATE test_sync SET value = value + 1";
 const LOCAL: [i32; 2] = [0, 4];
 
 /// Where a scenario finds its key, which nobody asks for.
-pub(crate) const APIKEY: &str = "BENCH_APIKEY";
+pub(crate) const APIKEY: &str = "CLOUDSYNC_BENCH_APIKEY";
 
 /// How much of it.
 #[derive(Clone, Copy)]

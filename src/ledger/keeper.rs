@@ -172,7 +172,7 @@ impl Keeper {
             files,
             limit: MEMORY.of(plan.databases.len()),
             whole: (0..plan.tables.len()).filter(|place| plan.tables[*place].filter.is_some()).collect(),
-            hears: true,
+            hears: false,
             sources: Source::all(&plan.tables),
             looked: None,
             kept: Kept::default(),

@@ -14,6 +14,11 @@ pub(super) fn list_of(columns: &[String]) -> String {
     columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ")
 }
 
+/// SQL that adds a row, given all its columns, to a table that is named as in SQL.
+pub(super) fn insert_into(table: &str, columns: &[String]) -> String {
+    format!("INSERT INTO {table}({}) VALUES ({})", list_of(columns), vec!["?"; columns.len()].join(", "))
+}
+
 /// The columns of a table that the connection has, unless they are those of the plan.
 pub(super) fn other_columns(connection: &Connection, table: &TablePlan) -> rusqlite::Result<Option<Vec<String>>> {
     if !table.altered {

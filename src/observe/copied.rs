@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use rusqlite::Connection;
 
-use super::columns::list_of;
+use super::columns::{insert_into, list_of};
 use super::subject::Subject;
 use crate::failure::{Call, RawError};
 use crate::plan::{DatabasePlan, Plan, TablePlan};
@@ -80,8 +80,7 @@ fn tables(plan: &Plan, file: &Path, ask: impl Fn(&str) -> Result<Rows, RawError>
 }
 
 fn store(table: &TablePlan, local: &mut Connection, rows: Rows) -> rusqlite::Result<()> {
-    let places = vec!["?"; table.columns.len()].join(", ");
-    let insert = format!("INSERT INTO {} ({}) VALUES ({places})", quote(&table.name), list_of(&table.columns));
+    let insert = insert_into(&quote(&table.name), &table.columns);
     let transaction = local.transaction()?;
     let mut statement = transaction.prepare(&insert)?;
     for row in rows {

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use serde_json::{Map, Value};
 
-use super::columns::{are_same, columns_sql, compared, keys_of, list_of};
+use super::columns::{are_same, columns_sql, compared, insert_into, keys_of, list_of};
 use super::pieces::{Piece, SIGNED_ZERO, pieces_of, values};
 use crate::failure::{Call, RawError};
 use crate::plan::{Plan, TablePlan};
@@ -137,8 +137,7 @@ fn key_of(table: &TablePlan, row: &str) -> Result<String, RawError> {
 /// Stores rows, each as the pieces of its columns.
 fn store(table: &TablePlan, local: &mut Connection, rows: &[&str]) -> Result<(), RawError> {
     let sqlite = |error: rusqlite::Error| raw_error(Call::Admin, &error);
-    let places = vec!["?"; table.columns.len()].join(", ");
-    let insert = format!("INSERT INTO {} ({}) VALUES ({places})", quote(&table.name), list_of(&table.columns));
+    let insert = insert_into(&quote(&table.name), &table.columns);
     let transaction = local.transaction().map_err(sqlite)?;
     let mut statement = transaction.prepare_cached(&insert).map_err(sqlite)?;
     for row in rows {

@@ -171,7 +171,7 @@ fn value(key: &str, source: Option<&str>, scope: &Scope, secrets: &Secrets) -> R
     secrets.extend(in_address(&text));
     if is_secret(key) {
         secrets.add(&Secret::from(text.as_str()));
-        secrets.extend(parts(source, scope));
+        secrets.extend(parts(source, scope, |_| true));
         let own_key = (key == "connection_string").then(|| ConnectionString::parse(&text)).transpose()?;
         let whole = own_key.map_or_else(|| Secret::from(text.as_str()), |parsed| parsed.api_key);
         secrets.add(&whole);
@@ -182,19 +182,16 @@ fn value(key: &str, source: Option<&str>, scope: &Scope, secrets: &Secrets) -> R
     Ok(Some(text))
 }
 
-/// What the variables of a text stand for.
-fn parts(source: &str, scope: &Scope) -> Vec<Secret> {
+/// What the variables of a text stand for, as far as they are meant.
+pub(super) fn parts(source: &str, scope: &Scope, meant: fn(&str) -> bool) -> Vec<Secret> {
     let names = Text::compile(source).map(|text| text.variables()).unwrap_or_default();
     let value = |name: &String| Text::compile(&format!("{{{{ {name} }}}}")).and_then(|text| text.render(scope)).ok();
-    names.keys().filter_map(value).map(Secret::from).collect()
+    names.keys().filter(|name| meant(name)).filter_map(value).map(Secret::from).collect()
 }
 
 fn render(key: &str, source: &str, scope: &Scope) -> Result<String, TargetError> {
     let text = Text::compile(source).and_then(|text| text.render(scope));
-    let value = text.map_err(|problem| {
-        let message = format!("`{key}` of the target cannot be rendered: {}", problem.message);
-        TargetError::new(message, "set the environment variable that it names")
-    })?;
+    let value = text.map_err(|problem| unrendered(key, &problem.message))?;
     if value.is_empty() {
         return Err(TargetError::new(
             format!("`{key}` of the target is empty"),
@@ -202,4 +199,10 @@ fn render(key: &str, source: &str, scope: &Scope) -> Result<String, TargetError>
         ));
     }
     Ok(value)
+}
+
+/// That a text of the target cannot be rendered.
+pub(super) fn unrendered(key: &str, why: &str) -> TargetError {
+    let message = format!("`{key}` of the target cannot be rendered: {why}");
+    TargetError::new(message, "set the environment variable that it names")
 }

@@ -165,10 +165,12 @@ impl Connected {
         let tokens = self.closing.as_ref().filter(|closing| !closing.tokens.is_empty()).map(Closing::will);
         let server = self.server.as_ref().map(Server::will);
         let has_some = tokens.is_some() || server.is_some();
-        has_some.then(|| {
-            move || {
-                server.into_iter().for_each(|end| end());
-                tokens.into_iter().for_each(|revoke| revoke());
+        has_some.then_some(move || {
+            if let Some(end) = server {
+                end();
+            }
+            if let Some(revoke) = tokens {
+                revoke();
             }
         })
     }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 use ureq::http::Method;
 
+use super::access::{parts, unrendered};
 use super::attendant::Attendant;
 use super::error::TargetError;
 use super::http::{Http, Request};
@@ -66,17 +67,10 @@ impl<'a> Texts<'a> {
 
     /// A text. What it reads of the environment is hidden from now on.
     pub(super) fn text(&self, key: &str, source: &str) -> Result<String, TargetError> {
-        let wrong = |message: String| {
-            let help = "set the environment variable that it names";
-            TargetError::new(format!("`{key}` of the target cannot be rendered: {message}"), help)
-        };
-        let text = Text::compile(source).map_err(|problem| wrong(problem.message))?;
-        let read =
-            |name: &String| Text::compile(&format!("{{{{ {name} }}}}")).and_then(|text| text.render(&self.scope)).ok();
-        let variables = text.variables();
-        self.secrets
-            .extend(variables.keys().filter(|name| name.starts_with("env.")).filter_map(read).map(Secret::from));
-        text.render(&self.scope).map_err(|problem| wrong(problem.message))
+        let text = Text::compile(source).and_then(|text| text.render(&self.scope));
+        let text = text.map_err(|problem| unrendered(key, &problem.message))?;
+        self.secrets.extend(parts(source, &self.scope, |name| name.starts_with("env.")));
+        Ok(text)
     }
 
     pub(super) fn all(&self, key: &str, sources: &[String]) -> Result<Vec<String>, TargetError> {

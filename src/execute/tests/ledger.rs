@@ -1,6 +1,6 @@
 //! The ledger against the table itself: whatever SQL a phase runs, the last state of every key is what the table holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use rusqlite::types::ValueRef;
@@ -98,8 +98,17 @@ fn held(session: &Session, plan: &Plan) -> BTreeMap<u128, u128> {
     held
 }
 
-/// Runs the phases with so many bytes for what is being written, and gives the ledger's entries and what is held.
-fn run(phases: &[(Vec<String>, u8)], databases: u32, writing: usize) -> (Vec<Entry>, BTreeMap<u128, u128>) {
+/// How a keeper learns what is written.
+#[derive(Clone, Copy, PartialEq)]
+enum Learns {
+    /// The session tells, and so many bytes stay in memory.
+    Hears(usize),
+    /// The rows are looked at before and after each phase.
+    Looks,
+}
+
+/// Runs the phases, and gives the ledger's entries and what is held.
+fn run(phases: &[(Vec<String>, u8)], databases: u32, learns: Learns) -> (Vec<Entry>, BTreeMap<u128, u128>) {
     let plan = plan(phases, databases);
     let directory = tempfile::tempdir().expect("there is room for a directory");
     let file = directory.path().join("db.db");
@@ -114,14 +123,21 @@ fn run(phases: &[(Vec<String>, u8)], databases: u32, writing: usize) -> (Vec<Ent
             .iter()
             .for_each(|sql| session.connection().expect("SQLite").execute_batch(sql).expect("what goes with it"));
     }
-    let mut keeper = Keeper::with_memory(&plan, directory.path(), 1, writing);
-    keeper.listen(&mut session);
+    let mut keeper = match learns {
+        Learns::Hears(writing) => Keeper::with_memory(&plan, directory.path(), 1, writing),
+        Learns::Looks => Keeper::new(&plan, directory.path(), 1),
+    };
+    if learns != Learns::Looks {
+        keeper.listen(&mut session);
+    }
     let scope = plan.database_scope(&plan.databases[0]).iteration(1);
     for (place, step) in plan.phases.iter().enumerate() {
         let Action::Sql(sql) = &step.action else { panic!("a phase is SQL") };
         keeper.open(Segment::new(1, 0, step, sql, &plan));
+        keeper.look_before(&session);
         // Constraints break, and what they leave is what counts.
         phase::run(&session, sql, &scope, Some(keeper.page()), false, &|| false);
+        keeper.look_after(&session);
         keeper.close();
         if phases[place].1 > 1 {
             keeper.acknowledge(0);
@@ -145,13 +161,21 @@ proptest! {
         acknowledged in any::<bool>(),
     ) {
         let phases: Vec<_> = phases.into_iter().map(|(sql, kind)| (sql, if acknowledged { kind } else { kind % 2 })).collect();
-        let (at_once, held) = run(&phases, databases, usize::MAX);
+        let (at_once, held) = run(&phases, databases, Learns::Hears(usize::MAX));
         prop_assert_eq!(remembered(&at_once), held.clone());
-        let (in_pieces, same) = run(&phases, databases, 1000);
+        let (in_pieces, same) = run(&phases, databases, Learns::Hears(1000));
         prop_assert_eq!(remembered(&in_pieces), held.clone());
+        prop_assert_eq!(&held, &same);
+        let (looked, same) = run(&phases, databases, Learns::Looks);
+        prop_assert_eq!(remembered(&looked), held.clone());
         prop_assert_eq!(held, same);
         // Files leave out what was replaced and sent.
         if !acknowledged {
+            let state = |entry: &Entry| (entry.key, entry.segment, entry.digest());
+            let heard: BTreeSet<_> = at_once.iter().map(state).collect();
+            for entry in &looked {
+                prop_assert!(heard.contains(&state(entry)), "nobody heard of {:?}", entry);
+            }
             prop_assert_eq!(in_pieces, at_once);
         }
     }

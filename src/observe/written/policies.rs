@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, ToSql, params_from_iter};
 
-use super::super::columns::list_of;
+use super::super::columns::insert_into;
 use super::mixture::{Mixture, Row, mixtures};
 use crate::ledger::RowForm;
 use crate::plan::{Plan, TablePlan};
@@ -141,8 +141,7 @@ pub(super) fn put(
     let name = format!("{}.{}", quote(schema), quote(&table.name));
     connection.prepare_cached(&format!("DELETE FROM {name}"))?.execute([])?;
     let Some(values) = row.and_then(|row| decode(row.bytes)) else { return Ok(()) };
-    let places = vec!["?"; values.len()].join(", ");
-    let sql = format!("INSERT INTO {name}({}) VALUES ({places})", list_of(&table.columns));
+    let sql = insert_into(&name, &table.columns);
     let values = values.into_iter().map(|value| Bound(ToSqlOutput::Borrowed(value)));
     connection.prepare_cached(&sql)?.execute(params_from_iter(values)).map(drop)
 }
