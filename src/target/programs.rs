@@ -67,10 +67,10 @@ impl<'a> Texts<'a> {
 
     /// A text. What it reads of the environment is hidden from now on.
     pub(super) fn text(&self, key: &str, source: &str) -> Result<String, TargetError> {
-        let text = Text::compile(source).and_then(|text| text.render(&self.scope));
-        let text = text.map_err(|problem| unrendered(key, &problem.message))?;
+        // First the secrets: an error may repeat one.
         self.secrets.extend(parts(source, &self.scope, |name| name.starts_with("env.")));
-        Ok(text)
+        let text = Text::compile(source).and_then(|text| text.render(&self.scope));
+        text.map_err(|problem| unrendered(key, &problem.message))
     }
 
     pub(super) fn all(&self, key: &str, sources: &[String]) -> Result<Vec<String>, TargetError> {
@@ -103,7 +103,7 @@ impl Server {
         attendant: &Attendant<'_>,
     ) -> Result<Self, TargetError> {
         let command = texts.all("server.command", &server.command)?;
-        let program = command.join(" ");
+        let program = texts.secrets.redact(command.join(" "));
         let child = start(&command, &log).map_err(|error| not_started("server", &program, &error))?;
         let started = Self { child: Arc::new(Mutex::new(child)), program, log, secrets: texts.secrets.clone() };
         if let Some(ready) = &server.ready {

@@ -80,10 +80,15 @@ fn an_engines_server_that_ends_in_the_middle_is_told_with_its_log() {
     let pause = "  - { name: pause, kind: query, sql: SELECT 1, think: 300ms, sync: [send] }\n";
     place.write(
         "scenario.yaml",
-        &with_server("", &[INSERT, pause]).replace("exec sleep 600", "sleep 0.1; echo last words; exit 7"),
+        &with_server("", &[INSERT, pause])
+            .replace("exec sleep 600", "sleep 0.1; echo last words {{ env.STRESS_KEY }}; exit 7"),
     );
-    let report = place.judged(1);
-    assert_eq!(report.errors(), [("unavailable", "server")]);
+    let run = place.stress(&["run", "scenario.yaml", "--json"]).env("STRESS_KEY", "k3y-of-the-server");
+    let done = run.done().exits(1);
+    let report = Report::parse(&done.out);
+    assert_eq!(report.errors(), [("unavailable", "server")], "{done}");
+    let record = std::fs::read_to_string(place.run_dir("test").join("record.json")).expect("a record");
+    assert!(record.contains("last words") && !record.contains("k3y-of-the-server"), "{record}");
     let said = report.0["errors"]["groups"][0].to_string();
     assert!(said.contains("ended with exit status: 7; its last words: last words"), "{said}");
 }

@@ -121,7 +121,7 @@ impl Process {
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (lines, to_write) = mpsc::channel::<String>();
         let shared = Arc::new(Shared {
-            program: start.command.join(" "),
+            program: start.secrets.redact(start.command.join(" ")),
             timeout: start.timeout,
             secrets: start.secrets.clone(),
             lines: Mutex::new(Some(lines)),

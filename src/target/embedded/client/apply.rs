@@ -81,8 +81,9 @@ fn receive_pages(
         let unreadable = || failure("cloudsync_network_receive_changes: unable to parse check response.");
         let mut reader = Reader::open(&answer).map_err(|_| unreadable())?;
         let head: PageHead<'_> = reader.take().map_err(|_| unreadable())?;
-        let silence = state.silence(connection)?;
-        let triggers = silence.has_others;
+        // A change of the triggers makes SQLite prepare every statement again: not for an empty page.
+        let silence = (head.rows > 0).then(|| state.silence(connection)).transpose()?;
+        let triggers = silence.as_ref().is_some_and(|silence| silence.has_others);
         let applied =
             local::in_savepoint(connection, || apply(connection, &shapes, &position, &head, reader, triggers));
         drop(silence);

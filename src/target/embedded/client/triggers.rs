@@ -76,15 +76,15 @@ fn capture(shape: &Shape, filter: Option<&str>, grows_only: bool, blocks: &[Bloc
     let there = shape.key_match("", |i| format!("NEW.{}", quote(&shape.columns[shape.keys[i]].name)));
     let there = format!("EXISTS (SELECT 1 FROM {table} WHERE {there})");
     format!(
-        "CREATE TRIGGER {over} BEFORE INSERT ON {table} WHEN NOT cloudsync_is_applying() AND {there} BEGIN {note} END;
+        "CREATE TRIGGER {over} BEFORE INSERT ON {table} WHEN {there} AND NOT cloudsync_is_applying() BEGIN {note} END;
          CREATE TRIGGER {rekey_over} BEFORE UPDATE OF {key_columns} ON {table}
-             WHEN NOT cloudsync_is_applying() AND ({key_changed}) AND {there} BEGIN {note} END;
+             WHEN ({key_changed}) AND {there} AND NOT cloudsync_is_applying() BEGIN {note} END;
          CREATE TRIGGER {insert} AFTER INSERT ON {table} WHEN NOT cloudsync_is_applying() {new}
              BEGIN {ask} {refuse_insert} {mark_new} {inserted} END;
-         CREATE TRIGGER {update} AFTER UPDATE ON {table} WHEN NOT cloudsync_is_applying() AND NOT ({key_changed}) {new}
+         CREATE TRIGGER {update} AFTER UPDATE ON {table} WHEN NOT ({key_changed}) AND NOT cloudsync_is_applying() {new}
              BEGIN {ask} {mark_new} {updated} END;
          CREATE TRIGGER {rekey} AFTER UPDATE OF {key_columns} ON {table}
-             WHEN NOT cloudsync_is_applying() AND ({key_changed}) {new}
+             WHEN ({key_changed}) AND NOT cloudsync_is_applying() {new}
              BEGIN {ask} {refuse_update} {mark_old} {deleted} {mark_new} {inserted} END;
          CREATE TRIGGER {delete} AFTER DELETE ON {table} WHEN NOT cloudsync_is_applying() {old}
              BEGIN {mark_old} {deleted} END;",
